@@ -1,0 +1,34 @@
+# Needs Python 3.10 or newer and git, and a Docker Engine or root on a Debian to install one.
+PYTHON ?= python3
+VENV := .venv
+# Where Ansible finds this checkout as a collection.
+COLLECTION := .cache/collections/ansible_collections/cruntime/node
+SETUP := $(VENV)/.made $(COLLECTION)
+
+.PHONY: test test-unit lint sanity nodes molecule demo clean
+
+# Every test; ends with the line: N passed, N failed, N skipped
+test: $(SETUP)
+	@$(VENV)/bin/python tests/run.py
+
+test-unit: $(SETUP)
+	@$(VENV)/bin/python tests/run.py unit
+
+lint sanity nodes molecule: $(SETUP)
+	@$(VENV)/bin/python tests/run.py $@
+
+# Provisions a node, switches its runtime, shows that a second run changes nothing.
+demo: $(SETUP)
+	@$(VENV)/bin/python examples/demo.py
+
+$(VENV)/.made: requirements.txt requirements-test.txt
+	@echo "== python environment"
+	@tests/venv.sh $(VENV) $(PYTHON)
+	@touch $@
+
+$(COLLECTION):
+	@mkdir -p $(@D)
+	@ln -s ../../../.. $@
+
+clean:
+	rm -rf $(VENV) .cache

@@ -1,0 +1,63 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller half of cruntime_enable: checks the spec, renders its files, hands them over."""
+
+from __future__ import annotations
+
+import json
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.plugin_utils import formats, render
+from ansible_collections.cruntime.node.plugins.plugin_utils import spec as spec_utils
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        if formats.TOMLKIT_IMPORT_ERROR is not None:
+            raise AnsibleActionFail(
+                "cruntime_enable needs the Python library tomlkit on the controller: "
+                "pip install tomlkit"
+            )
+        validation = ArgumentSpecValidator(options.ENABLE).validate(self._task.args)
+        if validation.errors.errors:
+            raise AnsibleActionFail(
+                "; ".join(_sentence(error) for error in validation.errors.errors)
+            )
+        spec = validation.validated_parameters
+        try:
+            spec_utils.check(spec)
+            # Plain values: the playbook's carry Ansible's own types.
+            files = render.render(json.loads(json.dumps(spec)))
+        except spec_utils.SpecError as error:
+            raise AnsibleActionFail(str(error)) from error
+        return self._execute_module(
+            module_name="cruntime.node.cruntime_enable",
+            # What was not given is left out: an explicit none is no choice of any option.
+            module_args={
+                **{option: value for option, value in spec.items() if value is not None},
+                "rendered_files": [
+                    {**file, "content": ""} if file.get("secret") else file for file in files
+                ],
+                "rendered_secrets": {
+                    file["path"]: file["content"] for file in files if file.get("secret")
+                },
+            },
+            task_vars=task_vars,
+            wrap_async=self._task.async_val,
+        )
+
+
+def _sentence(error: AnsibleValidationError) -> str:
+    # AnsibleModule adds these words to the bare list of names; the validator does not.
+    return f"unsupported options: {error.msg}" if isinstance(error, UnsupportedError) else error.msg

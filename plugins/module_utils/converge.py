@@ -1,0 +1,364 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Enable and disable a runtime: look, check, plan, apply, verify, or roll back.
+
+Knows no runtime by name. The new runtime is up and proved before the old one is stopped,
+so that a node is never without one for the sake of a configuration that does not work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import time
+from typing import Callable, Iterator
+
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    compatibility,
+    files,
+    plan,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
+from ansible_collections.cruntime.node.plugins.module_utils.services import Services, Unit
+
+LOCK_PATH = "/run/cruntime.lock"
+
+
+@dataclasses.dataclass
+class Node:
+    """What a converge works with.
+
+    :param scratch_dir: where files are staged; nobody else reads it.
+    :param timeout: how long a started runtime may take until it answers, in seconds.
+    :param replace: puts a file in the place of another, see C(files.replace).
+    """
+
+    runtimes: dict[str, Runtime]
+    services: Services
+    scratch_dir: str
+    replace: Callable[[str, str], None]
+    check_mode: bool
+    timeout: int
+
+
+def enable(node: Node, options: dict, rendered: list[dict]) -> dict:
+    """Make a runtime run as its spec says.
+
+    :param rendered: the files that the controller made of the spec, for every kind of node.
+    :return: the module's result.
+    :raises CruntimeError: nothing was touched, or what was touched was rolled back.
+    """
+    with _alone(node):
+        return _enable(node, options, rendered)
+
+
+def disable(node: Node, options: dict) -> dict:
+    """Stop a runtime and keep it from coming up at boot; its files and data stay.
+
+    :raises CruntimeError: as C(enable).
+    """
+    with _alone(node):
+        return _disable(node, options)
+
+
+def _enable(node: Node, options: dict, rendered: list[dict]) -> dict:
+    ledger = files.Ledger()
+    recall_sockets(node.runtimes, ledger)
+    present = node.runtimes[options["runtime"]]
+    runtime = present.configured(options)
+    units = _look(node)
+    if not runtime.installed(units):
+        raise CruntimeError(
+            f"{runtime.label} is not installed on this node: "
+            f"{runtime.binary} and {' and '.join(runtime.services)} must be there first"
+        )
+    version = runtime.version()
+    kubernetes = options.get("kubernetes_version")
+    warnings = compatibility.check(runtime.name, version, kubernetes, cgroup_version())
+    driver = _cgroup_driver(present, units, options["cgroup_driver"])
+    facts = dict(runtime.variant(version), cgroup_driver=driver)
+    changes = files.look(_chosen(rendered, facts), ledger, runtime.name)
+    changed = [change for change in changes if change.changed]
+    up = plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted")
+    down = _others_down(node, runtime, units) if options["disable_others"] else []
+    if changed:
+        with files.staged(changed, node.scratch_dir) as staged:
+            runtime.validate(staged, version, units)
+    backups: dict[str, str] = {}
+    if not node.check_mode and (changed or up or down):
+        swap = files.Swap(node.replace, ledger)
+        with _transaction(node, runtime, units, swap, up + down):
+            backups = swap.apply(changed, runtime.name, runtime.socket_path)
+            files.settle(changes)
+            if files.touch_units(changed):
+                node.services.daemon_reload()
+            _run(node, units, up)
+            _note_reloads(swap, units, up, changed)
+            _verify(runtime, driver, node.timeout)
+            _run(node, units, down)
+            # Whoever needs what was just stopped shall be found out now, not at the next boot.
+            _wait(runtime, node.timeout)
+    result = _result(runtime, version, driver, kubernetes)
+    result["files"] = [_file_result(change, backups) for change in changes]
+    result["warnings"] = warnings + _remarks(runtime, options, up, backups)
+    return _add_units(node, result, units, up + down, [change.diff for change in changed])
+
+
+def _others_down(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[Step]:
+    others = [other for other in node.runtimes.values() if other.name != runtime.name]
+    needed = plan.needed_by(runtime.units, units)
+    why = f"{runtime.label} shall be the one runtime"
+    return plan.take_down(others, units, keep=needed, why=why)
+
+
+def _disable(node: Node, options: dict) -> dict:
+    runtime = node.runtimes[options["runtime"]]
+    units = _look(node)
+    _check_unneeded(node, runtime, units)
+    steps = plan.take_down([runtime], units, keep=(), why="asked for")
+    if steps and not node.check_mode:
+        swap = files.Swap(node.replace, files.Ledger())
+        with _transaction(node, runtime, units, swap, steps):
+            _run(node, units, steps)
+    version = runtime.version() if runtime.installed(units) else None
+    return _add_units(
+        node, _result(runtime, version, None, options.get("kubernetes_version")), units, steps, []
+    )
+
+
+# Look and check
+
+
+@contextlib.contextmanager
+def _alone(node: Node) -> Iterator[None]:
+    """Let a second run on this node wait for the first. Check mode changes nothing to wait for."""
+    if node.check_mode:
+        yield
+        return
+    with open(LOCK_PATH, "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _look(node: Node) -> dict[str, Unit]:
+    return node.services.look(
+        name for runtime in node.runtimes.values() for name in runtime.all_units
+    )
+
+
+def _cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    if cgroup_version() == 2:
+        return "systemd"
+    # On v1 both work, and a change under running pods breaks them: stay with what is in use.
+    return runtime.cgroup_driver() if runtime.active(units) else "cgroupfs"
+
+
+def cgroup_version() -> int:
+    """Return 1 or 2; a hybrid hierarchy is 1, because the controllers are there."""
+    return 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1
+
+
+def _chosen(rendered: list[dict], facts: dict) -> list[dict]:
+    """Pick the files rendered for a node like this one.
+
+    :raises CruntimeError: the controller knew that such a node can't do what the spec says.
+    """
+    chosen = [file for file in rendered if file["when"].items() <= facts.items()]
+    for file in chosen:
+        if file.get("refusal"):
+            raise CruntimeError(file["refusal"])
+    return chosen
+
+
+def _check_unneeded(node: Node, runtime: Runtime, units: dict[str, Unit]) -> None:
+    for other in node.runtimes.values():
+        if other is runtime or not other.active(units):
+            continue
+        needed = plan.needed_by(other.units, units).intersection(runtime.all_units)
+        if needed:
+            raise CruntimeError(
+                f"{runtime.label} can't be disabled: {other.label} is running and needs "
+                f"{' and '.join(sorted(needed))}. Disable {other.name} first"
+            )
+
+
+# Apply, verify, roll back
+
+
+@contextlib.contextmanager
+def _transaction(
+    node: Node, runtime: Runtime, before: dict[str, Unit], swap: files.Swap, steps: list[Step]
+) -> Iterator[None]:
+    begun = time.time()
+    try:
+        yield
+    except Exception as error:
+        journal = node.services.journal(runtime.services, begun)
+        try:
+            _roll_back(node, before, swap, steps)
+        except Exception as trouble:
+            raise CruntimeError(
+                f"{error}. Going back failed too: {trouble}",
+                rolled_back=False,
+                journal=journal,
+            ) from error
+        # A tool that failed says little; the runtime that it could not start says why.
+        failed_start = isinstance(error, CommandError) and journal
+        words = f" ({runtime.label} said: {journal[-1]})" if failed_start else ""
+        raise CruntimeError(
+            f"{error}{words}. The node is back as it was",
+            rolled_back=True,
+            journal=journal,
+        ) from error
+
+
+def _roll_back(node: Node, before: dict[str, Unit], swap: files.Swap, steps: list[Step]) -> None:
+    if swap.restore():
+        node.services.daemon_reload()
+    _run(node, before, plan.go_back(before, _look(node), steps))
+    for other in node.runtimes.values():
+        if other.active(before):
+            _wait(other, node.timeout)
+
+
+def _run(node: Node, units: dict[str, Unit], steps: list[Step]) -> None:
+    for step in steps:
+        if step.verb in ("start", "restart"):
+            if any(units[name].reload_needed for name in step.units):
+                node.services.daemon_reload()
+            node.services.reset_failed(step.units)
+        begun = time.time()
+        getattr(node.services, step.verb)(step.units)
+        if step.verb == "reload":
+            _wait_for_reload(node, step, begun)
+
+
+def _wait_for_reload(node: Node, step: Step, begun: float) -> None:
+    (runtime,) = (each for each in node.runtimes.values() if each.services == step.units)
+    while not runtime.reloaded(begun):
+        if time.time() - begun > node.timeout:
+            raise CruntimeError(
+                f"{runtime.label} did not take the new configuration by a reload within "
+                f"{node.timeout} seconds"
+            )
+        time.sleep(0.1)
+
+
+def _note_reloads(
+    swap: files.Swap, units: dict[str, Unit], up: list[Step], changed: list[Change]
+) -> None:
+    verbs = {step.verb for step in up}
+    if "reload" in verbs and "restart" not in verbs:
+        pid = max(units[name].pid for step in up for name in step.units)
+        loaded = [change for change in changed if change.restart and change.after is not None]
+        swap.mark_loaded(loaded, pid)
+
+
+def _verify(runtime: Runtime, driver: str, timeout: int) -> None:
+    """Ask the running runtime whether it does what the spec says."""
+    _wait(runtime, timeout)
+    running = runtime.cgroup_driver()
+    if running != driver:
+        raise CruntimeError(
+            f"{runtime.label} runs with cgroup driver {running}, but the spec says {driver}: "
+            "something overrides its configuration"
+        )
+
+
+def _wait(runtime: Runtime, timeout: int) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return runtime.probe()
+        except CruntimeError as error:
+            if time.monotonic() > deadline:
+                raise CruntimeError(
+                    f"{runtime.label} gave no answer within {timeout} seconds: {error}"
+                ) from error
+        time.sleep(0.2)
+
+
+# Report
+
+
+def _result(
+    runtime: Runtime, version: str | None, driver: str | None, kubernetes: str | None
+) -> dict:
+    return {
+        "runtime": runtime.name,
+        "version": version,
+        "socket_path": runtime.socket_path,
+        "cri_endpoint": runtime.cri_endpoint,
+        "cgroup_driver": driver,
+        "kubelet_options": runtime.kubelet_options(kubernetes),
+        "kubelet_config": runtime.kubelet_config(kubernetes, driver),
+        "files": [],
+        "rolled_back": False,
+        "warnings": [],
+    }
+
+
+def _remarks(runtime: Runtime, options: dict, up: list[Step], backups: dict[str, str]) -> list[str]:
+    unused = runtime.unused_options(options)
+    unmasked = [name for step in up if step.verb == "unmask" for name in step.units]
+    return [
+        *(f"{option} changes nothing on this node: {why}" for option, why in unused.items()),
+        *(f"{name} was masked; it is unmasked to enable its runtime" for name in unmasked),
+        *(
+            f"{path} was not written by this collection; it is kept as {backup}"
+            for path, backup in backups.items()
+        ),
+    ]
+
+
+def _file_result(change: Change, backups: dict[str, str]) -> dict:
+    result = {"path": change.path, "changed": change.changed}
+    if change.path in backups:
+        result["backup"] = backups[change.path]
+    return result
+
+
+def _add_units(
+    node: Node, result: dict, before: dict[str, Unit], steps: list[Step], diffs: list[dict]
+) -> dict:
+    reasons = {name: step.why for step in reversed(steps) for name in step.units}
+    after = plan.predict(before, steps) if node.check_mode or not steps else _look(node)
+    touched = sorted(reasons)
+    result["units"] = [
+        {
+            "name": name,
+            "before": before[name].state,
+            "after": after[name].state,
+            "why": reasons[name],
+        }
+        for name in touched
+    ]
+    result["changed"] = bool(diffs or steps)
+    result["diff"] = list(diffs)
+    if steps:
+        restarted = {name for step in steps if step.verb == "restart" for name in step.units}
+        result["diff"].append(
+            {
+                "before_header": "systemd units",
+                "after_header": "systemd units",
+                "before": "".join(f"{name}: {before[name]}\n" for name in touched),
+                "after": "".join(
+                    f"{name}: {after[name]}{', restarted' if name in restarted else ''}\n"
+                    for name in touched
+                ),
+            }
+        )
+    return result

@@ -1,0 +1,23 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can go wrong on a node, said in one sentence each."""
+
+from __future__ import annotations
+
+
+class CruntimeError(Exception):
+    """Ends the run with a message for the operator.
+
+    :param message: one sentence that names the host's file or unit, the value and the way out.
+    :param facts: further keys of the module's failure result.
+    """
+
+    def __init__(self, message: str, **facts) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+class CommandError(CruntimeError):
+    """A tool on the node failed, was too slow or is missing."""

@@ -1,0 +1,118 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules' options, known to both halves: the controller checks them, the node reads them."""
+
+from __future__ import annotations
+
+# How a registry or a mirror proves itself, and the node to it: paths on the node.
+_TLS = {
+    "ca_file": {"type": "str"},
+    "client_cert_file": {"type": "str"},
+    "client_key_file": {"type": "str", "no_log": False},
+    "insecure": {"type": "bool", "default": False},
+}
+
+#: The spec, as a playbook writes it.
+ENABLE = {
+    "runtime": {"type": "str", "required": True, "choices": ["containerd", "crio", "docker"]},
+    "state": {
+        "type": "str",
+        "default": "enabled",
+        "choices": ["enabled", "disabled", "restarted"],
+    },
+    "disable_others": {"type": "bool", "default": True},
+    "cgroup_driver": {
+        "type": "str",
+        "default": "auto",
+        "choices": ["systemd", "cgroupfs", "auto"],
+    },
+    "sandbox_image": {"type": "str"},
+    "image_repository": {"type": "str"},
+    "kubernetes_version": {"type": "str"},
+    "cni": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {
+            "bin_dirs": {"type": "list", "elements": "str", "default": []},
+            "conf_dir": {"type": "str"},
+        },
+    },
+    "registries": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "registry": {"type": "str", "required": True},
+            "mirrors": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "url": {"type": "str", "required": True},
+                    "capabilities": {
+                        "type": "list",
+                        "elements": "str",
+                        "choices": ["pull", "resolve", "push"],
+                        "default": ["pull", "resolve"],
+                    },
+                    **_TLS,
+                    "override_path": {"type": "bool", "default": False},
+                    # A header may hold a token.
+                    "headers": {"type": "dict", "default": {}, "no_log": True},
+                },
+            },
+            **_TLS,
+        },
+    },
+    "oci_runtime": {"type": "str"},
+    "oci_runtimes": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "path": {"type": "str", "required": True},
+            "shim": {"type": "str"},
+        },
+    },
+    "proxy": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {
+            # The URL of a proxy may hold a password.
+            "http": {"type": "str", "no_log": True},
+            "https": {"type": "str", "no_log": True},
+            "no_proxy": {"type": "list", "elements": "str", "default": []},
+        },
+    },
+    "storage": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {"root": {"type": "str"}, "driver": {"type": "str"}},
+    },
+    "log_level": {"type": "str", "choices": ["debug", "info", "warn", "error"]},
+    "metrics": {"type": "str"},
+    "live_restore": {"type": "bool"},
+    "ulimits": {"type": "dict", "default": {}},
+    "container_logs": {
+        "type": "dict",
+        "options": {
+            "max_size": {"type": "str", "required": True},
+            "max_files": {"type": "int"},
+        },
+    },
+    "pinned_images": {"type": "list", "elements": "str", "default": []},
+    "socket": {"type": "str"},
+    "extra_config": {"type": "dict", "default": {}},
+    "exclusive": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 60},
+}
+
+#: What the controller half adds for the node half: files as plugin_utils/files.py makes them, and
+#: by path the contents of those that hold secrets, which no log and no output may show.
+RENDERED = {
+    "rendered_files": {"type": "list", "elements": "dict"},
+    "rendered_secrets": {"type": "dict", "default": {}, "no_log": True},
+}

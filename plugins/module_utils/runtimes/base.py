@@ -1,0 +1,157 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every runtime can be asked and told: the interface that the modules work with."""
+
+from __future__ import annotations
+
+import copy
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+
+
+class Runtime:
+    """One container runtime on this node.
+
+    A subclass says how its runtime differs; it never knows another one.
+    """
+
+    #: The word for it in a spec.
+    name: str
+    #: Its own spelling, for messages.
+    label: str
+    #: The daemon.
+    binary: str
+    #: Units that are the runtime; sockets before the services they wake.
+    units: tuple[str, ...]
+    #: Units of its CRI adapter, which are of no use without it and go down with it.
+    adapters: tuple[str, ...] = ()
+    #: Units that something else could still start once they are disabled.
+    masked_when_disabled: tuple[str, ...] = ()
+    #: Where its CRI answers.
+    socket_path: str
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    @property
+    def all_units(self) -> tuple[str, ...]:
+        """Everything that goes down with this runtime, in that order."""
+        return self.adapters + self.units
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The units that have a process."""
+        return tuple(name for name in self.units if name.endswith(".service"))
+
+    @property
+    def cri_endpoint(self) -> str:
+        return f"unix://{self.socket_path}"
+
+    def installed(self, units: dict[str, Unit]) -> bool:
+        return self._runner.which(self.binary) is not None and all(
+            units[name].found for name in self.services
+        )
+
+    def active(self, units: dict[str, Unit]) -> bool:
+        return all(units[name].active for name in self.services)
+
+    def enabled(self, units: dict[str, Unit]) -> bool:
+        """Something brings it up at boot."""
+        return any(units[name].enabled for name in self.units)
+
+    def configured(self, options: dict) -> Runtime:
+        """Return this runtime as a spec wants it: it may answer elsewhere than it does now."""
+        wanted = copy.copy(self)
+        wanted.socket_path = options.get("socket") or type(self).socket_path
+        return wanted
+
+    def kubelet_options(self, kubernetes: str | None = None) -> dict[str, str]:
+        """The flags that point a kubelet at this runtime, by name.
+
+        :param kubernetes: the kubelet's version, None for any that is still maintained.
+        """
+        if kubernetes and not _older(kubernetes, "1.27.0"):
+            return {}
+        options = {"container-runtime-endpoint": self.cri_endpoint}
+        if kubernetes and has_dockershim(kubernetes):
+            options["container-runtime"] = "remote"
+        return options
+
+    def kubelet_config(self, kubernetes: str | None, driver: str | None) -> dict[str, str]:
+        """The fields of KubeletConfiguration that go with this runtime.
+
+        :param driver: the cgroup driver that the runtime was given.
+        """
+        config = {"cgroupDriver": driver} if driver else {}
+        if not (kubernetes and _older(kubernetes, "1.27.0")):
+            config["containerRuntimeEndpoint"] = self.cri_endpoint
+        return config
+
+    def version(self) -> str:
+        """Ask the daemon's binary; works while it is stopped.
+
+        :raises CruntimeError: it answers something that is no version.
+        """
+        raise NotImplementedError
+
+    def variant(self, version: str) -> dict:
+        """Say which of the rendered files this version reads, as keys of their C(when)."""
+        return {}
+
+    def unused_options(self, options: dict) -> dict[str, str]:
+        """Return the options given that change nothing on this node, each with the reason."""
+        return {}
+
+    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
+        """Let the runtime's own binary judge staged files, by live path, before they go live.
+
+        :raises CruntimeError: it refuses them; the message holds its words.
+        """
+
+    def reloads(self, change: Change) -> bool:
+        """Say whether the running process takes this change by a reload, without a restart."""
+        return False
+
+    def reloads_first(self, change: Change) -> bool:
+        """Say whether a restart is gentler when the process has read this change before."""
+        return False
+
+    def reloaded(self, since: float) -> bool:
+        """Say whether a reload has taken effect: the signal for it returns at once.
+
+        :param since: when the reload was asked for, in seconds since the epoch.
+        :raises CruntimeError: it failed.
+        """
+        raise NotImplementedError
+
+    def cgroup_driver(self) -> str:
+        """Ask the running runtime: systemd or cgroupfs.
+
+        :raises CruntimeError: it does not answer.
+        """
+        raise NotImplementedError
+
+    def probe(self) -> None:
+        """Ask the running runtime for a sign of life.
+
+        :raises CruntimeError: it gives none.
+        """
+        raise NotImplementedError
+
+    def _refuse(self, what: str) -> CruntimeError:
+        return CruntimeError(f"{self.label} refuses this spec: {what}")
+
+
+def has_dockershim(kubernetes: str) -> bool:
+    """Say whether this kubelet can still drive Docker by itself, and so has to be told."""
+    return _older(kubernetes, "1.24.0-alpha.0")
+
+
+def _older(version: str, than: str) -> bool:
+    return Version(version) < Version(than)

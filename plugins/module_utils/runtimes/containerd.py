@@ -1,0 +1,115 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""containerd."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ansible_collections.cruntime.node.plugins.module_utils import crictl
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+
+CONFIG_PATH = "/etc/containerd/config.toml"
+
+
+class Containerd(Runtime):
+    name = "containerd"
+    label = "containerd"
+    binary = "containerd"
+    units = ("containerd.service",)
+    socket_path = "/run/containerd/containerd.sock"
+
+    def version(self) -> str:
+        return parse_version(self._runner.output("containerd", "--version"))
+
+    def variant(self, version: str) -> dict:
+        # 1.x knows no version 3; 2.x moved most CRI keys to it.
+        found = Version(version)
+        return {
+            "config_version": 2 if found.major < 2 else 3,
+            # 2.1 was the first to look for CNI plugins in more than one folder.
+            "cni_bin_dirs": (found.major, found.minor) >= (2, 1),
+        }
+
+    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
+        path = staged.get(CONFIG_PATH)
+        if path is None:
+            return
+        with open(path, encoding="utf-8") as handle:
+            text = handle.read()
+        if "io.containerd.cri.v1." in text and Version(version).major < 2:
+            raise self._refuse(
+                "the plugins io.containerd.cri.v1.* of extra_config are those of containerd 2.x; "
+                f"{version} has io.containerd.grpc.v1.cri"
+            )
+        result = self._runner.run("containerd", "--config", path, "config", "dump")
+        if result.rc != 0:
+            raise self._refuse(result.err.strip().replace(path, CONFIG_PATH))
+        unknown = parse_unknown_keys(result.err)
+        # A drop-in may know more than this version does; that is its admin's concern.
+        ours = [key for key in unknown if key.rpartition(".")[2] in text]
+        if ours:
+            raise self._refuse(f"{version} knows no key {' and no key '.join(ours)}")
+
+    def cgroup_driver(self) -> str:
+        info = crictl.info(self._runner, self.cri_endpoint)
+        if info is not None:
+            return parse_cgroup_driver(info)
+        # Without crictl, nothing asks the process; this is what it was started with.
+        return parse_dumped_cgroup_driver(self._runner.output("containerd", "config", "dump"))
+
+    def probe(self) -> None:
+        # Asks the daemon, not just the client; the CRI plugin is named in required_plugins,
+        # so a containerd that runs has it.
+        self._runner.output(
+            "ctr", "--address", self.socket_path, "--connect-timeout", "5s", "version", timeout=10
+        )
+
+
+def parse_version(line: str) -> str:
+    """Read C(containerd --version): C(containerd NAME VERSION [REVISION]).
+
+    :raises CruntimeError: this is no such line.
+    """
+    words = line.split(" ")
+    if len(words) < 4 or words[0] != "containerd":
+        raise CruntimeError(f"unknown version of containerd: {line.strip()!r}")
+    version = words[2].replace("v", "", 1).partition("~")[0].strip()
+    try:
+        Version(version)
+    except ValueError:
+        return version.partition("-")[0]
+    return version
+
+
+def parse_unknown_keys(log: str) -> list[str]:
+    """Read what C(containerd config dump) logs: 2.x names each key that it will ignore."""
+    return re.findall(r'msg="Ignoring unknown key in TOML.* key=(\S+)', log)
+
+
+def parse_cgroup_driver(info: str) -> str:
+    """Read C(crictl info): the driver of the runtime handler runc."""
+    try:
+        runtimes = json.loads(info)["config"]["containerd"]["runtimes"]
+        uses_systemd = runtimes["runc"]["options"]["SystemdCgroup"]
+    except (KeyError, TypeError):
+        uses_systemd = False
+    return "systemd" if uses_systemd else "cgroupfs"
+
+
+def parse_dumped_cgroup_driver(dump: str) -> str:
+    """Read C(containerd config dump): the driver of the runtime handler runc."""
+    table = ""
+    for line in dump.splitlines():
+        text = line.strip()
+        if text.startswith("["):
+            table = text
+        elif table.endswith("containerd.runtimes.runc.options]") and text == "SystemdCgroup = true":
+            return "systemd"
+    return "cgroupfs"

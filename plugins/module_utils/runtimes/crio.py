@@ -1,0 +1,144 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CRI-O."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+CONFIG_PATH = "/etc/crio/crio.conf"
+DROP_IN_DIR = "/etc/crio/crio.conf.d"
+DROP_IN_PATH = f"{DROP_IN_DIR}/50-cruntime.conf"
+# Kept in memory by CRI-O, unlike by podman.
+REGISTRIES_PATH = "/etc/containers/registries.conf.d/50-cruntime.conf"
+# More than enough for a reload, in seconds.
+_RELOAD_TIME = 3
+# What CRI-O takes over on SIGHUP, in every version since 1.28.
+_RELOADABLE = frozenset(
+    (
+        "apparmor_profile",
+        "decryption_keys_path",
+        "log_filter",
+        "log_level",
+        "pause_command",
+        "pause_image",
+        "pause_image_auth_file",
+        "seccomp_profile",
+    )
+)
+
+
+class Crio(Runtime):
+    name = "crio"
+    label = "CRI-O"
+    binary = "crio"
+    units = ("crio.service",)
+    socket_path = "/var/run/crio/crio.sock"
+
+    def version(self) -> str:
+        return parse_version(self._runner.output("crio", "--version"))
+
+    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
+        path = staged.get(DROP_IN_PATH)
+        if path is None:
+            return
+        # CRI-O reads the drop-ins of everyone, so they are judged together.
+        drop_ins = f"{path}.d"
+        if os.path.isdir(DROP_IN_DIR):
+            shutil.copytree(DROP_IN_DIR, drop_ins)
+        else:
+            os.mkdir(drop_ins)
+        try:
+            shutil.copy(path, os.path.join(drop_ins, os.path.basename(DROP_IN_PATH)))
+            result = self._runner.run(
+                "crio",
+                "--config",
+                CONFIG_PATH if os.path.exists(CONFIG_PATH) else os.devnull,
+                "--config-dir",
+                drop_ins,
+                "config",
+            )
+        finally:
+            shutil.rmtree(drop_ins)
+        if result.rc != 0:
+            raise self._refuse(parse_refusal(result.err).replace(drop_ins, DROP_IN_DIR))
+        with open(path, encoding="utf-8") as handle:
+            # What CRI-O does not know, it ignores without a word.
+            unknown = parse_keys(handle.read()) - parse_keys(result.out)
+        if unknown:
+            raise self._refuse(f"{version} knows no key {' and no key '.join(sorted(unknown))}")
+
+    def reloads(self, change: Change) -> bool:
+        if change.path == REGISTRIES_PATH:
+            return True
+        if change.path != DROP_IN_PATH or not isinstance(change.before, bytes):
+            return False
+        before, after = (parse_settings(text) for text in (change.before, change.after))
+        changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+        return changed <= _RELOADABLE
+
+    def reloaded(self, since: float) -> bool:
+        log = self._runner.output(
+            "journalctl",
+            *("--no-pager", "--output=cat", f"--since=@{since:.6f}", "_SYSTEMD_UNIT=crio.service"),
+            timeout=10,
+        )
+        failure = re.search(r'Unable to reload configuration: ([^"]*)', log)
+        if failure:
+            raise self._refuse(failure.group(1))
+        # With a log level above info it does not say that it is done.
+        return "Configuration reload completed" in log or time.time() - since > _RELOAD_TIME
+
+    def cgroup_driver(self) -> str:
+        return parse_cgroup_driver(self._status("config"))
+
+    def probe(self) -> None:
+        self._status("info")
+
+    def _status(self, what: str) -> str:
+        return self._runner.output("crio", "status", "--socket", self.socket_path, what, timeout=10)
+
+
+def parse_version(text: str) -> str:
+    """Read C(crio --version): C(crio version 1.36.3), and lines of detail."""
+    return text.partition("\n")[0].replace("crio version ", "", 1).strip()
+
+
+def parse_cgroup_driver(config: str) -> str:
+    """Read C(crio config), which comments out what is the default, or C(crio status config)."""
+    driver = "systemd"
+    for line in config.splitlines():
+        if line.strip().startswith("cgroup_manager"):
+            driver = line.partition("=")[2].strip().strip('"')
+    return driver
+
+
+def parse_keys(config: str) -> set[str]:
+    """Return the names of all keys of a configuration, those commented out too."""
+    return set(re.findall(r"^[ \t#]*([\w-]+) *=", config, re.MULTILINE))
+
+
+def parse_settings(drop_in: Content) -> dict[str, str]:
+    """Return the lines of a drop-in by key; a table's head and what is no setting by themselves."""
+    text = drop_in.decode("utf-8", errors="replace") if isinstance(drop_in, bytes) else ""
+    lines = [line.strip() for line in text.splitlines()]
+    return {
+        line.partition("=")[0].strip(): line
+        for line in lines
+        if line and not line.startswith(("#", "["))
+    }
+
+
+def parse_refusal(log: str) -> str:
+    """Pick what ended C(crio config) from all that it logs."""
+    errors = re.findall(r'level=(?:fatal|error) msg="(.*)"', log)
+    return errors[-1].replace('\\"', '"') if errors else log.strip()

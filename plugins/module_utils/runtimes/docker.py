@@ -1,0 +1,128 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Docker Engine, with its socket, and cri-dockerd where that stands beside it."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change, json_object
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
+    Runtime,
+    has_dockershim,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+
+CONFIG_PATH = "/etc/docker/daemon.json"
+# What dockerd takes over on SIGHUP, in every version since 20.10.
+_RELOADABLE = frozenset(
+    (
+        "authorization-plugins",
+        "debug",
+        "default-runtime",
+        "insecure-registries",
+        "labels",
+        "live-restore",
+        "max-concurrent-downloads",
+        "max-concurrent-uploads",
+        "max-download-attempts",
+        "registry-mirrors",
+        "runtimes",
+        "shutdown-timeout",
+    )
+)
+ENDPOINT = "unix:///run/docker.sock"
+
+
+class Docker(Runtime):
+    name = "docker"
+    label = "Docker"
+    binary = "dockerd"
+    units = ("docker.socket", "docker.service")
+    adapters = ("cri-docker.socket", "cri-docker.service")
+    # Other packages' units and plain clients start it by name.
+    masked_when_disabled = ("docker.service", "cri-docker.service")
+    # Docker has no CRI of its own; before Kubernetes 1.24 it was the kubelet's.
+    socket_path = "/var/run/cri-dockerd.sock"
+
+    def configured(self, options: dict) -> Runtime:
+        wanted = super().configured(options)
+        kubernetes = options.get("kubernetes_version")
+        if kubernetes and has_dockershim(kubernetes):
+            wanted.socket_path = "/var/run/dockershim.sock"
+        return wanted
+
+    def kubelet_options(self, kubernetes: str | None = None) -> dict[str, str]:
+        if kubernetes and has_dockershim(kubernetes):
+            return {"container-runtime": "docker"}
+        return super().kubelet_options(kubernetes)
+
+    def version(self) -> str:
+        return parse_version(self._runner.output("dockerd", "--version"))
+
+    def unused_options(self, options: dict) -> dict[str, str]:
+        if not options.get("sandbox_image"):
+            return {}
+        return {"sandbox_image": "Docker has no pod sandboxes, they are cri-dockerd's"}
+
+    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
+        # Docker can judge a file from 23.0 on.
+        path = staged.get(CONFIG_PATH)
+        if path is None or Version(version).major < 23:
+            return
+        # With the unit's own flags, because a key also given as a flag stops the daemon.
+        flags = [word for word in units["docker.service"].command[1:] if not word.startswith("$")]
+        result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
+        if result.rc != 0:
+            raise self._refuse(result.err.strip().replace(path, CONFIG_PATH))
+
+    def reloads(self, change: Change) -> bool:
+        before, after = json_object(change.before), json_object(change.after)
+        if change.path != CONFIG_PATH or before is None or after is None:
+            return False
+        changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+        # A key that is gone from the file keeps its value in the process.
+        return changed <= _RELOADABLE & after.keys()
+
+    def reloads_first(self, change: Change) -> bool:
+        # Containers outlive only a restart of a daemon that knew of it before.
+        before, after = json_object(change.before) or {}, json_object(change.after) or {}
+        return bool(after.get("live-restore")) and not before.get("live-restore")
+
+    def reloaded(self, since: float) -> bool:
+        # Docker tells of a reload when it is done, and of none that failed.
+        events = self._runner.output(
+            "docker",
+            *("--host", ENDPOINT, "events", "--filter", "type=daemon", "--filter", "event=reload"),
+            *("--since", f"{since:.6f}", "--until", f"{time.time():.6f}"),
+            timeout=10,
+        )
+        return bool(events.strip())
+
+    def cgroup_driver(self) -> str:
+        return self._ask("info", "{{.CgroupDriver}}")
+
+    def probe(self) -> None:
+        self._ask("version", "{{.Server.Version}}")
+
+    def _ask(self, command: str, template: str) -> str:
+        # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
+        return self._runner.output(
+            "docker", "--host", ENDPOINT, command, "--format", template, timeout=10
+        ).strip()
+
+
+def parse_version(line: str) -> str:
+    """Read C(dockerd --version): C(Docker version 20.10.24+dfsg1, build 297e128).
+
+    :raises CruntimeError: this is no such line.
+    """
+    match = re.match(r"Docker version ([^\s,]+)", line)
+    if match is None:
+        raise CruntimeError(f"unknown version of Docker: {line.strip()!r}")
+    return match.group(1)

@@ -1,0 +1,242 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd units: the state of many in one call, and the verbs that change it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from typing import Iterable
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+
+_PULLED_IN_BY = ("Requires", "Requisite", "BindsTo", "Wants")
+_PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "FragmentPath",
+    "NeedDaemonReload",
+    "ExecStart",
+    "ExecMainStartTimestampMonotonic",
+    "MainPID",
+    *_PULLED_IN_BY,
+)
+# Some runtimes log their whole configuration in one line.
+_LINE_LIMIT = 1000
+# Where packages and admins put unit files, in systemd's order; a mask stands before all of them.
+_UNIT_DIRS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+# A unit may take as long as its own TimeoutStartSec says; this only ends a hung systemctl.
+_JOB_TIMEOUT = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One systemd unit as it was at one moment.
+
+    :param file_state: systemd's UnitFileState: enabled, disabled, static, masked, ...
+    :param path: the unit file, empty where there is none.
+    :param pid: the main process, 0 where none runs.
+    :param started: start of the main process in seconds since the epoch, None where none runs.
+    :param command: the argv of ExecStart, as the unit has it.
+    :param needs: the units that a start of this one pulls in.
+    """
+
+    name: str
+    load_state: str = "not-found"
+    active_state: str = "inactive"
+    file_state: str = ""
+    path: str = ""
+    pid: int = 0
+    started: float | None = None
+    command: tuple[str, ...] = ()
+    reload_needed: bool = False
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def found(self) -> bool:
+        return self.load_state != "not-found"
+
+    @property
+    def active(self) -> bool:
+        return self.active_state in ("active", "reloading")
+
+    @property
+    def stopped(self) -> bool:
+        """Neither running nor about to: a unit that waits to be restarted is not stopped."""
+        return self.active_state in ("inactive", "failed")
+
+    @property
+    def enabled(self) -> bool:
+        """Comes up at boot."""
+        return self.file_state in ("enabled", "enabled-runtime")
+
+    @property
+    def enabled_for_good(self) -> bool:
+        """Nothing that C(systemctl enable) would add."""
+        return self.file_state in ("enabled", "static", "alias", "indirect", "generated")
+
+    @property
+    def masked(self) -> bool:
+        return self.file_state.startswith("masked")
+
+    @property
+    def maskable(self) -> bool:
+        """A mask is a link in /etc/systemd/system, where an admin's own unit file may stand."""
+        return os.path.dirname(self.path) != "/etc/systemd/system"
+
+    @property
+    def state(self) -> dict:
+        """What a module returns of a unit."""
+        return {"active": self.active, "enabled": self.enabled, "masked": self.masked}
+
+    def __str__(self) -> str:
+        boot = "masked" if self.masked else "enabled" if self.enabled else "disabled"
+        return f"{'active' if self.active else 'inactive'}, {boot}"
+
+
+class Services:
+    """The node's systemd.
+
+    :raises CruntimeError: systemd does not run this node.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        # sd_booted(3): the documented way to ask.
+        if not os.path.isdir("/run/systemd/system"):
+            raise CruntimeError(
+                "systemd does not run this node (there is no /run/systemd/system), "
+                "and runtimes are only managed as systemd units"
+            )
+        self._runner = runner
+
+    def look(self, names: Iterable[str]) -> dict[str, Unit]:
+        """Return the units of these names, in one process; unknown ones as not found."""
+        names = list(names)
+        text = self._runner.output(
+            "systemctl", "show", "--property", ",".join(_PROPERTIES), "--", *names
+        )
+        return {unit.name: _unveiled(unit) for unit in parse_show(names, text)}
+
+    def start(self, names: Iterable[str]) -> None:
+        self._job("start", names)
+
+    def restart(self, names: Iterable[str]) -> None:
+        self._job("restart", names)
+
+    def reload(self, names: Iterable[str]) -> None:
+        self._job("reload", names)
+
+    def stop(self, names: Iterable[str]) -> None:
+        self._job("stop", names)
+
+    def enable(self, names: Iterable[str]) -> None:
+        self._job("enable", names)
+
+    def disable(self, names: Iterable[str]) -> None:
+        self._job("disable", names)
+
+    def mask(self, names: Iterable[str]) -> None:
+        self._job("mask", names)
+
+    def unmask(self, names: Iterable[str]) -> None:
+        # A mask may stand in /etc, in /run or in both.
+        self._job("unmask", names)
+        self._job("unmask", names, "--runtime")
+
+    def reset_failed(self, names: Iterable[str]) -> None:
+        """Forget failures and the count of recent starts, which may forbid another one."""
+        self._runner.run("systemctl", "reset-failed", "--", *names)
+
+    def daemon_reload(self) -> None:
+        self._runner.output("systemctl", "daemon-reload", timeout=_JOB_TIMEOUT)
+
+    def journal(self, names: Iterable[str], since: float) -> list[str]:
+        """Return the last lines that the units' own processes logged since a moment.
+
+        :param since: in seconds since the epoch.
+        """
+        # A match on the sender, for --unit would add what systemd says of the unit.
+        senders = [f"_SYSTEMD_UNIT={name}" for name in names]
+        # The last words of a process that died just now may still be on their way.
+        self._runner.run("journalctl", "--sync")
+        text = self._runner.run(
+            "journalctl",
+            "--no-pager",
+            "--output=cat",
+            # Older ones take --lines from the beginning when --since is given.
+            "--reverse",
+            "--lines=20",
+            f"--since=@{int(since)}",
+            *senders,
+        ).out
+        return [line[:_LINE_LIMIT] for line in reversed(text.splitlines()) if line.strip()]
+
+    def _job(self, verb: str, names: Iterable[str], *flags: str) -> None:
+        # sockets and services in one call: systemd orders them itself.
+        self._runner.output("systemctl", verb, *flags, "--", *names, timeout=_JOB_TIMEOUT)
+
+
+def parse_show(names: list[str], text: str) -> list[Unit]:
+    """Read what C(systemctl show) prints: a block per unit asked for, in that order."""
+    blocks = text.strip("\n").split("\n\n")
+    if len(blocks) != len(names):
+        raise CruntimeError(f"systemctl show answered {len(blocks)} of {len(names)} units")
+    # systemd tells microseconds on the monotonic clock; files tell seconds since the epoch.
+    epoch_of_clock = time.time() - time.monotonic()
+    return [_parse_unit(name, block, epoch_of_clock) for name, block in zip(names, blocks)]
+
+
+def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
+    properties = dict(line.partition("=")[::2] for line in block.splitlines())
+    started = int(properties.get("ExecMainStartTimestampMonotonic") or 0)
+    active = properties["ActiveState"]
+    return Unit(
+        name=name,
+        load_state=properties["LoadState"],
+        active_state=active,
+        file_state=properties["UnitFileState"],
+        path=properties.get("FragmentPath", ""),
+        pid=int(properties.get("MainPID") or 0),
+        # A stopped unit still tells when its last process began.
+        started=epoch_of_clock + started / 1e6 if started and active == "active" else None,
+        command=_parse_command(properties.get("ExecStart", "")),
+        reload_needed=properties.get("NeedDaemonReload") == "yes",
+        needs=frozenset(
+            needed for key in _PULLED_IN_BY for needed in properties.get(key, "").split()
+        ),
+    )
+
+
+def _unveiled(unit: Unit) -> Unit:
+    """Fill in what a masked unit will need once it is unmasked; systemd does not tell."""
+    if not unit.masked:
+        return unit
+    for directory in _UNIT_DIRS:
+        with contextlib.suppress(OSError), open(
+            os.path.join(directory, unit.name), encoding="utf-8"
+        ) as handle:
+            return dataclasses.replace(unit, needs=parse_needs(handle))
+    return unit
+
+
+def parse_needs(unit_file: Iterable[str]) -> frozenset[str]:
+    """Return the units that a unit file pulls in."""
+    settings = (line.partition("=") for line in unit_file)
+    return frozenset(
+        needed
+        for key, _equals, value in settings
+        if key.strip() in _PULLED_IN_BY
+        for needed in value.split()
+    )
+
+
+def _parse_command(exec_start: str) -> tuple[str, ...]:
+    """Read C({ path=/usr/bin/x ; argv[]=/usr/bin/x -y ; ignore_errors=no ; ... })."""
+    argv = exec_start.partition("argv[]=")[2].partition(" ;")[0]
+    return tuple(argv.split())

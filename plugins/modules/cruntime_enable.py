@@ -1,0 +1,521 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cruntime_enable
+short_description: Make a container runtime the node's one runtime, as specified
+version_added: 0.1.0
+author:
+  - The cruntime.node contributors (@cruntime)
+description:
+  - Gives a node the container runtime that one runtime-neutral spec asks for.
+    Changing the one word of O(runtime) switches the node to another runtime.
+  - The controller renders the runtime's files from the spec and sends them along, so that a
+    run costs one round trip and the node needs nothing but Python.
+  - A run is a transaction. The files are judged by the runtime's own binary before they go live,
+    the new runtime is up and answers before the old one is stopped, and when anything fails on
+    the way, files and units are brought back to what they were.
+  - A restart that is owed, because a managed file is newer than the running process, is made
+    up for by the next run, whoever wrote the file.
+options:
+  runtime:
+    description:
+      - The container runtime to enable, disable or restart. It must be installed on the node.
+    type: str
+    required: true
+    choices:
+      containerd: >-
+        containerd 1.6 and newer. Its file is C(/etc/containerd/config.toml), with configuration
+        version 2 for containerd 1.x and 3 for 2.x, as found on the node.
+        Drop-ins in C(/etc/containerd/conf.d) are read after it.
+      crio: >-
+        CRI-O 1.28 and newer. Its file is the drop-in C(/etc/crio/crio.conf.d/50-cruntime.conf);
+        the distribution's own C(crio.conf) and other drop-ins are left alone.
+      docker: >-
+        Docker Engine 20.10 and newer. Its file is C(/etc/docker/daemon.json).
+        C(docker.socket) and C(docker.service) are treated as one.
+  state:
+    description:
+      - What shall become of the runtime.
+    type: str
+    default: enabled
+    choices:
+      enabled: >-
+        It runs as specified, now and after every boot. A unit that is masked is unmasked, and a
+        warning says so.
+      disabled: >-
+        It is stopped, its sockets too, and stays so after a boot.
+        Its files, images and containers are left alone, and so are the other options.
+      restarted: As V(enabled), and it is restarted in any case.
+  disable_others:
+    description:
+      - Whether the other runtimes, of those that this collection knows, are stopped and disabled.
+      - A unit that the enabled runtime itself needs is left as it is, such as
+        C(containerd.service) where C(docker.service) wants it.
+    type: bool
+    default: true
+  cgroup_driver:
+    description:
+      - Who manages the containers' cgroups. It must be the kubelet's driver too.
+    type: str
+    default: auto
+    choices:
+      systemd: systemd does.
+      cgroupfs: The runtime writes to the cgroup file system itself.
+      auto: >-
+        V(systemd) where the node has cgroups v2. On cgroups v1 what the running runtime says that
+        it uses, and V(cgroupfs) where none can be asked.
+  sandbox_image:
+    description:
+      - The image of the container that holds a pod's namespaces, also known as the pause image,
+        such as V(registry.k8s.io/pause:3.10). The runtime's own default if not given.
+      - Docker has no pods of its own, so that this changes nothing with O(runtime=docker); a
+        warning says so.
+    type: str
+  image_repository:
+    description:
+      - Where the sandbox image of O(kubernetes_version) is pulled from, such as a mirror of
+        C(registry.k8s.io), which is the default.
+      - Needs O(kubernetes_version) or O(sandbox_image); the latter wins.
+    type: str
+  kubernetes_version:
+    description:
+      - The version of Kubernetes that the node is for, such as V(1.34.2). A leading C(v) is
+        allowed.
+      - Where O(sandbox_image) is not given, it is the one that this version comes with.
+    type: str
+  cni:
+    description:
+      - Where the network plugins of pods are. The runtime's own defaults if not given.
+      - Not with O(runtime=docker), where they are cri-dockerd's.
+    type: dict
+    suboptions:
+      bin_dirs:
+        description:
+          - The directories of the plugins' binaries.
+          - containerd before 2.1 knows one only; more than one are refused on such a node.
+        type: list
+        elements: str
+        default: []
+      conf_dir:
+        description: The directory of the networks' configuration.
+        type: str
+  registries:
+    description:
+      - Registries that need to be told of. Credentials are no part of it.
+      - containerd reads changes at the next pull and is restarted for the first entry only.
+        CRI-O is reloaded. Docker is reloaded too, but for an entry that is gone, which takes a
+        restart.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      registry:
+        description:
+          - The host, and the port if it is part of the images' names, such as V(docker.io) or
+            V(dev.local:5000).
+          - V(_default) or V(*) stand for all registries without an entry; with
+            O(runtime=containerd) only.
+        type: str
+        required: true
+      mirrors:
+        description:
+          - Where to ask before the registry itself, in this order.
+          - With O(runtime=docker) for V(docker.io) only.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          url:
+            description:
+              - The mirror, such as V(https://mirror.local:5000). With C(http://) it is asked
+                unencrypted.
+              - It can have a path with O(runtime=containerd). With O(runtime=crio) as well, if the
+                path begins with C(/v2) and O(registries[].mirrors[].override_path) is set.
+            type: str
+            required: true
+          capabilities:
+            description:
+              - What it is asked for. V(resolve) is to say what a tag means at the moment, which one
+                may not trust a public mirror to do.
+              - With O(runtime=crio) it can be left out, and the mirror is asked for digests only;
+                V(push) is for O(runtime=containerd).
+            type: list
+            elements: str
+            choices: [pull, resolve, push]
+            default: [pull, resolve]
+          ca_file: &ca_file
+            description: A certificate authority, in a file on the node, that vouches for it.
+            type: str
+          client_cert_file: &client_cert_file
+            description: The certificate, in a file on the node, by which it knows the node.
+            type: str
+          client_key_file: &client_key_file
+            description: The key of that certificate, in a file on the node.
+            type: str
+          insecure:
+            description: Whether its certificate is not verified.
+            type: bool
+            default: false
+          override_path:
+            description:
+              - Whether the path in O(registries[].mirrors[].url) is where the mirror's API is, so
+                that no C(/v2) is put behind it.
+            type: bool
+            default: false
+          headers:
+            description:
+              - HTTP headers, by name, that it is sent, with O(runtime=containerd).
+              - They may be secrets, so that no diff shows the file that holds them.
+            type: dict
+            default: {}
+      ca_file: *ca_file
+      client_cert_file: *client_cert_file
+      client_key_file: *client_key_file
+      insecure:
+        description:
+          - Whether the registry itself is asked over TLS that is not verified, and where it speaks
+            none, over plain HTTP.
+        type: bool
+        default: false
+  oci_runtime:
+    description:
+      - The OCI runtime that runs a container that asks for no other; a name in O(oci_runtimes), or
+        V(runc), or with O(runtime=crio) V(crun). The runtime's own default if not given.
+    type: str
+  oci_runtimes:
+    description:
+      - OCI runtimes beside the runtime's own.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What a RuntimeClass calls it as its handler, a DNS label.
+        type: str
+        required: true
+      path:
+        description: Its binary; with a shim that is not runc's, the shim's binary.
+        type: str
+        required: true
+      shim:
+        description:
+          - With O(runtime=containerd), the kind of shim that drives it. Runc's,
+            V(io.containerd.runc.v2), if not given, which drives all that has runc's command line.
+        type: str
+  proxy:
+    description:
+      - The HTTP proxy between the runtime and the registries. Its URL may hold a password, so that
+        no diff shows the file.
+    type: dict
+    suboptions:
+      http:
+        description: The URL of the proxy for plain HTTP, with C(http), C(https) or C(socks5).
+        type: str
+      https:
+        description: The URL of the proxy for HTTPS.
+        type: str
+      no_proxy:
+        description: Hosts, domains and networks that are asked directly, as a list or with commas.
+        type: list
+        elements: str
+        default: []
+  storage:
+    description:
+      - Where and how images and containers are kept. The runtime's own defaults if not given.
+      - A change leaves the images and containers there are behind.
+    type: dict
+    suboptions:
+      root:
+        description: The directory.
+        type: str
+      driver:
+        description: The storage driver, by the runtime's own name; containerd calls it snapshotter.
+        type: str
+  log_level:
+    description: How much the runtime logs. Its own default if not given.
+    type: str
+    choices: [debug, info, warn, error]
+  metrics:
+    description: The address, such as V(127.0.0.1:1338), where the runtime serves its metrics.
+    type: str
+  live_restore:
+    description:
+      - Whether containers outlive a restart of the runtime. containerd's and CRI-O's always do, so
+        that V(false) is for O(runtime=docker), which has it off by default.
+    type: bool
+  ulimits:
+    description:
+      - The resource limits of containers, each by its name as in setrlimit(2), such as C(nofile),
+        with C(soft) and C(hard); V(-1) for none.
+      - Not with O(runtime=containerd).
+    type: dict
+    default: {}
+  container_logs:
+    description:
+      - How the containers' logs are rotated. Docker does so itself; for containerd and CRI-O, the
+        kubelet does, and nothing is written for the runtime.
+    type: dict
+    suboptions:
+      max_size:
+        description: The size of a file that is full, such as V(100m), in V(k), V(m) or V(g).
+        type: str
+        required: true
+      max_files:
+        description: How many files are kept; the kubelet keeps 2 at least.
+        type: int
+  pinned_images:
+    description:
+      - Images that the kubelet shall never remove to make space.
+      - Needs containerd 2.0 or newer. Not with O(runtime=docker).
+    type: list
+    elements: str
+    default: []
+  socket:
+    description:
+      - Where the CRI answers, and where C(crictl) is told that it does. The runtime's own default
+        if not given.
+      - Not with O(runtime=docker), where it is cri-dockerd's.
+    type: str
+  extra_config:
+    description:
+      - Any keys of the runtime's own configuration file, merged into it table by table.
+        A list replaces a list.
+      - What another option decides can't be set here to something else.
+      - For containerd, mind that the names of plugins differ between 1.x and 2.x.
+    type: dict
+    default: {}
+  exclusive:
+    description:
+      - Whether keys of Docker's C(daemon.json) that this collection did not write are removed.
+        They stay otherwise. The other runtimes have drop-ins for them.
+    type: bool
+    default: false
+  timeout:
+    description:
+      - How long a started runtime may take until it answers, in seconds. After that, it is rolled
+        back.
+    type: int
+    default: 60
+  rendered_files:
+    description:
+      - Not for playbooks, where it is refused. It is how the half of this module that runs on the
+        controller hands the files that it rendered to the half that runs on the node.
+    type: list
+    elements: dict
+  rendered_secrets:
+    description:
+      - Not for playbooks either. The contents of those files that hold secrets, by path.
+    type: dict
+    default: {}
+requirements:
+  - tomlkit (Python library, on the controller only)
+  - semver (Python library, on the controller only, for O(kubernetes_version))
+  - systemd
+  - root privileges (use C(become))
+attributes:
+  check_mode:
+    description: Can run in check mode and predict what would change, without changing it.
+    support: full
+  diff_mode:
+    description: Returns each file and the units, before and after.
+    support: full
+  idempotent:
+    description: >-
+      A second run changes nothing: no file is written and no unit is touched.
+      With O(state=restarted) the runtime is restarted each time.
+    support: partial
+    details: O(state=restarted) restarts each time.
+  platform:
+    description: Linux distributions that systemd runs.
+    support: full
+    platforms: posix
+seealso:
+  - module: cruntime.node.cruntime_info
+"""
+
+EXAMPLES = r"""
+- name: The node runs containerd and nothing else
+  cruntime.node.cruntime_enable:
+    runtime: containerd
+    cgroup_driver: systemd
+    sandbox_image: registry.k8s.io/pause:3.10
+
+- name: Change one word, and the node runs Docker
+  cruntime.node.cruntime_enable:
+    runtime: docker
+    cgroup_driver: systemd
+
+- name: Set a key of the runtime's own file that has no option
+  cruntime.node.cruntime_enable:
+    runtime: docker
+    extra_config:
+      max-concurrent-downloads: 6
+
+- name: Take Docker down and keep it down
+  cruntime.node.cruntime_enable:
+    runtime: docker
+    state: disabled
+"""
+
+RETURN = r"""
+runtime:
+  description: The runtime that this run was about.
+  returned: success
+  type: str
+  sample: containerd
+version:
+  description: Its version; none if O(state=disabled) and it is not installed.
+  returned: success
+  type: str
+  sample: 1.7.24
+socket_path:
+  description: Where its CRI answers. For Docker this is the socket of cri-dockerd.
+  returned: success
+  type: str
+  sample: /run/containerd/containerd.sock
+cri_endpoint:
+  description: The same as a URL, as kubelet and crictl take it.
+  returned: success
+  type: str
+  sample: unix:///run/containerd/containerd.sock
+cgroup_driver:
+  description: The cgroup driver that it was given; none if O(state=disabled).
+  returned: success
+  type: str
+  sample: systemd
+kubelet_options:
+  description:
+    - The flags, by name, that point a kubelet at this runtime. From O(kubernetes_version=1.27.0) on
+      there are none, for RV(kubelet_config) has them.
+  returned: success
+  type: dict
+  sample:
+    container-runtime-endpoint: unix:///run/containerd/containerd.sock
+kubelet_config:
+  description: The fields of the kubelet's own configuration file that go with this spec.
+  returned: success
+  type: dict
+  sample:
+    cgroupDriver: systemd
+    containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+files:
+  description: The files that this run managed.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The file; where the path given by the runtime is a link, its target.
+      type: str
+    changed:
+      description: Whether it was, or in check mode would be, written.
+      type: bool
+    backup:
+      description: Where the text found there was kept, if this collection had not written it.
+      type: str
+  sample:
+    - path: /etc/containerd/config.toml
+      changed: true
+      backup: /var/lib/cruntime/backups/etc_containerd_config.toml.20261123T101500Z
+    - path: /etc/crictl.yaml
+      changed: false
+units:
+  description: The systemd units that this run changed, or in check mode would change.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The unit.
+      type: str
+    before:
+      description: Whether it was active, enabled and masked.
+      type: dict
+    after:
+      description: Whether it is active, enabled and masked.
+      type: dict
+    why:
+      description: Why it was changed.
+      type: str
+  sample:
+    - name: containerd.service
+      before: {active: true, enabled: true, masked: false}
+      after: {active: true, enabled: true, masked: false}
+      why: /etc/containerd/config.toml changed
+rolled_back:
+  description:
+    - On failure, V(true) if files and units were changed and brought back to what they were, and
+      V(false) if bringing them back failed. Not returned where nothing was touched.
+  returned: always, but for failures before anything was touched
+  type: bool
+  sample: false
+journal:
+  description: The last lines that the runtime's units logged during a run that failed.
+  returned: failure after something was touched
+  type: list
+  elements: str
+  sample:
+    - "failed to load plugin io.containerd.grpc.v1.cri"
+"""
+
+import functools
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cruntime.node.plugins.module_utils import converge, files, options
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+from ansible_collections.cruntime.node.plugins.module_utils.services import Services
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(options.ENABLE, **options.RENDERED),
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except CruntimeError as error:
+        module.fail_json(msg=str(error), **error.facts)
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+def run(module):
+    if module.params["rendered_files"] is None:
+        raise CruntimeError(
+            "cruntime_enable got no rendered files: it must be called by its full name, "
+            "cruntime.node.cruntime_enable, so that its action plugin runs first"
+        )
+    if os.geteuid() != 0:
+        raise CruntimeError("a runtime can only be changed by root: run this task with become")
+    runner = Runner()
+    node = converge.Node(
+        runtimes=runtimes(runner),
+        services=Services(runner),
+        scratch_dir=module.tmpdir,
+        replace=functools.partial(files.replace, module),
+        check_mode=module.check_mode,
+        timeout=module.params["timeout"],
+    )
+    if module.params["state"] == "disabled":
+        return converge.disable(node, module.params)
+    secrets = module.params["rendered_secrets"]
+    files_to_be = [
+        dict(file, content=secrets[file["path"]]) if file.get("secret") else file
+        for file in module.params["rendered_files"]
+    ]
+    return converge.enable(node, module.params, files_to_be)
+
+
+if __name__ == "__main__":
+    main()

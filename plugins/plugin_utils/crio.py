@@ -1,0 +1,139 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CRI-O's files."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from ansible_collections.cruntime.node.plugins.plugin_utils import cri, files, formats, registries
+from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
+from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
+    SpecError,
+    split_port,
+    split_url,
+)
+
+SOCKET = "/var/run/crio/crio.sock"
+UNIT = "crio.service"
+#: Handlers that are there without being named in oci_runtimes.
+HANDLERS = ("crun", "runc")
+UNSUPPORTED: dict[str, str] = {}
+
+_CERTS_DIR = "/etc/containers/certs.d"
+
+_MANAGED = {
+    ("crio", "root"): "storage.root",
+    ("crio", "storage_driver"): "storage.driver",
+    ("crio", "api", "listen"): "socket",
+    ("crio", "runtime", "cgroup_manager"): "cgroup_driver",
+    ("crio", "runtime", "conmon_cgroup"): "cgroup_driver",
+    ("crio", "runtime", "default_runtime"): "oci_runtime",
+    ("crio", "runtime", "runtimes", ANY, "monitor_cgroup"): "cgroup_driver",
+    ("crio", "runtime", "runtimes", ANY, "runtime_path"): "oci_runtimes",
+    ("crio", "runtime", "runtimes", ANY, "runtime_type"): "oci_runtimes",
+    ("crio", "runtime", "runtimes", ANY, "runtime_root"): "oci_runtimes",
+    ("crio", "runtime", "log_level"): "log_level",
+    ("crio", "runtime", "default_ulimits"): "ulimits",
+    ("crio", "image", "pause_image"): "sandbox_image",
+    ("crio", "image", "pinned_images"): "pinned_images",
+    ("crio", "network", "plugin_dirs"): "cni.bin_dirs",
+    ("crio", "network", "network_dir"): "cni.conf_dir",
+    ("crio", "metrics", "enable_metrics"): "metrics",
+    ("crio", "metrics", "metrics_host"): "metrics",
+    ("crio", "metrics", "metrics_port"): "metrics",
+}
+
+
+def check(spec: dict) -> None:
+    cri.check(spec)
+    for runtime in spec["oci_runtimes"]:
+        if runtime["shim"]:
+            raise SpecError(
+                f"oci_runtimes: {runtime['name']} has a shim, but CRI-O has none, only containerd"
+            )
+    for entry in spec["registries"]:
+        if entry["registry"] == registries.DEFAULT:
+            raise SpecError("registries: CRI-O has no mirror for all registries; name each of them")
+        for mirror in entry["mirrors"]:
+            _check_mirror(mirror)
+
+
+def configs(spec: dict) -> Iterator[Config]:
+    host, port = split_port(spec["metrics"] or "")
+    variables = {
+        "pinned_images": cri.pinned_images(spec),
+        "default_ulimits": [
+            f"{name}={limit['soft']}:{limit['hard']}" for name, limit in spec["ulimits"].items()
+        ],
+        # CRI-O puts the brackets of an IPv6 address itself.
+        "metrics_host": host.strip("[]"),
+        "metrics_port": port,
+    }
+    yield Config(
+        "crio/50-cruntime.conf.j2",
+        "/etc/crio/crio.conf.d/50-cruntime.conf",
+        formats.TOML,
+        _MANAGED,
+        variables=variables,
+    )
+
+
+def registry_files(entries: list[dict]) -> list[dict]:
+    if not entries:
+        return []
+    conf = files.toml_file(
+        "/etc/containers/registries.conf.d/50-cruntime.conf",
+        "crio/registries.conf.j2",
+        {"registries": [_registry(entry) for entry in entries]},
+        # CRI-O keeps what it has read in memory; the node half knows that a reload is enough.
+        restart=True,
+    )
+    return [conf, *registries.certificate_links(_CERTS_DIR, entries)]
+
+
+def _registry(entry: dict) -> dict:
+    return {
+        "host": entry["registry"],
+        "insecure": entry["insecure"],
+        "mirrors": [
+            {
+                "location": _location(mirror["url"]),
+                "insecure": mirror["insecure"] or mirror["url"].startswith("http://"),
+                "digest_only": "resolve" not in mirror["capabilities"],
+            }
+            for mirror in entry["mirrors"]
+        ],
+    }
+
+
+def _location(url: str) -> str:
+    """Turn https://host/v2/path, where a mirror's API is, into host/path, where CRI-O asks it."""
+    _scheme, host, path = split_url(url)
+    return host + path[len("/v2") :]
+
+
+def _check_mirror(mirror: dict) -> None:
+    url = mirror["url"]
+    if mirror["headers"]:
+        raise SpecError(f"registries: CRI-O sends no headers of one's own to the mirror {url}")
+    if not {"pull"} <= set(mirror["capabilities"]) <= registries.PULLS:
+        raise SpecError(
+            f"registries: with CRI-O the capabilities of the mirror {url} must be pull, or pull "
+            "and resolve"
+        )
+    path = split_url(url)[2]
+    if mirror["override_path"]:
+        if path != "/v2" and not path.startswith("/v2/"):
+            raise SpecError(
+                f"registries: CRI-O asks a mirror nowhere but under /v2, so that it can't "
+                f"override_path with {url}"
+            )
+    elif path:
+        raise SpecError(
+            f"registries: CRI-O asks a mirror nowhere but under /v2, so that the path in {url} "
+            "must begin with /v2, with override_path set"
+        )

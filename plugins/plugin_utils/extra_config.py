@@ -1,0 +1,74 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Merges extra_config into what was rendered; what an option decides can't be set again."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
+
+#: In a path of managed keys: whatever key stands there.
+ANY = object()
+
+
+def merged(config: Config, text: str, extra: dict) -> str:
+    """Merge extra_config into the text of a configuration file.
+
+    :raises SpecError: it fights what another option decides.
+    """
+    data = config.format.parse(text)
+    for path, value in leaves(extra):
+        option = _decided_by(config.managed, data, path)
+        if option and _get(data, path) != value:
+            raise SpecError(
+                f"extra_config sets {dotted(path)} to {value!r}, but that is decided by {option}: "
+                "set one of the two"
+            )
+    _merge(data, extra, path=())
+    return config.format.dump(data)
+
+
+def leaves(tree: dict, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
+    """Walk a tree of dicts: every path to a value that is no dict, with that value."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def dotted(path: tuple) -> str:
+    """Write a path of keys as one would in TOML."""
+    return ".".join(f"'{key}'" if "." in str(key) else str(key) for key in path)
+
+
+def _decided_by(managed: dict[tuple, str], data: Any, path: tuple) -> str | None:
+    """Name the option that has set this path, something above it or something below it."""
+    for keys, option in managed.items():
+        matches = all(key in (ANY, here) for key, here in zip(keys, path))
+        if matches and _get(data, path[: len(keys)]) is not None:
+            return option
+    return None
+
+
+def _get(data: Any, path: tuple) -> Any:
+    for key in path:
+        if not isinstance(data, dict) or key not in data:
+            return None
+        data = data[key]
+    return data
+
+
+def _merge(data: dict, extra: dict, path: tuple) -> None:
+    for key, value in extra.items():
+        here = (*path, key)
+        if isinstance(value, dict) != isinstance(data.get(key, value), dict):
+            raise SpecError(f"extra_config: {dotted(here)} is a table on one side only")
+        if isinstance(value, dict) and key in data:
+            _merge(data[key], value, here)
+        else:
+            data[key] = value

@@ -1,0 +1,57 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller half hands over: one dict for each file and each kind of node.
+
+C(path); C(content); C(restart), whether it is read only when the runtime starts; C(when), what
+must hold on the node. Where they apply: C(secret), nobody but root may read it, nor any diff;
+C(link), instead of the content, the path on the node that a symbolic link here leads to;
+C(shared), keys of a JSON file that others wrote stay; C(refusal), the sentence with which a node
+fails that would get this file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ansible_collections.cruntime.node.plugins.plugin_utils import formats
+from ansible_collections.cruntime.node.plugins.plugin_utils.formats import Format
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The runtime's own configuration file, for one kind of node. extra_config is merged into it.
+
+    :param managed: by path of keys, the option that decides it.
+    :param when: what must hold on the node, as the node half's runtimes name it; its template
+        knows it too.
+    :param variables: what its template needs beyond the spec.
+    :param refusal: why the spec can't be met on such a node.
+    :param shared: keys that others wrote stay.
+    """
+
+    source: str
+    path: str
+    format: Format
+    managed: dict[tuple, str]
+    when: dict[str, Any] = dataclasses.field(default_factory=dict)
+    variables: dict[str, Any] = dataclasses.field(default_factory=dict)
+    refusal: str | None = None
+    shared: bool = False
+
+
+def file(path: str, content: str, restart: bool, when: dict | None = None, **marks: Any) -> dict:
+    return {"path": path, "content": content, "restart": restart, "when": when or {}, **marks}
+
+
+def link(path: str, target: str) -> dict:
+    return {"path": path, "link": target, "restart": False, "when": {}}
+
+
+def toml_file(path: str, source: str, variables: dict, restart: bool, **marks: Any) -> dict:
+    """Render a TOML file beside the runtime's own."""
+    content = formats.text(source, variables)
+    formats.TOML.parse(content)
+    return file(path, content, restart, **marks)

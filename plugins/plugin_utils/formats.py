@@ -1,0 +1,76 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""File formats: how each is read and written, and how a template quotes a value in it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from typing import Any, Callable, NamedTuple
+
+import jinja2
+
+try:
+    import tomlkit
+except ImportError as error:  # said by the action plugin, which can fail a task
+    tomlkit = None
+    TOMLKIT_IMPORT_ERROR: ImportError | None = error
+else:
+    TOMLKIT_IMPORT_ERROR = None
+
+TEMPLATES = os.path.join(os.path.dirname(__file__), "..", "..", "templates")
+
+
+class Format(NamedTuple):
+    """A file format: how it is read, and written after a merge."""
+
+    parse: Callable[[str], Any]
+    dump: Callable[[Any], str]
+
+
+def _parse_toml(text: str) -> Any:
+    return tomlkit.parse(text)
+
+
+def _dump_toml(data: Any) -> str:
+    return tomlkit.dumps(data)
+
+
+def _dump_json(data: Any) -> str:
+    return json.dumps(data, indent=2) + "\n"
+
+
+JSON = Format(json.loads, _dump_json)
+TOML = Format(_parse_toml, _dump_toml)
+
+
+def text(source: str, variables: dict) -> str:
+    """Render a template."""
+    return _environment().get_template(source).render(variables)
+
+
+@functools.lru_cache(maxsize=None)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        # Configuration files are no HTML; every value goes through a filter of its format.
+        autoescape=False,
+    )
+    environment.filters["toml"] = lambda value: tomlkit.item(value).as_string()
+    environment.filters["json"] = json.dumps
+    environment.filters["systemd"] = _quote_systemd
+    return environment
+
+
+def _quote_systemd(value: str) -> str:
+    """Quote a word of a unit file: systemd reads escapes first, then % specifiers."""
+    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
+        value = value.replace(special, escaped)
+    return f'"{value}"'

@@ -1,0 +1,83 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The small grammars that options share: paths, words, hosts, URLs."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import is_host
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_URL_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+
+
+class SpecError(Exception):
+    """The spec can't be meant; the message names the option and the value."""
+
+
+def is_printable(text: str) -> bool:
+    """Say whether there is no control character in it, nor half a character."""
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
+
+
+def check_path(option: str, path: str) -> None:
+    if not path.startswith("/") or not is_printable(path):
+        raise SpecError(
+            f"{option} must be an absolute path without control characters, not {path!r}"
+        )
+
+
+def check_word(option: str, word: str) -> None:
+    if not _WORD.fullmatch(word):
+        raise SpecError(
+            f"{option} must begin with a letter or digit and hold only these and . _ -, "
+            f"not {word!r}"
+        )
+
+
+def check_host(option: str, host: str) -> None:
+    port = split_port(host)[1]
+    if not is_host(host) or (port is not None and not 0 < port < 65536):
+        raise SpecError(f"{option} must be a host name or address, and maybe :port, not {host!r}")
+
+
+def split_port(host: str) -> tuple[str, int | None]:
+    """Split C(host:port); an IPv6 address stands in brackets before the port."""
+    name, colon, port = host.rpartition(":")
+    if colon and port.isascii() and port.isdigit():
+        # However long: six digits are no port already.
+        return name, int(port[:6])
+    return host, None
+
+
+def check_url(
+    option: str, url: str, schemes: tuple[str, ...] = ("http", "https"), secret: bool = False
+) -> None:
+    """Check a URL that names a server.
+
+    :param secret: it may hold a user and a password, and is shown in no message.
+    """
+    shown = "" if secret or "@" in url else f", not {url!r}"
+    scheme, mark, rest = url.partition("://")
+    if not mark or scheme not in schemes:
+        beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise SpecError(f"{option} must begin with {beginnings}{shown}")
+    if "?" in rest or "#" in rest:
+        raise SpecError(f"{option} must have no query and no fragment{shown}")
+    if not _URL_CHARACTERS.fullmatch(rest):
+        raise SpecError(f"{option} must hold only characters that a URL may hold{shown}")
+    user, at, host = rest.partition("/")[0].rpartition("@")
+    if at and not (secret and user):
+        raise SpecError(f"{option} must not hold a user or a password")
+    check_host(f"the host in {option}", host)
+
+
+def split_url(url: str) -> tuple[str, str, str]:
+    """Split a checked URL into scheme, host with port, and path."""
+    scheme, _mark, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme, host, slash + path

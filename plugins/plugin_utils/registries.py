@@ -1,0 +1,166 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registries and their mirrors, as every runtime has them."""
+
+from __future__ import annotations
+
+import re
+from typing import Iterator
+
+from ansible_collections.cruntime.node.plugins.plugin_utils import files
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
+    SpecError,
+    check_host,
+    check_path,
+    check_url,
+    is_printable,
+    split_url,
+)
+
+#: Stands for every registry that has no entry of its own.
+DEFAULT = "_default"
+DOCKER_HUB = "docker.io"
+#: What a mirror is asked for where its capabilities are not given.
+PULLS = {"pull", "resolve"}
+
+# A header's name, by RFC 9110.
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+# The runtime's HTTP client writes these itself; a second one would change what is asked.
+_RESERVED_HEADERS = {
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+
+
+def check(entries: list[dict]) -> None:
+    """Check the option registries.
+
+    :raises SpecError: an entry is out of its grammar, or says two things at once.
+    """
+    names = set()
+    for number, entry in enumerate(entries):
+        option = f"registries[{number}]"
+        name = _name(entry["registry"])
+        if name == DEFAULT:
+            _check_default(option, entry)
+        else:
+            check_host(f"{option}.registry", name)
+        if name in names:
+            raise SpecError(f"{option}: {name} has an entry already; write one")
+        names.add(name)
+        _check_tls(option, entry)
+        _check_mirrors(option, entry["mirrors"])
+
+
+def normalised(entries: list[dict]) -> list[dict]:
+    """Write each name and URL in its one form."""
+    return [
+        dict(
+            entry,
+            registry=_name(entry["registry"]),
+            mirrors=[dict(mirror, url=_url(mirror["url"])) for mirror in entry["mirrors"]],
+        )
+        for entry in entries
+    ]
+
+
+def _name(registry: str) -> str:
+    return DEFAULT if registry == "*" else registry.lower()
+
+
+def _url(url: str) -> str:
+    scheme, host, path = split_url(url)
+    return f"{scheme}://{host.lower()}{path.rstrip('/')}"
+
+
+def servers(entries: list[dict]) -> Iterator[tuple[str, dict]]:
+    """Walk registries and mirrors: each host with port, with its TLS options."""
+    for entry in entries:
+        yield entry["registry"], entry
+        for mirror in entry["mirrors"]:
+            yield split_url(mirror["url"])[1], mirror
+
+
+def certificate_links(directory: str, entries: list[dict]) -> list[dict]:
+    """Link certificates into a folder per host, as Docker and the containers libraries read them.
+
+    :raises SpecError: one host would need two different certificates.
+    """
+    targets: dict[str, str] = {}
+    for host, tls in servers(entries):
+        for name, option in (
+            ("ca.crt", "ca_file"),
+            ("client.cert", "client_cert_file"),
+            ("client.key", "client_key_file"),
+        ):
+            path = f"{directory}/{host}/{name}"
+            target = tls[option]
+            if target and targets.setdefault(path, target) != target:
+                raise SpecError(
+                    f"registries: {host} has two different {option}s, {targets[path]} and "
+                    f"{target}, but this runtime knows one for each host"
+                )
+    return [files.link(path, target) for path, target in targets.items()]
+
+
+def _check_default(option: str, entry: dict) -> None:
+    if entry["insecure"]:
+        raise SpecError(f"{option}: all registries at once can't be insecure; name those that are")
+    if not entry["mirrors"]:
+        raise SpecError(f"{option}: an entry for all other registries needs mirrors")
+
+
+def _check_tls(option: str, tls: dict) -> None:
+    for name in ("ca_file", "client_cert_file", "client_key_file"):
+        if tls[name] is not None:
+            check_path(f"{option}.{name}", tls[name])
+    if (tls["client_cert_file"] is None) != (tls["client_key_file"] is None):
+        raise SpecError(f"{option} needs both client_cert_file and client_key_file, or neither")
+    if tls["insecure"] and tls["ca_file"]:
+        raise SpecError(f"{option} can't be verified by a ca_file and insecure; set one of the two")
+
+
+def _check_mirrors(option: str, mirrors: list[dict]) -> None:
+    urls = set()
+    for number, mirror in enumerate(mirrors):
+        here = f"{option}.mirrors[{number}]"
+        check_url(f"{here}.url", mirror["url"])
+        if _url(mirror["url"]) in urls:
+            raise SpecError(f"{here}: {mirror['url']} is a mirror of this registry already")
+        urls.add(_url(mirror["url"]))
+        if not mirror["capabilities"]:
+            raise SpecError(f"{here}.capabilities must name one at least; or leave the mirror out")
+        _check_tls(here, mirror)
+        has_certificates = mirror["ca_file"] or mirror["client_cert_file"]
+        if has_certificates and mirror["url"].startswith("http://"):
+            raise SpecError(f"{here} has certificates, but its url is plain http")
+        _check_headers(f"{here}.headers", mirror["headers"])
+
+
+def _check_headers(option: str, headers: dict) -> None:
+    names = set()
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise SpecError(f"{option}: {name!r} is no name of a header")
+        if name.lower() in _RESERVED_HEADERS:
+            raise SpecError(f"{option}: {name} is written by the runtime itself")
+        if name.lower() in names:
+            raise SpecError(f"{option}: {name} is there twice; upper and lower case are the same")
+        names.add(name.lower())
+        if not isinstance(value, str) or not is_printable(value):
+            raise SpecError(f"{option}: {name} must be text without control characters")

@@ -1,0 +1,215 @@
+"""What the checks of a converged node share.
+
+Molecule runs them on the nodes of a scenario; by hand, on any inventory whose hosts have a
+variable `cruntime_spec`:
+
+    pytest tests/integration --connection=ansible --ansible-inventory=FILE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+
+import pytest
+
+ARCHIVES = "/usr/local/share/cruntime-test"
+IMAGE = "localhost/cruntime-test/busybox:1"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a runtime looks from the outside, when it is the node's one runtime."""
+
+    name: str
+    # The file that it reads when it starts.
+    config: str
+    # The unit that must be up, and those that a boot must start.
+    service: str
+    enabled: tuple[str, ...]
+    # The other runtimes' units, which must be down.
+    foreign: tuple[str, ...]
+    endpoint: str
+    version: str
+    load: str
+    run: str
+
+
+RUNTIMES = {
+    runtime.name: runtime
+    for runtime in (
+        Runtime(
+            name="containerd",
+            config="/etc/containerd/config.toml",
+            service="containerd.service",
+            enabled=("containerd.service",),
+            foreign=("docker.service", "docker.socket", "crio.service"),
+            endpoint="unix:///run/containerd/containerd.sock",
+            version="ctr version",
+            load="ctr --namespace k8s.io images import",
+            run="ctr --namespace k8s.io run --rm {image} {name} {command}",
+        ),
+        Runtime(
+            name="crio",
+            config="/etc/crio/crio.conf.d/50-cruntime.conf",
+            service="crio.service",
+            enabled=("crio.service",),
+            foreign=("docker.service", "docker.socket", "containerd.service"),
+            endpoint="unix:///var/run/crio/crio.sock",
+            version="crio status info",
+            # Its containers are those of pods: see test_pods.py.
+            load="",
+            run="",
+        ),
+        Runtime(
+            name="docker",
+            config="/etc/docker/daemon.json",
+            service="docker.service",
+            enabled=("docker.service", "docker.socket"),
+            # containerd.service may be up: Docker itself uses it.
+            foreign=("crio.service",),
+            endpoint="unix:///var/run/cri-dockerd.sock",
+            version="docker version",
+            load="docker load --input",
+            run="docker run --rm --name {name} {image} {command}",
+        ),
+    )
+}
+
+# Prints a JSON object: for each file below /etc, its digest (a link's target) and time.
+FILES = """
+import hashlib, json, os
+found = {}
+for folder, _, names in os.walk("/etc"):
+    for path in (os.path.join(folder, name) for name in names):
+        if os.path.islink(path):
+            content = os.readlink(path)
+        else:
+            with open(path, "rb") as stream:
+                content = hashlib.sha256(stream.read()).hexdigest()
+        found[path] = [content, os.lstat(path).st_mtime_ns]
+print(json.dumps(found))
+"""
+UNITS = "containerd.service crio.service docker.service docker.socket"
+UNIT_PROPERTIES = "Id,ActiveState,UnitFileState,MainPID,ExecMainStartTimestampMonotonic"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "runtime(name): only for nodes whose spec asks for it")
+    config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave out the checks of other runtimes than the node's; keep those of a node in order."""
+    kept, left_out, seen = [], [], set()
+    for item in items:
+        host = item.callspec.params["_testinfra_host"] if hasattr(item, "callspec") else None
+        mark = item.get_closest_marker("runtime")
+        if host:
+            item.add_marker(pytest.mark.xdist_group(host.backend.get_pytest_id()))
+        fits = mark is None or spec_of(host)["runtime"] in mark.args
+        if item.get_closest_marker("once"):
+            fits = fits and item.originalname not in seen
+            seen.add(item.originalname)
+        (kept if fits else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
+def spec_of(host):
+    """The spec that this node was converged to."""
+    return host.ansible.get_variables()["cruntime_spec"]
+
+
+@pytest.fixture
+def node(host):
+    """One node after another, as a testinfra host."""
+    return host
+
+
+@pytest.fixture
+def spec(node):
+    return spec_of(node)
+
+
+@pytest.fixture
+def runtime(spec):
+    """The runtime that the spec asks for."""
+    return RUNTIMES[spec["runtime"]]
+
+
+@pytest.fixture
+def other(spec):
+    """The runtime that the spec does not ask for."""
+    return RUNTIMES["docker" if spec["runtime"] == "containerd" else "containerd"]
+
+
+@pytest.fixture
+def run_module(request):
+    """A function that runs a module on a node, as a task would, and returns its result.
+
+    The result of a run that failed is returned too: it has `failed: true`.
+    """
+    inventory = request.config.getoption("ansible_inventory")
+
+    def run(node, module, check=False, diff=False, **args):
+        name = node.ansible.get_variables()["inventory_hostname"]
+        command = ["ansible", name, "--inventory", inventory, "--module-name", module]
+        command += ["--args", json.dumps(args)] if args else []
+        command += ["--check"] * check + ["--diff"] * diff
+        callback = {
+            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        }
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, env={**os.environ, **callback}
+        )
+        try:
+            return json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
+        except (ValueError, LookupError):
+            pytest.fail(f"{command} printed no result:\n{done.stdout}\n{done.stderr}")
+
+    return run
+
+
+@pytest.fixture
+def snapshot(node):
+    """A function that returns what a run must leave alone when there is nothing to do."""
+
+    def take():
+        files = node.check_output("/usr/bin/python3 -c %s", FILES)
+        units = node.check_output(f"systemctl show --property={UNIT_PROPERTIES} {UNITS}")
+        return {
+            "files": json.loads(files),
+            "units": [
+                dict(line.split("=", 1) for line in unit.splitlines())
+                for unit in units.split("\n\n")
+            ],
+        }
+
+    return take
+
+
+@pytest.fixture
+def crictl(node):
+    """A function that runs crictl on the node; no crictl means a skip, or a failure if required."""
+    if not node.exists("crictl"):
+        reason = "no crictl can be had here (see tests/nodes/crictl.sh)"
+        if "crictl" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return lambda arguments: node.check_output(f"crictl --timeout 10s {arguments}")
+
+
+@pytest.fixture
+def run_container(node):
+    """A function that runs a command in a container of the test image and returns its output."""
+
+    def run(runtime, command):
+        node.check_output(f"{runtime.load} {ARCHIVES}/busybox.tar")
+        return node.check_output(runtime.run.format(image=IMAGE, name="check", command=command))
+
+    return run

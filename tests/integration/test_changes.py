@@ -1,0 +1,146 @@
+"""What a run does to a converged node when there is something to do."""
+
+import pytest
+
+ENABLE = "cruntime.node.cruntime_enable"
+
+
+@pytest.fixture
+def enable(node, spec, run_module):
+    """A function that applies the node's spec, with changes; the spec itself is back afterwards."""
+    yield lambda check=False, **changes: run_module(
+        node, ENABLE, check=check, **{**spec, **changes}
+    )
+    run_module(node, ENABLE, **spec)
+
+
+@pytest.fixture
+def main_pid(node):
+    return lambda unit: node.check_output("systemctl show --property=MainPID --value %s", unit)
+
+
+def reasons(result):
+    return {unit["name"]: unit["why"] for unit in result["units"]}
+
+
+@pytest.mark.parametrize("when", ["now", "tomorrow"])
+def test_a_restart_owed_is_paid_once(node, runtime, enable, main_pid, when):
+    config = runtime.config
+    node.check_output("touch --date=%s %s", when, config)
+    before = main_pid(runtime.service)
+    why = {runtime.service: f"{config} is newer than the running process"}
+    assert reasons(enable(check=True)) == why
+    assert main_pid(runtime.service) == before
+    assert reasons(enable()) == why
+    assert main_pid(runtime.service) != before
+    assert enable()["changed"] is False
+
+
+def test_a_restart_asked_for_is_made_every_time(runtime, enable, main_pid):
+    before = main_pid(runtime.service)
+    assert reasons(enable(state="restarted")) == {runtime.service: "asked for"}
+    assert main_pid(runtime.service) != before
+    assert enable()["changed"] is False
+
+
+def test_the_running_runtime_has_the_driver_of_the_spec(node, runtime, enable, run_module):
+    def running():
+        info = run_module(node, "cruntime.node.cruntime_info")
+        return info["runtimes"][runtime.name]["cgroup_driver"]
+
+    assert running() == "systemd"
+    assert enable(cgroup_driver="cgroupfs")["changed"] is True
+    assert running() == "cgroupfs"
+    # On cgroups v1, auto stays with what is in use; on v2 it is systemd.
+    automatic = enable(cgroup_driver="auto")["cgroup_driver"]
+    version = run_module(node, "cruntime.node.cruntime_info")["cgroup_version"]
+    assert automatic == running() == ("systemd" if version == 2 else "cgroupfs")
+
+
+def test_an_edit_by_hand_is_kept_and_taken_back(node, runtime, spec, enable):
+    config = runtime.config
+    ours = node.file(config).content_string
+    node.check_output("printf 'by hand\\n' > %s", config)
+    result = enable()
+    (file,) = [file for file in result["files"] if file["path"] == config]
+    assert node.file(config).content_string == ours
+    assert node.file(file["backup"]).content_string == "by hand\n"
+    assert any(file["backup"] in warning for warning in result["warnings"])
+
+
+def test_a_disabled_runtime_is_down_and_stays_so(node, runtime, enable, run_module, snapshot):
+    before = snapshot()
+    assert enable(check=True, state="disabled")["changed"] is True
+    assert snapshot() == before
+    assert enable(state="disabled")["changed"] is True
+    for unit in runtime.enabled:
+        assert not node.service(unit).is_running
+        assert node.run("systemctl is-enabled %s", unit).failed
+    assert enable(state="disabled")["changed"] is False
+    assert enable()["changed"] is True
+    assert node.service(runtime.service).is_running
+
+
+def test_the_other_runtime_stays_where_that_is_asked_for(node, runtime, other, enable):
+    enable(runtime=other.name, disable_others=False)
+    assert node.service(runtime.service).is_running
+    assert node.service(other.service).is_running
+
+
+@pytest.mark.runtime("containerd", "crio")
+def test_a_socket_of_the_operators_choice_and_back(node, runtime, enable, crictl):
+    result = enable(socket="/run/own/cri.sock")
+    assert result["cri_endpoint"] == "unix:///run/own/cri.sock"
+    assert "RuntimeVersion" in crictl("version")
+    # The driver is asked of the runtime where it answers now, the answer waited for where it will.
+    assert enable(cgroup_driver="auto")["cri_endpoint"] == runtime.endpoint
+    assert "RuntimeVersion" in crictl("version")
+
+
+@pytest.mark.runtime("docker")
+def test_a_reload_is_over_when_the_run_is(node, spec, runtime, enable, main_pid):
+    before = main_pid(runtime.service)
+    for debug in (True, False):
+        # Beside the keys of the spec: one that is gone would mean a restart.
+        enable(extra_config={**spec.get("extra_config", {}), "debug": debug})
+        said = node.check_output("docker info --format '{{.Debug}}'")
+        assert said == str(debug).lower()
+    assert main_pid(runtime.service) == before
+
+
+@pytest.mark.runtime("docker")
+def test_keys_that_others_wrote_stay(node, enable):
+    config = "/etc/docker/daemon.json"
+    node.check_output(f"""sed -i 's/^{{/{{"max-download-attempts": 9,/' {config}""")
+    enable(cgroup_driver="cgroupfs")
+    assert '"max-download-attempts": 9' in node.file(config).content_string
+    enable(exclusive=True)
+    assert "max-download-attempts" not in node.file(config).content_string
+
+
+@pytest.mark.runtime("docker")
+def test_the_socket_of_docker_goes_with_its_service(node, enable):
+    node.check_output("systemctl stop docker.socket")
+    assert enable()["changed"] is True
+    assert node.service("docker.socket").is_running
+    assert node.service("docker.service").is_running
+    assert enable()["changed"] is False
+
+
+@pytest.mark.runtime("docker")
+def test_containerd_is_not_taken_from_under_docker(node, enable):
+    result = enable(runtime="containerd", state="disabled")
+    assert result["msg"] == (
+        "containerd can't be disabled: Docker is running and needs containerd.service. "
+        "Disable docker first"
+    )
+    assert node.service("containerd.service").is_running
+
+
+@pytest.mark.runtime("containerd")
+def test_a_drop_in_of_the_operator_survives_and_counts(node, enable):
+    node.check_output("mkdir -p /etc/containerd/conf.d")
+    node.check_output("printf 'oom_score = -7\\n' > /etc/containerd/conf.d/99-operator.toml")
+    enable(state="restarted")
+    assert "oom_score = -7" in node.check_output("containerd config dump")
+    node.check_output("rm -r /etc/containerd/conf.d")

@@ -1,0 +1,85 @@
+"""What holds on every node after cruntime_enable, whichever runtime its spec asks for."""
+
+import json
+
+import pytest
+
+ENABLE = "cruntime.node.cruntime_enable"
+
+
+def test_runtime_is_up_and_comes_back_after_a_boot(node, runtime):
+    assert node.service(runtime.service).is_running
+    for unit in runtime.enabled:
+        assert node.service(unit).is_enabled
+
+
+def test_other_runtimes_are_down_and_stay_down(node, runtime):
+    for unit in runtime.foreign:
+        assert not node.service(unit).is_running
+        assert node.run("systemctl is-enabled %s", unit).failed
+
+
+def test_runtime_answers(node, runtime):
+    node.check_output(runtime.version)
+
+
+def test_crictl_finds_the_runtime(node, runtime):
+    config = node.file("/etc/crictl.yaml").content_string.splitlines()
+    assert f"runtime-endpoint: {runtime.endpoint}" in config
+    assert f"image-endpoint: {runtime.endpoint}" in config
+
+
+@pytest.mark.runtime("containerd", "docker")
+def test_container_runs(run_container, runtime):
+    assert run_container(runtime, "echo hello") == "hello"
+
+
+def test_second_run_changes_nothing(node, spec, run_module, snapshot):
+    before = snapshot()
+    result = run_module(node, ENABLE, **spec)
+    assert result["changed"] is False, result
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_report_names_the_runtime(node, spec, runtime, run_module, check):
+    result = run_module(node, ENABLE, check=check, **spec)
+    assert result["runtime"] == runtime.name
+    assert result["cri_endpoint"] == runtime.endpoint
+    assert result["version"]
+    assert not any(file["changed"] for file in result["files"])
+    assert result["units"] == []
+
+
+def test_check_mode_foresees_a_switch_and_does_nothing(node, other, run_module, snapshot):
+    before = snapshot()
+    result = run_module(node, ENABLE, check=True, diff=True, runtime=other.name)
+    assert result["changed"] is True, result
+    assert any(file["changed"] for file in result["files"])
+    assert result["diff"]
+    assert snapshot() == before
+
+
+def test_unknown_runtime_is_refused_and_nothing_happens(node, run_module, snapshot):
+    before = snapshot()
+    result = run_module(node, ENABLE, runtime="rkt")
+    assert result.get("failed") is True
+    assert "rkt" in result["msg"]
+    assert snapshot() == before
+
+
+def test_info_says_what_runs(node, runtime, other, run_module):
+    runtimes = run_module(node, "cruntime.node.cruntime_info")["runtimes"]
+    assert runtimes[runtime.name]["active"]
+    assert runtimes[runtime.name]["enabled"]
+    assert runtimes[other.name]["installed"]
+    assert runtimes[other.name]["active"] is any(
+        node.service(unit).is_running for unit in other.enabled
+    )
+
+
+@pytest.mark.runtime("containerd", "crio")
+def test_cri_answers(crictl):
+    status = json.loads(crictl("info"))["status"]
+    conditions = {condition["type"]: condition["status"] for condition in status["conditions"]}
+    assert conditions["RuntimeReady"]

@@ -1,0 +1,202 @@
+"""Bad input and trouble: one clear sentence, and a node as it was."""
+
+import json
+import os
+import subprocess
+import uuid
+
+import pytest
+
+ENABLE = "cruntime.node.cruntime_enable"
+CRI = {"1": "io.containerd.grpc.v1.cri", "2": "io.containerd.cri.v1.runtime"}
+BAD_SPECS = [
+    ({"runtime": "rkt"}, "value of runtime must be one of: containerd, crio, docker, got: rkt"),
+    ({}, "missing required arguments: runtime"),
+    ({"runtime": "docker", "state": "gone"}, "value of state must be one of"),
+    ({"runtime": "docker", "cgroup_driver": "v2"}, "value of cgroup_driver must be one of"),
+    ({"runtime": "docker", "disable_others": "perhaps"}, "disable_others"),
+    ({"runtime": "docker", "extra_config": "debug"}, "extra_config"),
+    ({"runtime": "docker", "registry": "x"}, "unsupported options: registry"),
+    (
+        {"runtime": "containerd", "sandbox_image": "pause:1\nversion = 1"},
+        "sandbox_image must be an image reference such as registry.k8s.io/pause:3.10, "
+        "not 'pause:1\\nversion = 1'",
+    ),
+    ({"runtime": "containerd", "sandbox_image": 'pause"'}, "sandbox_image must be an image"),
+    ({"runtime": "docker", "extra_config": {"debug": None}}, "extra_config: debug has no value"),
+    (
+        {
+            "runtime": "docker",
+            "cgroup_driver": "systemd",
+            "extra_config": {"exec-opts": ["native.cgroupdriver=cgroupfs"]},
+        },
+        "extra_config sets exec-opts to ['native.cgroupdriver=cgroupfs'], but that is decided by "
+        "cgroup_driver: set one of the two",
+    ),
+]
+
+
+@pytest.fixture
+def refused(node, run_module, snapshot):
+    """A function that runs the module, which must fail and leave the node as it was."""
+
+    def run(**options):
+        before = snapshot()
+        result = run_module(node, ENABLE, **options)
+        assert result.get("failed") is True, result
+        assert "rolled_back" not in result
+        assert snapshot() == before
+        return result["msg"]
+
+    return run
+
+
+@pytest.fixture
+def rolled_back(node, run_module, snapshot):
+    """A function that runs the module, which must fail and bring the node back."""
+
+    def run(**options):
+        before = snapshot()
+        result = run_module(node, ENABLE, **options)
+        assert result.get("failed") is True, result
+        assert result["rolled_back"] is True
+        after = snapshot()
+        # A mask is a link made anew; every other file is the old one, time and all.
+        differing = {
+            path
+            for path, (content, _time) in before["files"].items()
+            if after["files"].get(path, [None])[0] != content
+        }
+        assert differing == set()
+        for path in ("/etc/containerd/config.toml", "/etc/docker/daemon.json", "/etc/crictl.yaml"):
+            assert after["files"].get(path) == before["files"].get(path)
+        for was, unit in zip(before["units"], after["units"]):
+            for key in ("ActiveState", "UnitFileState"):
+                assert unit[key] == was[key], unit
+        return result, before["units"], after["units"]
+
+    return run
+
+
+def test_a_bad_spec_is_refused(node, run_module, snapshot):
+    before = snapshot()
+    for spec, words in BAD_SPECS:
+        result = run_module(node, ENABLE, **spec)
+        assert result.get("failed") is True, result
+        assert words in result["msg"]
+    assert snapshot() == before
+
+
+def test_a_runtime_that_is_not_installed(node, other, refused):
+    binary = {"containerd": "/usr/bin/containerd", "docker": "/usr/sbin/dockerd"}[other.name]
+    node.check_output(f"mv {binary} {binary}.away")
+    try:
+        words = refused(runtime=other.name)
+    finally:
+        node.check_output(f"mv {binary}.away {binary}")
+    assert "is not installed on this node" in words
+
+
+def test_a_user_without_privileges(node, run_module, snapshot, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_REMOTE_USER", "nobody")
+    monkeypatch.setenv("ANSIBLE_REMOTE_TMP", "/tmp/nobody")
+    result = run_module(node, ENABLE, runtime="containerd")
+    assert result.get("failed") is True
+    assert "run this task with become" in result["msg"]
+
+
+def test_a_node_without_systemd():
+    name = f"cruntime-no-systemd-{uuid.uuid4().hex[:8]}"
+    subprocess.run(
+        ["docker", "run", "--detach", "--rm", "--name", name, "--entrypoint", "sleep",
+         "cruntime-node:trixie", "infinity"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    try:
+        for module, options in (
+            (ENABLE, {"runtime": "docker"}),
+            ("cruntime.node.cruntime_info", {}),
+        ):
+            done = subprocess.run(
+                ["ansible", name, "--inventory", f"{name},", "--module-name", module,
+                 "--connection", "community.docker.docker",
+                 *(["--args", json.dumps(options)] if options else [])],
+                check=False, capture_output=True, text=True,
+                env={**os.environ, "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3"},
+            )  # fmt: skip
+            assert done.returncode != 0
+            assert "systemd does not run this node" in done.stdout + done.stderr
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
+
+
+def test_a_unit_masked_by_an_admin_is_unmasked_and_that_is_said(
+    node, runtime, spec, run_module, snapshot
+):
+    node.check_output("systemctl mask %s", runtime.service)
+    before = snapshot()
+    foreseen = run_module(node, ENABLE, check=True, **spec)
+    assert snapshot() == before
+    result = run_module(node, ENABLE, **spec)
+    warning = f"{runtime.service} was masked; it is unmasked to enable its runtime"
+    for answer in (foreseen, result):
+        assert answer["changed"] is True
+        assert warning in answer["warnings"]
+        assert answer["units"][0]["after"] == {"active": True, "enabled": True, "masked": False}
+    assert node.service(runtime.service).is_enabled
+    assert run_module(node, ENABLE, **spec)["changed"] is False
+
+
+@pytest.mark.runtime("containerd", "crio")
+def test_a_unit_of_another_runtime_stays_masked(node, spec, run_module):
+    node.check_output("systemctl mask docker.socket")
+    assert run_module(node, ENABLE, **spec)["changed"] is False
+    node.check_output("systemctl unmask docker.socket")
+
+
+def broken(runtime, node):
+    """What the runtime's judge lets pass, but the runtime itself does not start with."""
+    if runtime == "docker":
+        return {"bip": "nowhere"}
+    if runtime == "crio":
+        return {"crio": {"runtime": {"pinns_path": "/nowhere"}}}
+    version = node.check_output("containerd --version").split()[2].lstrip("v")[0]
+    return {"plugins": {CRI[version]: {"containerd": {"default_runtime_name": "nowhere"}}}}
+
+
+def test_a_runtime_that_does_not_start_is_brought_back(node, runtime, spec, rolled_back):
+    options = {**spec, "extra_config": broken(runtime.name, node)}
+    result, _before, _after = rolled_back(**options)
+    assert "nowhere" in result["msg"]
+    assert any("nowhere" in line for line in result["journal"])
+    node.check_output(runtime.version)
+
+
+def test_a_switch_that_fails_does_not_touch_the_running_runtime(node, runtime, other, rolled_back):
+    result, before, after = rolled_back(runtime=other.name, extra_config=broken(other.name, node))
+    assert "The node is back as it was" in result["msg"]
+    running = f"{runtime.service}"
+    if runtime.name == "docker":
+        assert [unit for unit in after if unit["Id"] == running] == [
+            unit for unit in before if unit["Id"] == running
+        ]
+    node.check_output(runtime.version)
+
+
+def test_a_file_in_the_way_of_a_folder(node, spec, refused):
+    node.check_output("mv /etc/crictl.yaml /etc/crictl.yaml.away && mkdir /etc/crictl.yaml")
+    try:
+        words = refused(**spec)
+    finally:
+        node.check_output("rmdir /etc/crictl.yaml && mv /etc/crictl.yaml.away /etc/crictl.yaml")
+    assert "/etc/crictl.yaml must be a readable file" in words
+
+
+@pytest.mark.runtime("containerd")
+def test_keys_of_another_version_of_containerd_are_refused(node, refused):
+    version = node.check_output("containerd --version").split()[2].lstrip("v")[0]
+    wrong = CRI["2" if version == "1" else "1"]
+    words = refused(
+        runtime="containerd", extra_config={"plugins": {wrong: {"enable_selinux": True}}}
+    )
+    assert "containerd refuses this spec" in words

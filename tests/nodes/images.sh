@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Build the node images, cruntime-node:NAME. Usage: images.sh [NAME...]
+# Docker's layer cache makes a second run quick.
+set -euo pipefail
+
+here=$(dirname "$(realpath "$0")")
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/cruntime-node
+
+# name -> the Debian suite, and the newer suite its runtimes come from ('' for the same)
+declare -A suite=([bookworm]=bookworm [trixie]=trixie [trixie-forky]=trixie)
+declare -A runtimes_from=([bookworm]='' [trixie]='' [trixie-forky]=forky)
+
+# The mirror that this host's apt uses, where the host is a Debian. Known only after an update.
+host_mirror() {
+    # shellcheck disable=SC2016  # apt's variable
+    local list=(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian')
+    command -v apt-get >/dev/null || return 0
+    if [[ $EUID -eq 0 && -z $("${list[@]}" 2>/dev/null) ]]; then
+        apt-get -qq -o Acquire::Check-Valid-Until=false update >&2
+    fi
+    "${list[@]}" 2>/dev/null | head -n 1
+}
+
+# debian:SUITE: what is there, what a registry has, or one made of the host's mirror, so named.
+base_image() {
+    local name=debian:$1 mirror=$2
+    if docker image inspect "$name" >/dev/null 2>&1 ||
+        timeout 60 docker pull -q "$name" >/dev/null 2>&1; then
+        return
+    fi
+    if [[ -z $mirror || $EUID -ne 0 ]]; then
+        echo "$name can't be pulled; only root on a Debian host can make it here instead" >&2
+        exit 1
+    fi
+    command -v mmdebstrap >/dev/null || "$here/../install.sh" mmdebstrap
+    echo "Making $name with mmdebstrap ..." >&2
+    mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
+        "$1" - "$mirror" | docker import - "$name" >/dev/null
+}
+
+"$here/engine.sh"
+mkdir -p "$cache"
+"$here/crictl.sh" "$cache/bin"
+mirror=$(host_mirror)
+
+context=$(mktemp -d)
+trap 'rm -rf "$context"' EXIT
+cp -r "$here/"{Dockerfile,image_archive.py,init.sh} "$cache/bin" "$context"
+
+(($#)) || set -- bookworm trixie trixie-forky
+for name; do
+    base_image "${suite[$name]}" "$mirror"
+    log=$cache/image-$name.log
+    docker build -t "cruntime-node:$name" \
+        --build-arg BASE="debian:${suite[$name]}" \
+        --build-arg SUITE="${suite[$name]}" \
+        --build-arg MIRROR="$mirror" \
+        --build-arg RUNTIMES_FROM="${runtimes_from[$name]}" \
+        "$context" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
+done
+
+# Further nodes, made of the one with Debian 13: a registry, and CRI-O, which no Debian suite has.
+further() {
+    local log=$cache/image-$1.log
+    docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
+}
+if [[ $* == *trixie* ]]; then
+    cp -r "$here"/{registry,crio} "$context/"
+    further registry registry
+    if [[ -x ${CRUNTIME_TEST_BIN:-/nonexistent}/crio ]]; then
+        mkdir "$context/crio/bin"
+        install "$CRUNTIME_TEST_BIN"/{crio,pinns} "$context/crio/bin/"
+        further trixie-crio crio
+    fi
+fi
+# What a newer image replaced.
+docker image prune --force --filter label=cruntime-node >/dev/null

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Start and remove test nodes: systemd machines in containers, with room for runtimes of their own.
+#
+#   node.sh up NAME IMAGE     start NAME from cruntime-node:IMAGE, wait until systemd is up
+#   node.sh down NAME...      remove nodes and their volumes, whatever state they are in
+set -euo pipefail
+
+here=$(dirname "$(realpath "$0")")
+
+up() {
+    local name=$1 image=$2 state=''
+    docker image inspect "cruntime-node:$image" >/dev/null 2>&1 || "$here/images.sh" "$image"
+    # Not --privileged: it asks for SYS_RESOURCE, which a host that is itself confined can't grant.
+    # overlayfs does not stack on overlayfs, so the runtimes' data gets volumes.
+    docker run --detach --name "$name" --hostname "$name" --label cruntime-node \
+        --cap-add ALL --cap-drop SYS_RESOURCE \
+        --security-opt seccomp=unconfined \
+        --security-opt apparmor=unconfined \
+        --security-opt systempaths=unconfined \
+        --device-cgroup-rule 'a *:* rwm' \
+        --cgroupns private \
+        --tmpfs /run --tmpfs /tmp:exec,mode=1777 \
+        --volume /var/lib/containerd --volume /var/lib/docker --volume /var/lib/containers \
+        "cruntime-node:$image" >/dev/null
+
+    for _ in {1..240}; do
+        state=$(docker exec "$name" systemctl is-system-running 2>/dev/null || true)
+        if [[ $state == running ]]; then
+            return
+        fi
+        sleep 0.25
+    done
+    echo "$name: systemd is '$state', not 'running'" >&2
+    docker exec "$name" systemctl --failed --no-legend >&2 || true
+    return 1
+}
+
+# On cgroup v1, the processes of a paused container ignore even SIGKILL.
+# shellcheck disable=SC2016  # the node's variable
+thaw='find /sys/fs/cgroup/freezer -name freezer.state | while read -r state; do echo THAWED >"$state"; done'
+
+down() {
+    local name
+    for name; do
+        docker unpause "$name" >/dev/null 2>&1 || true
+        docker exec "$name" sh -c "$thaw" >/dev/null 2>&1 || true
+        docker rm --force --volumes "$name" >/dev/null 2>&1 || true
+        if docker container inspect "$name" >/dev/null 2>&1; then
+            echo "$name could not be removed" >&2
+            return 1
+        fi
+    done
+}
+
+case ${1:-} in
+    up | down) "$@" ;;
+    *)
+        sed -n '2,/^set/s/^# \?//p' "$0" >&2
+        exit 2
+        ;;
+esac

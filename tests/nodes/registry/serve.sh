@@ -1,0 +1,31 @@
+#!/bin/sh
+# Serve the test image as library/mirrored:1 from three registries; print the CA's certificate.
+set -eu
+mkdir -p /srv/registry && cd /srv/registry
+
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=registry.test" \
+    -addext "subjectAltName=DNS:registry.test" -keyout key.pem -out ca.pem 2>/dev/null
+htpasswd -Bbn user password >passwords
+
+tls="REGISTRY_HTTP_TLS_CERTIFICATE=$PWD/ca.pem REGISTRY_HTTP_TLS_KEY=$PWD/key.pem"
+auth="REGISTRY_AUTH=htpasswd REGISTRY_AUTH_HTPASSWD_REALM=test REGISTRY_AUTH_HTPASSWD_PATH=$PWD/passwords"
+start() {
+    port=$1 && shift
+    echo "version: 0.1
+storage: {filesystem: {rootdirectory: $PWD/data}}
+http: {addr: ':$port'}" >"$port.yml"
+    systemd-run --quiet --unit "registry-$port" env "$@" docker-registry serve "$PWD/$port.yml"
+}
+start 5001
+# shellcheck disable=SC2086  # a word for each variable
+start 5000 $tls
+# shellcheck disable=SC2086
+start 5002 $tls $auth
+
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    skopeo copy --quiet --dest-tls-verify=false \
+        docker-archive:/usr/local/share/cruntime-test/busybox.tar \
+        docker://localhost:5001/library/mirrored:1 && break
+    sleep 1
+done >&2
+cat ca.pem

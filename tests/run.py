@@ -1,0 +1,243 @@
+"""Run the test stages, all or those named, and end with one line: N passed, N failed, N skipped.
+
+A stage that fails does not stop the ones after it. Each stage's full output is in .cache/logs.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache"
+LOGS = CACHE / "logs"
+COLLECTIONS = CACHE / "collections"
+SANITY = CACHE / "sanity" / "ansible_collections" / "cruntime" / "node"
+MOLECULE = ROOT / "extensions" / "molecule"
+NODES = ROOT / "tests" / "nodes"
+# Two runs on one machine must not share nodes.
+RUN = f"cruntime-{os.getpid()}"
+SHOWN_LINES = 15
+
+
+@dataclass
+class Tally:
+    """How many checks passed, failed and were skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped
+        )
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def one(passed: bool) -> Tally:
+    """The tally of a single check."""
+    return Tally(passed=1) if passed else Tally(failed=1)
+
+
+def show(text: str) -> None:
+    """Print the last lines of a text, indented."""
+    print(*(f"     {line}" for line in text.rstrip().splitlines()[-SHOWN_LINES:]), sep="\n")
+
+
+class Stage:
+    """One stage: its log, and its commands run one after the other."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.log = LOGS / f"{name}.log"
+        self.report = LOGS / f"{name}.xml"
+        self.log.write_text("")
+        self.report.unlink(missing_ok=True)
+
+    def run(self, *command: object, cwd: pathlib.Path = ROOT, **env: object) -> bool:
+        """Run a command with its output in the log; show the end of it if it fails."""
+        argv = [str(word) for word in command]
+        with self.log.open("a+") as log:
+            print("$", *argv, file=log, flush=True)
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env={**os.environ, **{key: str(value) for key, value in env.items()}},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                return process.wait() == 0
+            except BaseException:
+                # Interrupted: end the command with all that it started.
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
+                raise
+
+    def check(self, *command: object) -> Tally:
+        """Run a command that is one check."""
+        succeeded = self.run(*command)
+        if not succeeded:
+            self.show_log()
+        return one(succeeded)
+
+    def show_log(self) -> None:
+        """Print the end of the log."""
+        show(self.log.read_text(errors="replace"))
+        print(f"   all of it: {self.log.relative_to(ROOT)}")
+
+    def read(self, *reports: pathlib.Path) -> Tally:
+        """The tally of JUnit reports, with what failed shown."""
+        total = Tally()
+        for case in (case for report in reports for case in ET.parse(report).iter("testcase")):
+            outcome = {element.tag: element for element in case}
+            failure = outcome.get("failure", outcome.get("error"))
+            if failure is not None:
+                total += Tally(failed=1)
+                print(f"   FAILED {case.get('classname')}::{case.get('name')}")
+                show(failure.text or failure.get("message", ""))
+            elif "skipped" not in outcome:
+                total += Tally(passed=1)
+            # ansible-test also lists tests that have no file to look at here.
+            elif outcome["skipped"].text != "No tests applicable.":
+                total += Tally(skipped=1)
+        return total
+
+
+def lint(stage: Stage) -> Tally:
+    """Style of the Python code, and of the playbooks."""
+    return stage.check("ruff", "check", ".") + stage.check(
+        "ansible-lint", "--offline", "--strict", MOLECULE, ROOT / "examples"
+    )
+
+
+def unit(stage: Stage) -> Tally:
+    """The unit tests, on the controller's Python."""
+    stage.run("pytest", "tests/unit", f"--junitxml={stage.report}", PYTHONPATH=COLLECTIONS)
+    return stage.read(stage.report) if stage.report.exists() else no_report(stage)
+
+
+def sanity(stage: Stage) -> Tally:
+    """Ansible's own sanity tests, in a copy: they insist on the path, and on a git repo."""
+    shutil.rmtree(SANITY, ignore_errors=True)
+    names = subprocess.check_output(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, text=True
+    )
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (SANITY / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, SANITY / name)
+    stage.run("git", "init", "--quiet", cwd=SANITY)
+    stage.run("git", "add", "--all", cwd=SANITY)
+    command = ["ansible-test", "sanity", "--color", "no", "--junit", "--requirements"]
+    command += ["--python", f"{sys.version_info.major}.{sys.version_info.minor}"]
+    succeeded = stage.run(*command, cwd=SANITY)
+    # Where its site is out of reach, ansible-test names the file that it could not download.
+    pip = re.search(r"manually downloaded and saved to: (\S+get_pip\S+)", stage.log.read_text())
+    if pip:
+        shutil.copy(ROOT / "tests" / "get_pip.py", pip[1])
+        succeeded = stage.run(*command, cwd=SANITY)
+    tally = stage.read(*sorted(SANITY.glob("tests/output/junit/*.xml")))
+    if not shutil.which("shellcheck"):
+        tally += Tally(skipped=1)
+    return tally if (succeeded and tally.passed) or tally.failed else tally + no_report(stage)
+
+
+def no_report(stage: Stage) -> Tally:
+    """The tally of a command that ended before it could say what failed."""
+    stage.show_log()
+    return Tally(failed=1)
+
+
+def nodes(stage: Stage) -> Tally:
+    """A Docker Engine and the nodes' images. Only a failure counts: no test has run yet."""
+    return Tally() if stage.run(NODES / "images.sh") else no_report(stage)
+
+
+def molecule(stage: Stage) -> Tally:
+    """One scenario: its checks, and one more for its sequence with the idempotence step."""
+    scenario = stage.name.removeprefix("molecule-")
+    if scenario == "crio" and not has_crio():
+        print("   SKIPPED: no CRI-O; name a folder with crio and pinns by CRUNTIME_TEST_BIN")
+        return Tally(skipped=1)
+    succeeded = stage.run(
+        "molecule", "test", "--scenario-name", scenario,
+        CRUNTIME_RUN=RUN, CRUNTIME_REPORT=stage.report, PYTHONPATH=COLLECTIONS,
+    )  # fmt: skip
+    checks = stage.read(stage.report) if stage.report.exists() else Tally()
+    return checks + (one(True) if succeeded or checks.failed else no_report(stage))
+
+
+def has_crio() -> bool:
+    """Whether images.sh could make a node with CRI-O."""
+    folder = os.environ.get("CRUNTIME_TEST_BIN", "")
+    return bool(folder) and (pathlib.Path(folder) / "crio").exists()
+
+
+STAGES = {"lint": lint, "unit": unit, "sanity": sanity, "nodes": nodes} | {
+    f"molecule-{path.parent.name}": molecule for path in sorted(MOLECULE.glob("*/molecule.yml"))
+}
+
+
+def remove_nodes() -> None:
+    """Remove what an interrupted scenario left."""
+    if shutil.which("docker"):
+        names = subprocess.run(
+            ["docker", "ps", "--all", "--filter", f"name=^{RUN}-", "--format", "{{.Names}}"],
+            check=False, capture_output=True, text=True,
+        ).stdout.split()  # fmt: skip
+        subprocess.run([NODES / "node.sh", "down", *names], check=False)
+
+
+def run_stages(names: list[str]) -> Tally:
+    """Run the stages in order, reporting each as it starts and ends."""
+    total = Tally()
+    for name in names:
+        print(f"== {name}", flush=True)
+        started = time.monotonic()
+        tally = STAGES[name](Stage(name))
+        print(f"   {tally} ({time.monotonic() - started:.0f} s)", flush=True)
+        total += tally
+    return total
+
+
+def main() -> int:
+    """Run the stages named on the command line: by a whole name, or by the first word of it."""
+    wanted = set(sys.argv[1:] or STAGES)
+    names = [name for name in STAGES if {name, name.partition("-")[0]} & wanted]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_HOME": str(CACHE / "ansible"),
+        "MOLECULE_COMMAND_BORDERS": "false",
+        "NO_COLOR": "1",
+    }
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        total = run_stages(names)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    finally:
+        remove_nodes()
+    print(total)
+    return 0 if total.passed and not total.failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

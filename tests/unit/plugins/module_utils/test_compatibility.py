@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which versions go together."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.compatibility import (
+    IncompatibleError,
+    check,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+
+
+@pytest.mark.parametrize(
+    ("runtime", "installed", "kubernetes", "cgroups"),
+    [
+        ("containerd", "1.6.0", None, 1),
+        ("containerd", "1.7.28", "1.34.2", 1),
+        ("containerd", "1.7.28", "v1.35.0", 2),
+        ("containerd", "2.1.9+unknown", "1.35.0", 2),
+        ("containerd", "2.2.1", "1.36.0", 2),
+        ("containerd", "2.4.0", "1.36.0", 2),
+        ("containerd", "1.6.20", "1.29.0", 1),
+        ("docker", "20.10.24+dfsg1", "1.23.0", 1),
+        ("docker", "28.5.2+dfsg4", "1.36.0", 2),
+        ("crio", "1.36.3", "1.36.0", 2),
+    ],
+)
+def test_goes_together(runtime, installed, kubernetes, cgroups):
+    assert check(runtime, installed, kubernetes, cgroups) == []
+
+
+@pytest.mark.parametrize(
+    ("runtime", "installed", "kubernetes", "cgroups", "facts"),
+    [
+        ("containerd", "1.5.9", None, 2, ("containerd", "1.5.9", "1.6.0")),
+        ("containerd", "1.6.0-rc.1", None, 2, ("containerd", "1.6.0-rc.1", "1.6.0")),
+        ("docker", "19.03.15", None, 2, ("docker", "19.03.15", "20.10.0")),
+        ("crio", "1.27.9", None, 2, ("crio", "1.27.9", "1.28.0")),
+        ("containerd", "1.7.28", "1.36.0", 2, ("containerd", "1.7.28", "2.0.0")),
+        ("crio", "1.30.0", "1.33.1", 2, ("crio", "1.30.0", "1.31.0")),
+        ("containerd", "2.2.0", "1.35.0", 1, ("cgroups", "v1", "v2")),
+        ("docker", "28.5.2", "1.36.0", 1, ("cgroups", "v1", "v2")),
+    ],
+)
+def test_can_not_work(runtime, installed, kubernetes, cgroups, facts):
+    with pytest.raises(IncompatibleError) as caught:
+        check(runtime, installed, kubernetes, cgroups)
+    assert caught.value.facts == dict(zip(("service", "installed", "required"), facts))
+    for fact in facts:
+        assert fact in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "installed", "kubernetes"),
+    [
+        ("containerd", "1.7.24", "1.34.0"),
+        ("containerd", "2.1.2", "1.34.0"),
+        ("crio", "1.34.0", "1.36.0"),
+        ("crio", "1.37.0", "1.36.0"),
+    ],
+)
+def test_is_worth_a_warning(runtime, installed, kubernetes):
+    assert len(check(runtime, installed, kubernetes, 2)) == 1
+
+
+def test_a_version_that_is_none():
+    with pytest.raises(CruntimeError, match=r"the version of containerd can't be read: .*'main'"):
+        check("containerd", "main", None, 2)

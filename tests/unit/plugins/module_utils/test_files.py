@@ -1,0 +1,273 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files changed as one."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils import files
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+
+
+class Node:
+    """Files that are managed with a ledger of their own."""
+
+    def __init__(self, state_dir, replace=os.replace):
+        self.state_dir = str(state_dir)
+        self.replace = replace
+        self.swap = None
+
+    def look(self, *wanted, runtime="containerd"):
+        return files.look(wanted, files.Ledger(self.state_dir), runtime)
+
+    def apply(self, *wanted, runtime="containerd"):
+        ledger = files.Ledger(self.state_dir)
+        self.swap = files.Swap(self.replace, ledger, self.state_dir)
+        return self.swap.apply(files.look(wanted, ledger, runtime), runtime)
+
+
+@pytest.fixture
+def node(tmp_path):
+    return Node(tmp_path / "state")
+
+
+def wanted(path, content, restart=True, **more):
+    return {"path": str(path), "content": content, "restart": restart, "when": {}, **more}
+
+
+def link(path, target):
+    return {"path": str(path), "link": str(target), "restart": False, "when": {}}
+
+
+def test_a_file_as_wanted_is_not_written(tmp_path, node):
+    path = tmp_path / "config.toml"
+    path.write_text("version = 2\n")
+    before = path.stat()
+    assert not node.look(wanted(path, "version = 2\n"))[0].changed
+    assert node.apply(wanted(path, "version = 2\n")) == {}
+    assert path.stat() == before
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_admins_file_is_kept_once_and_ours_is_not(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    path.write_text('{"bip": "10.0.0.1/24"}\n')
+    kept = node.apply(wanted(path, "{}\n"))[str(path)]
+    assert os.path.dirname(kept) == str(tmp_path / "state" / "backups")
+    with open(kept, encoding="utf-8") as handle:
+        assert handle.read() == '{"bip": "10.0.0.1/24"}\n'
+    assert os.stat(kept).st_mode & 0o777 == 0o600
+    assert node.apply(wanted(path, '{"debug": true}\n')) == {}
+
+
+def test_our_file_edited_by_an_admin_is_kept_too(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    node.apply(wanted(path, "{}\n"))
+    path.write_text('{"debug": true}\n')
+    assert list(node.apply(wanted(path, "{}\n"))) == [str(path)]
+
+
+def test_restore_brings_back_content_mtime_and_absence(tmp_path, node):
+    old = tmp_path / "config.toml"
+    old.write_text("old\n")
+    os.utime(old, ns=(1_000_000_001, 1_000_000_001))
+    new = tmp_path / "made" / "here" / "daemon.json"
+    certificate = tmp_path / "made" / "ca.crt"
+    node.apply(wanted(old, "new\n"), wanted(new, "{}\n"), link(certificate, "/etc/ca.pem"))
+    assert (old.read_text(), new.read_text()) == ("new\n", "{}\n")
+    assert os.readlink(certificate) == "/etc/ca.pem"
+    node.swap.restore()
+    assert old.read_text() == "old\n"
+    assert old.stat().st_mtime_ns == 1_000_000_001
+    assert not (tmp_path / "made").exists()
+    assert files.Ledger(node.state_dir).entries == {}
+
+
+def test_a_swap_that_fails_halfway_can_be_taken_back(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("old\n")
+
+    def replace(source, target):
+        if target == str(second):
+            raise OSError(28, "No space left on device")
+        os.replace(source, target)
+
+    node = Node(tmp_path / "state", replace)
+    with pytest.raises(CruntimeError, match="second can't be written: No space left on device"):
+        node.apply(wanted(first, "new\n"), wanted(second, "new\n"))
+    assert first.read_text() == "new\n"
+    node.swap.restore()
+    assert first.read_text() == "old\n"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["first", "state"]
+
+
+def test_a_file_that_could_not_be_written_need_not_be_written_back(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("old\n")
+    before = path.stat()
+
+    def replace(source, target):
+        if target == str(path):
+            raise OSError(30, "Read-only file system")
+        os.replace(source, target)
+
+    node = Node(tmp_path / "state", replace)
+    with pytest.raises(CruntimeError, match="Read-only file system"):
+        node.apply(wanted(path, "new\n"))
+    node.swap.restore()
+    assert path.stat() == before
+
+
+def test_a_file_that_left_the_spec_goes_if_it_is_still_ours(tmp_path, node):
+    stays, goes, edited = (tmp_path / name / "hosts.toml" for name in ("stays", "goes", "edited"))
+    node.apply(*(wanted(path, "x\n", restart=False) for path in (stays, goes, edited)))
+    edited.write_text("an admin's\n")
+    (change,) = [change for change in node.look(wanted(stays, "x\n")) if change.changed]
+    assert (change.path, change.after, change.restart) == (str(goes), None, False)
+    node.apply(wanted(stays, "x\n"))
+    assert stays.exists()
+    assert edited.read_text() == "an admin's\n"
+    assert not goes.parent.exists()
+    assert str(goes) not in files.Ledger(node.state_dir).entries
+    node.swap.restore()
+    assert goes.read_text() == "x\n"
+
+
+def test_keys_of_others_stay_in_a_shared_file(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    path.write_text('{"bip": "10.0.0.1/24", "debug": false}')
+    node.apply(wanted(path, '{"debug": true, "mtu": 1400}\n', shared=True))
+    assert json.loads(path.read_text()) == {"bip": "10.0.0.1/24", "debug": True, "mtu": 1400}
+    assert not node.look(wanted(path, '{"debug": true, "mtu": 1400}\n', shared=True))[0].changed
+    # A key that left the spec goes, for it was written here.
+    assert node.apply(wanted(path, '{"debug": true}\n', shared=True)) == {}
+    assert json.loads(path.read_text()) == {"bip": "10.0.0.1/24", "debug": True}
+    node.apply(wanted(path, '{"debug": true}\n'))
+    assert path.read_text() == '{"debug": true}\n'
+
+
+@pytest.mark.parametrize("found", ["{", "[]", '"x"', ""])
+def test_a_shared_file_that_holds_no_keys_is_replaced(tmp_path, node, found):
+    path = tmp_path / "daemon.json"
+    path.write_text(found)
+    assert list(node.apply(wanted(path, "{}\n", shared=True))) == [str(path)]
+    assert path.read_text() == "{}\n"
+
+
+def test_the_files_of_another_runtime_are_left_alone(tmp_path, node):
+    path = tmp_path / "config.toml"
+    node.apply(wanted(path, "x\n"))
+    node.apply(wanted(tmp_path / "daemon.json", "{}\n"), runtime="docker")
+    assert path.exists()
+
+
+def test_a_link_is_made_changed_and_removed(tmp_path, node):
+    path = tmp_path / "certs" / "ca.crt"
+    node.apply(link(path, "/one"))
+    node.apply(link(path, "/two"))
+    assert os.readlink(path) == "/two"
+    assert not node.look(link(path, "/two"))[0].changed
+    (change,) = node.look()
+    assert change.diff["before"] == "link to /two\n"
+    node.apply()
+    assert not path.parent.exists()
+
+
+def test_a_secret_is_only_for_root_and_never_shown(tmp_path, node):
+    path = tmp_path / "proxy.conf"
+    path.write_text("hunter1\n")
+    path.chmod(0o644)
+    (change,) = node.look(wanted(path, "password\n", secret=True))
+    assert "password" not in str(change.diff)
+    assert "hunter1" not in str(change.diff)
+    node.apply(wanted(path, "password\n", secret=True))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_reload_is_remembered_for_this_state_of_the_file(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    node.apply(wanted(path, "{}\n"))
+    changes = node.look(wanted(path, "{}\n"))
+    node.swap.mark_loaded(changes, pid=42)
+    assert node.look(wanted(path, "{}\n"))[0].loaded_by == 42
+    os.utime(path, ns=(1, 1))
+    assert node.look(wanted(path, "{}\n"))[0].loaded_by == 0
+
+
+def test_a_link_of_the_admin_stays_a_link(tmp_path, node):
+    target = tmp_path / "target"
+    target.write_text("old\n")
+    path = tmp_path / "link"
+    path.symlink_to(target)
+    node.apply(wanted(path, "new\n"))
+    assert path.is_symlink()
+    assert target.read_text() == "new\n"
+
+
+def test_no_temporary_file_lies_where_every_file_is_read(tmp_path):
+    drop_ins = tmp_path / "crio.conf.d"
+    seen = []
+
+    def replace(source, target):
+        seen.append(os.path.dirname(source))
+        os.replace(source, target)
+
+    Node(tmp_path / "state", replace).apply(wanted(drop_ins / "50-cruntime.conf", "x\n"))
+    assert str(tmp_path) in seen
+    assert str(drop_ins) not in seen
+
+
+def test_a_directory_in_the_way_is_an_error_that_names_it(tmp_path, node):
+    with pytest.raises(CruntimeError, match=f"{tmp_path} must be a readable file"):
+        node.look(wanted(tmp_path, "{}\n"))
+
+
+def test_a_damaged_ledger_is_an_error_that_names_it(tmp_path, node):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "files.json").write_text("{")
+    with pytest.raises(CruntimeError, match=r"files\.json is damaged"):
+        node.apply(wanted(tmp_path / "x", "new\n"))
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_file_from_the_future_is_dated_to_now(tmp_path, node):
+    path = tmp_path / "x"
+    path.write_text("x\n")
+    os.utime(path, ns=(2**62, 2**62))
+    files.settle(node.look(wanted(path, "x\n")))
+    assert path.stat().st_mtime_ns < 2**62
+
+
+@pytest.mark.parametrize(
+    ("path", "touched"),
+    [("/etc/systemd/system/x.service.d/y.conf", True), ("/etc/docker/daemon.json", False)],
+)
+def test_systemd_reads_its_own_files_anew(path, touched):
+    change = files.Change(path, b"", True, None, None)
+    assert files.touch_units([change]) is touched
+
+
+def test_staged_files_are_gone_afterwards(tmp_path, node):
+    changes = node.look(wanted("/etc/containerd/config.toml", "version = 2\n"))
+    with files.staged(changes, str(tmp_path)) as paths:
+        staged = paths["/etc/containerd/config.toml"]
+        with open(staged, encoding="utf-8") as handle:
+            assert handle.read() == "version = 2\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_diff_shows_text_before_and_after(tmp_path, node):
+    path = tmp_path / "x"
+    path.write_bytes(b"old \xff\n")
+    (change,) = node.look(wanted(path, "new\n"))
+    assert change.diff == {
+        "before_header": str(path),
+        "after_header": str(path),
+        "before": "old \ufffd\n",
+        "after": "new\n",
+    }

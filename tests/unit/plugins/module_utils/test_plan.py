@@ -1,0 +1,272 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which units change: decided from what was seen. T9 and T10 are minikube's tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils import plan
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+RUNTIMES = runtimes(Runner())
+CONTAINERD, CRIO, DOCKER = (RUNTIMES[name] for name in ("containerd", "crio", "docker"))
+STARTED = 1000.0
+
+
+def node(*running, **changes):
+    """Return the units of a node where these run and come up at boot."""
+    units = {}
+    for runtime in RUNTIMES.values():
+        for name in runtime.all_units:
+            found = "loaded" if name in runtime.units else "not-found"
+            units[name] = Unit(name, found, "inactive", "disabled" if found == "loaded" else "")
+    for name in running:
+        units[name] = dataclasses.replace(
+            units[name], active_state="active", file_state="enabled", pid=1, started=STARTED
+        )
+    for name, change in changes.items():
+        unit = name.replace("_", ".").replace("cri.", "cri-")
+        units[unit] = dataclasses.replace(units[unit], **change)
+    return units
+
+
+def change(before=b"same", after=b"same", mtime=STARTED - 1, restart=True, loaded_by=0):
+    return Change("/etc/x", after, restart, before, int(mtime * 1e9), loaded_by)
+
+
+def daemon_json(before, after, **kwargs):
+    contents = (json.dumps(config).encode() for config in (before, after))
+    return dataclasses.replace(change(*contents, **kwargs), path="/etc/docker/daemon.json")
+
+
+def enable(runtime, units, changes=(), restart=False):
+    """Return the steps up and down, and the units after them."""
+    others = [other for other in RUNTIMES.values() if other is not runtime]
+    up = plan.bring_up(runtime, units, changes, restart)
+    down = plan.take_down(others, units, plan.needed_by(runtime.units, units), "why")
+    return up, down, plan.predict(units, up + down)
+
+
+ALL_DOCKER = ("docker.socket", "docker.service")
+
+
+# T10. crio-shutdown is a unit of minikube's own image, so it has no row here.
+@pytest.mark.parametrize(
+    ("runtime", "running", "active"),
+    [
+        (DOCKER, ALL_DOCKER, {*ALL_DOCKER}),
+        (DOCKER, (*ALL_DOCKER, "crio.service", "containerd.service"), {*ALL_DOCKER}),
+        (CONTAINERD, ALL_DOCKER, {"containerd.service"}),
+        (CRIO, ALL_DOCKER, {"crio.service"}),
+    ],
+)
+def test_one_runtime_is_left_running(runtime, running, active):
+    _up, _down, after = enable(runtime, node(*running))
+    assert {name for name, unit in after.items() if unit.active} == active
+    assert {name for name, unit in after.items() if unit.enabled} == active
+
+
+def test_a_node_as_specified_needs_no_step():
+    units = node("containerd.service", docker_service={"file_state": "masked"})
+    assert enable(CONTAINERD, units, [change()])[:2] == ([], [])
+
+
+def test_a_predicted_node_needs_no_further_step():
+    units = node(*ALL_DOCKER, "crio.service")
+    _up, _down, after = enable(CONTAINERD, units, [change(before=None)])
+    after["containerd.service"] = dataclasses.replace(after["containerd.service"], started=STARTED)
+    assert enable(CONTAINERD, after, [change()])[:2] == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "restart", "why"),
+    [
+        ([change()], False, None),
+        ([change()], True, "asked for"),
+        ([change(before=b"other")], False, "/etc/x changed"),
+        ([change(before=None)], False, "/etc/x changed"),
+        ([change(mtime=STARTED + 1)], False, "/etc/x is newer than the running process"),
+        ([change(), change(mtime=STARTED + 1)], False, "/etc/x is newer than the running process"),
+        ([change(before=b"other", restart=False)], False, None),
+        ([change(mtime=STARTED + 1, restart=False)], False, None),
+    ],
+)
+def test_a_restart_is_made_when_it_is_owed(changes, restart, why):
+    up = plan.bring_up(CONTAINERD, node("containerd.service"), changes, restart)
+    assert up == ([Step("restart", ("containerd.service",), why)] if why else [])
+
+
+def test_no_restart_is_owed_for_what_a_reload_has_read():
+    units = node("containerd.service")
+    assert plan.bring_up(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=1)], False) == []
+    (step,) = plan.bring_up(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=2)], False)
+    assert step.verb == "restart"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kwargs", "verbs"),
+    [
+        ({}, {"debug": True}, {}, ["reload"]),
+        ({"debug": True, "bip": "x"}, {"debug": False, "bip": "x"}, {}, ["reload"]),
+        ({"registry-mirrors": ["x"]}, {}, {}, ["restart"]),  # a key that is gone stays in force
+        ({}, {"debug": True, "bip": "x"}, {}, ["restart"]),
+        ({}, {"live-restore": True}, {}, ["reload"]),
+        ({}, {"live-restore": True, "bip": "x"}, {}, ["reload", "restart"]),
+        ({"live-restore": True}, {"live-restore": True, "bip": "x"}, {}, ["restart"]),
+        # The process never read what the file said before.
+        ({}, {"debug": True}, {"mtime": STARTED + 1}, ["restart"]),
+        ({}, {"debug": True}, {"mtime": STARTED + 1, "loaded_by": 1}, ["reload"]),
+    ],
+)
+def test_docker_is_reloaded_where_that_is_enough(before, after, kwargs, verbs):
+    changes = [daemon_json(before, after, **kwargs)]
+    assert [step.verb for step in plan.bring_up(DOCKER, node(*ALL_DOCKER), changes, False)] == verbs
+
+
+def test_a_file_that_no_docker_could_read_means_a_restart():
+    broken = dataclasses.replace(daemon_json({}, {"debug": True}), before=b"{")
+    (step,) = plan.bring_up(DOCKER, node(*ALL_DOCKER), [broken], restart=False)
+    assert step.verb == "restart"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verb"),
+    [
+        ('pause_image = "a"\n', 'pause_image = "b"\n', "reload"),
+        ("", '# why\n[crio.image]\npause_image = "b"\n', "reload"),
+        ('log_level = "info"\n', "", "reload"),
+        ('cgroup_manager = "systemd"\n', 'cgroup_manager = "cgroupfs"\n', "restart"),
+        ("", 'pause_image = "b"\npids_limit = 5\n', "restart"),
+    ],
+)
+def test_crio_is_reloaded_where_that_is_enough(before, after, verb):
+    drop_in = dataclasses.replace(
+        change(before.encode(), after.encode()), path="/etc/crio/crio.conf.d/50-cruntime.conf"
+    )
+    (step,) = plan.bring_up(CRIO, node("crio.service"), [drop_in], restart=False)
+    assert step.verb == verb
+
+
+@pytest.mark.parametrize("after", [b"new", None])
+def test_crio_reloads_its_registries(after):
+    conf = dataclasses.replace(
+        change(b"old", after), path="/etc/containers/registries.conf.d/50-cruntime.conf"
+    )
+    (step,) = plan.bring_up(CRIO, node("crio.service"), [conf], restart=False)
+    assert step.verb == "reload"
+
+
+def test_going_back_reloads_what_was_reloaded():
+    units = node(*ALL_DOCKER)
+    steps = plan.go_back(units, units, [Step("reload", ("docker.service",), "why")])
+    assert steps == [Step("reload", ("docker.service",))]
+
+
+def test_a_restart_of_docker_leaves_its_socket_to_the_clients():
+    up = plan.bring_up(DOCKER, node(*ALL_DOCKER), [], restart=True)
+    assert up == [Step("restart", ("docker.service",), "asked for")]
+
+
+def test_docker_without_its_socket_goes_round_as_one():
+    units = node(*ALL_DOCKER, docker_socket={"active_state": "inactive"})
+    (step,) = plan.bring_up(DOCKER, units, [], restart=False)
+    assert (step.verb, step.units) == ("restart", ALL_DOCKER)
+
+
+def test_a_service_that_waits_to_be_restarted_is_restarted():
+    units = node("containerd.service", containerd_service={"active_state": "activating"})
+    (step,) = plan.bring_up(CONTAINERD, units, [], restart=False)
+    assert step.verb == "restart"
+
+
+def test_a_masked_unit_is_unmasked_started_and_enabled():
+    units = node(docker_service={"load_state": "masked", "file_state": "masked"})
+    up = plan.bring_up(DOCKER, units, [], restart=False)
+    assert [(step.verb, step.units) for step in up] == [
+        ("unmask", ("docker.service",)),
+        ("start", ALL_DOCKER),
+        ("enable", ALL_DOCKER),
+    ]
+
+
+# T9: the adapter before Docker, sockets before services; systemd orders within one call.
+def test_docker_goes_down_with_its_adapter():
+    units = node(
+        *ALL_DOCKER,
+        cri_docker_socket={"load_state": "loaded", "active_state": "active"},
+        cri_docker_service={"load_state": "loaded", "file_state": "enabled"},
+    )
+    assert plan.take_down([DOCKER], units, (), "why") == [
+        Step("stop", ("cri-docker.socket", *ALL_DOCKER), "why"),
+        Step("disable", ("cri-docker.service", *ALL_DOCKER), "why"),
+        Step("mask", ("cri-docker.service", "docker.service"), "why"),
+    ]
+
+
+@pytest.mark.parametrize("runtime", [CONTAINERD, CRIO])
+def test_the_others_are_stopped_and_disabled(runtime):
+    units = node(*runtime.units)
+    assert plan.take_down([runtime], units, (), "why") == [
+        Step("stop", runtime.units, "why"),
+        Step("disable", runtime.units, "why"),
+    ]
+
+
+def test_an_inactive_docker_is_masked_so_that_nothing_wakes_it():
+    assert plan.take_down([DOCKER], node(), (), "why") == [Step("mask", ("docker.service",), "why")]
+
+
+def test_an_admins_own_unit_file_is_not_masked():
+    units = node(docker_service={"path": "/etc/systemd/system/docker.service"})
+    assert plan.take_down([DOCKER], units, (), "why") == []
+
+
+def test_containerd_stays_where_docker_needs_it():
+    needs = frozenset({"containerd.service", "docker.socket", "network-online.target"})
+    units = node(*ALL_DOCKER, "containerd.service", docker_service={"needs": needs})
+    assert plan.needed_by(DOCKER.units, units) == {"containerd.service", "docker.socket"}
+    assert enable(DOCKER, units)[:2] == ([], [])
+
+
+def test_needs_are_followed_through_other_units():
+    units = node(
+        docker_socket={"needs": frozenset({"docker.service"})},
+        docker_service={"needs": frozenset({"containerd.service", "docker.socket"})},
+    )
+    assert "containerd.service" in plan.needed_by(["docker.socket"], units)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        node("containerd.service"),
+        node(*ALL_DOCKER),
+        node(docker_service={"file_state": "masked"}),
+        node("crio.service", docker_socket={"file_state": "enabled"}),
+    ],
+)
+@pytest.mark.parametrize("now", [node(), node(*ALL_DOCKER, "crio.service")])
+def test_going_back_ends_where_it_began(before, now):
+    back = plan.predict(now, plan.go_back(before, now, []))
+    for name, unit in before.items():
+        assert back[name].state == unit.state
+
+
+def test_going_back_leaves_a_process_alone_that_never_went_away():
+    units = node("containerd.service")
+    assert plan.go_back(units, units, []) == []
+
+
+def test_going_back_restarts_a_process_that_read_other_files():
+    before = node("containerd.service")
+    now = node("containerd.service", containerd_service={"pid": 2})
+    assert plan.go_back(before, now, []) == [Step("restart", ("containerd.service",))]

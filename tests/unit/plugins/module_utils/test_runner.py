@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes: started without a shell, ended when they take too long."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+
+
+def test_arguments_reach_the_tool_as_they_are():
+    assert Runner().output("printf", "%s", "$(id); 'x' \n*") == "$(id); 'x' \n*"
+
+
+def test_a_failure_holds_the_tools_own_words():
+    with pytest.raises(CommandError, match=r"'ls /no/such' failed: .*No such file"):
+        Runner().output("ls", "/no/such")
+
+
+def test_run_returns_a_failure_too():
+    result = Runner().run("sh", "-c", "echo out; echo err >&2; exit 3")
+    assert result == (3, "out\n", "err\n")
+    assert result.words == "err"
+
+
+def test_a_missing_tool_is_named():
+    with pytest.raises(CommandError, match="no-such-tool is not on this node"):
+        Runner().run("no-such-tool")
+
+
+def test_a_time_out_ends_the_children_too():
+    begun = time.monotonic()
+    with pytest.raises(CommandError, match=r"did not finish within 0\.2 seconds"):
+        # The child holds the pipes; waiting for it would take the whole minute.
+        Runner().run("sh", "-c", "sleep 60 & wait", timeout=0.2)
+    assert time.monotonic() - begun < 60
+
+
+def test_tools_speak_english(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert Runner().output("sh", "-c", "printf %s $LC_ALL") == "C"

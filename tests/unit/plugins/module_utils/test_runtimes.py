@@ -1,0 +1,242 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runtimes' answers, read. T1 to T7 are the tables of minikube's own tests."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio, docker
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
+    recall_sockets,
+    runtimes,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+
+@pytest.fixture
+def catalog():
+    return runtimes(Runner())
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "endpoint"),
+    [
+        ("containerd", "containerd", "unix:///run/containerd/containerd.sock"),
+        ("crio", "CRI-O", "unix:///var/run/crio/crio.sock"),
+        ("docker", "Docker", "unix:///var/run/cri-dockerd.sock"),
+    ],
+)
+def test_each_runtime_has_its_name_and_endpoint(catalog, name, label, endpoint):
+    runtime = catalog[name]
+    assert (runtime.name, runtime.label) == (name, label)
+    assert runtime.cri_endpoint == endpoint
+    assert runtime.kubelet_options() == {"container-runtime-endpoint": endpoint}
+
+
+# T7, and what real nodes print; without the revision where the line has none.
+@pytest.mark.parametrize(
+    ("rest", "version"),
+    [
+        ("v1.2.0 c4446665cb9c30056f4998ed953e6d4ff22c7c39", "1.2.0"),
+        ("v1.2.1-rc.0 de1f167ab96338a9f5c2b17347abf84bdf1dd411", "1.2.1-rc.0"),
+        ("1.4.4-0ubuntu1 ", "1.4.4-0ubuntu1"),
+        ("1.5.2-0ubuntu1~21.04.2 ", "1.5.2-0ubuntu1"),
+        ("1.5.4~ds1 1.5.4~ds1-1", "1.5.4"),
+        ("1.2.0-01 x", "1.2.0"),
+        ("1.6.20~ds1 1.6.20~ds1-1+deb12u3\n", "1.6.20"),
+        ("1.7.24~ds1 1.7.24~ds1-6+deb13u1\n", "1.7.24"),
+    ],
+)
+def test_version_of_containerd(rest, version):
+    line = f"containerd github.com/containerd/containerd {rest}"
+    assert containerd.parse_version(line) == version
+
+
+def test_version_of_containerd_2():
+    line = "containerd github.com/containerd/containerd/v2 2.1.9+unknown \n"
+    assert containerd.parse_version(line) == "2.1.9+unknown"
+
+
+@pytest.mark.parametrize("line", ["", "containerd x 1.2.0", "ctr a 1.2.0 b", "command not found"])
+def test_no_version_of_containerd(line):
+    with pytest.raises(CruntimeError, match="unknown version of containerd"):
+        containerd.parse_version(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("Docker version 20.10.24+dfsg1, build 5d6db84\n", "20.10.24+dfsg1"),
+        ("Docker version 26.1.5+dfsg1, build 411e817\n", "26.1.5+dfsg1"),
+        (
+            "Docker version 28.5.2+dfsg4, build 3ef3c07c883be49a2e8097bcf6d2952fce1d70eb\n",
+            "28.5.2+dfsg4",
+        ),
+    ],
+)
+def test_version_of_docker(line, version):
+    assert docker.parse_version(line) == version
+
+
+def test_no_version_of_docker():
+    with pytest.raises(CruntimeError, match="unknown version of Docker: 'dockerd 1'"):
+        docker.parse_version("dockerd 1\n")
+
+
+@pytest.mark.parametrize(
+    ("version", "config_version"),
+    [("1.6.20", 2), ("1.7.24", 2), ("2.0.0-rc.1", 3), ("2.1.9+unknown", 3)],
+)
+def test_the_version_decides_the_format(catalog, version, config_version):
+    assert catalog["containerd"].variant(version)["config_version"] == config_version
+
+
+@pytest.mark.parametrize(
+    ("version", "several"), [("1.7.24", False), ("2.0.5", False), ("2.1.9+unknown", True)]
+)
+def test_the_version_decides_how_many_folders_of_plugins_there_can_be(catalog, version, several):
+    assert catalog["containerd"].variant(version)["cni_bin_dirs"] is several
+
+
+# T2
+@pytest.mark.parametrize(
+    ("kubernetes", "socket"),
+    [
+        ("1.20.0", "/var/run/dockershim.sock"),
+        ("1.21.3", "/var/run/dockershim.sock"),
+        ("1.23.0", "/var/run/dockershim.sock"),
+        ("1.24.0-alpha.0", "/var/run/cri-dockerd.sock"),
+        ("1.24.0-beta.0", "/var/run/cri-dockerd.sock"),
+        ("1.24.6", "/var/run/cri-dockerd.sock"),
+        (None, "/var/run/cri-dockerd.sock"),
+    ],
+)
+def test_socket_of_docker(catalog, kubernetes, socket):
+    assert catalog["docker"].configured({"kubernetes_version": kubernetes}).socket_path == socket
+
+
+# T5
+@pytest.mark.parametrize(
+    ("name", "kubernetes", "options"),
+    [
+        ("docker", "1.23.0", {"container-runtime": "docker"}),
+        (
+            "docker",
+            "1.24.0",
+            {"container-runtime-endpoint": "unix:///var/run/cri-dockerd.sock"},
+        ),
+        ("crio", "1.25.0", {"container-runtime-endpoint": "unix:///var/run/crio/crio.sock"}),
+        (
+            "containerd",
+            "1.23.0",
+            {
+                "container-runtime": "remote",
+                "container-runtime-endpoint": "unix:///run/containerd/containerd.sock",
+            },
+        ),
+        (
+            "containerd",
+            "1.24.0",
+            {"container-runtime-endpoint": "unix:///run/containerd/containerd.sock"},
+        ),
+    ],
+)
+def test_options_of_the_kubelet(catalog, name, kubernetes, options):
+    assert catalog[name].kubelet_options(kubernetes) == options
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "flags", "fields"),
+    [
+        (None, {"container-runtime-endpoint"}, {"cgroupDriver", "containerRuntimeEndpoint"}),
+        ("v1.26.3", {"container-runtime-endpoint"}, {"cgroupDriver"}),
+        ("1.27.0", set(), {"cgroupDriver", "containerRuntimeEndpoint"}),
+    ],
+)
+def test_the_kubelet_gets_flags_or_fields(catalog, kubernetes, flags, fields):
+    assert set(catalog["containerd"].kubelet_options(kubernetes)) == flags
+    assert set(catalog["containerd"].kubelet_config(kubernetes, "systemd")) == fields
+
+
+def test_a_socket_of_the_operators_choice(catalog):
+    chosen = catalog["containerd"].configured({"socket": "/run/c.sock"})
+    assert chosen.cri_endpoint == "unix:///run/c.sock"
+    # What runs is where it was; and without a choice it is the runtime's own again.
+    assert catalog["containerd"].cri_endpoint == "unix:///run/containerd/containerd.sock"
+    assert chosen.configured({}).cri_endpoint == "unix:///run/containerd/containerd.sock"
+
+
+def test_a_socket_is_recalled_from_the_ledger(catalog, tmp_path):
+    ledger = Ledger(str(tmp_path))
+    ledger.entries = {
+        "/etc/containerd/config.toml": {"runtime": "containerd", "socket": "/run/c.sock"},
+        "/etc/crictl.yaml": {"runtime": "containerd", "socket": ""},
+    }
+    recall_sockets(catalog, ledger)
+    assert catalog["containerd"].socket_path == "/run/c.sock"
+    assert catalog["crio"].socket_path == "/var/run/crio/crio.sock"
+
+
+# T4
+def test_cgroup_driver_without_the_options_of_runc():
+    info = json.dumps({"config": {"systemdCgroup": False}})
+    assert containerd.parse_cgroup_driver(info) == "cgroupfs"
+
+
+@pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
+def test_cgroup_driver_of_a_real_containerd(transcript, version):
+    info = transcript(f"containerd-{version}-crictl-info.json")
+    assert containerd.parse_cgroup_driver(info) == "systemd"
+    other = info.replace('"SystemdCgroup": true', '"SystemdCgroup": false')
+    assert containerd.parse_cgroup_driver(other) == "cgroupfs"
+
+
+@pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
+def test_cgroup_driver_of_a_dumped_configuration(transcript, version):
+    dump = transcript(f"containerd-{version}-config-dump.toml")
+    assert containerd.parse_dumped_cgroup_driver(dump) == "systemd"
+    other = dump.replace("SystemdCgroup = true", "SystemdCgroup = false")
+    assert containerd.parse_dumped_cgroup_driver(other) == "cgroupfs"
+
+
+def test_keys_that_containerd_2_does_not_know(transcript):
+    log = transcript("containerd-2.1.9-config-dump-unknown-keys.txt")
+    assert containerd.parse_unknown_keys(log) == ["foo", "bogus"]
+
+
+@pytest.mark.parametrize(
+    ("config", "driver"),
+    [
+        ('# cgroup_manager = "x"\ncgroup_manager = "cgroupfs"\n', "cgroupfs"),
+        ('cgroup_manager = "systemd"\n', "systemd"),
+        ('# cgroup_manager = "cgroupfs"\n', "systemd"),
+        ('  [crio.runtime]\n    cgroup_manager = "cgroupfs"\n', "cgroupfs"),  # crio status config
+        ("", "systemd"),
+    ],
+)
+def test_cgroup_driver_of_crio(config, driver):
+    assert crio.parse_cgroup_driver(config) == driver
+
+
+def test_docker_has_no_use_for_a_sandbox_image(catalog):
+    unused = catalog["docker"].unused_options({"sandbox_image": "registry.k8s.io/pause:3.10"})
+    assert list(unused) == ["sandbox_image"]
+    assert catalog["docker"].unused_options({"sandbox_image": None}) == {}
+    assert catalog["containerd"].unused_options({"sandbox_image": "x"}) == {}
+
+
+def test_docker_runs_when_its_service_does(catalog):
+    units = {
+        "docker.socket": Unit("docker.socket", "loaded", "active", "enabled"),
+        "docker.service": Unit("docker.service", "loaded", "inactive", "disabled"),
+    }
+    assert not catalog["docker"].active(units)
+    # The socket would wake it.
+    assert catalog["docker"].enabled(units)

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd's answers, read."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils import services
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+NAMES = ["containerd.service", "crio.service", "docker.socket", "docker.service"]
+
+
+@pytest.fixture
+def units(transcript):
+    found = services.parse_show(NAMES, transcript("systemd-257-show.txt"))
+    return {unit.name: unit for unit in found}
+
+
+def test_each_unit_is_read_in_the_order_asked(units):
+    assert list(units) == NAMES
+
+
+def test_a_running_service(units):
+    docker = units["docker.service"]
+    assert docker.found
+    assert docker.active
+    assert not docker.stopped
+    assert not docker.enabled
+    assert not docker.masked
+    assert docker.maskable
+    assert docker.pid == 4671
+    assert docker.command == (
+        "/usr/sbin/dockerd",
+        "-H",
+        "fd://",
+        "--containerd=/run/containerd/containerd.sock",
+        "$DOCKER_OPTS",
+    )
+    assert {"containerd.service", "docker.socket"} <= docker.needs
+
+
+def test_the_start_of_a_process_is_on_the_clock_of_files(units):
+    epoch_of_clock = time.time() - time.monotonic()
+    assert units["docker.service"].started == pytest.approx(epoch_of_clock + 1906.297462, abs=1)
+
+
+def test_a_socket_has_no_process(units):
+    socket = units["docker.socket"]
+    assert (socket.active, socket.pid, socket.started, socket.command) == (True, 0, None, ())
+
+
+def test_a_unit_that_is_not_there(units):
+    crio = units["crio.service"]
+    assert not crio.found
+    assert crio.stopped
+    assert not crio.masked
+
+
+def test_a_masked_unit(transcript):
+    docker, containerd = services.parse_show(
+        ["docker.service", "containerd.service"], transcript("systemd-257-show-masked.txt")
+    )
+    assert docker.masked
+    assert docker.found
+    assert str(docker) == "inactive, masked"
+    assert not containerd.masked
+
+
+def test_what_a_unit_file_pulls_in():
+    text = [
+        "[Unit]\n",
+        "After=network-online.target docker.socket firewalld.service containerd.service\n",
+        "Wants=network-online.target containerd.service\n",
+        "Requires = docker.socket\n",
+        "[Service]\n",
+        "ExecStart=/usr/sbin/dockerd -H fd:// --label=Wants=x\n",
+    ]
+    assert services.parse_needs(text) == {
+        "network-online.target",
+        "containerd.service",
+        "docker.socket",
+    }
+
+
+def test_an_answer_with_a_unit_missing_is_an_error():
+    with pytest.raises(CruntimeError, match="answered 1 of 2 units"):
+        services.parse_show(["a.service", "b.service"], "LoadState=loaded\n")
+
+
+@pytest.mark.parametrize(
+    ("active_state", "active", "stopped"),
+    [
+        ("active", True, False),
+        ("reloading", True, False),
+        ("activating", False, False),  # waits to be restarted
+        ("deactivating", False, False),
+        ("failed", False, True),
+        ("inactive", False, True),
+    ],
+)
+def test_states(active_state, active, stopped):
+    unit = Unit("x.service", active_state=active_state)
+    assert (unit.active, unit.stopped) == (active, stopped)
+
+
+@pytest.mark.parametrize(
+    ("file_state", "enabled", "enabled_for_good", "masked"),
+    [
+        ("enabled", True, True, False),
+        ("enabled-runtime", True, False, False),
+        ("disabled", False, False, False),
+        ("static", False, True, False),
+        ("masked", False, False, True),
+        ("masked-runtime", False, False, True),
+        ("", False, False, False),
+    ],
+)
+def test_file_states(file_state, enabled, enabled_for_good, masked):
+    unit = Unit("x.service", file_state=file_state)
+    assert (unit.enabled, unit.enabled_for_good, unit.masked) == (enabled, enabled_for_good, masked)
+
+
+def test_a_unit_file_of_the_admin_stands_where_a_mask_would():
+    assert not Unit("x.service", path="/etc/systemd/system/x.service").maskable
+    assert Unit("x.service", path="/usr/lib/systemd/system/x.service").maskable

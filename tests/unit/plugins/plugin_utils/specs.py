@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Specs as a playbook gives them, and the files that a node gets, read back."""
+
+from __future__ import annotations
+
+import json
+
+import tomlkit
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.plugin_utils import render, spec
+
+CRI_V2 = "io.containerd.grpc.v1.cri"
+CRI_V3 = "io.containerd.cri.v1.runtime"
+IMAGES_V3 = "io.containerd.cri.v1.images"
+PAUSE = "registry.k8s.io/pause:3.10"
+
+CONTAINERD_CONFIG = "/etc/containerd/config.toml"
+CRIO_CONFIG = "/etc/crio/crio.conf.d/50-cruntime.conf"
+DOCKER_CONFIG = "/etc/docker/daemon.json"
+
+
+def checked(**values):
+    """Take the way of the action plugin: types and defaults, then the checks."""
+    given = {"runtime": "containerd", "cgroup_driver": "systemd", **values}
+    validation = ArgumentSpecValidator(options.ENABLE).validate(given)
+    assert not validation.errors.errors, [error.msg for error in validation.errors.errors]
+    spec.check(validation.validated_parameters)
+    return json.loads(json.dumps(validation.validated_parameters))
+
+
+def files(when=None, **values):
+    """Return by path the files that a node of this kind gets."""
+    chosen = [
+        file
+        for file in render.render(checked(**values))
+        if file["when"].items() <= (when or {}).items()
+    ]
+    by_path = {file["path"]: file for file in chosen}
+    assert len(by_path) == len(chosen)
+    return by_path
+
+
+def containerd_file(config_version, driver="systemd", cni_bin_dirs=True, **values):
+    when = {
+        "config_version": config_version,
+        "cgroup_driver": driver,
+        "cni_bin_dirs": cni_bin_dirs,
+    }
+    return files(when, runtime="containerd", **values)[CONTAINERD_CONFIG]
+
+
+def toml(config_version, driver="systemd", cni_bin_dirs=True, **values):
+    file = containerd_file(config_version, driver, cni_bin_dirs, **values)
+    assert "refusal" not in file
+    return tomlkit.parse(file["content"]).unwrap()
+
+
+def crio(driver="systemd", **values):
+    file = files({"cgroup_driver": driver}, runtime="crio", **values)[CRIO_CONFIG]
+    return tomlkit.parse(file["content"]).unwrap()["crio"]
+
+
+def daemon_json(driver="systemd", **values):
+    file = files({"cgroup_driver": driver}, runtime="docker", **values)[DOCKER_CONFIG]
+    return json.loads(file["content"])
+
+
+def hosts_toml(registry, **values):
+    file = files(runtime="containerd", **values)[f"/etc/containerd/certs.d/{registry}/hosts.toml"]
+    assert file["restart"] is False
+    return tomlkit.parse(file["content"]).unwrap()
+
+
+def registries_conf(**values):
+    file = files(runtime="crio", **values)["/etc/containers/registries.conf.d/50-cruntime.conf"]
+    assert file["restart"] is True
+    return tomlkit.parse(file["content"]).unwrap()["registry"]
+
+
+def links(**values):
+    return {path: file["link"] for path, file in files(**values).items() if "link" in file}

@@ -1,0 +1,346 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever a legal field holds, a parser reads it back, and it smuggles no key."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.cruntime.node.plugins.plugin_utils import render
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
+from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import (
+    CRI_V2,
+    CRI_V3,
+    IMAGES_V3,
+    checked,
+    crio,
+    daemon_json,
+    files,
+    hosts_toml,
+    links,
+    registries_conf,
+    toml,
+)
+
+# What ends a string, a line, a table or a key in one of the formats, oftener than by chance.
+SPECIAL = st.sampled_from(
+    ['"', '""', '"""', "'", "'''", "\\", "\\u", "]", "=", "#", "%", "{{", "$"]
+)
+PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=8)
+TEXT = st.lists(SPECIAL | PRINTABLE, max_size=5).map("".join)
+PATHS = TEXT.map("/{}".format)
+CONTROLLED = st.tuples(TEXT, st.characters(categories=["Cc"]), TEXT).map("".join)
+WORDS = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,8}[a-z0-9])?", fullmatch=True)
+LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+HOSTS = st.tuples(
+    st.from_regex(r"[a-z0-9]{1,5}(\.[a-z0-9]{1,5}){0,2}|\[[0-9a-f:]{2,6}\]", fullmatch=True),
+    st.just("") | st.integers(1, 65535).map(":{}".format),
+).map("".join)
+URL_PATHS = st.just("") | st.from_regex(
+    r"/v2/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2}){1,8}", fullmatch=True
+)
+HEADERS = st.dictionaries(
+    st.from_regex(r"X-[A-Za-z0-9!#$%&'*+.^_`|~-]{1,6}", fullmatch=True).map(str.lower),
+    TEXT,
+    max_size=3,
+)
+NUMBERS = st.integers(0, 10**15)
+OCI_RUNTIMES = st.lists(
+    st.fixed_dictionaries({"name": LABELS.filter(lambda name: name != "runc"), "path": PATHS}),
+    max_size=3,
+    unique_by=lambda runtime: runtime["name"],
+)
+
+
+@st.composite
+def specs(draw):
+    """Everything that all three runtimes can do."""
+    oci_runtimes = draw(OCI_RUNTIMES)
+    host, port = draw(HOSTS), draw(st.integers(1, 65535))
+    return {
+        "oci_runtimes": oci_runtimes,
+        "oci_runtime": draw(st.sampled_from(["runc", *(r["name"] for r in oci_runtimes)])),
+        "storage": {"root": draw(PATHS), "driver": draw(WORDS)},
+        "log_level": draw(st.sampled_from(["debug", "info", "warn", "error"])),
+        "metrics": f"{re.sub(':[0-9]+$', '', host) if host[-1] != ']' else host}:{port}",
+    }
+
+
+@st.composite
+def registries(draw):
+    """Registries with mirrors, as containerd can have them."""
+    names = draw(st.lists(HOSTS, min_size=1, max_size=3, unique=True))
+    entries = []
+    for name in names:
+        urls = draw(
+            st.lists(
+                st.tuples(st.sampled_from(["http://", "https://"]), HOSTS, URL_PATHS),
+                max_size=3,
+                unique=True,
+            )
+        )
+        entries.append({"registry": name, **draw(tls(True)), "mirrors": []})
+        for scheme, host, path in urls:
+            mirror = {
+                "url": f"{scheme}{host}{path}",
+                "override_path": bool(path),
+                "headers": draw(HEADERS),
+                **draw(tls(scheme == "https://")),
+            }
+            entries[-1]["mirrors"].append(mirror)
+    return entries
+
+
+@st.composite
+def tls(draw, encrypted):
+    if not encrypted:
+        return {}
+    values = {}
+    if draw(st.booleans()):
+        values.update(client_cert_file=draw(PATHS), client_key_file=draw(PATHS))
+    return {**values, **draw(st.sampled_from([{}, {"insecure": True}, {"ca_file": draw(PATHS)}]))}
+
+
+def tls_keys(server):
+    keys = {}
+    if server.get("ca_file"):
+        keys["ca"] = server["ca_file"]
+    if server.get("client_cert_file"):
+        keys["client"] = [[server["client_cert_file"], server["client_key_file"]]]
+    return keys
+
+
+@given(specs(), PATHS, PATHS)
+def test_containerd(spec, bin_dir, conf_dir):
+    cni = {"bin_dirs": [bin_dir], "conf_dir": conf_dir}
+    options = {"SystemdCgroup": True}
+    containerd = {
+        "default_runtime_name": spec["oci_runtime"],
+        "runtimes": {
+            "runc": {"runtime_type": "io.containerd.runc.v2", "options": options},
+            **{
+                runtime["name"]: {
+                    "runtime_type": "io.containerd.runc.v2",
+                    "options": {"BinaryName": runtime["path"], **options},
+                }
+                for runtime in spec["oci_runtimes"]
+            },
+        },
+    }
+    driver = {"snapshotter": spec["storage"]["driver"]}
+    common = {
+        "imports": ["/etc/containerd/conf.d/*.toml"],
+        "required_plugins": ["io.containerd.grpc.v1.cri"],
+        "root": spec["storage"]["root"],
+        "metrics": {"address": spec["metrics"]},
+        "debug": {"level": spec["log_level"]},
+    }
+    assert toml(2, cni=cni, **spec) == {
+        "version": 2,
+        **common,
+        "plugins": {
+            CRI_V2: {
+                "cni": {"bin_dir": bin_dir, "conf_dir": conf_dir},
+                "containerd": {**containerd, **driver},
+            }
+        },
+    }
+    unpack = {"platform": "linux", **driver, "differ": "walking"}
+    assert toml(3, cni=cni, **spec) == {
+        "version": 3,
+        **common,
+        "plugins": {
+            CRI_V3: {"cni": cni, "containerd": containerd},
+            IMAGES_V3: driver,
+            "io.containerd.transfer.v1.local": {"unpack_config": [unpack]},
+        },
+    }
+
+
+@given(specs(), st.lists(PATHS, min_size=1, max_size=3), PATHS)
+def test_crio(spec, bin_dirs, conf_dir):
+    host, _colon, port = spec["metrics"].rpartition(":")
+    runtimes = {
+        runtime["name"]: {
+            "runtime_path": runtime["path"],
+            "runtime_type": "oci",
+            "runtime_root": f"/run/{runtime['name']}",
+            "monitor_cgroup": "system.slice",
+        }
+        for runtime in spec["oci_runtimes"]
+    }
+    assert crio(cni={"bin_dirs": bin_dirs, "conf_dir": conf_dir}, **spec) == {
+        "root": spec["storage"]["root"],
+        "storage_driver": spec["storage"]["driver"],
+        "runtime": {
+            "cgroup_manager": "systemd",
+            "default_runtime": spec["oci_runtime"],
+            "log_level": spec["log_level"],
+            **({"runtimes": runtimes} if runtimes else {}),
+        },
+        "network": {"plugin_dirs": bin_dirs, "network_dir": conf_dir},
+        "metrics": {
+            "enable_metrics": True,
+            "metrics_host": host.strip("[]"),
+            "metrics_port": int(port),
+        },
+    }
+
+
+@given(specs(), NUMBERS, NUMBERS)
+def test_docker(spec, one, other):
+    soft, hard = sorted((one, other))
+    runtimes = {runtime["name"]: {"path": runtime["path"]} for runtime in spec["oci_runtimes"]}
+    assert daemon_json(ulimits={"nofile": {"soft": soft, "hard": hard}}, **spec) == {
+        "exec-opts": ["native.cgroupdriver=systemd"],
+        "default-runtime": spec["oci_runtime"],
+        **({"runtimes": runtimes} if runtimes else {}),
+        "data-root": spec["storage"]["root"],
+        "storage-driver": spec["storage"]["driver"],
+        "log-level": spec["log_level"],
+        "metrics-addr": spec["metrics"],
+        "default-ulimits": {"nofile": {"Name": "nofile", "Soft": soft, "Hard": hard}},
+    }
+
+
+@given(registries())
+def test_hosts_toml(entries):
+    for entry in entries:
+        name, insecure = entry["registry"], entry.get("insecure", False)
+        hosts = {}
+        for mirror in entry["mirrors"]:
+            hosts[mirror["url"]] = {"capabilities": ["pull", "resolve"], **tls_keys(mirror)}
+            if mirror.get("insecure"):
+                hosts[mirror["url"]]["skip_verify"] = True
+            if mirror["override_path"]:
+                hosts[mirror["url"]]["override_path"] = True
+            if mirror["headers"]:
+                hosts[mirror["url"]]["header"] = mirror["headers"]
+        itself = {"capabilities": ["pull", "resolve", "push"], **tls_keys(entry)}
+        if insecure:
+            itself["skip_verify"] = True
+        config = hosts_toml(name, registries=entries)
+        # An insecure registry that is a mirror of itself is asked the operator's way first.
+        if insecure or not hosts:
+            hosts.setdefault(f"https://{name}", itself)
+        assert list(config["host"].items()) == list(hosts.items())
+        assert {key: config[key] for key in config if key != "host"} == {
+            "server": f"{'http' if insecure else 'https'}://{name}",
+            **({} if insecure else tls_keys(entry)),
+        }
+
+
+@given(registries())
+def test_registries_conf(entries):
+    for entry in entries:
+        # One host can't have two of them.
+        for server in (entry, *entry["mirrors"]):
+            for option in ("ca_file", "client_cert_file", "client_key_file"):
+                server.pop(option, None)
+        for mirror in entry["mirrors"]:
+            mirror["headers"] = {}
+    expected = []
+    for entry in entries:
+        insecure = entry.get("insecure", False)
+        expected.append(
+            {"prefix": entry["registry"], "location": entry["registry"], "insecure": insecure}
+        )
+        mirrors = [
+            {
+                "location": mirror["url"].partition("://")[2].replace("/v2/", "/", 1),
+                "insecure": mirror.get("insecure", False) or mirror["url"].startswith("http:"),
+            }
+            for mirror in entry["mirrors"]
+        ]
+        if mirrors:
+            expected[-1]["mirror"] = mirrors
+    assert registries_conf(registries=entries) == expected
+
+
+@given(HOSTS, PATHS)
+def test_links(host, path):
+    entries = [{"registry": host, "ca_file": path}]
+    assert links(runtime="crio", registries=entries) == {
+        f"/etc/containers/certs.d/{host}/ca.crt": path
+    }
+
+
+def systemd_words(text):
+    """Read Environment= lines as systemd does, and insist that each is one quoted word."""
+    header, *lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert header == "[Service]"
+    for line in lines:
+        match = re.fullmatch(r'Environment="((?:[^"\\%]|\\["\\]|%%)*)"', line)
+        assert match, line
+        yield re.sub(r"\\(.)", r"\1", match[1]).replace("%%", "%")
+
+
+@given(
+    st.from_regex(r"([A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-F]{2}){1,12}", fullmatch=True),
+    st.lists(
+        TEXT.map(lambda text: re.sub(r"[,\s]", "", text)).filter(bool), min_size=1, max_size=3
+    ),
+)
+def test_proxy(user, no_proxy):
+    url = f"http://{user}@proxy.local:3128"
+    (text,) = [
+        file["content"]
+        for path, file in files(proxy={"http": url, "no_proxy": no_proxy}).items()
+        if path.startswith("/etc/systemd/")
+    ]
+    assert list(systemd_words(text)) == [
+        f"HTTP_PROXY={url}",
+        f"http_proxy={url}",
+        f"NO_PROXY={','.join(no_proxy)}",
+        f"no_proxy={','.join(no_proxy)}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda text: {"cni": {"conf_dir": f"/{text}"}},
+        lambda text: {"cni": {"bin_dirs": ["/x", f"/{text}"]}},
+        lambda text: {"storage": {"root": f"/{text}"}},
+        lambda text: {"storage": {"driver": f"x{text}"}},
+        lambda text: {"socket": f"/{text}"},
+        lambda text: {"metrics": f"{text}:1"},
+        lambda text: {"proxy": {"http": f"http://{text}@h"}},
+        lambda text: {"proxy": {"no_proxy": [text]}},
+        lambda text: {"oci_runtimes": [{"name": "x", "path": f"/{text}"}]},
+        lambda text: {"oci_runtimes": [{"name": f"x{text}", "path": "/x"}]},
+        lambda text: {"oci_runtimes": [{"name": "x", "path": "/x", "shim": f"x{text}"}]},
+        lambda text: {"oci_runtime": f"x{text}"},
+        lambda text: {"sandbox_image": f"x{text}"},
+        lambda text: {"image_repository": f"x{text}", "kubernetes_version": "1.34.0"},
+        lambda text: {"kubernetes_version": f"1.34.0{text}"},
+        lambda text: {"pinned_images": [f"x{text}"]},
+        lambda text: {"container_logs": {"max_size": f"1m{text}"}},
+        lambda text: {"ulimits": {f"core{text}": {"soft": 1, "hard": 1}}},
+        lambda text: {"ulimits": {"core": {"soft": 1, "hard": f"1{text}"}}},
+        lambda text: {"registries": [{"registry": f"h{text}"}]},
+        lambda text: {"registries": [{"registry": "h", "ca_file": f"/{text}"}]},
+        lambda text: {"registries": [{"registry": "h", "mirrors": [{"url": f"http://h/{text}"}]}]},
+        lambda text: {
+            "registries": [
+                {"registry": "h", "mirrors": [{"url": "http://h", "headers": {"x": text}}]}
+            ]
+        },
+        lambda text: {
+            "registries": [
+                {"registry": "h", "mirrors": [{"url": "http://h", "headers": {f"x{text}": "y"}}]}
+            ]
+        },
+    ],
+)
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+@settings(max_examples=20)
+@given(text=CONTROLLED)
+def test_a_control_character_goes_nowhere(runtime, values, text):
+    with pytest.raises(SpecError):
+        render.render(checked(runtime=runtime, **values(text)))

@@ -1,0 +1,463 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each option becomes in each runtime's files, and where a runtime can't do it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, render
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
+from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import (
+    CONTAINERD_CONFIG,
+    CRI_V2,
+    CRI_V3,
+    IMAGES_V3,
+    PAUSE,
+    checked,
+    containerd_file,
+    crio,
+    daemon_json,
+    files,
+    toml,
+)
+
+DEFAULT_DOCKER = {"exec-opts": ["native.cgroupdriver=systemd"]}
+
+
+def refused(words, **values):
+    with pytest.raises(SpecError, match=words):
+        render.render(checked(**values))
+
+
+# kubernetes_version, image_repository
+
+
+@pytest.mark.parametrize(
+    ("version", "tag"),
+    [
+        ("1.18.0", "3.2"),
+        ("1.20.15", "3.2"),
+        ("1.21.0", "3.4.1"),
+        ("1.22.1", "3.5"),
+        ("1.23.0", "3.6"),
+        ("1.24.0-alpha.0", "3.7"),
+        ("v1.25.3", "3.8"),
+        ("1.26.0", "3.9"),
+        ("1.30.99", "3.9"),
+        ("1.31.0", "3.10"),
+        ("v1.33.1", "3.10"),
+        ("1.34.2", "3.10.1"),
+        ("1.35.0+k3s1", "3.10.1"),
+        ("1.36.0", "3.10.2"),
+        ("1.37.0-beta.0", "3.10.2"),
+        ("1.50.0", "3.10.2"),
+    ],
+)
+def test_kubernetes_version_decides_the_sandbox_image(version, tag):
+    image = f"registry.k8s.io/pause:{tag}"
+    assert toml(2, kubernetes_version=version)["plugins"][CRI_V2]["sandbox_image"] == image
+    pins = toml(3, kubernetes_version=version)["plugins"][IMAGES_V3]["pinned_images"]
+    assert pins == {"sandbox": image}
+    assert crio(kubernetes_version=version)["image"] == {"pause_image": image}
+    assert daemon_json(kubernetes_version=version) == DEFAULT_DOCKER
+
+
+def test_the_sandbox_image_comes_from_the_image_repository():
+    image = crio(kubernetes_version="1.34.0", image_repository="reg.local:5000/k8s")["image"]
+    assert image == {"pause_image": "reg.local:5000/k8s/pause:3.10.1"}
+
+
+def test_a_given_sandbox_image_wins():
+    values = {"kubernetes_version": "1.17.0", "image_repository": "r.io", "sandbox_image": PAUSE}
+    assert crio(**values)["image"] == {"pause_image": PAUSE}
+
+
+def test_no_sandbox_image_is_known_for_old_kubernetes():
+    refused("kubernetes_version 1.17.9 is older than 1.18", kubernetes_version="v1.17.9")
+
+
+def test_the_missing_library_is_named(monkeypatch):
+    monkeypatch.setattr(kubernetes, "semver", None)
+    refused("pip install semver", kubernetes_version="1.34.0")
+
+
+# cni
+
+
+def test_one_cni_bin_dir():
+    cni = {"bin_dirs": ["/usr/lib/cni"], "conf_dir": "/etc/cni/x"}
+    one = {"bin_dir": "/usr/lib/cni", "conf_dir": "/etc/cni/x"}
+    assert toml(2, cni=cni)["plugins"][CRI_V2]["cni"] == one
+    assert toml(3, cni_bin_dirs=False, cni=cni)["plugins"][CRI_V3]["cni"] == one
+    assert toml(3, cni_bin_dirs=True, cni=cni)["plugins"][CRI_V3]["cni"] == cni
+    assert crio(cni=cni)["network"] == {
+        "plugin_dirs": ["/usr/lib/cni"],
+        "network_dir": "/etc/cni/x",
+    }
+
+
+def test_several_cni_bin_dirs():
+    cni = {"bin_dirs": ["/opt/cni/bin", "/usr/lib/cni"]}
+    assert toml(3, cni=cni)["plugins"][CRI_V3]["cni"] == cni
+    assert crio(cni=cni)["network"] == {"plugin_dirs": cni["bin_dirs"]}
+    for file in (containerd_file(2, cni=cni), containerd_file(3, cni_bin_dirs=False, cni=cni)):
+        assert file["content"] == ""
+        assert file["refusal"].startswith("cni.bin_dirs names 2 directories, but containerd")
+
+
+def test_a_cni_conf_dir_asks_the_node_nothing_more():
+    whens = [
+        file["when"]
+        for file in render.render(checked(cni={"conf_dir": "/etc/cni/x"}))
+        if file["path"] == CONTAINERD_CONFIG
+    ]
+    assert whens == [
+        {"config_version": 2, "cgroup_driver": "systemd"},
+        {"config_version": 3, "cgroup_driver": "systemd"},
+    ]
+    assert toml(3, cni={"conf_dir": "/etc/cni/x"})["plugins"][CRI_V3]["cni"] == {
+        "conf_dir": "/etc/cni/x"
+    }
+
+
+def test_cni_and_docker():
+    refused("cni can't be met with runtime docker", runtime="docker", cni={"conf_dir": "/x"})
+
+
+# oci_runtimes, oci_runtime
+
+CRUN = {"name": "crun", "path": "/usr/bin/crun"}
+GVISOR = {"name": "gvisor", "path": "/opt/shim", "shim": "io.containerd.runsc.v1"}
+
+
+@pytest.mark.parametrize(("version", "plugin"), [(2, CRI_V2), (3, CRI_V3)])
+@pytest.mark.parametrize(("driver", "uses_systemd"), [("systemd", True), ("cgroupfs", False)])
+def test_oci_runtimes_of_containerd(version, plugin, driver, uses_systemd):
+    config = toml(
+        version,
+        driver,
+        cgroup_driver=driver,
+        oci_runtimes=[CRUN, GVISOR],
+        oci_runtime="crun",
+    )
+    assert config["plugins"][plugin]["containerd"] == {
+        "default_runtime_name": "crun",
+        "runtimes": {
+            "runc": {
+                "runtime_type": "io.containerd.runc.v2",
+                "options": {"SystemdCgroup": uses_systemd},
+            },
+            "crun": {
+                "runtime_type": "io.containerd.runc.v2",
+                "options": {"BinaryName": "/usr/bin/crun", "SystemdCgroup": uses_systemd},
+            },
+            "gvisor": {"runtime_type": "io.containerd.runsc.v1", "runtime_path": "/opt/shim"},
+        },
+    }
+
+
+def test_containerd_can_have_its_runc_elsewhere():
+    runc = {"name": "runc", "path": "/opt/runc"}
+    runtimes = toml(3, oci_runtimes=[runc])["plugins"][CRI_V3]["containerd"]["runtimes"]
+    assert list(runtimes) == ["runc"]
+    assert runtimes["runc"]["options"]["BinaryName"] == "/opt/runc"
+
+
+@pytest.mark.parametrize(
+    ("driver", "monitor_cgroup"), [("systemd", "system.slice"), ("cgroupfs", "pod")]
+)
+def test_oci_runtimes_of_crio(driver, monitor_cgroup):
+    runtime = crio(driver, cgroup_driver=driver, oci_runtimes=[CRUN], oci_runtime="crun")["runtime"]
+    assert runtime["default_runtime"] == "crun"
+    assert runtime["runtimes"] == {
+        "crun": {
+            "runtime_path": "/usr/bin/crun",
+            "runtime_type": "oci",
+            "runtime_root": "/run/crun",
+            "monitor_cgroup": monitor_cgroup,
+        }
+    }
+
+
+def test_oci_runtimes_of_docker():
+    assert daemon_json(oci_runtimes=[CRUN], oci_runtime="crun") == {
+        **DEFAULT_DOCKER,
+        "default-runtime": "crun",
+        "runtimes": {"crun": {"path": "/usr/bin/crun"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("runtime", "oci_runtime"), [("crio", "crun"), ("crio", "runc"), ("docker", "runc")]
+)
+def test_a_built_in_oci_runtime_needs_no_entry(runtime, oci_runtime):
+    assert render.render(checked(runtime=runtime, oci_runtime=oci_runtime))
+
+
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+def test_an_oci_runtime_that_nobody_knows(runtime):
+    refused("oci_runtime must be .*, not 'kata'", runtime=runtime, oci_runtime="kata")
+
+
+def test_a_shim_is_containerds():
+    refused("gvisor has a shim", runtime="crio", oci_runtimes=[GVISOR])
+    refused("gvisor has a shim", runtime="docker", oci_runtimes=[GVISOR])
+
+
+def test_docker_keeps_its_runc():
+    runc = {"name": "runc", "path": "/opt/runc"}
+    refused("runc is Docker's own", runtime="docker", oci_runtimes=[runc])
+
+
+# proxy
+
+
+@pytest.mark.parametrize(
+    ("runtime", "unit"), [("containerd", "containerd"), ("crio", "crio"), ("docker", "docker")]
+)
+def test_proxy(runtime, unit):
+    proxy = {
+        "http": "http://user:p%40ss@proxy.local:3128",
+        "https": "http://proxy.local:3128",
+        "no_proxy": "10.0.0.0/8,.cluster.local",
+    }
+    path = f"/etc/systemd/system/{unit}.service.d/50-cruntime-proxy.conf"
+    file = files(runtime=runtime, proxy=proxy)[path]
+    assert (file["restart"], file["secret"], file["when"]) == (True, True, {})
+    lines = file["content"].splitlines()
+    assert lines[2:] == [
+        "[Service]",
+        'Environment="HTTP_PROXY=http://user:p%%40ss@proxy.local:3128"',
+        'Environment="http_proxy=http://user:p%%40ss@proxy.local:3128"',
+        'Environment="HTTPS_PROXY=http://proxy.local:3128"',
+        'Environment="https_proxy=http://proxy.local:3128"',
+        'Environment="NO_PROXY=10.0.0.0/8,.cluster.local"',
+        'Environment="no_proxy=10.0.0.0/8,.cluster.local"',
+    ]
+
+
+def test_a_value_is_quoted_as_systemd_reads_it():
+    proxy = {"no_proxy": ['a"b\\c%d$e']}
+    (content,) = [f["content"] for path, f in files(proxy=proxy).items() if "systemd" in path]
+    quoted = content.splitlines()[-1].split("=", 1)[1]
+    # systemd unquotes much as a shell does, and then expands %.
+    assert shlex.split(quoted) == ['no_proxy=a"b\\c%%d$e']
+
+
+@pytest.mark.parametrize("proxy", [{}, {"no_proxy": []}])
+def test_no_proxy_no_file(proxy):
+    assert set(files(proxy=proxy)) == {"/etc/crictl.yaml"}
+
+
+# storage, log_level, metrics, live_restore, ulimits, container_logs
+
+
+def test_storage():
+    storage = {"root": "/srv/x", "driver": "native"}
+    config = toml(2, storage=storage)
+    assert config["root"] == "/srv/x"
+    assert config["plugins"][CRI_V2]["containerd"]["snapshotter"] == "native"
+    config = toml(3, storage=storage)
+    assert config["root"] == "/srv/x"
+    assert config["plugins"][IMAGES_V3] == {"snapshotter": "native"}
+    assert config["plugins"]["io.containerd.transfer.v1.local"] == {
+        "unpack_config": [{"platform": "linux", "snapshotter": "native", "differ": "walking"}]
+    }
+    config = crio(storage=storage)
+    assert (config["root"], config["storage_driver"]) == ("/srv/x", "native")
+    assert daemon_json(storage=storage) == {
+        **DEFAULT_DOCKER,
+        "data-root": "/srv/x",
+        "storage-driver": "native",
+    }
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warn", "error"])
+def test_log_level(level):
+    assert toml(2, log_level=level)["debug"] == {"level": level}
+    assert toml(3, log_level=level)["debug"] == {"level": level}
+    assert crio(log_level=level)["runtime"]["log_level"] == level
+    assert daemon_json(log_level=level)["log-level"] == level
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "node.local", "[::1]"])
+def test_metrics(host):
+    address = f"{host}:1338"
+    assert toml(2, metrics=address)["metrics"] == {"address": address}
+    assert toml(3, metrics=address)["metrics"] == {"address": address}
+    assert crio(metrics=address)["metrics"] == {
+        "enable_metrics": True,
+        "metrics_host": host.strip("[]"),
+        "metrics_port": 1338,
+    }
+    assert daemon_json(metrics=address)["metrics-addr"] == address
+
+
+def test_live_restore():
+    assert daemon_json(live_restore=True)["live-restore"] is True
+    assert daemon_json(live_restore=False)["live-restore"] is False
+    for runtime in ("containerd", "crio"):
+        asked = render.render(checked(runtime=runtime, live_restore=True))
+        assert asked == render.render(checked(runtime=runtime))
+        refused("live_restore can't be false", runtime=runtime, live_restore=False)
+
+
+def test_ulimits():
+    ulimits = {"nofile": {"soft": 1024, "hard": "4096"}, "core": {"soft": -1, "hard": -1}}
+    assert daemon_json(ulimits=ulimits)["default-ulimits"] == {
+        "nofile": {"Name": "nofile", "Soft": 1024, "Hard": 4096},
+        "core": {"Name": "core", "Soft": -1, "Hard": -1},
+    }
+    assert crio(ulimits=ulimits)["runtime"]["default_ulimits"] == ["nofile=1024:4096", "core=-1:-1"]
+    refused("ulimits can't be met with runtime containerd", ulimits=ulimits)
+
+
+def test_container_logs():
+    logs = {"max_size": "100m", "max_files": 3}
+    assert daemon_json(container_logs=logs) == {
+        **DEFAULT_DOCKER,
+        "log-driver": "json-file",
+        "log-opts": {"max-size": "100m", "max-file": "3"},
+    }
+    assert daemon_json(container_logs={"max_size": "1g"})["log-opts"] == {"max-size": "1g"}
+    for runtime in ("containerd", "crio"):
+        asked = render.render(checked(runtime=runtime, container_logs=logs))
+        assert asked == render.render(checked(runtime=runtime))
+        refused(
+            "max_files must be 2 at least",
+            runtime=runtime,
+            container_logs={"max_size": "1g", "max_files": 1},
+        )
+
+
+# pinned_images, socket
+
+
+def test_pinned_images():
+    images = ["busybox", "user/img:1", "r.io/x@sha256:" + "0" * 64]
+    full = ["docker.io/library/busybox:latest", "docker.io/user/img:1", images[2]]
+    pins = toml(3, pinned_images=images, sandbox_image=PAUSE)["plugins"][IMAGES_V3]["pinned_images"]
+    assert pins == {"sandbox": PAUSE, **{image: image for image in full}}
+    assert crio(pinned_images=images)["image"] == {"pinned_images": full}
+    file = containerd_file(2, pinned_images=images)
+    assert file["content"] == ""
+    assert file["refusal"].startswith("pinned_images needs containerd 2.0 or newer")
+    refused("pinned_images can't be met with", runtime="docker", pinned_images=images)
+
+
+def test_an_image_named_twice_is_pinned_once():
+    images = ["busybox", "docker.io/library/busybox:latest"]
+    assert len(toml(3, pinned_images=images)["plugins"][IMAGES_V3]["pinned_images"]) == 1
+
+
+def test_socket():
+    socket = "/run/my/cri.sock"
+    assert toml(2, socket=socket)["grpc"] == {"address": socket}
+    assert toml(3, socket=socket)["grpc"] == {"address": socket}
+    assert crio(socket=socket)["api"] == {"listen": socket}
+    for runtime in ("containerd", "crio"):
+        text = files(runtime=runtime, socket=socket)["/etc/crictl.yaml"]["content"]
+        assert text.count(f"-endpoint: unix://{socket}\n") == 2
+    refused("socket can't be met with runtime docker", runtime="docker", socket=socket)
+
+
+# extra_config
+
+DEEP = {"registries": [{"registry": "r.local", "insecure": True}]}
+
+
+@pytest.mark.parametrize(
+    ("values", "extra", "option"),
+    [
+        ({"storage": {"root": "/x"}}, {"root": "/y"}, "storage.root"),
+        ({"socket": "/x"}, {"grpc": {"address": "/y"}}, "socket"),
+        ({"metrics": "h:1"}, {"metrics": {"address": "h:2"}}, "metrics"),
+        ({"log_level": "info"}, {"debug": {"level": "warn"}}, "log_level"),
+        (DEEP, {"plugins": {CRI_V2: {"registry": {"mirrors": {"x": {}, "y": 1}}}}}, "registries"),
+        (DEEP, {"plugins": {IMAGES_V3: {"registry": {"config_path": "/y"}}}}, "registries"),
+        (
+            {"oci_runtimes": [CRUN]},
+            {"plugins": {CRI_V3: {"containerd": {"runtimes": {"crun": {"runtime_type": "x"}}}}}},
+            "oci_runtimes",
+        ),
+        (
+            {"oci_runtime": "runc"},
+            {"plugins": {CRI_V2: {"containerd": {"default_runtime_name": "x"}}}},
+            "oci_runtime",
+        ),
+        (
+            {"cni": {"bin_dirs": ["/x"]}},
+            {"plugins": {CRI_V3: {"cni": {"bin_dirs": ["/y"]}}}},
+            "cni.bin_dirs",
+        ),
+        (
+            {"pinned_images": ["a"]},
+            {"plugins": {IMAGES_V3: {"pinned_images": {"docker.io/library/a:latest": "b"}}}},
+            "pinned_images",
+        ),
+        (
+            {"runtime": "crio", "cni": {"conf_dir": "/x"}},
+            {"crio": {"network": {"network_dir": "/y"}}},
+            "cni.conf_dir",
+        ),
+        (
+            {"runtime": "crio", "ulimits": {"core": {"soft": 0, "hard": 0}}},
+            {"crio": {"runtime": {"default_ulimits": []}}},
+            "ulimits",
+        ),
+        (
+            {"runtime": "crio", "metrics": "h:1"},
+            {"crio": {"metrics": {"enable_metrics": False}}},
+            "metrics",
+        ),
+        ({"runtime": "crio", "socket": "/x"}, {"crio": {"api": {"listen": "/y"}}}, "socket"),
+        (
+            {"runtime": "crio", "oci_runtimes": [CRUN]},
+            {"crio": {"runtime": {"runtimes": {"crun": {"runtime_path": "/y"}}}}},
+            "oci_runtimes",
+        ),
+        ({"runtime": "docker", **DEEP}, {"insecure-registries": []}, "registries"),
+        ({"runtime": "docker", "live_restore": True}, {"live-restore": False}, "live_restore"),
+        (
+            {"runtime": "docker", "container_logs": {"max_size": "1m"}},
+            {"log-driver": "journald"},
+            "container_logs",
+        ),
+        (
+            {"runtime": "docker", "oci_runtimes": [CRUN]},
+            {"runtimes": {"crun": {"path": "/y"}}},
+            "oci_runtimes",
+        ),
+        (
+            {"runtime": "docker", "ulimits": {"core": {"soft": 0, "hard": 0}}},
+            {"default-ulimits": {"core": {"Soft": 1}}},
+            "ulimits",
+        ),
+    ],
+)
+def test_extra_config_that_fights_an_option(values, extra, option):
+    refused(f"extra_config sets .* decided by {option}:", **values, extra_config=extra)
+    # Without the option, the keys are the operator's.
+    runtime = values.get("runtime", "containerd")
+    assert option == "oci_runtimes" or render.render(checked(runtime=runtime, extra_config=extra))
+
+
+def test_extra_config_may_add_to_what_an_option_began():
+    extra = {"runtimes": {"crun": {"runtimeArgs": ["--debug"]}}, "log-opts": {"labels": "x"}}
+    config = daemon_json(oci_runtimes=[CRUN], container_logs={"max_size": "1m"}, extra_config=extra)
+    assert config["runtimes"]["crun"] == {"path": "/usr/bin/crun", "runtimeArgs": ["--debug"]}
+    assert config["log-opts"] == {"max-size": "1m", "labels": "x"}
+
+
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+def test_a_bare_spec_leaves_everything_to_the_runtime(runtime):
+    paths = {file["path"] for file in render.render(checked(runtime=runtime))}
+    assert len(paths) == 2
+    assert daemon_json() == DEFAULT_DOCKER
+    assert crio() == {"runtime": {"cgroup_manager": "systemd"}}
+    assert json.dumps(sorted(toml(3))) == '["imports", "plugins", "required_plugins", "version"]'

@@ -1,0 +1,323 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registries and mirrors: what each runtime is told, and what no runtime or not this one can do."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.plugin_utils import render
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
+from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import (
+    CRI_V2,
+    IMAGES_V3,
+    checked,
+    daemon_json,
+    files,
+    hosts_toml,
+    links,
+    registries_conf,
+    toml,
+)
+
+PULLS = ["pull", "resolve"]
+ALL = ["pull", "resolve", "push"]
+CA = "/etc/ssl/ca.pem"
+CLIENT = {"client_cert_file": "/etc/ssl/c.pem", "client_key_file": "/etc/ssl/k.pem"}
+
+
+def hub(*mirrors, **values):
+    return [{"registry": "docker.io", "mirrors": list(mirrors), **values}]
+
+
+def refused(words, runtime="containerd", **values):
+    with pytest.raises(SpecError, match=words):
+        render.render(checked(runtime=runtime, **values))
+
+
+# containerd
+
+
+def test_containerd_reads_one_folder():
+    entries = [{"registry": "dev.local"}]
+    folder = {"config_path": "/etc/containerd/certs.d"}
+    assert toml(2, registries=entries)["plugins"][CRI_V2]["registry"] == folder
+    assert toml(3, registries=entries)["plugins"][IMAGES_V3] == {"registry": folder}
+
+
+def test_hosts_of_docker_io():
+    config = hosts_toml(
+        "docker.io",
+        registries=hub(
+            {"url": "https://b.local:5000/", "ca_file": CA, **CLIENT, "capabilities": ["pull"]},
+            {"url": "http://a.local"},
+            {"url": "https://c.local/v2/hub", "insecure": True, "override_path": True},
+        ),
+    )
+    assert config["server"] == "https://registry-1.docker.io"
+    assert list(config["host"].items()) == [
+        (
+            "https://b.local:5000",
+            {"capabilities": ["pull"], "ca": CA, "client": [["/etc/ssl/c.pem", "/etc/ssl/k.pem"]]},
+        ),
+        ("http://a.local", {"capabilities": PULLS}),
+        (
+            "https://c.local/v2/hub",
+            {"capabilities": PULLS, "skip_verify": True, "override_path": True},
+        ),
+    ]
+    assert set(config) == {"server", "host"}
+
+
+def test_headers_make_a_file_secret():
+    headers = {"X-Token": 'a"b\\cé', "x.y": ""}
+    values = {"registries": hub({"url": "https://m.local", "headers": headers})}
+    assert hosts_toml("docker.io", **values)["host"]["https://m.local"]["header"] == headers
+    path = "/etc/containerd/certs.d/docker.io/hosts.toml"
+    assert files(**values)[path]["secret"] is True
+    assert "secret" not in files(registries=hub({"url": "https://m.local"}))[path]
+
+
+def test_an_insecure_registry_may_speak_either_protocol():
+    assert hosts_toml(
+        "dev.local:5000", registries=[{"registry": "dev.local:5000", "insecure": True}]
+    ) == {
+        "server": "http://dev.local:5000",
+        "host": {"https://dev.local:5000": {"capabilities": ALL, "skip_verify": True}},
+    }
+
+
+def test_an_insecure_registry_that_is_its_own_mirror():
+    mirrors = [{"url": "https://dev.local", "insecure": True, "capabilities": ["pull"]}]
+    entry = {"registry": "dev.local", "insecure": True, "mirrors": mirrors}
+    assert hosts_toml("dev.local", registries=[entry]) == {
+        "server": "http://dev.local",
+        "host": {"https://dev.local": {"capabilities": ["pull"], "skip_verify": True}},
+    }
+
+
+def test_a_registry_with_its_own_certificates():
+    own = {"ca": CA, "client": [["/etc/ssl/c.pem", "/etc/ssl/k.pem"]]}
+    entry = {"registry": "dev.local", "ca_file": CA, **CLIENT}
+    assert hosts_toml("dev.local", registries=[entry]) == {
+        "server": "https://dev.local",
+        **own,
+        "host": {"https://dev.local": {"capabilities": ALL, **own}},
+    }
+    mirrors = [{"url": "https://m.local"}]
+    assert hosts_toml("dev.local", registries=[dict(entry, mirrors=mirrors)]) == {
+        "server": "https://dev.local",
+        **own,
+        "host": {"https://m.local": {"capabilities": PULLS}},
+    }
+
+
+@pytest.mark.parametrize("name", ["_default", "*"])
+def test_a_mirror_of_all_other_registries(name):
+    entry = {"registry": name, "mirrors": [{"url": "https://m.local"}]}
+    assert hosts_toml("_default", registries=[entry]) == {
+        "host": {"https://m.local": {"capabilities": PULLS}}
+    }
+
+
+# CRI-O
+
+
+def test_registries_conf():
+    mirrors = [
+        {"url": "https://b.local:5000"},
+        {"url": "http://a.local/"},
+        {"url": "https://c.local/v2/hub", "override_path": True, "insecure": True},
+        {"url": "https://d.local", "capabilities": ["pull"]},
+    ]
+    entries = [*hub(*mirrors), {"registry": "[::1]:5000", "insecure": True}]
+    assert registries_conf(registries=entries) == [
+        {
+            "prefix": "docker.io",
+            "location": "docker.io",
+            "insecure": False,
+            "mirror": [
+                {"location": "b.local:5000", "insecure": False},
+                {"location": "a.local", "insecure": True},
+                {"location": "c.local/hub", "insecure": True},
+                {"location": "d.local", "insecure": False, "pull-from-mirror": "digest-only"},
+            ],
+        },
+        {"prefix": "[::1]:5000", "location": "[::1]:5000", "insecure": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mirror", "words"),
+    [
+        ({"headers": {"x": "y"}}, "CRI-O sends no headers"),
+        ({"capabilities": ["resolve"]}, "the capabilities of the mirror https://m.local"),
+        ({"capabilities": ALL}, "the capabilities of the mirror https://m.local"),
+        ({"override_path": True}, "nowhere but under /v2"),
+        ({"url": "https://m.local/x", "override_path": True}, "nowhere but under /v2"),
+        ({"url": "https://m.local/v2x", "override_path": True}, "nowhere but under /v2"),
+        ({"url": "https://m.local/v2/x"}, "with override_path set"),
+    ],
+)
+def test_what_crio_can_not(mirror, words):
+    refused(words, "crio", registries=hub({"url": "https://m.local", **mirror}))
+
+
+def test_crio_has_no_mirror_of_all():
+    entry = {"registry": "*", "mirrors": [{"url": "https://m.local"}]}
+    refused("CRI-O has no mirror for all registries", "crio", registries=[entry])
+
+
+# Certificates, where they lie in a folder per host
+
+
+@pytest.mark.parametrize(
+    ("runtime", "folder"), [("crio", "/etc/containers/certs.d"), ("docker", "/etc/docker/certs.d")]
+)
+def test_certificates_are_linked(runtime, folder):
+    entries = [
+        *hub({"url": "https://m.local:5000", "ca_file": CA, **CLIENT}),
+        {"registry": "dev.local", "ca_file": "/etc/ssl/dev ca.pem"},
+        # The same server again.
+        {"registry": "m.local:5000", "ca_file": CA},
+    ]
+    assert links(runtime=runtime, registries=entries) == {
+        f"{folder}/m.local:5000/ca.crt": CA,
+        f"{folder}/m.local:5000/client.cert": "/etc/ssl/c.pem",
+        f"{folder}/m.local:5000/client.key": "/etc/ssl/k.pem",
+        f"{folder}/dev.local/ca.crt": "/etc/ssl/dev ca.pem",
+    }
+    file = files(runtime=runtime, registries=entries)[f"{folder}/dev.local/ca.crt"]
+    assert file == {
+        "path": f"{folder}/dev.local/ca.crt",
+        "link": "/etc/ssl/dev ca.pem",
+        "restart": False,
+        "when": {},
+    }
+
+
+@pytest.mark.parametrize("runtime", ["crio", "docker"])
+def test_one_host_with_two_certificates(runtime):
+    entries = [
+        *hub({"url": "https://m.local", "ca_file": CA}),
+        {"registry": "m.local", "ca_file": "/other.pem"},
+    ]
+    refused("m.local has two different ca_files", runtime, registries=entries)
+    assert render.render(checked(registries=entries))
+
+
+# Docker
+
+
+def test_docker_registries():
+    entries = [
+        *hub({"url": "https://m.local:5000/", "insecure": True}, {"url": "http://n.local"}),
+        {"registry": "dev.local:5000", "insecure": True},
+        {"registry": "m.local:5000", "insecure": True},
+    ]
+    config = daemon_json(registries=entries)
+    assert config["registry-mirrors"] == ["https://m.local:5000", "http://n.local"]
+    assert config["insecure-registries"] == ["m.local:5000", "dev.local:5000"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (
+            {"registry": "quay.io", "mirrors": [{"url": "https://m.local"}]},
+            "quay.io can't have mirrors with Docker",
+        ),
+        (
+            {"registry": "*", "mirrors": [{"url": "https://m.local"}]},
+            "all registries can't have mirrors with Docker",
+        ),
+        ({"registry": "docker.io", "insecure": True}, "docker.io itself can't be insecure"),
+        ({"registry": "docker.io", "ca_file": CA}, "docker.io itself can't be insecure"),
+        (hub({"url": "https://m.local", "capabilities": ["pull"]})[0], "other capabilities"),
+        (hub({"url": "https://m.local", "headers": {"x": "y"}})[0], "Docker sends no headers"),
+        (hub({"url": "https://m.local/x"})[0], "can't have a path"),
+        (hub({"url": "https://m.local", "override_path": True})[0], "can't have a path"),
+    ],
+)
+def test_what_docker_can_not(entry, words):
+    refused(words, "docker", registries=[entry])
+
+
+# What no runtime can
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([{"registry": "https://x"}], r"registries\[0\].registry must be a host"),
+        ([{"registry": "a/b"}], "must be a host"),
+        ([{"registry": "../x"}], "must be a host"),
+        ([{"registry": "a b"}], "must be a host"),
+        ([{"registry": "a\nb"}], "must be a host"),
+        ([{"registry": "u:p@h"}], "must be a host"),
+        ([{"registry": "h:0"}], "must be a host"),
+        ([{"registry": "h:65536"}], "must be a host"),
+        ([{"registry": "h:999999"}], "must be a host"),
+        ([{"registry": ""}], "must be a host"),
+        ([{"registry": "R.io"}, {"registry": "r.io"}], r"registries\[1\]: r.io has an entry"),
+        ([{"registry": "_default", "mirrors": []}], "needs mirrors"),
+        (
+            [{"registry": "*", "insecure": True, "mirrors": [{"url": "http://x"}]}],
+            "can't be insecure",
+        ),
+        (
+            [{"registry": r, "mirrors": [{"url": "http://x"}]} for r in ("*", "_default")],
+            "_default has an entry",
+        ),
+        ([{"registry": "r", "ca_file": "ca.pem"}], r"registries\[0\].ca_file must be an absolute"),
+        ([{"registry": "r", "ca_file": "/a\x00b"}], "without control characters"),
+        ([{"registry": "r", "client_cert_file": "/c"}], "both client_cert_file and client_key"),
+        ([{"registry": "r", "client_key_file": "/c"}], "both client_cert_file and client_key"),
+        ([{"registry": "r", "ca_file": "/c", "insecure": True}], "set one of the two"),
+    ],
+)
+def test_entries_that_nobody_can_mean(entries, words):
+    refused(words, registries=entries)
+
+
+@pytest.mark.parametrize(
+    ("mirror", "words"),
+    [
+        ({"url": "m.local"}, r"mirrors\[0\].url must begin with http:// or https://"),
+        ({"url": "ftp://m.local"}, "must begin with"),
+        ({"url": "HTTPS://m.local"}, "must begin with"),
+        ({"url": "https://"}, "the host in"),
+        ({"url": "https:///x"}, "the host in"),
+        ({"url": "https://m local"}, "characters that a URL may hold"),
+        ({"url": "https://m.local/\n"}, "characters that a URL may hold"),
+        ({"url": 'https://m.local/"]\nx=1'}, "characters that a URL may hold"),
+        ({"url": "https://m.local/é"}, "characters that a URL may hold"),
+        ({"url": "https://m.local/%zz"}, "characters that a URL may hold"),
+        ({"url": "https://m.local?x"}, "no query"),
+        ({"url": "https://m.local/#x"}, "no fragment"),
+        ({"url": "https://user:pw@m.local"}, "must not hold a user or a password$"),
+        ({"url": "https://@m.local"}, "must not hold a user or a password$"),
+        ({"url": "https://m.local:70000"}, "the host in"),
+        ({"capabilities": []}, "capabilities must name one"),
+        ({"url": "http://m.local", "ca_file": CA}, "plain http"),
+        ({"ca_file": CA, "insecure": True}, "set one of the two"),
+        ({"client_cert_file": "/c"}, "both client_cert_file and client_key"),
+        ({"client_key_file": "k", "client_cert_file": "/c"}, "client_key_file must be an absolute"),
+        ({"headers": {"Host": "x"}}, "Host is written by the runtime itself"),
+        ({"headers": {"content-length": "0"}}, "content-length is written by the runtime"),
+        ({"headers": {"X-A": "1\r\nHost: x"}}, "X-A must be text without control"),
+        ({"headers": {"X-A": 1}}, "X-A must be text"),
+        ({"headers": {"X A": "1"}}, "'X A' is no name of a header"),
+        ({"headers": {"X:": "1"}}, "'X:' is no name"),
+        ({"headers": {"": "1"}}, "'' is no name"),
+        ({"headers": {"X-A": "1", "x-a": "2"}}, "x-a is there twice"),
+    ],
+)
+def test_mirrors_that_nobody_can_mean(mirror, words):
+    refused(words, registries=hub({"url": "https://m.local", **mirror}))
+
+
+def test_a_mirror_named_twice():
+    mirrors = [{"url": "https://m.local"}, {"url": "https://M.local/"}]
+    refused("is a mirror of this registry already", registries=hub(*mirrors))

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every rendered file is read back with a parser of its format."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+from ansible_collections.cruntime.node.plugins.plugin_utils import render
+from ansible_collections.cruntime.node.plugins.plugin_utils.spec import SpecError
+from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import (
+    CRI_V2,
+    CRI_V3,
+    IMAGES_V3,
+    PAUSE,
+    checked,
+    daemon_json,
+    files,
+    toml,
+)
+
+
+@pytest.mark.parametrize(("driver", "uses_systemd"), [("systemd", True), ("cgroupfs", False)])
+@pytest.mark.parametrize("wanted", ["auto", None])
+def test_containerd_1(driver, uses_systemd, wanted):
+    config = toml(2, driver, cgroup_driver=wanted or driver, sandbox_image=PAUSE)
+    assert config["version"] == 2
+    assert config["imports"] == ["/etc/containerd/conf.d/*.toml"]
+    cri = config["plugins"][CRI_V2]
+    assert cri["sandbox_image"] == PAUSE
+    assert cri["containerd"]["runtimes"]["runc"] == {
+        "runtime_type": "io.containerd.runc.v2",
+        "options": {"SystemdCgroup": uses_systemd},
+    }
+
+
+@pytest.mark.parametrize(("driver", "uses_systemd"), [("systemd", True), ("cgroupfs", False)])
+def test_containerd_2(driver, uses_systemd):
+    config = toml(3, driver, cgroup_driver=driver, sandbox_image=PAUSE)
+    assert config["version"] == 3
+    assert config["plugins"][IMAGES_V3] == {"pinned_images": {"sandbox": PAUSE}}
+    assert config["plugins"][CRI_V3]["containerd"]["runtimes"]["runc"] == {
+        "runtime_type": "io.containerd.runc.v2",
+        "options": {"SystemdCgroup": uses_systemd},
+    }
+
+
+def test_what_was_not_asked_for_is_left_to_the_runtime():
+    assert "sandbox_image" not in toml(2)["plugins"][CRI_V2]
+    assert list(toml(3)["plugins"]) == [CRI_V3]
+
+
+@pytest.mark.parametrize("driver", ["systemd", "cgroupfs"])
+def test_docker(driver):
+    assert daemon_json(driver, cgroup_driver="auto") == {
+        "exec-opts": [f"native.cgroupdriver={driver}"]
+    }
+
+
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+def test_crictl_finds_the_socket_that_the_node_half_knows(runtime):
+    endpoint = runtimes(Runner())[runtime].cri_endpoint
+    text = files(runtime=runtime)["/etc/crictl.yaml"]["content"]
+    assert re.findall(r"^(.*)-endpoint: (.*)$", text, re.MULTILINE) == [
+        ("runtime", endpoint),
+        ("image", endpoint),
+    ]
+
+
+def test_extra_config_is_merged_table_by_table():
+    extra = {"plugins": {CRI_V2: {"restrict_oom_score_adj": True}}, "oom_score": -999}
+    config = toml(2, sandbox_image=PAUSE, extra_config=extra)
+    assert config["oom_score"] == -999
+    assert config["plugins"][CRI_V2]["restrict_oom_score_adj"] is True
+    assert config["plugins"][CRI_V2]["sandbox_image"] == PAUSE
+
+
+def test_extra_config_for_docker():
+    assert daemon_json(extra_config={"debug": True, "log-opts": {"max-size": "10m"}}) == {
+        "exec-opts": ["native.cgroupdriver=systemd"],
+        "debug": True,
+        "log-opts": {"max-size": "10m"},
+    }
+
+
+def test_extra_config_may_repeat_what_an_option_says():
+    assert daemon_json(extra_config={"exec-opts": ["native.cgroupdriver=systemd"]})
+
+
+def test_extra_config_may_set_what_no_option_says():
+    config = toml(2, extra_config={"plugins": {CRI_V2: {"sandbox_image": PAUSE}}})
+    assert config["plugins"][CRI_V2]["sandbox_image"] == PAUSE
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "option"),
+    [
+        (
+            {
+                "runtime": "docker",
+                "extra_config": {"exec-opts": ["native.cgroupdriver=cgroupfs"]},
+            },
+            "exec-opts",
+            "cgroup_driver",
+        ),
+        (
+            {
+                "runtime": "docker",
+                "cgroup_driver": "auto",
+                "extra_config": {"exec-opts": ["native.cgroupdriver=systemd"]},
+            },
+            "exec-opts",
+            "cgroup_driver",
+        ),
+        (
+            {
+                "sandbox_image": PAUSE,
+                "extra_config": {"plugins": {CRI_V2: {"sandbox_image": "x"}}},
+            },
+            "sandbox_image",
+            "sandbox_image",
+        ),
+        (
+            {
+                "sandbox_image": PAUSE,
+                "extra_config": {"plugins": {IMAGES_V3: {"pinned_images": {"sandbox": "x"}}}},
+            },
+            "sandbox",
+            "sandbox_image",
+        ),
+        (
+            {
+                "extra_config": {
+                    "plugins": {
+                        CRI_V3: {
+                            "containerd": {
+                                "runtimes": {"runc": {"options": {"SystemdCgroup": False}}}
+                            }
+                        }
+                    }
+                }
+            },
+            "SystemdCgroup",
+            "cgroup_driver",
+        ),
+        ({"extra_config": {"version": 3}}, "version", "version of containerd"),
+        ({"extra_config": {"imports": []}}, "imports", "drop-ins"),
+    ],
+)
+def test_extra_config_that_fights_an_option_names_both(values, key, option):
+    with pytest.raises(SpecError, match=f"extra_config sets .*{key}.* decided by .*{option}"):
+        render.render(checked(**values))
+
+
+@pytest.mark.parametrize("extra", [{"plugins": 1}, {"exec-opts": {"x": "y"}}])
+def test_extra_config_that_turns_a_table_around(extra):
+    runtime = "docker" if "exec-opts" in extra else "containerd"
+    with pytest.raises(SpecError, match="extra_config"):
+        render.render(checked(runtime=runtime, extra_config=extra))
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+SCALARS = TEXT | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-1e9, 1e9, width=32)
+TREES = st.dictionaries(
+    TEXT.map(lambda key: "x-" + key),
+    st.recursive(
+        SCALARS | st.lists(SCALARS, max_size=3),
+        lambda inner: st.dictionaries(TEXT, inner, max_size=3),
+        max_leaves=6,
+    ),
+    max_size=4,
+)
+
+
+@given(TREES)
+def test_free_text_says_what_it_said_and_smuggles_no_key(extra):
+    bare = toml(2, sandbox_image=PAUSE)
+    assert toml(2, sandbox_image=PAUSE, extra_config=extra) == {**bare, **extra}
+    bare = toml(3, sandbox_image=PAUSE)
+    assert toml(3, sandbox_image=PAUSE, extra_config=extra) == {**bare, **extra}
+    assert daemon_json(extra_config=extra) == {**daemon_json(), **extra}

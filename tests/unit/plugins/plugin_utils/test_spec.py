@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a spec may say, whatever its runtime."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.plugin_utils.spec import SpecError
+from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import checked
+
+
+@pytest.mark.parametrize("image", ["pause:3.10\nversion = 1", 'pause"', "", "-x", "Pause:1"])
+def test_a_sandbox_image_that_names_none(image):
+    with pytest.raises(SpecError, match="sandbox_image must be an image reference"):
+        checked(sandbox_image=image)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"kubernetes_version": "1.34"}, "kubernetes_version must be a full version"),
+        ({"kubernetes_version": "vv1.34.0"}, "kubernetes_version must be a full version"),
+        ({"kubernetes_version": "1.34.0\n"}, "kubernetes_version must be a full version"),
+        ({"image_repository": "r.io"}, "image_repository alone names no sandbox image"),
+        ({"image_repository": "https://r.io", "sandbox_image": "x"}, "image_repository must be"),
+        ({"image_repository": "r.io/", "kubernetes_version": "1.34.0"}, "image_repository must"),
+        ({"cni": {"bin_dirs": ["opt"]}}, "cni.bin_dirs must be an absolute path"),
+        ({"cni": {"bin_dirs": ["/a\x07"]}}, "cni.bin_dirs must be an absolute path"),
+        ({"cni": {"conf_dir": ""}}, "cni.conf_dir must be an absolute path"),
+        ({"oci_runtimes": [{"name": "a/b", "path": "/x"}]}, r"oci_runtimes\[0\].name must be"),
+        ({"oci_runtimes": [{"name": "a.b", "path": "/x"}]}, "name must be a DNS label"),
+        ({"oci_runtimes": [{"name": "a", "path": "x"}]}, r"oci_runtimes\[0\].path must be"),
+        (
+            {"oci_runtimes": [{"name": "a", "path": "/x", "shim": 'x"y'}]},
+            r"oci_runtimes\[0\].shim must begin",
+        ),
+        ({"oci_runtimes": [{"name": "a", "path": "/x"}] * 2}, "an OCI runtime a already"),
+        ({"proxy": {"http": "proxy:3128"}}, "proxy.http must begin with"),
+        ({"proxy": {"https": "http://u:p@"}}, "the host in proxy.https"),
+        ({"proxy": {"https": "http://@h"}}, "proxy.https must not hold a user"),
+        ({"proxy": {"https": 'http://u:"@h'}}, "characters that a URL may hold$"),
+        ({"proxy": {"https": "http://u:p\nx@h"}}, "characters that a URL may hold$"),
+        ({"proxy": {"no_proxy": ["a b"]}}, "proxy.no_proxy must be hosts"),
+        ({"proxy": {"no_proxy": ["a\nUser=x"]}}, "proxy.no_proxy must be hosts"),
+        ({"storage": {"root": "x"}}, "storage.root must be an absolute path"),
+        ({"storage": {"driver": "a b"}}, "storage.driver must begin with"),
+        ({"metrics": "127.0.0.1"}, "metrics must be an address with a port"),
+        ({"metrics": ":1338"}, "metrics must be a host"),
+        ({"metrics": "::1:1338"}, "metrics must be a host"),
+        ({"ulimits": {"files": {"soft": 1, "hard": 1}}}, "ulimits: 'files' is none of"),
+        ({"ulimits": {"nofile": 1024}}, "ulimits.nofile must have soft and hard"),
+        ({"ulimits": {"nofile": {"soft": 1}}}, "ulimits.nofile must have soft and hard"),
+        ({"ulimits": {"nofile": {"soft": 1, "hard": "1k"}}}, "must be whole numbers"),
+        ({"ulimits": {"nofile": {"soft": 1, "hard": True}}}, "must be whole numbers"),
+        ({"ulimits": {"nofile": {"soft": 2, "hard": 1}}}, "soft must not be above hard"),
+        ({"ulimits": {"nofile": {"soft": -1, "hard": 1}}}, "soft must not be above hard"),
+        ({"container_logs": {"max_size": "100Mi"}}, "container_logs.max_size must be a size"),
+        ({"container_logs": {"max_size": "0"}}, "container_logs.max_size must be a size"),
+        ({"container_logs": {"max_size": "1m", "max_files": 0}}, "max_files must be 1 at least"),
+        ({"pinned_images": ["x", "A b"]}, "pinned_images must be image references, and 'A b'"),
+        ({"socket": "run/x"}, "socket must be an absolute path"),
+        ({"socket": "/run/x y"}, "socket must be an absolute path"),
+        ({"socket": "/run/x\n"}, "socket must be an absolute path"),
+        ({"socket": "/" + "x" * 107}, "socket must be an absolute path"),
+    ],
+)
+def test_what_can_not_be_meant(values, words):
+    with pytest.raises(SpecError, match=words):
+        checked(**values)
+
+
+@pytest.mark.parametrize("url", ["http://u:geheim@/", "u:geheim@h", "https://u:geheim@h?x"])
+def test_a_password_is_shown_in_no_message(url):
+    with pytest.raises(SpecError) as caught:
+        checked(proxy={"http": url})
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"debug": True, "a": {"b": [1, 2.5, "x\ny\"'"]}},
+        {"plugins": {"io.containerd.grpc.v1.cri": {"enable_cdi": True}}},
+    ],
+)
+def test_extra_config_that_can_be_written(extra):
+    checked(extra_config=extra)
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"a": {"b": None}}, r"a\.b has no value"),
+        ({"a": [None]}, "a has no value"),
+        ({1: "x"}, "a key that is no text: 1"),
+        ({"": "x"}, "a key that is no text"),
+        ({"io.x": {"y": datetime.date(2026, 1, 1)}}, r"'io\.x'\.y must be text, a number"),
+        ({"a": float("nan")}, "a must be text, a number"),
+        ({"a": [float("inf")]}, "a must be text, a number"),
+    ],
+)
+def test_extra_config_that_can_not(extra, words):
+    with pytest.raises(SpecError, match=words):
+        checked(extra_config=extra)
