@@ -21,3 +21,7 @@ class CruntimeError(Exception):
 
 class CommandError(CruntimeError):
     """A tool on the node failed, was too slow or is missing."""
+
+
+class NotRunningError(CruntimeError):
+    """No runtime is running that could be asked."""

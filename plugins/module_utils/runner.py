@@ -45,10 +45,18 @@ class Runner:
         """Return the absolute path of a tool, or None where the node has none."""
         return shutil.which(name, path=SEARCH_PATH)
 
-    def run(self, *argv: str, timeout: float = 60) -> Result:
+    def run(
+        self,
+        *argv: str,
+        timeout: float = 60,
+        stdin: str | None = None,
+        env: dict[str, str] | None = None,
+    ) -> Result:
         """Run a command and return its result, whatever its exit status.
 
         :param timeout: seconds after which the command and all it started are killed.
+        :param stdin: what it reads; the place for secrets, which no process list shows.
+        :param env: variables beside this process's own.
         :raises CommandError: the tool is missing or took too long.
         """
         path = self.which(argv[0])
@@ -56,15 +64,16 @@ class Runner:
             raise CommandError(f"{argv[0]} is not on this node")
         with subprocess.Popen(
             [path, *argv[1:]],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **(env or {})},
             # A group of its own, so that a time-out reaches its children, who hold the pipes.
             start_new_session=True,
         ) as process:
             try:
-                out, err = process.communicate(timeout=timeout)
+                data = None if stdin is None else stdin.encode()
+                out, err = process.communicate(data, timeout=timeout)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
@@ -73,12 +82,18 @@ class Runner:
                 ) from None
         return Result(process.returncode, _text(out), _text(err))
 
-    def output(self, *argv: str, timeout: float = 60) -> str:
+    def output(
+        self,
+        *argv: str,
+        timeout: float = 60,
+        stdin: str | None = None,
+        env: dict[str, str] | None = None,
+    ) -> str:
         """Run a command that must succeed and return its standard output.
 
         :raises CommandError: it failed; the message holds the tool's own words.
         """
-        result = self.run(*argv, timeout=timeout)
+        result = self.run(*argv, timeout=timeout, stdin=stdin, env=env)
         if result.rc != 0:
             raise CommandError(f"'{' '.join(argv)}' failed: {result.words}")
         return result.out

@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+from ansible_collections.cruntime.node.plugins.module_utils import plan
+from ansible_collections.cruntime.node.plugins.module_utils.errors import NotRunningError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import Containerd
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
+from ansible_collections.cruntime.node.plugins.module_utils.services import Services, Unit
 
 
 def runtimes(runner: Runner) -> dict[str, Runtime]:
@@ -23,3 +26,38 @@ def recall_sockets(known: dict[str, Runtime], ledger: Ledger) -> None:
     """Let each runtime be asked where it was last told to answer."""
     for runtime in known.values():
         runtime.socket_path = ledger.socket_of(runtime.name) or runtime.socket_path
+
+
+def running(runner: Runner, services: Services, name: str | None = None) -> Runtime:
+    """Return the runtime of this name, or the one that this node runs, where it answers now.
+
+    A runtime that runs only because another one needs it does not count, such as containerd
+    under Docker.
+
+    :raises NotRunningError: it does not run, none does, or several do.
+    """
+    known = runtimes(runner)
+    recall_sockets(known, Ledger())
+    units = services.look(unit for runtime in known.values() for unit in runtime.all_units)
+    return choose(known, units, name)
+
+
+def choose(known: dict[str, Runtime], units: dict[str, Unit], name: str | None = None) -> Runtime:
+    """Pick from what was seen, see C(running)."""
+    active = [runtime for runtime in known.values() if runtime.active(units)]
+    if name is not None:
+        if known[name] not in active:
+            raise NotRunningError(
+                f"{known[name].label} is not running on this node: enable it with cruntime_enable"
+            )
+        return known[name]
+    needed = {unit for runtime in active for unit in plan.needed_by(runtime.units, units)}
+    chosen = [runtime for runtime in active if not needed.issuperset(runtime.services)]
+    if not chosen:
+        raise NotRunningError(
+            "no container runtime is running on this node: enable one with cruntime_enable"
+        )
+    if len(chosen) > 1:
+        names = " and ".join(runtime.label for runtime in chosen)
+        raise NotRunningError(f"{names} are running on this node: say which by the option runtime")
+    return chosen[0]

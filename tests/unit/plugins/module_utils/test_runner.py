@@ -22,6 +22,11 @@ def test_a_failure_holds_the_tools_own_words():
         Runner().output("ls", "/no/such")
 
 
+def test_a_tool_reads_what_it_is_given():
+    assert Runner().output("cat", stdin="secret\n") == "secret\n"
+    assert Runner().output("sh", "-c", "echo $GIVEN", env={"GIVEN": "value"}) == "value\n"
+
+
 def test_run_returns_a_failure_too():
     result = Runner().run("sh", "-c", "echo out; echo err >&2; exit 3")
     assert result == (3, "out\n", "err\n")

@@ -9,11 +9,15 @@ import json
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CruntimeError,
+    NotRunningError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio, docker
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
+    choose,
     recall_sockets,
     runtimes,
 )
@@ -240,3 +244,44 @@ def test_docker_runs_when_its_service_does(catalog):
     assert not catalog["docker"].active(units)
     # The socket would wake it.
     assert catalog["docker"].enabled(units)
+
+
+def units_of(*running):
+    """Every runtime's units, where these run; Docker's service wants containerd's."""
+    return {
+        name: Unit(
+            name,
+            "loaded",
+            "active" if name in running else "inactive",
+            needs=frozenset({"containerd.service"}) if name == "docker.service" else frozenset(),
+        )
+        for runtime in runtimes(Runner()).values()
+        for name in runtime.all_units
+    }
+
+
+@pytest.mark.parametrize(
+    ("running", "name", "chosen"),
+    [
+        (["containerd.service"], None, "containerd"),
+        (["crio.service"], None, "crio"),
+        (["docker.service", "docker.socket", "containerd.service"], None, "docker"),
+        (["docker.service", "docker.socket", "containerd.service"], "containerd", "containerd"),
+    ],
+)
+def test_the_runtime_that_a_node_runs_is_found(running, name, chosen):
+    assert choose(runtimes(Runner()), units_of(*running), name).name == chosen
+
+
+@pytest.mark.parametrize(
+    ("running", "name", "words"),
+    [
+        ([], None, "no container runtime is running"),
+        (["docker.socket"], None, "no container runtime is running"),
+        (["containerd.service"], "crio", "CRI-O is not running"),
+        (["containerd.service", "crio.service"], None, "containerd and CRI-O are running"),
+    ],
+)
+def test_a_node_where_no_one_runtime_runs(running, name, words):
+    with pytest.raises(NotRunningError, match=words):
+        choose(runtimes(Runner()), units_of(*running), name)
