@@ -205,11 +205,15 @@ def crictl(node):
 
 
 @pytest.fixture
-def run_container(node):
+def image(node, runtime):
+    """The name of the test image, which the runtime has."""
+    node.check_output(f"{runtime.load} {ARCHIVES}/busybox.tar")
+    return IMAGE
+
+
+@pytest.fixture
+def run_container(node, runtime, image):
     """A function that runs a command in a container of the test image and returns its output."""
-
-    def run(runtime, command):
-        node.check_output(f"{runtime.load} {ARCHIVES}/busybox.tar")
-        return node.check_output(runtime.run.format(image=IMAGE, name="check", command=command))
-
-    return run
+    return lambda command: node.check_output(
+        runtime.run.format(image=image, name="check", command=command)
+    )

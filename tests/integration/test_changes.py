@@ -109,6 +109,23 @@ def test_a_reload_is_over_when_the_run_is(node, spec, runtime, enable, main_pid)
 
 
 @pytest.mark.runtime("docker")
+def test_containers_outlive_a_restart_that_live_restore_is_asked_for(
+    node, runtime, enable, main_pid, image
+):
+    node.check_output(f"docker run --detach --name survivor {image} sleep 600")
+    process = "docker inspect --format '{{.State.Pid}}' survivor"
+    try:
+        container, daemon = node.check_output(process), main_pid(runtime.service)
+        # The metrics' address is read at a start only; that of containers is a reload's.
+        enable(live_restore=True, metrics="127.0.0.1:9323")
+        assert main_pid(runtime.service) != daemon
+        assert node.check_output(process) == container
+        assert node.run(f"test -d /proc/{container}").succeeded
+    finally:
+        node.check_output("docker rm --force survivor")
+
+
+@pytest.mark.runtime("docker")
 def test_keys_that_others_wrote_stay(node, enable):
     config = "/etc/docker/daemon.json"
     node.check_output(f"""sed -i 's/^{{/{{"max-download-attempts": 9,/' {config}""")

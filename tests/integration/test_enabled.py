@@ -30,8 +30,8 @@ def test_crictl_finds_the_runtime(node, runtime):
 
 
 @pytest.mark.runtime("containerd", "docker")
-def test_container_runs(run_container, runtime):
-    assert run_container(runtime, "echo hello") == "hello"
+def test_container_runs(run_container):
+    assert run_container("echo hello") == "hello"
 
 
 def test_second_run_changes_nothing(node, spec, run_module, snapshot):
