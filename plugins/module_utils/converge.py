@@ -325,7 +325,9 @@ def _remarks(runtime: Runtime, options: dict, up: list[Step], backups: dict[str,
 
 
 def _file_result(change: Change, backups: dict[str, str]) -> dict:
-    result = {"path": change.path, "changed": change.changed}
+    result: dict = {"path": change.path, "changed": change.changed}
+    if change.changed:
+        result["diff"] = change.diff
     if change.path in backups:
         result["backup"] = backups[change.path]
     return result

@@ -205,8 +205,10 @@ options:
         required: true
       shim:
         description:
-          - With O(runtime=containerd), the kind of shim that drives it. Runc's,
-            V(io.containerd.runc.v2), if not given, which drives all that has runc's command line.
+          - The kind of shim that drives it. Runc's, V(io.containerd.runc.v2), if not given, which
+            drives all that has runc's command line.
+          - CRI-O drives a shim by the name of its binary, which must be C(containerd-shim-*-v2).
+            Another shim than runc's is not for O(runtime=docker).
         type: str
   proxy:
     description:
@@ -416,6 +418,9 @@ files:
     changed:
       description: Whether it was, or in check mode would be, written.
       type: bool
+    diff:
+      description: What it held before and holds after, if that changed. A secret is not shown.
+      type: dict
     backup:
       description: Where the text found there was kept, if this collection had not written it.
       type: str

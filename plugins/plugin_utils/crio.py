@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from typing import Iterator
 
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, files, formats, registries
@@ -23,6 +25,8 @@ UNIT = "crio.service"
 HANDLERS = ("crun", "runc")
 UNSUPPORTED: dict[str, str] = {}
 
+# The rule of its runtime_type "vm", which is how it drives any shim.
+_SHIM = re.compile("containerd-shim-[a-zA-Z0-9+-]+-v[0-9]+", re.ASCII)
 _CERTS_DIR = "/etc/containers/certs.d"
 
 _MANAGED = {
@@ -51,9 +55,10 @@ _MANAGED = {
 def check(spec: dict) -> None:
     cri.check(spec)
     for runtime in spec["oci_runtimes"]:
-        if runtime["shim"]:
+        if runtime["shim"] and not _SHIM.fullmatch(posixpath.basename(runtime["path"])):
             raise SpecError(
-                f"oci_runtimes: {runtime['name']} has a shim, but CRI-O has none, only containerd"
+                f"oci_runtimes: {runtime['name']} has a shim, and CRI-O takes no other than one "
+                f"named containerd-shim-NAME-VERSION, not {runtime['path']}"
             )
     for entry in spec["registries"]:
         if entry["registry"] == registries.DEFAULT:

@@ -25,6 +25,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils import (
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 
+RUNC_SHIM = "io.containerd.runc.v2"
 RUNTIMES: dict[str, Any] = {"containerd": containerd, "crio": crio, "docker": docker}
 
 
@@ -41,6 +42,11 @@ def render(spec: dict) -> list[dict]:
         spec,
         sandbox_image=kubernetes.sandbox_image(spec),
         registries=registries.normalised(spec["registries"]),
+        # What has runc's command line is driven without a shim's name by every runtime.
+        oci_runtimes=[
+            dict(runtime, shim=None if runtime["shim"] == RUNC_SHIM else runtime["shim"])
+            for runtime in spec["oci_runtimes"]
+        ],
     )
     _check(spec, runtime)
     drivers = [spec["cgroup_driver"]]

@@ -204,8 +204,20 @@ def test_an_oci_runtime_that_nobody_knows(runtime):
     refused("oci_runtime must be .*, not 'kata'", runtime=runtime, oci_runtime="kata")
 
 
-def test_a_shim_is_containerds():
-    refused("gvisor has a shim", runtime="crio", oci_runtimes=[GVISOR])
+def test_a_shim_with_crio():
+    refused("containerd-shim-NAME-VERSION, not /opt/shim", runtime="crio", oci_runtimes=[GVISOR])
+    kata = dict(GVISOR, path="/opt/kata/bin/containerd-shim-kata-v2")
+    handler = crio(oci_runtimes=[kata])["runtime"]["runtimes"]["gvisor"]
+    assert (handler["runtime_type"], handler["runtime_path"]) == ("vm", kata["path"])
+
+
+def test_the_shim_of_runc_named_is_none_to_the_others():
+    crun = dict(CRUN, shim="io.containerd.runc.v2")
+    assert crio(oci_runtimes=[crun]) == crio(oci_runtimes=[CRUN])
+    assert daemon_json(oci_runtimes=[crun]) == daemon_json(oci_runtimes=[CRUN])
+
+
+def test_a_shim_with_docker():
     refused("gvisor has a shim", runtime="docker", oci_runtimes=[GVISOR])
 
 
