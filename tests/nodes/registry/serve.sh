@@ -2,9 +2,10 @@
 # Serve the test image as library/mirrored:1 from three registries; print the CA's certificate.
 set -eu
 mkdir -p /srv/registry && cd /srv/registry
+address=$(hostname --ip-address)
 
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=registry.test" \
-    -addext "subjectAltName=DNS:registry.test" -keyout key.pem -out ca.pem 2>/dev/null
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$address" \
+    -addext "subjectAltName=IP:$address" -keyout key.pem -out ca.pem 2>/dev/null
 htpasswd -Bbn user password >passwords
 
 tls="REGISTRY_HTTP_TLS_CERTIFICATE=$PWD/ca.pem REGISTRY_HTTP_TLS_KEY=$PWD/key.pem"
