@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import glob
 import os
 import time
-from typing import Iterable
+from typing import Iterable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -214,26 +214,59 @@ def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
 
 
 def _unveiled(unit: Unit) -> Unit:
-    """Fill in what a masked unit will need once it is unmasked; systemd does not tell."""
+    """Fill in what a masked unit will need and run once it is unmasked; systemd does not tell."""
     if not unit.masked:
         return unit
-    for directory in _UNIT_DIRS:
-        with contextlib.suppress(OSError), open(
-            os.path.join(directory, unit.name), encoding="utf-8"
-        ) as handle:
-            return dataclasses.replace(unit, needs=parse_needs(handle))
-    return unit
+    settings = [setting for path in _unit_files(unit.name) for setting in _settings(path)]
+    return dataclasses.replace(
+        unit, needs=parse_needs(settings), command=parse_exec_start(settings)
+    )
 
 
-def parse_needs(unit_file: Iterable[str]) -> frozenset[str]:
-    """Return the units that a unit file pulls in."""
-    settings = (line.partition("=") for line in unit_file)
+def _unit_files(name: str) -> list[str]:
+    """Return the unit file that a mask hides, and the drop-ins beside it, in systemd's order."""
+    main = [path for path in (f"{folder}/{name}" for folder in _UNIT_DIRS) if os.path.exists(path)]
+    # A drop-in of a name stands for those of the same name in the folders after.
+    drop_ins: dict[str, str] = {}
+    for folder in ("/etc/systemd/system", "/run/systemd/system", *_UNIT_DIRS):
+        for path in glob.glob(f"{folder}/{name}.d/*.conf"):
+            drop_ins.setdefault(os.path.basename(path), path)
+    return main[:1] + [path for _basename, path in sorted(drop_ins.items())]
+
+
+def _settings(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read().replace("\\\n", " ").splitlines()
+    except OSError:
+        return []
+
+
+def parse_needs(settings: Iterable[str]) -> frozenset[str]:
+    """Return the units that the lines of a unit file pull in."""
     return frozenset(
         needed
-        for key, _equals, value in settings
-        if key.strip() in _PULLED_IN_BY
+        for key, value in _pairs(settings)
+        if key in _PULLED_IN_BY
         for needed in value.split()
     )
+
+
+def parse_exec_start(settings: Iterable[str]) -> tuple[str, ...]:
+    """Return the argv of ExecStart in the lines of a unit file; an empty one takes others back."""
+    command = ""
+    for key, value in _pairs(settings):
+        if key == "ExecStart":
+            command = value
+    # Marks of how to run it, such as - for: its failure is none.
+    return tuple(command.lstrip("@-:+!|").split())
+
+
+def _pairs(settings: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in settings:
+        key, equals, value = line.partition("=")
+        if equals and not key.startswith(("#", ";")):
+            yield key.strip(), value.strip()
 
 
 def _parse_command(exec_start: str) -> tuple[str, ...]:

@@ -183,6 +183,23 @@ def test_a_switch_that_fails_does_not_touch_the_running_runtime(node, runtime, o
     node.check_output(runtime.version)
 
 
+@pytest.mark.runtime("containerd")
+def test_a_flag_of_a_unit_that_is_masked_counts(node, refused):
+    """Docker 20.10 can judge no file, so that it has to be tried; nothing is touched later on."""
+    if node.check_output("dockerd --version").split()[2].startswith("20."):
+        pytest.skip("Docker judges its configuration from 23.0 on")
+    drop_in = "/etc/systemd/system/docker.service.d/flag.conf"
+    node.check_output(f"mkdir -p $(dirname {drop_in})")
+    text = "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --log-level=debug\n"
+    node.check_output(f"printf %s > {drop_in}", text.replace("\n", "\\n"))
+    node.check_output("systemctl mask docker.service")
+    try:
+        words = refused(runtime="docker", log_level="info")
+    finally:
+        node.check_output(f"rm -r $(dirname {drop_in}) && systemctl daemon-reload")
+    assert "log-level: (from flag: debug, from file: info)" in words
+
+
 def test_a_file_in_the_way_of_a_folder(node, spec, refused):
     node.check_output("mv /etc/crictl.yaml /etc/crictl.yaml.away && mkdir /etc/crictl.yaml")
     try:

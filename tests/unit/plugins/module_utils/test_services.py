@@ -88,6 +88,24 @@ def test_what_a_unit_file_pulls_in():
     }
 
 
+def test_what_a_masked_unit_will_run():
+    text = [
+        "# ExecStart=/usr/bin/no",
+        "ExecStart=-/usr/sbin/dockerd -H fd:// $DOCKER_OPTS",
+        "[Service]",
+        "ExecStart=",
+        "ExecStart = /usr/sbin/dockerd --log-level=debug",
+    ]
+    assert services.parse_exec_start(text[:2]) == (
+        "/usr/sbin/dockerd",
+        "-H",
+        "fd://",
+        "$DOCKER_OPTS",
+    )
+    assert services.parse_exec_start(text[:4]) == ()
+    assert services.parse_exec_start(text) == ("/usr/sbin/dockerd", "--log-level=debug")
+
+
 def test_an_answer_with_a_unit_missing_is_an_error():
     with pytest.raises(CruntimeError, match="answered 1 of 2 units"):
         services.parse_show(["a.service", "b.service"], "LoadState=loaded\n")
