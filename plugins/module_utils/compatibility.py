@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     Version,
@@ -29,6 +31,9 @@ _LISTED = {
 }
 #: CRI-O and Kubernetes share their minors; so far apart they may still work.
 _CRIO_SKEW = 2
+# In a user namespace: 5.11 mounts overlayfs there, 5.13 does so with SELinux too.
+_ROOTLESS_KERNEL = (5, 11)
+_GOOD_ROOTLESS_KERNEL = (5, 13)
 
 
 class IncompatibleError(CruntimeError):
@@ -74,6 +79,23 @@ def check(runtime: str, installed: str, kubernetes: str | None, cgroups: int) ->
         return _listed(found, minor)
     if runtime == "crio":
         return _skewed(found, minor)
+    return []
+
+
+def check_rootless(kernel: str) -> list[str]:
+    """Check that a runtime can work inside a user namespace; return warnings.
+
+    :param kernel: the release of the node's kernel.
+    :raises IncompatibleError: it can't.
+    """
+    match = re.match(r"(\d+)\.(\d+)", kernel)
+    if match is None:
+        raise CruntimeError(f"the release of the kernel can't be read: {kernel!r}")
+    found = (int(match[1]), int(match[2]))
+    if found < _ROOTLESS_KERNEL:
+        raise IncompatibleError("kernel", kernel, "5.11", " for rootless")
+    if found < _GOOD_ROOTLESS_KERNEL:
+        return [f"kernel {kernel} is old for rootless: 5.13 or newer is recommended"]
     return []
 
 

@@ -20,6 +20,7 @@ from typing import Callable, Iterator
 from ansible_collections.cruntime.node.plugins.module_utils import (
     compatibility,
     files,
+    oci_runtimes,
     plan,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
@@ -78,14 +79,13 @@ def _enable(node: Node, options: dict, rendered: list[dict]) -> dict:
     present = node.runtimes[options["runtime"]]
     runtime = present.configured(options)
     units = _look(node)
-    if not runtime.installed(units):
-        raise CruntimeError(
-            f"{runtime.label} is not installed on this node: "
-            f"{runtime.binary} and {' and '.join(runtime.services)} must be there first"
-        )
+    runtime.check_installed(units)
     version = runtime.version()
     kubernetes = options.get("kubernetes_version")
     warnings = compatibility.check(runtime.name, version, kubernetes, cgroup_version())
+    if options["rootless"]:
+        warnings += compatibility.check_rootless(os.uname().release)
+    warnings += _check_oci_runtimes(options)
     driver = _cgroup_driver(present, units, options["cgroup_driver"])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
     changes = files.look(_chosen(rendered, facts), ledger, runtime.name)
@@ -183,6 +183,23 @@ def _chosen(rendered: list[dict], facts: dict) -> list[dict]:
     return chosen
 
 
+def _check_oci_runtimes(options: dict) -> list[str]:
+    """Look for the binaries that the spec names; return warnings.
+
+    :raises CruntimeError: the one that every container would be run by is not there.
+    """
+    default = oci_runtimes.default(options)
+    warnings = []
+    for handler in oci_runtimes.named(options):
+        if os.access(handler["path"], os.X_OK):
+            continue
+        words = f"the OCI runtime {handler['name']} needs {handler['path']}, which is not there"
+        if handler["name"] == default:
+            raise CruntimeError(f"{words}: install it first, or choose another oci_runtime")
+        warnings.append(words)
+    return warnings
+
+
 def _check_unneeded(node: Node, runtime: Runtime, units: dict[str, Unit]) -> None:
     for other in node.runtimes.values():
         if other is runtime or not other.active(units):
@@ -206,7 +223,7 @@ def _transaction(
     try:
         yield
     except Exception as error:
-        journal = node.services.journal(runtime.services, begun)
+        journal = node.services.journal(runtime.wanted_units, begun)
         try:
             _roll_back(node, before, swap, steps)
         except Exception as trouble:
@@ -215,9 +232,9 @@ def _transaction(
                 rolled_back=False,
                 journal=journal,
             ) from error
-        # A tool that failed says little; the runtime that it could not start says why.
+        # A tool that failed says little; what it could not start says why.
         failed_start = isinstance(error, CommandError) and journal
-        words = f" ({runtime.label} said: {journal[-1]})" if failed_start else ""
+        words = f" (the journal ends: {journal[-1]})" if failed_start else ""
         raise CruntimeError(
             f"{error}{words}. The node is back as it was",
             rolled_back=True,
@@ -260,11 +277,15 @@ def _wait_for_reload(node: Node, step: Step, begun: float) -> None:
 def _note_reloads(
     swap: files.Swap, units: dict[str, Unit], up: list[Step], changed: list[Change]
 ) -> None:
-    verbs = {step.verb for step in up}
-    if "reload" in verbs and "restart" not in verbs:
-        pid = max(units[name].pid for step in up for name in step.units)
-        loaded = [change for change in changed if change.restart and change.after is not None]
-        swap.mark_loaded(loaded, pid)
+    restarted = {name for step in up if step.verb == "restart" for name in step.units}
+    for step in up:
+        if step.verb == "reload" and restarted.isdisjoint(step.units):
+            loaded = [
+                change
+                for change in changed
+                if change.restart and change.after is not None and not change.unit
+            ]
+            swap.mark_loaded(loaded, max(units[name].pid for name in step.units))
 
 
 def _verify(runtime: Runtime, driver: str, timeout: int) -> None:

@@ -48,6 +48,7 @@ class Change:
     :param loaded_by: the process that has read it by a reload since, 0 for none.
     :param secret: nobody but root may read it, and no output shows it.
     :param keys: of a file that is shared with others, the keys that are ours.
+    :param unit: the unit that reads it, empty for the runtime's own service.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Change:
     loaded_by: int = 0
     secret: bool = False
     keys: tuple[str, ...] = ()
+    unit: str = ""
 
     @property
     def changed(self) -> bool:
@@ -127,7 +129,7 @@ def look(wanted: Iterable[dict], ledger: Ledger, runtime: str) -> list[Change]:
     """Compare rendered files with what is on the node.
 
     :param wanted: dicts with C(path), C(restart) and either C(content) or C(link); C(shared) if
-        a JSON file may hold keys of others too.
+        a JSON file may hold keys of others too; C(unit) if another than the runtime's reads it.
     :param runtime: whose files these are; those of its that are wanted no more shall go.
     :raises CruntimeError: a path can't be read as a file.
     """
@@ -139,8 +141,9 @@ def look(wanted: Iterable[dict], ledger: Ledger, runtime: str) -> list[Change]:
         before, mtime_ns = _read(path)
         # What an admin has made of it since is the admin's.
         if before is not None and ledger.owns(path, before):
-            restart = ledger.entries[path]["restart"]
-            changes.append(Change(path, None, restart, before, mtime_ns))
+            entry = ledger.entries[path]
+            unit = entry.get("unit", "")
+            changes.append(Change(path, None, entry["restart"], before, mtime_ns, unit=unit))
     return changes
 
 
@@ -163,6 +166,7 @@ def _look(file: dict, ledger: Ledger) -> Change:
         ledger.loaded_by(path, mtime_ns),
         file.get("secret", False),
         keys,
+        file.get("unit", ""),
     )
 
 
@@ -289,8 +293,13 @@ class Swap:
                 "restart": change.restart,
                 "runtime": runtime,
                 "keys": list(change.keys),
+                "unit": change.unit,
                 "socket": socket if change.restart else "",
             }
+        for path in self._ledger.paths_of(runtime):
+            # It answers there by all of its files, those too that did not change.
+            if self._ledger.entries[path].get("socket"):
+                self._ledger.entries[path] = dict(self._ledger.entries[path], socket=socket)
         self._save_ledger()
         for change in changes:
             self._done.append(change)

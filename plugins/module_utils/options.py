@@ -31,6 +31,8 @@ ENABLE = {
     "sandbox_image": {"type": "str"},
     "image_repository": {"type": "str"},
     "kubernetes_version": {"type": "str"},
+    "cri_service": {"type": "bool"},
+    "network_plugin": {"type": "str", "choices": ["cni", "kubenet"]},
     "cni": {
         "type": "dict",
         "apply_defaults": True,
@@ -77,6 +79,8 @@ ENABLE = {
             "shim": {"type": "str"},
         },
     },
+    "gpus": {"type": "str", "default": "none", "choices": ["none", "nvidia", "cdi"]},
+    "rootless": {"type": "bool", "default": False},
     "proxy": {
         "type": "dict",
         "apply_defaults": True,

@@ -48,11 +48,15 @@ def bring_up(
 
     :param restart: the operator asks for a restart.
     """
-    masked = _names(runtime.units, lambda name: units[name].masked)
-    not_enabled = _names(runtime.units, lambda name: not units[name].enabled_for_good)
+    masked = _names(runtime.wanted_units, lambda name: units[name].masked)
+    not_enabled = _names(runtime.wanted_units, lambda name: not units[name].enabled_for_good)
+    changes = [change for change in changes if change.restart]
+    start = _start(runtime, units, [change for change in changes if not change.unit], restart)
+    changes = [change for change in changes if change.unit in runtime.adapters]
     return _steps(
         Step("unmask", masked, "masked"),
-        *_start(runtime, units, changes, restart),
+        *start,
+        *_start_adapter(runtime, units, changes, anew=any(step.verb != "reload" for step in start)),
         Step("enable", not_enabled, "not enabled at boot"),
     )
 
@@ -99,6 +103,14 @@ def go_back(before: Units, now: Units, taken: Iterable[Step]) -> list[Step]:
         for name in names
         if before[name].active and not now[name].stopped and before[name].pid != now[name].pid
     )
+    # A socket has no process; it listens as it was told when its service was started with it.
+    stale |= {
+        name
+        for step in taken
+        if step.verb == "restart" and not stale.isdisjoint(step.units)
+        for name in step.units
+        if before[name].active and not now[name].stopped
+    }
     reloaded = {name for step in taken if step.verb == "reload" for name in step.units}
     return _steps(
         Step("unmask", _names(names, lambda name: now[name].masked and not before[name].masked)),
@@ -139,15 +151,12 @@ def predict(units: Units, steps: Iterable[Step]) -> Units:
     return after
 
 
-def _start(runtime: Runtime, units: Units, changes: Iterable[Change], restart: bool) -> list[Step]:
-    down = _names(runtime.units, lambda name: not units[name].active)
-    if down:
-        half_up = any(not units[name].stopped for name in runtime.units)
-        # A socket can't be started beside its running service: both go round together.
-        verb = "restart" if half_up else "start"
-        return [Step(verb, runtime.units, f"{' and '.join(down)} not active")]
-    changed = [change for change in changes if change.restart and change.changed]
-    reason = "asked for" if restart else _owed(runtime, units, changes)
+def _start(runtime: Runtime, units: Units, changes: list[Change], restart: bool) -> list[Step]:
+    whole = _start_whole(runtime.units, units)
+    if whole:
+        return whole
+    changed = [change for change in changes if change.changed]
+    reason = "asked for" if restart else _owed(runtime.services, units, changes)
     if changed and not reason:
         reason = f"{changed[0].path} changed"
         if all(runtime.reloads(change) for change in changed):
@@ -161,11 +170,51 @@ def _start(runtime: Runtime, units: Units, changes: Iterable[Change], restart: b
     return [*steps, Step("restart", runtime.services, reason)]
 
 
-def _owed(runtime: Runtime, units: Units, changes: Iterable[Change]) -> str:
+def _start_adapter(
+    runtime: Runtime, units: Units, changes: list[Change], anew: bool
+) -> list[Step]:
+    """Bring the adapter up to its files and its runtime; one that is not wanted is not started.
+
+    :param anew: the runtime is started or restarted, and an adapter asks it only once what it is.
+    """
+    whole = _start_whole(runtime.adapters, units)
+    if whole:
+        return whole if runtime.adapted else []
+    services = _names(runtime.adapters, lambda name: name.endswith(".service"))
+    stale = [change for change in changes if change.changed or _owed(services, units, [change])]
+    reason = _owed(services, units, stale) or (f"{stale[0].path} changed" if stale else "")
+    if not reason and runtime.adapted:
+        reason = f"{runtime.label} is restarted" if anew else _outlived(runtime, services, units)
+    if not reason:
+        return []
+    # Its sockets stay too, but for one that shall listen elsewhere.
+    moved = any(change.unit not in services for change in stale)
+    return [Step("restart", runtime.adapters if moved else services, reason)]
+
+
+def _start_whole(names: tuple[str, ...], units: Units) -> list[Step]:
+    """Start units that belong together, where one of them is down."""
+    down = _names(names, lambda name: not units[name].active)
+    if not down:
+        return []
+    half_up = any(not units[name].stopped for name in names)
+    # A socket can't be started beside its running service: both go round together.
+    verb = "restart" if half_up else "start"
+    return [Step(verb, names, f"{' and '.join(down)} not active")]
+
+
+def _outlived(runtime: Runtime, services: tuple[str, ...], units: Units) -> str:
+    """Say that an adapter has seen its runtime restarted: what it knows may be of the old one."""
+    began = max(units[name].started or 0.0 for name in runtime.services)
+    if all((units[name].started or 0.0) >= began for name in services):
+        return ""
+    return f"{' and '.join(runtime.services)} was started after it"
+
+
+def _owed(services: tuple[str, ...], units: Units, changes: list[Change]) -> str:
     """Say why a restart was owed before this run, whoever wrote the file and whenever."""
-    processes = [units[name] for name in runtime.services]
     for change in changes:
-        if change.restart and any(_newer(change, process) for process in processes):
+        if any(_newer(change, units[name]) for name in services):
             return f"{change.path} is newer than the running process"
     return ""
 

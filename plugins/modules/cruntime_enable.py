@@ -74,8 +74,8 @@ options:
     description:
       - The image of the container that holds a pod's namespaces, also known as the pause image,
         such as V(registry.k8s.io/pause:3.10). The runtime's own default if not given.
-      - Docker has no pods of its own, so that this changes nothing with O(runtime=docker); a
-        warning says so.
+      - With O(runtime=docker) it is for O(cri_service), and changes nothing without; a warning
+        says so.
     type: str
   image_repository:
     description:
@@ -88,11 +88,25 @@ options:
       - The version of Kubernetes that the node is for, such as V(1.34.2). A leading C(v) is
         allowed.
       - Where O(sandbox_image) is not given, it is the one that this version comes with.
+      - It decides O(cri_service).
     type: str
+  cri_service:
+    description:
+      - Whether cri-dockerd, by which a kubelet uses Docker, runs too, with O(runtime=docker). It
+        must be installed on the node. Its flags are set by a drop-in of C(cri-docker.service).
+      - If not given, it does with O(kubernetes_version=1.24.0) or newer.
+      - With V(false) it is left as it is.
+    type: bool
+  network_plugin:
+    description:
+      - What makes the networks of pods. The runtime's own default, V(cni), if not given.
+      - V(kubenet) is for O(cri_service).
+    type: str
+    choices: [cni, kubenet]
   cni:
     description:
       - Where the network plugins of pods are. The runtime's own defaults if not given.
-      - Not with O(runtime=docker), where they are cri-dockerd's.
+      - With O(runtime=docker) for O(cri_service) only.
     type: dict
     suboptions:
       bin_dirs:
@@ -190,7 +204,8 @@ options:
     type: str
   oci_runtimes:
     description:
-      - OCI runtimes beside the runtime's own.
+      - OCI runtimes beside the runtime's own. One that is not on the node is warned of, and if
+        it is the O(oci_runtime) it is an error.
     type: list
     elements: dict
     default: []
@@ -210,6 +225,25 @@ options:
           - CRI-O drives a shim by the name of its binary, which must be C(containerd-shim-*-v2).
             Another shim than runc's is not for O(runtime=docker).
         type: str
+  gpus:
+    description: How containers get at the node's GPUs.
+    type: str
+    default: none
+    choices:
+      none: Not by the runtime's doing.
+      nvidia: >-
+        By NVIDIA's own OCI runtime, C(/usr/bin/nvidia-container-runtime), which must be installed.
+        It is added to O(oci_runtimes) as C(nvidia), unless that is there already, and is the
+        O(oci_runtime) unless another one is chosen.
+      cdi: >-
+        As devices that specifications in C(/etc/cdi) and C(/var/run/cdi) describe, of any vendor.
+        Needs containerd 1.7 or Docker 25, or newer.
+  rootless:
+    description:
+      - Whether the node itself, with its systemd, runs inside a user namespace.
+      - Needs Linux 5.11 or newer; before 5.13, a warning says that it is old for this.
+    type: bool
+    default: false
   proxy:
     description:
       - The HTTP proxy between the runtime and the registries. Its URL may hold a password, so that
@@ -282,7 +316,7 @@ options:
     description:
       - Where the CRI answers, and where C(crictl) is told that it does. The runtime's own default
         if not given.
-      - Not with O(runtime=docker), where it is cri-dockerd's.
+      - With O(runtime=docker) for O(cri_service) only, which is where Docker's CRI is.
     type: str
   extra_config:
     description:
@@ -352,6 +386,13 @@ EXAMPLES = r"""
   cruntime.node.cruntime_enable:
     runtime: docker
     cgroup_driver: systemd
+
+- name: A kubelet uses Docker, by cri-dockerd
+  cruntime.node.cruntime_enable:
+    runtime: docker
+    kubernetes_version: 1.34.2
+    cni:
+      bin_dirs: [/usr/lib/cni]
 
 - name: Set a key of the runtime's own file that has no option
   cruntime.node.cruntime_enable:

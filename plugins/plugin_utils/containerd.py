@@ -43,11 +43,17 @@ def _handlers(plugin: tuple) -> dict[tuple, str]:
     }
 
 
+def _rootless(plugin: tuple) -> dict[tuple, str]:
+    return {(*plugin, key): "rootless" for key in ("restrict_oom_score_adj", "disable_apparmor")}
+
+
 _V2 = ("plugins", "io.containerd.grpc.v1.cri")
 _MANAGED_V2 = {
     **_TOP,
     **_handlers(_V2),
     (*_V2, "sandbox_image"): "sandbox_image",
+    (*_V2, "enable_cdi"): "gpus",
+    **_rootless(_V2),
     (*_V2, "registry"): "registries",
     (*_V2, "cni", "bin_dir"): "cni.bin_dirs",
     (*_V2, "cni", "conf_dir"): "cni.conf_dir",
@@ -64,6 +70,7 @@ _MANAGED_V3 = {
     (*_IMAGES_V3, "registry"): "registries",
     (*_IMAGES_V3, "snapshotter"): "storage.driver",
     ("plugins", "io.containerd.transfer.v1.local", "unpack_config"): "storage.driver",
+    **_rootless(_V3),
     (*_V3, "cni", "bin_dirs"): "cni.bin_dirs",
     (*_V3, "cni", "bin_dir"): "cni.bin_dirs",
     (*_V3, "cni", "conf_dir"): "cni.conf_dir",
@@ -99,7 +106,12 @@ def configs(spec: dict) -> Iterator[Config]:
         return Config(source, _CONFIG_PATH, formats.TOML, managed, when, variables, refusal)
 
     source = "containerd/config-v2.toml.j2"
-    yield config(source, _MANAGED_V2, {"config_version": 2}, one_bin_dir or no_pins)
+    when = {"config_version": 2}
+    if spec["gpus"] == "cdi":
+        no_cdi = "gpus can be cdi with containerd 1.7 or newer: update containerd"
+        yield config(source, _MANAGED_V2, dict(when, cdi=False), no_cdi)
+        when["cdi"] = True
+    yield config(source, _MANAGED_V2, when, one_bin_dir or no_pins)
     source = "containerd/config-v3.toml.j2"
     when = {"config_version": 3}
     if bin_dirs:
@@ -107,6 +119,10 @@ def configs(spec: dict) -> Iterator[Config]:
         yield config(source, _MANAGED_V3, dict(when, cni_bin_dirs=False), one_bin_dir)
     else:
         yield config(source, _MANAGED_V3, when, None)
+
+
+def unit_files(spec: dict) -> list[dict]:
+    return []
 
 
 def registry_files(entries: list[dict]) -> list[dict]:

@@ -17,6 +17,12 @@ def check(spec: dict) -> None:
             f"live_restore can't be false with runtime {runtime}: its containers always outlive "
             "a restart"
         )
+    if spec["cri_service"]:
+        raise SpecError(f"cri_service can't be met with runtime {runtime}: it has its own CRI")
+    if spec["network_plugin"] not in (None, "cni"):
+        raise SpecError(
+            f"network_plugin must be cni with runtime {runtime}, not {spec['network_plugin']}"
+        )
     logs = spec["container_logs"]
     if logs is not None and logs["max_files"] == 1:
         raise SpecError(

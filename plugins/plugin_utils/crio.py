@@ -87,6 +87,13 @@ def configs(spec: dict) -> Iterator[Config]:
     )
 
 
+def unit_files(spec: dict) -> list[dict]:
+    if not spec["rootless"]:
+        return []
+    path = "/etc/systemd/system/crio.service.d/50-cruntime-rootless.conf"
+    return [files.file(path, formats.text("systemd/crio-rootless.conf.j2", {}), restart=True)]
+
+
 def registry_files(entries: list[dict]) -> list[dict]:
     if not entries:
         return []

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from ansible_collections.cruntime.node.plugins.plugin_utils import formats, registries
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import wants_adapter
+from ansible_collections.cruntime.node.plugins.plugin_utils import files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError, split_url
@@ -18,12 +19,9 @@ SOCKET = "/var/run/cri-dockerd.sock"
 UNIT = "docker.service"
 #: Handlers that are there without being named in oci_runtimes.
 HANDLERS = ("runc",)
-UNSUPPORTED = {
-    "cni": "its pods' networks are cri-dockerd's, which takes these directories as flags",
-    "pinned_images": "cri-dockerd pins no image but its own sandbox image",
-    "socket": "its CRI is cri-dockerd's, which has a systemd socket",
-}
+UNSUPPORTED = {"pinned_images": "cri-dockerd pins no image but its own sandbox image"}
 
+_CONFIG_PATH = "/etc/docker/daemon.json"
 _CERTS_DIR = "/etc/docker/certs.d"
 
 _MANAGED = {
@@ -41,10 +39,12 @@ _MANAGED = {
     ("log-driver",): "container_logs",
     ("log-opts", "max-size"): "container_logs",
     ("log-opts", "max-file"): "container_logs",
+    ("features", "cdi"): "gpus",
 }
 
 
 def check(spec: dict) -> None:
+    _check_adapter(spec)
     for entry in spec["registries"]:
         _check_registry(entry)
     for runtime in spec["oci_runtimes"]:
@@ -64,18 +64,55 @@ def configs(spec: dict) -> Iterator[Config]:
         "mirrors": [mirror["url"] for entry in entries for mirror in entry["mirrors"]],
         "insecure": list(dict.fromkeys(insecure)),
     }
-    yield Config(
-        "docker/daemon.json.j2",
-        "/etc/docker/daemon.json",
-        formats.JSON,
-        _MANAGED,
-        variables=variables,
-        shared=not spec["exclusive"],
-    )
+
+    def config(when: dict, refusal: str | None) -> Config:
+        source, path, shared = "docker/daemon.json.j2", _CONFIG_PATH, not spec["exclusive"]
+        return Config(source, path, formats.JSON, _MANAGED, when, variables, refusal, shared)
+
+    when = {}
+    if spec["gpus"] == "cdi":
+        yield config({"cdi": False}, "gpus can be cdi with Docker 25 or newer: update Docker")
+        when["cdi"] = True
+    yield config(when, None)
+
+
+def unit_files(spec: dict) -> list[dict]:
+    """What cri-dockerd is told: it has no file of its own, only flags and the socket's unit."""
+    if not wants_adapter(spec):
+        return []
+    told = {"cri-docker.service": True, "cri-docker.socket": spec["socket"] is not None}
+    return [
+        files.file(
+            f"/etc/systemd/system/{unit}.d/50-cruntime.conf",
+            formats.text(f"systemd/{unit}.conf.j2", spec),
+            restart=True,
+            unit=unit,
+        )
+        for unit in told
+        if told[unit]
+    ]
 
 
 def registry_files(entries: list[dict]) -> list[dict]:
     return registries.certificate_links(_CERTS_DIR, entries)
+
+
+def _check_adapter(spec: dict) -> None:
+    given = {**spec["cni"], "network_plugin": spec["network_plugin"], "socket": spec["socket"]}
+    if wants_adapter(spec):
+        for path in given["bin_dirs"]:
+            if "," in path:
+                raise SpecError(
+                    f"cni.bin_dirs: cri-dockerd takes {path!r} for two directories, at its comma"
+                )
+        return
+    for option, value in given.items():
+        if value:
+            raise SpecError(
+                f"{'cni.' if option in spec['cni'] else ''}{option} can't be met with runtime "
+                "docker alone: it is cri-dockerd's, so set cri_service, or kubernetes_version "
+                "to 1.24 or newer"
+            )
 
 
 def _check_registry(entry: dict) -> None:

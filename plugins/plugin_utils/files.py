@@ -7,8 +7,9 @@
 C(path); C(content); C(restart), whether it is read only when the runtime starts; C(when), what
 must hold on the node. Where they apply: C(secret), nobody but root may read it, nor any diff;
 C(link), instead of the content, the path on the node that a symbolic link here leads to;
-C(shared), keys of a JSON file that others wrote stay; C(refusal), the sentence with which a node
-fails that would get this file.
+C(shared), keys of a JSON file that others wrote stay; C(unit), the unit that reads it, if that is
+not the runtime's own service; C(refusal), the sentence with which a node fails that would get this
+file.
 """
 
 from __future__ import annotations

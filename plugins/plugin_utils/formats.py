@@ -66,7 +66,13 @@ def _environment() -> jinja2.Environment:
     environment.filters["toml"] = lambda value: tomlkit.item(value).as_string()
     environment.filters["json"] = json.dumps
     environment.filters["systemd"] = _quote_systemd
+    environment.filters["systemd_argument"] = _quote_argument
     return environment
+
+
+def _quote_argument(value: str) -> str:
+    """Quote an argument of a command in a unit file, where systemd expands variables too."""
+    return _quote_systemd(value.replace("$", "$$"))
 
 
 def _quote_systemd(value: str) -> str:

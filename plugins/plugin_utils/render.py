@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.cruntime.node.plugins.module_utils import oci_runtimes
 from ansible_collections.cruntime.node.plugins.plugin_utils import (
     containerd,
     crio,
@@ -41,6 +42,8 @@ def render(spec: dict) -> list[dict]:
     spec = dict(
         spec,
         sandbox_image=kubernetes.sandbox_image(spec),
+        oci_runtimes=oci_runtimes.named(spec),
+        oci_runtime=oci_runtimes.default(spec),
         registries=registries.normalised(spec["registries"]),
         # What has runc's command line is driven without a shim's name by every runtime.
         oci_runtimes=[
@@ -55,6 +58,7 @@ def render(spec: dict) -> list[dict]:
     return [
         *(_config(config, spec, driver) for config in runtime.configs(spec) for driver in drivers),
         *runtime.registry_files(spec["registries"]),
+        *runtime.unit_files(spec),
         *_proxy(spec["proxy"], runtime.UNIT),
         _crictl(spec["socket"] or runtime.SOCKET),
     ]

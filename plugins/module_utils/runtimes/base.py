@@ -31,6 +31,8 @@ class Runtime:
     units: tuple[str, ...]
     #: Units of its CRI adapter, which are of no use without it and go down with it.
     adapters: tuple[str, ...] = ()
+    #: Whether the adapter shall run too; if not, it is left as it is.
+    adapted = False
     #: Units that something else could still start once they are disabled.
     masked_when_disabled: tuple[str, ...] = ()
     #: Where its CRI answers.
@@ -45,6 +47,11 @@ class Runtime:
         return self.adapters + self.units
 
     @property
+    def wanted_units(self) -> tuple[str, ...]:
+        """Everything that runs when this runtime is enabled, in that order."""
+        return self.units + (self.adapters if self.adapted else ())
+
+    @property
     def services(self) -> tuple[str, ...]:
         """The units that have a process."""
         return tuple(name for name in self.units if name.endswith(".service"))
@@ -57,6 +64,17 @@ class Runtime:
         return self._runner.which(self.binary) is not None and all(
             units[name].found for name in self.services
         )
+
+    def check_installed(self, units: dict[str, Unit]) -> None:
+        """Check that the node has all that shall run.
+
+        :raises CruntimeError: it has not.
+        """
+        if not self.installed(units):
+            raise CruntimeError(
+                f"{self.label} is not installed on this node: "
+                f"{self.binary} and {' and '.join(self.services)} must be there first"
+            )
 
     def active(self, units: dict[str, Unit]) -> bool:
         return all(units[name].active for name in self.services)

@@ -35,6 +35,7 @@ class Containerd(Runtime):
             "config_version": 2 if found.major < 2 else 3,
             # 2.1 was the first to look for CNI plugins in more than one folder.
             "cni_bin_dirs": (found.major, found.minor) >= (2, 1),
+            "cdi": (found.major, found.minor) >= (1, 7),
         }
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 
+from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, json_object
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
@@ -37,6 +38,7 @@ _RELOADABLE = frozenset(
     )
 )
 ENDPOINT = "unix:///run/docker.sock"
+_ADAPTER = "cri-dockerd"
 
 
 class Docker(Runtime):
@@ -52,23 +54,37 @@ class Docker(Runtime):
 
     def configured(self, options: dict) -> Runtime:
         wanted = super().configured(options)
-        kubernetes = options.get("kubernetes_version")
-        if kubernetes and has_dockershim(kubernetes):
+        wanted.adapted = wants_adapter(options)
+        if _is_the_kubelets(options.get("kubernetes_version"), wanted.adapted):
             wanted.socket_path = "/var/run/dockershim.sock"
         return wanted
 
+    def check_installed(self, units: dict[str, Unit]) -> None:
+        super().check_installed(units)
+        found = all(units[name].found for name in self.adapters)
+        if self.adapted and not (found and self._runner.which(_ADAPTER)):
+            raise CruntimeError(
+                f"{_ADAPTER} is not installed on this node, and without it no kubelet from "
+                f"Kubernetes 1.24 on can use Docker: {_ADAPTER}, {' and '.join(self.adapters)} "
+                "must be there first, or cri_service be false"
+            )
+
     def kubelet_options(self, kubernetes: str | None = None) -> dict[str, str]:
-        if kubernetes and has_dockershim(kubernetes):
+        if _is_the_kubelets(kubernetes, self.adapted):
             return {"container-runtime": "docker"}
         return super().kubelet_options(kubernetes)
 
     def version(self) -> str:
         return parse_version(self._runner.output("dockerd", "--version"))
 
+    def variant(self, version: str) -> dict:
+        # An older one takes the feature without a word, and knows nothing of it.
+        return {"cdi": Version(version).major >= 25}
+
     def unused_options(self, options: dict) -> dict[str, str]:
-        if not options.get("sandbox_image"):
+        if self.adapted or not options.get("sandbox_image"):
             return {}
-        return {"sandbox_image": "Docker has no pod sandboxes, they are cri-dockerd's"}
+        return {"sandbox_image": "Docker has no pod sandboxes, they are those of cri_service"}
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
         # Docker can judge a file from 23.0 on.
@@ -109,12 +125,28 @@ class Docker(Runtime):
 
     def probe(self) -> None:
         self._ask("version", "{{.Server.Version}}")
+        if self.adapted and crictl.info(self._runner, self.cri_endpoint) is None:
+            # Nobody can ask it, but it told systemd when it was ready.
+            self._runner.output("systemctl", "is-active", *self.adapters)
 
     def _ask(self, command: str, template: str) -> str:
         # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
         return self._runner.output(
             "docker", "--host", ENDPOINT, command, "--format", template, timeout=10
         ).strip()
+
+
+def wants_adapter(spec: dict) -> bool:
+    """Say whether cri-dockerd shall run: as a spec says, else where its kubelet needs one."""
+    wanted, kubernetes = spec.get("cri_service"), spec.get("kubernetes_version")
+    if wanted is not None:
+        return wanted
+    return bool(kubernetes) and not has_dockershim(kubernetes)
+
+
+def _is_the_kubelets(kubernetes: str | None, adapted: bool) -> bool:
+    """Say whether the kubelet drives Docker by itself."""
+    return bool(kubernetes) and has_dockershim(kubernetes) and not adapted
 
 
 def parse_version(line: str) -> str:

@@ -44,11 +44,12 @@ def files(when=None, **values):
     return by_path
 
 
-def containerd_file(config_version, driver="systemd", cni_bin_dirs=True, **values):
+def containerd_file(config_version, driver="systemd", cni_bin_dirs=True, cdi=True, **values):
     when = {
         "config_version": config_version,
         "cgroup_driver": driver,
         "cni_bin_dirs": cni_bin_dirs,
+        "cdi": cdi,
     }
     return files(when, runtime="containerd", **values)[CONTAINERD_CONFIG]
 
@@ -65,7 +66,8 @@ def crio(driver="systemd", **values):
 
 
 def daemon_json(driver="systemd", **values):
-    file = files({"cgroup_driver": driver}, runtime="docker", **values)[DOCKER_CONFIG]
+    when = {"cgroup_driver": driver, "cdi": True}
+    file = files(when, runtime="docker", **values)[DOCKER_CONFIG]
     return json.loads(file["content"])
 
 
