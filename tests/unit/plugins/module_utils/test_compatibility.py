@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.cruntime.node.plugins.module_utils.compatibility import (
     IncompatibleError,
     check,
+    check_rootless,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
@@ -65,6 +66,26 @@ def test_can_not_work(runtime, installed, kubernetes, cgroups, facts):
 )
 def test_is_worth_a_warning(runtime, installed, kubernetes):
     assert len(check(runtime, installed, kubernetes, 2)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kernel", "warnings"),
+    [("5.11", 1), ("5.11.0-27-generic", 1), ("5.12.19", 1), ("5.13.0", 0), ("6.1.0-41-amd64", 0)],
+)
+def test_a_kernel_that_can_be_rootless(kernel, warnings):
+    assert len(check_rootless(kernel)) == warnings
+
+
+@pytest.mark.parametrize("kernel", ["5.10.0-36-amd64", "4.18.0-553.el8.x86_64", "5.4.0"])
+def test_a_kernel_that_can_not(kernel):
+    with pytest.raises(IncompatibleError, match="too old for rootless") as caught:
+        check_rootless(kernel)
+    assert caught.value.facts == {"service": "kernel", "installed": kernel, "required": "5.11"}
+
+
+def test_a_kernel_of_another_kind():
+    with pytest.raises(CruntimeError, match="can't be read: 'next'"):
+        check_rootless("next")
 
 
 def test_a_version_that_is_none():

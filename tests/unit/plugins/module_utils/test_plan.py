@@ -198,6 +198,113 @@ def test_a_masked_unit_is_unmasked_started_and_enabled():
     ]
 
 
+ADAPTER = ("cri-docker.socket", "cri-docker.service")
+ADAPTED = DOCKER.configured({"cri_service": True})
+
+
+def adapted_node(*running, **changes):
+    """Return the units of a node where cri-dockerd is installed."""
+    for name in ("cri_docker_socket", "cri_docker_service"):
+        changes[name] = {"load_state": "loaded", **changes.get(name, {})}
+    return node(*running, **changes)
+
+
+def adapter_file(unit="cri-docker.service", **kwargs):
+    return dataclasses.replace(change(**kwargs), path="/etc/y", unit=unit)
+
+
+def test_docker_comes_up_with_its_adapter():
+    units = adapted_node(cri_docker_service={"file_state": "masked", "load_state": "masked"})
+    up = plan.bring_up(ADAPTED, units, [], restart=False)
+    assert [(step.verb, step.units) for step in up] == [
+        ("unmask", ("cri-docker.service",)),
+        ("start", ALL_DOCKER),
+        ("start", ADAPTER),
+        ("enable", (*ALL_DOCKER, *ADAPTER)),
+    ]
+    after = plan.predict(units, up)
+    assert all(after[name].active and after[name].enabled for name in ADAPTED.wanted_units)
+    assert plan.bring_up(ADAPTED, adapted_node(*ALL_DOCKER, *ADAPTER), [], restart=False) == []
+
+
+@pytest.mark.parametrize("running", [(), ADAPTER, ADAPTER[:1]])
+def test_an_adapter_that_is_not_wanted_is_left_as_it_is(running):
+    units = adapted_node(*ALL_DOCKER, *running)
+    (step,) = plan.bring_up(DOCKER, units, [change(before=b"other")], restart=False)
+    assert step == Step("restart", ("docker.service",), "/etc/x changed")
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        ([adapter_file()], []),
+        (
+            [adapter_file(before=b"other")],
+            [Step("restart", ADAPTER[1:], "/etc/y changed")],
+        ),
+        (
+            [adapter_file(mtime=STARTED + 1)],
+            [Step("restart", ADAPTER[1:], "/etc/y is newer than the running process")],
+        ),
+        # A socket can't be started beside its running service.
+        (
+            [adapter_file(ADAPTER[0], before=b"other")],
+            [Step("restart", ADAPTER, "/etc/y changed")],
+        ),
+        (
+            [adapter_file(before=b"other"), adapter_file(ADAPTER[0], after=None, mtime=STARTED)],
+            [Step("restart", ADAPTER, "/etc/y changed")],
+        ),
+        # What Docker is, its adapter asks when it starts.
+        (
+            [change(before=b"other")],
+            [
+                Step("restart", ("docker.service",), "/etc/x changed"),
+                Step("restart", ADAPTER[1:], "Docker is restarted"),
+            ],
+        ),
+        (
+            [daemon_json({}, {"debug": True}), adapter_file(before=b"other")],
+            [
+                Step("reload", ("docker.service",), "/etc/docker/daemon.json changed"),
+                Step("restart", ADAPTER[1:], "/etc/y changed"),
+            ],
+        ),
+        (
+            [daemon_json({}, {"debug": True})],
+            [Step("reload", ("docker.service",), "/etc/docker/daemon.json changed")],
+        ),
+    ],
+)
+def test_the_adapter_is_restarted_for_what_it_reads(changes, steps):
+    units = adapted_node(*ALL_DOCKER, *ADAPTER)
+    assert plan.bring_up(ADAPTED, units, changes, restart=False) == steps
+
+
+def test_an_adapter_older_than_its_runtime_is_restarted():
+    units = adapted_node(*ALL_DOCKER, *ADAPTER, docker_service={"started": STARTED + 1})
+    (step,) = plan.bring_up(ADAPTED, units, [], restart=False)
+    assert step == Step("restart", ADAPTER[1:], "docker.service was started after it")
+    assert plan.bring_up(DOCKER, units, [], restart=False) == []
+
+
+def test_an_unwanted_adapter_that_runs_reads_that_its_file_is_gone():
+    gone = [adapter_file(after=None)]
+    assert plan.bring_up(DOCKER, adapted_node(*ALL_DOCKER), gone, restart=False) == []
+    (step,) = plan.bring_up(DOCKER, adapted_node(*ALL_DOCKER, *ADAPTER), gone, restart=False)
+    assert step.units == ADAPTER[1:]
+
+
+def test_going_back_a_socket_listens_where_it_did():
+    before = adapted_node(*ALL_DOCKER, *ADAPTER)
+    taken = [Step("restart", ADAPTER, "/etc/y changed")]
+    now = adapted_node(*ALL_DOCKER, *ADAPTER, cri_docker_service={"pid": 2})
+    (step,) = plan.go_back(before, now, taken)
+    assert (step.verb, set(step.units)) == ("restart", set(ADAPTER))
+    # Nothing had been restarted yet.
+    assert plan.go_back(before, before, taken) == []
+
+
 # T9: the adapter before Docker, sockets before services; systemd orders within one call.
 def test_docker_goes_down_with_its_adapter():
     units = node(

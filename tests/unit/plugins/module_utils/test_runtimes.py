@@ -236,6 +236,34 @@ def test_docker_has_no_use_for_a_sandbox_image(catalog):
     assert catalog["containerd"].unused_options({"sandbox_image": "x"}) == {}
 
 
+def test_cri_dockerd_has_a_use_for_a_sandbox_image(catalog):
+    spec = {"sandbox_image": "registry.k8s.io/pause:3.10", "kubernetes_version": "1.34.0"}
+    assert catalog["docker"].configured(spec).unused_options(spec) == {}
+
+
+def test_an_old_kubelet_uses_cri_dockerd_where_that_is_asked_for(catalog):
+    spec = {"cri_service": True, "kubernetes_version": "1.23.0", "socket": "/run/c.sock"}
+    docker = catalog["docker"].configured(spec)
+    assert docker.kubelet_options("1.23.0") == {
+        "container-runtime": "remote",
+        "container-runtime-endpoint": "unix:///run/c.sock",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "able"),
+    [
+        ("containerd", "1.6.20", False),
+        ("containerd", "1.7.24", True),
+        ("containerd", "2.1.9+unknown", True),
+        ("docker", "20.10.24+dfsg1", False),
+        ("docker", "25.0.0", True),
+    ],
+)
+def test_the_version_decides_whether_there_is_cdi(catalog, name, version, able):
+    assert catalog[name].variant(version)["cdi"] is able
+
+
 def test_docker_runs_when_its_service_does(catalog):
     units = {
         "docker.socket": Unit("docker.socket", "loaded", "active", "enabled"),

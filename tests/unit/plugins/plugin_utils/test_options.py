@@ -10,12 +10,15 @@ import shlex
 
 import pytest
 
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, render
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import (
     CONTAINERD_CONFIG,
     CRI_V2,
     CRI_V3,
+    DOCKER_CONFIG,
     IMAGES_V3,
     PAUSE,
     checked,
@@ -26,6 +29,7 @@ from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs imp
     toml,
 )
 
+ADAPTER_CONFIG = "/etc/systemd/system/cri-docker.service.d/50-cruntime.conf"
 DEFAULT_DOCKER = {"exec-opts": ["native.cgroupdriver=systemd"]}
 
 
@@ -125,8 +129,89 @@ def test_a_cni_conf_dir_asks_the_node_nothing_more():
     }
 
 
-def test_cni_and_docker():
-    refused("cni can't be met with runtime docker", runtime="docker", cni={"conf_dir": "/x"})
+# cri_service, network_plugin
+
+
+def adapter_argv(**values):
+    """Read the command of cri-dockerd's drop-in as systemd does, but for specifiers."""
+    file = files(runtime="docker", **values)[ADAPTER_CONFIG]
+    assert (file["restart"], file["unit"]) == (True, "cri-docker.service")
+    lines = [line for line in file["content"].splitlines() if not line.startswith("#")]
+    assert lines[:2] == ["[Service]", "ExecStart="]
+    return shlex.split("\n".join(lines[2:]).replace("\\\n", ""))
+
+
+def test_cri_dockerd_is_told_what_the_spec_says():
+    assert adapter_argv(cri_service=True) == [
+        "ExecStart=cri-dockerd",
+        "--container-runtime-endpoint=fd://",
+    ]
+    argv = adapter_argv(
+        kubernetes_version="1.34.2",
+        network_plugin="kubenet",
+        cni={"bin_dirs": ["/opt/a b", "/x"], "conf_dir": "/etc/cni/x"},
+        log_level="debug",
+    )
+    assert argv[1:] == [
+        "--pod-infra-container-image=registry.k8s.io/pause:3.10.1",
+        "--network-plugin=kubenet",
+        "--cni-bin-dir=/opt/a b,/x",
+        "--cni-conf-dir=/etc/cni/x",
+        "--log-level=debug",
+        "--container-runtime-endpoint=fd://",
+    ]
+
+
+def test_an_argument_is_quoted_as_systemd_reads_it():
+    text = files(runtime="docker", cri_service=True, cni={"conf_dir": '/a"b\\c%d$e;'})
+    assert '"--cni-conf-dir=/a\\"b\\\\c%%d$$e;" \\\n' in text[ADAPTER_CONFIG]["content"]
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({}, False),
+        ({"kubernetes_version": "1.23.9"}, False),
+        ({"kubernetes_version": "1.24.0-alpha.0"}, True),
+        ({"kubernetes_version": "v1.34.2"}, True),
+        ({"kubernetes_version": "1.34.2", "cri_service": False}, False),
+        ({"kubernetes_version": "1.23.9", "cri_service": True}, True),
+        ({"cri_service": True}, True),
+    ],
+)
+def test_kubernetes_decides_whether_cri_dockerd_is_wanted(values, wanted):
+    assert (ADAPTER_CONFIG in files(runtime="docker", **values)) is wanted
+    docker = runtimes(Runner())["docker"]
+    assert docker.configured(checked(runtime="docker", **values)).adapted is wanted
+
+
+@pytest.mark.parametrize("values", [{"cri_service": True}, {"network_plugin": "kubenet"}])
+@pytest.mark.parametrize("runtime", ["containerd", "crio"])
+def test_cri_dockerd_is_dockers(runtime, values):
+    refused(f"{next(iter(values))} .* with runtime {runtime}", runtime=runtime, **values)
+    same = render.render(checked(runtime=runtime))
+    options = {"cri_service": False, "network_plugin": "cni", "kubernetes_version": None}
+    assert render.render(checked(runtime=runtime, **options)) == same
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("cni", {"conf_dir": "/x"}),
+        ("cni", {"bin_dirs": ["/x"]}),
+        ("socket", "/run/x.sock"),
+        ("network_plugin", "cni"),
+    ],
+)
+def test_docker_alone_has_no_pods(option, value):
+    words = f"^{option}.* can't be met with runtime docker alone: .* set cri_service"
+    refused(words, runtime="docker", **{option: value})
+    assert render.render(checked(runtime="docker", cri_service=True, **{option: value}))
+
+
+def test_cri_dockerd_splits_at_a_comma():
+    cni = {"bin_dirs": ["/x,y"]}
+    refused("cni.bin_dirs: cri-dockerd", runtime="docker", cri_service=True, cni=cni)
 
 
 # oci_runtimes, oci_runtime
@@ -224,6 +309,52 @@ def test_a_shim_with_docker():
 def test_docker_keeps_its_runc():
     runc = {"name": "runc", "path": "/opt/runc"}
     refused("runc is Docker's own", runtime="docker", oci_runtimes=[runc])
+
+
+# gpus, rootless
+
+NVIDIA = {"name": "nvidia", "path": "/usr/bin/nvidia-container-runtime"}
+
+
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+def test_gpus_of_nvidia_are_an_oci_runtime(runtime):
+    def rendered(**values):
+        return render.render(checked(runtime=runtime, **values))
+
+    asked = rendered(gpus="nvidia")
+    assert asked == rendered(oci_runtimes=[NVIDIA], oci_runtime="nvidia")
+    # What the operator says of it counts.
+    other = rendered(gpus="nvidia", oci_runtime="runc", oci_runtimes=[CRUN])
+    assert other == rendered(oci_runtimes=[CRUN, NVIDIA], oci_runtime="runc")
+    elsewhere = {"oci_runtimes": [{"name": "nvidia", "path": "/opt/nvidia"}]}
+    assert rendered(gpus="nvidia", **elsewhere) == rendered(oci_runtime="nvidia", **elsewhere)
+    assert rendered(gpus="none") == rendered()
+
+
+def test_gpus_by_cdi():
+    assert toml(2, gpus="cdi")["plugins"][CRI_V2]["enable_cdi"] is True
+    assert toml(3, gpus="cdi") == toml(3)
+    assert crio(gpus="cdi") == crio()
+    assert daemon_json(gpus="cdi") == {**DEFAULT_DOCKER, "features": {"cdi": True}}
+    old = containerd_file(2, cdi=False, gpus="cdi")
+    assert (old["content"], old["refusal"][:38]) == ("", "gpus can be cdi with containerd 1.7 or")
+    when = {"cgroup_driver": "systemd", "cdi": False}
+    old = files(when, runtime="docker", gpus="cdi")[DOCKER_CONFIG]
+    assert (old["content"], old["refusal"][:34]) == ("", "gpus can be cdi with Docker 25 or ")
+
+
+def test_rootless():
+    keys = {"restrict_oom_score_adj": True, "disable_apparmor": True}
+    assert toml(2, rootless=True)["plugins"][CRI_V2].items() >= keys.items()
+    assert toml(3, rootless=True)["plugins"][CRI_V3].items() >= keys.items()
+    assert crio(rootless=True) == crio()
+    path = "/etc/systemd/system/crio.service.d/50-cruntime-rootless.conf"
+    file = files(runtime="crio", rootless=True)[path]
+    assert file["restart"] is True
+    assert file["content"].splitlines()[1:] == ["[Service]", "Environment=_CRIO_ROOTLESS=1"]
+    assert render.render(checked(runtime="docker", rootless=True)) == render.render(
+        checked(runtime="docker")
+    )
 
 
 # proxy
@@ -375,7 +506,12 @@ def test_socket():
     for runtime in ("containerd", "crio"):
         text = files(runtime=runtime, socket=socket)["/etc/crictl.yaml"]["content"]
         assert text.count(f"-endpoint: unix://{socket}\n") == 2
-    refused("socket can't be met with runtime docker", runtime="docker", socket=socket)
+    docker = files(runtime="docker", cri_service=True, socket=socket)
+    assert docker["/etc/crictl.yaml"]["content"].count(f"-endpoint: unix://{socket}\n") == 2
+    file = docker["/etc/systemd/system/cri-docker.socket.d/50-cruntime.conf"]
+    assert (file["restart"], file["unit"]) == (True, "cri-docker.socket")
+    lines = [line for line in file["content"].splitlines() if not line.startswith("#")]
+    assert lines == ["[Socket]", "ListenStream=", f"ListenStream={socket}"]
 
 
 # extra_config
@@ -434,6 +570,10 @@ DEEP = {"registries": [{"registry": "r.local", "insecure": True}]}
             "oci_runtimes",
         ),
         ({"runtime": "docker", **DEEP}, {"insecure-registries": []}, "registries"),
+        ({"runtime": "docker", "gpus": "cdi"}, {"features": {"cdi": False}}, "gpus"),
+        ({"gpus": "cdi"}, {"plugins": {CRI_V2: {"enable_cdi": False}}}, "gpus"),
+        ({"rootless": True}, {"plugins": {CRI_V2: {"disable_apparmor": False}}}, "rootless"),
+        ({"rootless": True}, {"plugins": {CRI_V3: {"disable_apparmor": False}}}, "rootless"),
         ({"runtime": "docker", "live_restore": True}, {"live-restore": False}, "live_restore"),
         (
             {"runtime": "docker", "container_logs": {"max_size": "1m"}},

@@ -1,0 +1,188 @@
+"""Docker with cri-dockerd, by which a kubelet drives it: one transaction for both.
+
+A cri-dockerd comes from the folder named by CRUNTIME_TEST_BIN, for no Debian suite has one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ENABLE = "cruntime.node.cruntime_enable"
+NODES = pathlib.Path(__file__).parents[1] / "nodes"
+ARCHIVES = "/usr/local/share/cruntime-test"
+PAUSE, BUSYBOX = (f"localhost/cruntime-test/{name}:1" for name in ("pause", "busybox"))
+KUBERNETES = {"kubernetes_version": "1.34.2", "sandbox_image": PAUSE}
+SOCKET, SERVICE = "cri-docker.socket", "cri-docker.service"
+LENIENT = "/usr/local/libexec/cruntime-test/crun-lenient"
+POD = {
+    "metadata": {"name": "pod", "namespace": "default", "uid": "1", "attempt": 1},
+    "log_directory": "/tmp",
+    # The host's network, for the node has no CNI network.
+    "linux": {
+        "cgroup_parent": "kubepods.slice",
+        "security_context": {"namespace_options": {"network": 2}},
+    },
+}
+CONTAINER = {
+    "metadata": {"name": "container"},
+    "image": {"image": BUSYBOX},
+    "command": ["/bin/sh", "-c", "sleep 600"],
+    "log_path": "container.log",
+}
+
+pytestmark = pytest.mark.runtime("docker")
+
+
+@pytest.fixture
+def cri_dockerd(node, spec, run_module):
+    """A node with cri-dockerd installed; afterwards it is gone and the node as specified."""
+    binary = pathlib.Path(os.environ.get("CRUNTIME_TEST_BIN", "/nonexistent"), "cri-dockerd")
+    if not os.access(binary, os.X_OK):
+        pytest.skip("no cri-dockerd can be had here: CRUNTIME_TEST_BIN names no folder with one")
+    name = node.ansible.get_variables()["inventory_hostname"]
+    installed = {
+        "/usr/bin/cri-dockerd": binary,
+        f"/usr/lib/systemd/system/{SERVICE}": NODES / "cri-dockerd" / SERVICE,
+        f"/usr/lib/systemd/system/{SOCKET}": NODES / "cri-dockerd" / SOCKET,
+        LENIENT: NODES / "crio" / "crun-lenient",
+    }
+    for path, source in installed.items():
+        subprocess.run(["docker", "cp", "--quiet", source, f"{name}:{path}"], check=True)
+    node.check_output("systemctl daemon-reload")
+    yield
+    assert not run_module(node, ENABLE, **spec).get("failed")
+    node.check_output(f"systemctl disable --now {SOCKET} {SERVICE}")
+    node.check_output(f"rm -rf {' '.join(installed)} /etc/systemd/system/{SERVICE}.d")
+    node.check_output("systemctl daemon-reload")
+
+
+@pytest.fixture
+def enable(node, spec, run_module):
+    """A function that applies the node's spec with changes, which must succeed."""
+
+    def run(check=False, **changes):
+        result = run_module(node, ENABLE, check=check, **{**spec, **changes})
+        assert not result.get("failed"), result["msg"]
+        return result
+
+    return run
+
+
+@pytest.fixture
+def pids(node):
+    """A function that returns the processes of Docker and of cri-dockerd."""
+    show = f"systemctl show --property=MainPID --value docker.service {SERVICE}"
+    return lambda: node.check_output(show).split()
+
+
+def reasons(result):
+    return {unit["name"]: unit["why"] for unit in result["units"]}
+
+
+def test_a_kubernetes_that_needs_cri_dockerd_where_there_is_none(node, spec, run_module, snapshot):
+    before = snapshot()
+    result = run_module(node, ENABLE, **{**spec, "kubernetes_version": "1.34.2"})
+    assert result.get("failed") is True
+    assert result["msg"].startswith("cri-dockerd is not installed on this node")
+    assert "cri_service" in result["msg"]
+    assert snapshot() == before
+    for changes in ({"kubernetes_version": "1.23.9"}, {**KUBERNETES, "cri_service": False}):
+        assert not run_module(node, ENABLE, check=True, **{**spec, **changes}).get("failed")
+
+
+@pytest.mark.usefixtures("cri_dockerd")
+def test_cri_dockerd_runs_as_specified(node, enable, pids, crictl):
+    flags = {"log_level": "info", "cni": {"bin_dirs": ["/usr/lib/cni", "/opt/$x %y"]}}
+    foreseen = enable(check=True, **KUBERNETES, **flags)
+    result = enable(**KUBERNETES, **flags)
+    assert foreseen["units"] == result["units"]
+    for unit in (SOCKET, SERVICE):
+        assert node.service(unit).is_running
+        assert node.service(unit).is_enabled
+    docker, adapter = pids()
+    argv = node.file(f"/proc/{adapter}/cmdline").content_string.split("\0")
+    assert f"--pod-infra-container-image={PAUSE}" in argv
+    assert "--cni-bin-dir=/usr/lib/cni,/opt/$x %y" in argv
+    assert "--log-level=info" in argv
+    assert "RuntimeName:  docker" in crictl("version")
+    assert enable(**KUBERNETES, **flags)["changed"] is False
+
+    # A flag is no concern of Docker's.
+    result = enable(**KUBERNETES, **flags, network_plugin="cni")
+    drop_in = f"/etc/systemd/system/{SERVICE}.d/50-cruntime.conf"
+    assert reasons(result) == {SERVICE: f"{drop_in} changed"}
+    assert pids()[0] == docker
+    # But what Docker is told, cri-dockerd asks it at its start.
+    assert set(reasons(enable(**KUBERNETES, cgroup_driver="cgroupfs"))) == {
+        "docker.service",
+        SERVICE,
+    }
+
+    result = enable(**KUBERNETES, cgroup_driver="cgroupfs", socket="/run/own/cri.sock")
+    assert set(reasons(result)) == {SOCKET, SERVICE}
+    assert result["cri_endpoint"] == "unix:///run/own/cri.sock"
+    assert "RuntimeName:  docker" in crictl("version")
+    assert node.run("crictl -r unix:///run/cri-dockerd.sock version").failed
+    # Without a word of it in the spec, it is left running, by its own unit's flags.
+    assert enable()["changed"] is True
+    assert node.service(SERVICE).is_running
+    assert not node.file(f"/etc/systemd/system/{SOCKET}.d/50-cruntime.conf").exists
+    assert enable()["changed"] is False
+
+
+@pytest.mark.usefixtures("cri_dockerd")
+def test_a_pod_of_dockers_runs(node, enable, crictl):
+    lenient = {"name": "lenient", "path": LENIENT}
+    enable(**KUBERNETES, oci_runtimes=[lenient], oci_runtime="lenient")
+    for name in ("pause", "busybox"):
+        node.check_output(f"docker load --input {ARCHIVES}/{name}.tar")
+    for name, config in (("pod", POD), ("container", CONTAINER)):
+        node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
+    pod = crictl("runp /tmp/pod.json")
+    try:
+        container = crictl(f"create {pod} /tmp/container.json /tmp/pod.json")
+        crictl(f"start {container}")
+        assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")
+        sandbox = node.check_output(f"docker inspect --format '{{{{.Config.Image}}}}' {pod}")
+        assert sandbox == PAUSE
+        # cri-dockerd goes round, its pods stay.
+        enable(**KUBERNETES, oci_runtimes=[lenient], oci_runtime="lenient", network_plugin="cni")
+        assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")
+    finally:
+        crictl(f"rmp --force {pod}")
+
+
+@pytest.mark.usefixtures("cri_dockerd")
+def test_a_cri_dockerd_that_does_not_start_is_brought_back(
+    node, spec, runtime, enable, run_module, crictl
+):
+    enable(**KUBERNETES)
+    files = (runtime.config, f"/etc/systemd/system/{SERVICE}.d/50-cruntime.conf")
+    before = [node.file(path).content_string for path in files]
+    # Docker is restarted, and then a socket can't be made there.
+    changes = {"socket": "/proc/own/cri.sock", "log_level": "info", "cgroup_driver": "cgroupfs"}
+    result = run_module(node, ENABLE, **{**spec, **KUBERNETES, **changes})
+    assert result.get("failed") is True
+    assert result["rolled_back"] is True, result
+    assert [node.file(path).content_string for path in files] == before
+    assert not node.file(f"/etc/systemd/system/{SOCKET}.d/50-cruntime.conf").exists
+    assert "RuntimeName:  docker" in crictl("version")
+    assert enable(**KUBERNETES)["changed"] is False
+
+
+@pytest.mark.usefixtures("cri_dockerd")
+def test_cri_dockerd_goes_down_with_docker_and_comes_back(node, enable):
+    enable(**KUBERNETES)
+    enable(runtime="containerd", extra_config={})
+    for unit in (SOCKET, SERVICE):
+        assert not node.service(unit).is_running
+        assert node.run("systemctl is-enabled %s", unit).failed
+    result = enable(**KUBERNETES)
+    assert f"{SERVICE} was masked; it is unmasked to enable its runtime" in result["warnings"]
+    assert node.service(SERVICE).is_running
+    assert enable(**KUBERNETES)["changed"] is False
