@@ -170,9 +170,7 @@ def _start(runtime: Runtime, units: Units, changes: list[Change], restart: bool)
     return [*steps, Step("restart", runtime.services, reason)]
 
 
-def _start_adapter(
-    runtime: Runtime, units: Units, changes: list[Change], anew: bool
-) -> list[Step]:
+def _start_adapter(runtime: Runtime, units: Units, changes: list[Change], anew: bool) -> list[Step]:
     """Bring the adapter up to its files and its runtime; one that is not wanted is not started.
 
     :param anew: the runtime is started or restarted, and an adapter asks it only once what it is.

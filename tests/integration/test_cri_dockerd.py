@@ -158,11 +158,9 @@ def test_a_pod_of_dockers_runs(node, enable, crictl):
 
 
 @pytest.mark.usefixtures("cri_dockerd")
-def test_a_cri_dockerd_that_does_not_start_is_brought_back(
-    node, spec, runtime, enable, run_module, crictl
-):
+def test_a_cri_dockerd_that_does_not_start_is_brought_back(node, spec, enable, run_module, crictl):
     enable(**KUBERNETES)
-    files = (runtime.config, f"/etc/systemd/system/{SERVICE}.d/50-cruntime.conf")
+    files = ("/etc/docker/daemon.json", f"/etc/systemd/system/{SERVICE}.d/50-cruntime.conf")
     before = [node.file(path).content_string for path in files]
     # Docker is restarted, and then a socket can't be made there.
     changes = {"socket": "/proc/own/cri.sock", "log_level": "info", "cgroup_driver": "cgroupfs"}

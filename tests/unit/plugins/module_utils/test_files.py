@@ -271,3 +271,21 @@ def test_a_diff_shows_text_before_and_after(tmp_path, node):
         "before": "old \ufffd\n",
         "after": "new\n",
     }
+
+
+def test_every_file_of_a_runtime_knows_its_newest_socket(tmp_path, node):
+    first, second = wanted(tmp_path / "a.conf", "x"), wanted(tmp_path / "b.conf", "x")
+    for socket, content in (("/run/old.sock", "x"), ("/run/new.sock", "y")):
+        ledger = files.Ledger(node.state_dir)
+        swap = files.Swap(os.replace, ledger, node.state_dir)
+        second["content"] = content
+        swap.apply(files.look([first, second], ledger, "crio"), "crio", socket)
+        assert files.Ledger(node.state_dir).socket_of("crio") == socket
+    swap.restore()
+    assert files.Ledger(node.state_dir).socket_of("crio") == "/run/old.sock"
+
+
+def test_a_file_that_goes_is_still_known_by_its_unit(tmp_path, node):
+    node.apply(wanted(tmp_path / "x.conf", "x", unit="x.socket"), runtime="docker")
+    (change,) = node.look(runtime="docker")
+    assert (change.after, change.unit) == (None, "x.socket")

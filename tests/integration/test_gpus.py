@@ -1,0 +1,76 @@
+"""GPUs and user namespaces: what the running runtime says of what it was told."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+ENABLE = "cruntime.node.cruntime_enable"
+NVIDIA = "/usr/bin/nvidia-container-runtime"
+ASK = {
+    "containerd": "containerd config dump",
+    "crio": "crio status config",
+    "docker": "docker info --format '{{json .}}'",
+}
+# Without CDI.
+OLD = {"containerd": r"containerd \S+ 1\.6\.", "docker": r"Docker version 20\."}
+
+
+@pytest.fixture
+def enable(node, spec, run_module):
+    """A function that applies the node's spec with changes; the spec is back afterwards."""
+    yield lambda **changes: run_module(node, ENABLE, **{**spec, **changes})
+    run_module(node, ENABLE, **spec)
+
+
+@pytest.fixture
+def said(node, runtime):
+    """A function that returns what the runtime says of its configuration."""
+    return lambda: node.check_output(ASK[runtime.name])
+
+
+def test_cdi_and_rootless(node, runtime, enable, said, snapshot):
+    before = snapshot()
+    result = enable(gpus="cdi", rootless=True)
+    version = node.run("containerd --version; dockerd --version").stdout
+    if re.search(OLD.get(runtime.name, "$^"), version):
+        assert result["msg"].startswith("gpus can be cdi with")
+        assert snapshot() == before
+        result = enable(rootless=True)
+    elif runtime.name == "docker":
+        assert json.loads(said())["CDISpecDirs"] == ["/etc/cdi", "/var/run/cdi"]
+    else:
+        assert '"/etc/cdi", "/var/run/cdi"' in re.sub(r"\s+", " ", said()).replace("'", '"')
+    assert not result.get("failed"), result["msg"]
+    if runtime.name == "containerd":
+        dump = said()
+        assert "enable_cdi = false" not in dump
+        assert "restrict_oom_score_adj = true" in dump
+        assert "disable_apparmor = true" in dump
+    if runtime.name == "crio":
+        pid = node.check_output("systemctl show --property=MainPID --value crio.service")
+        assert "_CRIO_ROOTLESS=1" in node.file(f"/proc/{pid}/environ").content_string
+
+
+def test_gpus_of_nvidia(node, runtime, enable, said, snapshot, request):
+    before = snapshot()
+    result = enable(gpus="nvidia")
+    assert f"the OCI runtime nvidia needs {NVIDIA}, which is not there" in result["msg"]
+    assert snapshot() == before
+    # A warning is enough where no container need be run by it.
+    result = enable(gpus="nvidia", oci_runtime="runc")
+    assert any(NVIDIA in warning for warning in result["warnings"])
+
+    # It is a wrapper of runc, which here stands in for it.
+    node.check_output("ln -s $(command -v runc) %s", NVIDIA)
+    try:
+        result = enable(gpus="nvidia")
+        assert not result.get("failed"), result["msg"]
+        assert re.search(r"""efault_?[rR]untime(_name)?"? ?[=:] ?["']nvidia["']""", said())
+        if runtime.name == "docker":
+            run_container = request.getfixturevalue("run_container")
+            assert run_container(runtime, "echo hello") == "hello"
+    finally:
+        node.check_output("rm %s", NVIDIA)
