@@ -60,7 +60,7 @@ def test_gpus_of_nvidia(node, runtime, enable, said, snapshot, request):
     assert f"the OCI runtime nvidia needs {NVIDIA}, which is not there" in result["msg"]
     assert snapshot() == before
     # A warning is enough where no container need be run by it.
-    result = enable(gpus="nvidia", oci_runtime="runc")
+    result = enable(gpus="nvidia", oci_runtime={"crio": "crun"}.get(runtime.name, "runc"))
     assert any(NVIDIA in warning for warning in result["warnings"])
 
     # It is a wrapper of runc, which here stands in for it.
