@@ -49,9 +49,7 @@ class ActionModule(ActionBase):
                 "rendered_files": [
                     {**file, "content": ""} if file.get("secret") else file for file in files
                 ],
-                "rendered_secrets": {
-                    file["path"]: file["content"] for file in files if file.get("secret")
-                },
+                "rendered_secrets": [file["content"] for file in files if file.get("secret")],
             },
             task_vars=task_vars,
             wrap_async=self._task.async_val,

@@ -46,7 +46,8 @@ class Change:
     :param before: None where there is no file.
     :param mtime_ns: its last change in nanoseconds since the epoch, None where there is no file.
     :param loaded_by: the process that has read it by a reload since, 0 for none.
-    :param secret: nobody but root may read it, and no output shows it.
+    :param secret: nobody but root may read it.
+    :param hidden: no output shows it, because it holds secrets now or did before.
     :param keys: of a file that is shared with others, the keys that are ours.
     :param unit: the unit that reads it, empty for the runtime's own service.
     """
@@ -58,6 +59,7 @@ class Change:
     mtime_ns: int | None
     loaded_by: int = 0
     secret: bool = False
+    hidden: bool = False
     keys: tuple[str, ...] = ()
     unit: str = ""
 
@@ -78,7 +80,7 @@ class Change:
     def _shown(self, content: Content) -> str:
         if content is None:
             return ""
-        if self.secret:
+        if self.hidden:
             return "(not shown: it holds secrets)\n"
         return _text(content)
 
@@ -108,6 +110,10 @@ class Ledger:
         """Return the process that has read this state of the file by a reload, or 0."""
         pid, loaded = self.entries.get(path, {}).get("loaded", (0, None))
         return pid if loaded == mtime_ns else 0
+
+    def secret(self, path: str) -> bool:
+        """Say whether what was last written there was secret."""
+        return self.entries.get(path, {}).get("secret", False)
 
     def keys(self, path: str) -> list[str]:
         """Return the keys that were last written to a file shared with others."""
@@ -142,8 +148,11 @@ def look(wanted: Iterable[dict], ledger: Ledger, runtime: str) -> list[Change]:
         # What an admin has made of it since is the admin's.
         if before is not None and ledger.owns(path, before):
             entry = ledger.entries[path]
-            unit = entry.get("unit", "")
-            changes.append(Change(path, None, entry["restart"], before, mtime_ns, unit=unit))
+            unit, hidden = entry.get("unit", ""), ledger.secret(path)
+            change = Change(
+                path, None, entry["restart"], before, mtime_ns, hidden=hidden, unit=unit
+            )
+            changes.append(change)
     return changes
 
 
@@ -153,6 +162,7 @@ def _look(file: dict, ledger: Ledger) -> Change:
         # The link stays and its target is written: a link in /etc is the admin's decision.
         path = os.path.realpath(path)
     before, mtime_ns = _read(path)
+    secret = file.get("secret", False)
     keys: tuple[str, ...] = ()
     if file.get("shared"):
         keys = tuple(json.loads(after))
@@ -164,7 +174,8 @@ def _look(file: dict, ledger: Ledger) -> Change:
         before,
         mtime_ns,
         ledger.loaded_by(path, mtime_ns),
-        file.get("secret", False),
+        secret,
+        secret or ledger.secret(path),
         keys,
         file.get("unit", ""),
     )
@@ -294,6 +305,7 @@ class Swap:
                 "runtime": runtime,
                 "keys": list(change.keys),
                 "unit": change.unit,
+                "secret": change.secret,
                 "socket": socket if change.restart else "",
             }
         for path in self._ledger.paths_of(runtime):
@@ -332,7 +344,7 @@ class Swap:
             if _read(change.path)[0] == change.before:
                 # Where it could not be written, it could not be written back either.
                 continue
-            self._put(change.path, change.before, 0o600 if change.secret else 0o644)
+            self._put(change.path, change.before, 0o600 if change.hidden else 0o644)
             if change.mtime_ns is not None:
                 # Or the next run would take it for newer than the process that runs by it.
                 times = (change.mtime_ns, change.mtime_ns)

@@ -66,6 +66,8 @@ ENABLE = {
                 },
             },
             **_TLS,
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
         },
     },
     "oci_runtime": {"type": "str"},
@@ -115,8 +117,8 @@ ENABLE = {
 }
 
 #: What the controller half adds for the node half: files as plugin_utils/files.py makes them, and
-#: by path the contents of those that hold secrets, which no log and no output may show.
+#: in their order the contents of those that hold secrets, which no log and no output may show.
 RENDERED = {
     "rendered_files": {"type": "list", "elements": "dict"},
-    "rendered_secrets": {"type": "dict", "default": {}, "no_log": True},
+    "rendered_secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
 }

@@ -121,9 +121,9 @@ options:
         type: str
   registries:
     description:
-      - Registries that need to be told of. Credentials are no part of it.
-      - containerd reads changes at the next pull and is restarted for the first entry only.
-        CRI-O is reloaded. Docker is reloaded too, but for an entry that is gone, which takes a
+      - Registries that need to be told of.
+      - containerd reads changes at the next pull and is restarted for the first entry, and for
+        credentials, only. CRI-O is reloaded, and restarted for the first credentials. Docker is reloaded too, but for an entry that is gone, which takes a
         restart.
     type: list
     elements: dict
@@ -197,6 +197,17 @@ options:
             none, over plain HTTP.
         type: bool
         default: false
+      username:
+        description:
+          - Who asks, where a pull brings no credentials of its own. Not with O(runtime=docker).
+          - It goes with the host, so that a mirror with a password is given an entry as a registry
+            too.
+        type: str
+      password:
+        description:
+          - The password or token of O(registries[].username). It is written to a file that only
+            root can read, and that no diff shows.
+        type: str
   oci_runtime:
     description:
       - The OCI runtime that runs a container that asks for no other; a name in O(oci_runtimes), or
@@ -346,9 +357,10 @@ options:
     elements: dict
   rendered_secrets:
     description:
-      - Not for playbooks either. The contents of those files that hold secrets, by path.
-    type: dict
-    default: {}
+      - Not for playbooks either. The contents of those files that hold secrets, in their order.
+    type: list
+    elements: str
+    default: []
 requirements:
   - tomlkit (Python library, on the controller only)
   - semver (Python library, on the controller only, for O(kubernetes_version))
@@ -555,9 +567,9 @@ def run(module):
     )
     if module.params["state"] == "disabled":
         return converge.disable(node, module.params)
-    secrets = module.params["rendered_secrets"]
+    secrets = iter(module.params["rendered_secrets"])
     files_to_be = [
-        dict(file, content=secrets[file["path"]]) if file.get("secret") else file
+        dict(file, content=next(secrets)) if file.get("secret") else file
         for file in module.params["rendered_files"]
     ]
     return converge.enable(node, module.params, files_to_be)

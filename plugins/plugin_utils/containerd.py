@@ -83,10 +83,16 @@ def check(spec: dict) -> None:
 
 def configs(spec: dict) -> Iterator[Config]:
     """1.x reads configuration version 2, and 2.x version 3; several bin_dirs came with 2.1."""
+    credentials = [
+        # As the requests name it.
+        dict(entry, host=_host(entry["registry"]))
+        for entry in registries.with_credentials(spec["registries"])
+    ]
     variables = {
         "handlers": _all_handlers(spec["oci_runtimes"]),
         "certs_dir": _CERTS_DIR if spec["registries"] else None,
         "pinned_images": cri.pinned_images(spec),
+        "credentials": credentials,
     }
     bin_dirs = spec["cni"]["bin_dirs"]
     one_bin_dir = None
@@ -103,7 +109,16 @@ def configs(spec: dict) -> Iterator[Config]:
         )
 
     def config(source: str, managed: dict, when: dict, refusal: str | None) -> Config:
-        return Config(source, _CONFIG_PATH, formats.TOML, managed, when, variables, refusal)
+        return Config(
+            source,
+            _CONFIG_PATH,
+            formats.TOML,
+            managed,
+            when,
+            variables,
+            refusal,
+            secret=bool(credentials),
+        )
 
     source = "containerd/config-v2.toml.j2"
     when = {"config_version": 2}
@@ -152,11 +167,9 @@ def _hosts(entry: dict) -> dict:
     An insecure registry is asked over TLS that is not verified, and if it speaks none, over plain
     HTTP, which is what Docker and CRI-O do. There must be one host: 1.x reads no file without.
     """
-    host = entry["registry"]
-    if host == registries.DEFAULT:
+    if entry["registry"] == registries.DEFAULT:
         return {"server": None, "own": entry, "hosts": entry["mirrors"]}
-    if host == registries.DOCKER_HUB:
-        host = "registry-1.docker.io"
+    host = _host(entry["registry"])
     itself = dict(
         entry,
         url=f"https://{host}",
@@ -172,3 +185,8 @@ def _hosts(entry: dict) -> dict:
         "own": None if entry["insecure"] else entry,
         "hosts": list(hosts.values()),
     }
+
+
+def _host(registry: str) -> str:
+    """Name the server that a registry is."""
+    return "registry-1.docker.io" if registry == registries.DOCKER_HUB else registry

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import posixpath
 import re
 from typing import Iterator
@@ -28,6 +29,7 @@ UNSUPPORTED: dict[str, str] = {}
 # The rule of its runtime_type "vm", which is how it drives any shim.
 _SHIM = re.compile("containerd-shim-[a-zA-Z0-9+-]+-v[0-9]+", re.ASCII)
 _CERTS_DIR = "/etc/containers/certs.d"
+_AUTH_PATH = "/etc/crio/cruntime-auth.json"
 
 _MANAGED = {
     ("crio", "root"): "storage.root",
@@ -44,6 +46,7 @@ _MANAGED = {
     ("crio", "runtime", "default_ulimits"): "ulimits",
     ("crio", "image", "pause_image"): "sandbox_image",
     ("crio", "image", "pinned_images"): "pinned_images",
+    ("crio", "image", "global_auth_file"): "registries",
     ("crio", "network", "plugin_dirs"): "cni.bin_dirs",
     ("crio", "network", "network_dir"): "cni.conf_dir",
     ("crio", "metrics", "enable_metrics"): "metrics",
@@ -77,6 +80,7 @@ def configs(spec: dict) -> Iterator[Config]:
         # CRI-O puts the brackets of an IPv6 address itself.
         "metrics_host": host.strip("[]"),
         "metrics_port": port,
+        "auth_file": _AUTH_PATH if registries.with_credentials(spec["registries"]) else None,
     }
     yield Config(
         "crio/50-cruntime.conf.j2",
@@ -104,7 +108,8 @@ def registry_files(entries: list[dict]) -> list[dict]:
         # CRI-O keeps what it has read in memory; the node half knows that a reload is enough.
         restart=True,
     )
-    return [conf, *registries.certificate_links(_CERTS_DIR, entries)]
+    links = registries.certificate_links(_CERTS_DIR, entries)
+    return [conf, *links, *_auth_file(registries.with_credentials(entries))]
 
 
 def _registry(entry: dict) -> dict:
@@ -120,6 +125,20 @@ def _registry(entry: dict) -> dict:
             for mirror in entry["mirrors"]
         ],
     }
+
+
+def _auth_file(entries: list[dict]) -> list[dict]:
+    if not entries:
+        return []
+    content = formats.text("crio/auth.json.j2", {"registries": [_auth(entry) for entry in entries]})
+    formats.JSON.parse(content)
+    # CRI-O reads it at each pull.
+    return [files.file(_AUTH_PATH, content, restart=False, secret=True)]
+
+
+def _auth(entry: dict) -> dict:
+    pair = f"{entry['username']}:{entry['password']}"
+    return {"host": entry["registry"], "auth": base64.b64encode(pair.encode()).decode()}
 
 
 def _location(url: str) -> str:

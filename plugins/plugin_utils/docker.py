@@ -117,6 +117,11 @@ def _check_adapter(spec: dict) -> None:
 
 def _check_registry(entry: dict) -> None:
     registry = entry["registry"]
+    if entry["username"] is not None:
+        raise SpecError(
+            f"registries: {registry} can't have a username with Docker, whose clients bring their "
+            "own: log in by docker login, or give pods imagePullSecrets"
+        )
     if registry != registries.DOCKER_HUB:
         if entry["mirrors"]:
             words = "all registries" if registry == registries.DEFAULT else registry

@@ -31,6 +31,7 @@ class Config:
     :param variables: what its template needs beyond the spec.
     :param refusal: why the spec can't be met on such a node.
     :param shared: keys that others wrote stay.
+    :param secret: nobody but root may read it.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Config:
     variables: dict[str, Any] = dataclasses.field(default_factory=dict)
     refusal: str | None = None
     shared: bool = False
+    secret: bool = False
 
 
 def file(path: str, content: str, restart: bool, when: dict | None = None, **marks: Any) -> dict:

@@ -64,6 +64,7 @@ def check(entries: list[dict]) -> None:
             raise SpecError(f"{option}: {name} has an entry already; write one")
         names.add(name)
         _check_tls(option, entry)
+        _check_credentials(option, entry)
         _check_mirrors(option, entry["mirrors"])
 
 
@@ -96,6 +97,10 @@ def servers(entries: list[dict]) -> Iterator[tuple[str, dict]]:
             yield split_url(mirror["url"])[1], mirror
 
 
+def with_credentials(entries: list[dict]) -> list[dict]:
+    return [entry for entry in entries if entry["username"] is not None]
+
+
 def certificate_links(directory: str, entries: list[dict]) -> list[dict]:
     """Link certificates into a folder per host, as Docker and the containers libraries read them.
 
@@ -121,6 +126,8 @@ def certificate_links(directory: str, entries: list[dict]) -> list[dict]:
 def _check_default(option: str, entry: dict) -> None:
     if entry["insecure"]:
         raise SpecError(f"{option}: all registries at once can't be insecure; name those that are")
+    if entry["username"] is not None:
+        raise SpecError(f"{option}: one password for all registries is none; name each of them")
     if not entry["mirrors"]:
         raise SpecError(f"{option}: an entry for all other registries needs mirrors")
 
@@ -133,6 +140,20 @@ def _check_tls(option: str, tls: dict) -> None:
         raise SpecError(f"{option} needs both client_cert_file and client_key_file, or neither")
     if tls["insecure"] and tls["ca_file"]:
         raise SpecError(f"{option} can't be verified by a ca_file and insecure; set one of the two")
+
+
+def _check_credentials(option: str, entry: dict) -> None:
+    """Check a user and a password; the messages show neither."""
+    username, password = entry["username"], entry["password"]
+    if (username is None) != (password is None):
+        raise SpecError(f"{option} needs both username and password, or neither")
+    if username is None:
+        return
+    for name, value in (("username", username), ("password", password)):
+        if not value or not is_printable(value):
+            raise SpecError(f"{option}.{name} must be text without control characters")
+    if ":" in username:
+        raise SpecError(f"{option}.username must not hold a colon, which would end it")
 
 
 def _check_mirrors(option: str, mirrors: list[dict]) -> None:

@@ -90,7 +90,7 @@ def _config(config: Config, spec: dict, driver: str) -> dict:
     if spec["extra_config"]:
         text = extra_config.merged(config, text, spec["extra_config"])
     config.format.parse(text)
-    marks = {"shared": True} if config.shared else {}
+    marks = {mark: True for mark in ("shared", "secret") if getattr(config, mark)}
     return files.file(config.path, text, restart=True, when=when, **marks)
 
 

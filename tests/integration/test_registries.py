@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pathlib
 import subprocess
@@ -16,6 +17,7 @@ CA = "/etc/ssl/registry-test.pem"
 # runtime may not see at once: Go reads that file anew after five seconds only.
 TLS, PLAIN, PASSWORD = (f"ADDRESS:{port}" for port in (5000, 5001, 5002))
 IMAGE = "library/mirrored:1"
+SECRETS = ("open-sesame", base64.b64encode(b"user:open-sesame").decode())
 MIRROR = {"registry": "docker.io", "mirrors": [{"url": f"https://{TLS}", "ca_file": CA}]}
 
 
@@ -36,15 +38,30 @@ def registry():
 
 
 @pytest.fixture
-def pull(node, runtime, registry, spec, run_module):
-    """A function that pulls an image by a runtime that was told of some registries."""
+def enable(node, registry, spec, run_module):
+    """A function that tells the runtime of some registries; the spec is back afterwards."""
     address, certificate = registry
     node.check_output("echo %s > %s", certificate, CA)
 
-    def run(*what, credentials=None):
-        image, registries = json.loads(json.dumps(what).replace("ADDRESS", address))
-        result = run_module(node, ENABLE, **{**spec, "registries": registries})
+    def run(registries):
+        entries = json.loads(json.dumps(registries).replace("ADDRESS", address))
+        result = run_module(node, ENABLE, diff=True, **{**spec, "registries": entries})
         assert not result.get("failed"), result
+        assert not any(secret in json.dumps(result) for secret in SECRETS)
+        return result
+
+    yield run
+    run_module(node, ENABLE, **spec)
+
+
+@pytest.fixture
+def pull(node, runtime, registry, enable):
+    """A function that pulls an image by a runtime that was told of some registries."""
+    address, _certificate = registry
+
+    def run(image, registries, credentials=None):
+        enable(registries)
+        image = image.replace("ADDRESS", address)
         if runtime.name == "docker":
             if credentials:
                 user, password = credentials.split(":")
@@ -57,7 +74,6 @@ def pull(node, runtime, registry, spec, run_module):
         return node.run(f"crictl --timeout 30s pull {creds} {image}")
 
     yield run
-    run_module(node, ENABLE, **spec)
     node.run("docker logout %s", PASSWORD.replace("ADDRESS", address))
 
 
@@ -79,10 +95,24 @@ def test_a_pull_goes_where_the_spec_says(pull, image, registries):
 def test_a_pull_with_a_password(pull):
     image, registries = f"{PASSWORD}/{IMAGE}", [{"registry": PASSWORD, "ca_file": CA}]
     assert pull(image, registries).failed
-    assert pull(image, registries, credentials="user:password").succeeded
+    assert pull(image, registries, credentials="user:open-sesame").succeeded
 
 
 def test_a_registry_that_left_the_spec_is_trusted_no_more(pull):
     image = f"{TLS}/{IMAGE}"
     assert pull(image, [{"registry": TLS, "ca_file": CA}]).succeeded
     assert "certificate" in pull(image, []).stderr
+
+
+@pytest.mark.runtime("containerd", "crio")
+def test_a_password_of_the_spec(node, enable, pull):
+    registry = {"registry": PASSWORD, "ca_file": CA}
+    login = {"username": "user", "password": "open-sesame"}
+    image = f"{PASSWORD}/{IMAGE}"
+    assert pull(image, [{**registry, **login}]).succeeded
+    holders = f"grep -rlE '{'|'.join(SECRETS)}' /etc /var/lib/cruntime"
+    for path in node.check_output(holders).splitlines():
+        assert node.file(path).mode == 0o600
+    assert enable([{**registry, **login}])["changed"] is False
+    assert pull(image, [registry]).failed
+    assert node.run(holders).stdout == ""

@@ -6,7 +6,7 @@ address=$(hostname --ip-address)
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$address" \
     -addext "subjectAltName=IP:$address" -keyout key.pem -out ca.pem 2>/dev/null
-htpasswd -Bbn user password >passwords
+htpasswd -Bbn user open-sesame >passwords
 
 tls="REGISTRY_HTTP_TLS_CERTIFICATE=$PWD/ca.pem REGISTRY_HTTP_TLS_KEY=$PWD/key.pem"
 auth="REGISTRY_AUTH=htpasswd REGISTRY_AUTH_HTPASSWD_REALM=test REGISTRY_AUTH_HTPASSWD_PATH=$PWD/passwords"

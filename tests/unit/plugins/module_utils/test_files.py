@@ -189,6 +189,22 @@ def test_a_secret_is_only_for_root_and_never_shown(tmp_path, node):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("after", ["nothing secret\n", None])
+def test_what_was_secret_is_not_shown_when_it_goes(tmp_path, node, after):
+    path = tmp_path / "proxy.conf"
+    node.apply(wanted(path, "password\n", secret=True))
+    files_to_be = [wanted(path, after)] if after else []
+    (change,) = node.look(*files_to_be)
+    assert change.changed
+    assert "password" not in str(change.diff)
+    node.apply(*files_to_be)
+    node.swap.restore()
+    assert path.read_text() == "password\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    node.apply(wanted(path, "nothing secret\n"))
+    assert "nothing secret" in str(node.look()[0].diff)
+
+
 def test_a_reload_is_remembered_for_this_state_of_the_file(tmp_path, node):
     path = tmp_path / "daemon.json"
     node.apply(wanted(path, "{}\n"))

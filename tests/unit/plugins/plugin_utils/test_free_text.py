@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 
 import pytest
@@ -262,6 +264,20 @@ def test_registries_conf(entries):
     assert registries_conf(registries=entries) == expected
 
 
+@given(HOSTS, TEXT.map(lambda text: text.replace(":", "") + "x"), TEXT.map("x{}".format))
+def test_credentials(host, username, password):
+    login = {"username": username, "password": password}
+    values = {"registries": [{"registry": host, **login}]}
+    registry = {"config_path": "/etc/containerd/certs.d", "configs": {host: {"auth": login}}}
+    assert toml(2, **values)["plugins"][CRI_V2]["registry"] == registry
+    assert toml(3, **values)["plugins"][IMAGES_V3]["registry"] == registry
+    (text,) = [
+        file["content"] for file in files(runtime="crio", **values).values() if file.get("secret")
+    ]
+    (entry,) = json.loads(text)["auths"].items()
+    assert entry == (host, {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()})
+
+
 @given(HOSTS, PATHS)
 def test_links(host, path):
     entries = [{"registry": host, "ca_file": path}]
@@ -340,6 +356,8 @@ def test_cri_dockerd(bin_dirs, conf_dir):
         lambda text: {"ulimits": {"core": {"soft": 1, "hard": f"1{text}"}}},
         lambda text: {"registries": [{"registry": f"h{text}"}]},
         lambda text: {"registries": [{"registry": "h", "ca_file": f"/{text}"}]},
+        lambda text: {"registries": [{"registry": "h", "username": f"x{text}", "password": "x"}]},
+        lambda text: {"registries": [{"registry": "h", "username": "x", "password": f"x{text}"}]},
         lambda text: {"registries": [{"registry": "h", "mirrors": [{"url": f"http://h/{text}"}]}]},
         lambda text: {
             "registries": [

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
 from ansible_collections.cruntime.node.plugins.plugin_utils import render
@@ -13,6 +16,8 @@ from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs imp
     CRI_V2,
     IMAGES_V3,
     checked,
+    containerd_file,
+    crio,
     daemon_json,
     files,
     hosts_toml,
@@ -25,6 +30,8 @@ PULLS = ["pull", "resolve"]
 ALL = ["pull", "resolve", "push"]
 CA = "/etc/ssl/ca.pem"
 CLIENT = {"client_cert_file": "/etc/ssl/c.pem", "client_key_file": "/etc/ssl/k.pem"}
+LOGIN = {"username": "user", "password": "hunter2"}
+AUTH = "/etc/crio/cruntime-auth.json"
 
 
 def hub(*mirrors, **values):
@@ -121,7 +128,44 @@ def test_a_mirror_of_all_other_registries(name):
     }
 
 
+def test_credentials_are_in_a_secret_file():
+    entries = [
+        {"registry": "docker.io", "username": "me", "password": 'p"\\é'},
+        {"registry": "dev.local:5000", **LOGIN},
+        {"registry": "open.local"},
+    ]
+    configs = {
+        "registry-1.docker.io": {"auth": {"username": "me", "password": 'p"\\é'}},
+        "dev.local:5000": {"auth": LOGIN},
+    }
+    registry = {"config_path": "/etc/containerd/certs.d", "configs": configs}
+    assert toml(2, registries=entries)["plugins"][CRI_V2]["registry"] == registry
+    assert toml(3, registries=entries)["plugins"][IMAGES_V3]["registry"] == registry
+    for version in (2, 3):
+        assert containerd_file(version, registries=entries)["secret"] is True
+        assert "secret" not in containerd_file(version, registries=entries[2:])
+
+
 # CRI-O
+
+
+def test_credentials_are_a_file_of_their_own():
+    entries = [
+        {"registry": "docker.io", "username": "me", "password": "é:x"},
+        {"registry": "dev.local:5000", **LOGIN},
+        {"registry": "open.local"},
+    ]
+    assert crio(registries=entries)["image"] == {"global_auth_file": AUTH}
+    file = files(runtime="crio", registries=entries)[AUTH]
+    assert file["secret"] is True
+    assert file["restart"] is False
+    auths = json.loads(file["content"])["auths"]
+    assert {host: base64.b64decode(auth["auth"]).decode() for host, auth in auths.items()} == {
+        "docker.io": "me:é:x",
+        "dev.local:5000": "user:hunter2",
+    }
+    assert AUTH not in files(runtime="crio", registries=entries[2:])
+    assert "image" not in crio(registries=entries[2:])
 
 
 def test_registries_conf():
@@ -232,6 +276,10 @@ def test_docker_registries():
             {"registry": "*", "mirrors": [{"url": "https://m.local"}]},
             "all registries can't have mirrors with Docker",
         ),
+        (
+            {"registry": "quay.io", **LOGIN},
+            "quay.io can't have a username with Docker.*docker login",
+        ),
         ({"registry": "docker.io", "insecure": True}, "docker.io itself can't be insecure"),
         ({"registry": "docker.io", "ca_file": CA}, "docker.io itself can't be insecure"),
         (hub({"url": "https://m.local", "capabilities": ["pull"]})[0], "other capabilities"),
@@ -275,6 +323,13 @@ def test_what_docker_can_not(entry, words):
         ([{"registry": "r", "client_cert_file": "/c"}], "both client_cert_file and client_key"),
         ([{"registry": "r", "client_key_file": "/c"}], "both client_cert_file and client_key"),
         ([{"registry": "r", "ca_file": "/c", "insecure": True}], "set one of the two"),
+        ([{"registry": "r", "username": "u"}], "both username and password"),
+        ([{"registry": "r", "password": "hunter2"}], "both username and password, or neither$"),
+        ([{"registry": "r", **LOGIN, "username": ""}], r"registries\[0\].username must be text"),
+        ([{"registry": "r", **LOGIN, "username": "a:b"}], "must not hold a colon"),
+        ([{"registry": "r", **LOGIN, "password": ""}], "password must be text"),
+        ([{"registry": "r", **LOGIN, "password": "a\nb"}], "text without control characters$"),
+        ([{"registry": "*", **LOGIN, "mirrors": [{"url": "http://x"}]}], "for all registries"),
     ],
 )
 def test_entries_that_nobody_can_mean(entries, words):
