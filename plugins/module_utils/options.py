@@ -66,6 +66,7 @@ ENABLE = {
                 },
             },
             **_TLS,
+            "rewrite": {"type": "str"},
             "username": {"type": "str"},
             "password": {"type": "str", "no_log": True},
         },

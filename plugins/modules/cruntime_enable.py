@@ -122,9 +122,9 @@ options:
   registries:
     description:
       - Registries that need to be told of.
-      - containerd reads changes at the next pull and is restarted for the first entry, and for
-        credentials, only. CRI-O is reloaded, and restarted for the first credentials. Docker is reloaded too, but for an entry that is gone, which takes a
-        restart.
+      - containerd reads changes at the next pull, and is restarted for the first entry and for
+        credentials only. CRI-O is reloaded, and restarted for the first credentials only. Docker is
+        reloaded, and restarted for an entry that is gone.
     type: list
     elements: dict
     default: []
@@ -137,6 +137,12 @@ options:
             O(runtime=containerd) only.
         type: str
         required: true
+      rewrite:
+        description:
+          - What stands in place of O(registries[].registry) when an image is asked for, such as
+            V(hub.local:5000/quay). Either may have a path then. With O(runtime=crio) only.
+          - Certificates and credentials of this entry are for the host that is asked.
+        type: str
       mirrors:
         description:
           - Where to ask before the registry itself, in this order.

@@ -11,6 +11,7 @@ from typing import Iterator
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 
 SOCKET = "/run/containerd/containerd.sock"
 UNIT = "containerd.service"
@@ -79,6 +80,12 @@ _MANAGED_V3 = {
 
 def check(spec: dict) -> None:
     cri.check(spec)
+    for entry in spec["registries"]:
+        if entry["rewrite"] is not None:
+            raise SpecError(
+                f"registries: {entry['registry']} can't have a rewrite with containerd; give it a "
+                "mirror whose url has a path, with override_path"
+            )
 
 
 def configs(spec: dict) -> Iterator[Config]:

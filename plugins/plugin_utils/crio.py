@@ -114,7 +114,8 @@ def registry_files(entries: list[dict]) -> list[dict]:
 
 def _registry(entry: dict) -> dict:
     return {
-        "host": entry["registry"],
+        "prefix": entry["registry"],
+        "location": entry["rewrite"] or entry["registry"],
         "insecure": entry["insecure"],
         "mirrors": [
             {
@@ -138,7 +139,7 @@ def _auth_file(entries: list[dict]) -> list[dict]:
 
 def _auth(entry: dict) -> dict:
     pair = f"{entry['username']}:{entry['password']}"
-    return {"host": entry["registry"], "auth": base64.b64encode(pair.encode()).decode()}
+    return {"host": registries.server(entry), "auth": base64.b64encode(pair.encode()).decode()}
 
 
 def _location(url: str) -> str:

@@ -122,6 +122,11 @@ def _check_registry(entry: dict) -> None:
             f"registries: {registry} can't have a username with Docker, whose clients bring their "
             "own: log in by docker login, or give pods imagePullSecrets"
         )
+    if entry["rewrite"] is not None:
+        raise SpecError(
+            f"registries: {registry} can't have a rewrite with Docker, which asks for images by "
+            "their own names"
+        )
     if registry != registries.DOCKER_HUB:
         if entry["mirrors"]:
             words = "all registries" if registry == registries.DEFAULT else registry

@@ -27,6 +27,8 @@ PULLS = {"pull", "resolve"}
 
 # A header's name, by RFC 9110.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+# What stands between host and tag of an image's name.
+_REPOSITORY = re.compile(r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*", re.ASCII)
 # The runtime's HTTP client writes these itself; a second one would change what is asked.
 _RESERVED_HEADERS = {
     "accept",
@@ -58,8 +60,11 @@ def check(entries: list[dict]) -> None:
         name = _name(entry["registry"])
         if name == DEFAULT:
             _check_default(option, entry)
-        else:
+        elif entry["rewrite"] is None:
             check_host(f"{option}.registry", name)
+        else:
+            _check_place(f"{option}.registry", name)
+            _check_place(f"{option}.rewrite", entry["rewrite"])
         if name in names:
             raise SpecError(f"{option}: {name} has an entry already; write one")
         names.add(name)
@@ -92,9 +97,14 @@ def _url(url: str) -> str:
 def servers(entries: list[dict]) -> Iterator[tuple[str, dict]]:
     """Walk registries and mirrors: each host with port, with its TLS options."""
     for entry in entries:
-        yield entry["registry"], entry
+        yield server(entry), entry
         for mirror in entry["mirrors"]:
             yield split_url(mirror["url"])[1], mirror
+
+
+def server(entry: dict) -> str:
+    """Name the host with port that a registry is asked at."""
+    return (entry["rewrite"] or entry["registry"]).partition("/")[0]
 
 
 def with_credentials(entries: list[dict]) -> list[dict]:
@@ -121,6 +131,15 @@ def certificate_links(directory: str, entries: list[dict]) -> list[dict]:
                     f"{target}, but this runtime knows one for each host"
                 )
     return [files.link(path, target) for path, target in targets.items()]
+
+
+def _check_place(option: str, place: str) -> None:
+    host, slash, path = place.partition("/")
+    check_host(f"the host in {option}", host)
+    if not _REPOSITORY.fullmatch(slash + path):
+        raise SpecError(
+            f"{option} must be a host, and maybe a path as in images' names, not {place!r}"
+        )
 
 
 def _check_default(option: str, entry: dict) -> None:

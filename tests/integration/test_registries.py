@@ -92,6 +92,13 @@ def test_a_pull_goes_where_the_spec_says(pull, image, registries):
     assert pull(image, registries).succeeded
 
 
+@pytest.mark.runtime("crio")
+def test_a_pull_goes_where_the_name_is_rewritten(pull):
+    rewrite = {"registry": "quay.io/team", "rewrite": f"{PASSWORD}/library", "ca_file": CA}
+    login = {"username": "user", "password": "open-sesame"}
+    assert pull("quay.io/team/mirrored:1", [{**rewrite, **login}]).succeeded
+
+
 def test_a_pull_with_a_password(pull):
     image, registries = f"{PASSWORD}/{IMAGE}", [{"registry": PASSWORD, "ca_file": CA}]
     assert pull(image, registries).failed

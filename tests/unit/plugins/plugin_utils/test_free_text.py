@@ -356,6 +356,8 @@ def test_cri_dockerd(bin_dirs, conf_dir):
         lambda text: {"ulimits": {"core": {"soft": 1, "hard": f"1{text}"}}},
         lambda text: {"registries": [{"registry": f"h{text}"}]},
         lambda text: {"registries": [{"registry": "h", "ca_file": f"/{text}"}]},
+        lambda text: {"registries": [{"registry": "h", "rewrite": f"x{text}"}]},
+        lambda text: {"registries": [{"registry": f"x/x{text}", "rewrite": "x"}]},
         lambda text: {"registries": [{"registry": "h", "username": f"x{text}", "password": "x"}]},
         lambda text: {"registries": [{"registry": "h", "username": "x", "password": f"x{text}"}]},
         lambda text: {"registries": [{"registry": "h", "mirrors": [{"url": f"http://h/{text}"}]}]},

@@ -192,6 +192,25 @@ def test_registries_conf():
     ]
 
 
+def test_a_registry_under_another_name():
+    entry = {"registry": "Quay.io/team", "rewrite": "hub.local:5000/quay/team", "ca_file": CA}
+    (found,) = registries_conf(registries=[entry])
+    assert found == {
+        "prefix": "quay.io/team",
+        "location": "hub.local:5000/quay/team",
+        "insecure": False,
+    }
+    assert links(runtime="crio", registries=[entry]) == {
+        "/etc/containers/certs.d/hub.local:5000/ca.crt": CA
+    }
+    file = files(runtime="crio", registries=[{**entry, **LOGIN}])[AUTH]
+    assert list(json.loads(file["content"])["auths"]) == ["hub.local:5000"]
+    for runtime in ("containerd", "docker"):
+        refused(
+            f"(?i)quay.io/team can't have a rewrite with {runtime}", runtime, registries=[entry]
+        )
+
+
 @pytest.mark.parametrize(
     ("mirror", "words"),
     [
@@ -323,6 +342,11 @@ def test_what_docker_can_not(entry, words):
         ([{"registry": "r", "client_cert_file": "/c"}], "both client_cert_file and client_key"),
         ([{"registry": "r", "client_key_file": "/c"}], "both client_cert_file and client_key"),
         ([{"registry": "r", "ca_file": "/c", "insecure": True}], "set one of the two"),
+        ([{"registry": "a/b", "rewrite": "https://x"}], r"the host in registries\[0\].rewrite"),
+        ([{"registry": "a/b", "rewrite": ""}], r"the host in registries\[0\].rewrite"),
+        ([{"registry": "a", "rewrite": "b/../c"}], "a path as in images' names, not 'b/../c'"),
+        ([{"registry": "a/b_", "rewrite": "b"}], r"registries\[0\].registry must be a host, and"),
+        ([{"registry": "a", "rewrite": "b/"}], "a path as in images' names"),
         ([{"registry": "r", "username": "u"}], "both username and password"),
         ([{"registry": "r", "password": "hunter2"}], "both username and password, or neither$"),
         ([{"registry": "r", **LOGIN, "username": ""}], r"registries\[0\].username must be text"),
