@@ -264,7 +264,7 @@ options:
   proxy:
     description:
       - The HTTP proxy between the runtime and the registries. Its URL may hold a password, so that
-        no diff shows the file.
+        it is written to a file that only root can read, and that no diff shows.
     type: dict
     suboptions:
       http:

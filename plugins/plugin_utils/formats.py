@@ -65,18 +65,20 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["toml"] = lambda value: tomlkit.item(value).as_string()
     environment.filters["json"] = json.dumps
-    environment.filters["systemd"] = _quote_systemd
     environment.filters["systemd_argument"] = _quote_argument
+    environment.filters["systemd_environment"] = _quote_environment
     return environment
 
 
 def _quote_argument(value: str) -> str:
-    """Quote an argument of a command in a unit file, where systemd expands variables too."""
-    return _quote_systemd(value.replace("$", "$$"))
-
-
-def _quote_systemd(value: str) -> str:
-    """Quote a word of a unit file: systemd reads escapes first, then % specifiers."""
-    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
+    """Quote an argument of a command in a unit file: escapes, then % and $ are read in it."""
+    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
         value = value.replace(special, escaped)
+    return f'"{value}"'
+
+
+def _quote_environment(value: str) -> str:
+    """Quote a value of an EnvironmentFile of systemd, where % means nothing."""
+    for special in ("\\", '"', "$", "`"):
+        value = value.replace(special, f"\\{special}")
     return f'"{value}"'

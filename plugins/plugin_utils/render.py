@@ -97,9 +97,14 @@ def _config(config: Config, spec: dict, driver: str) -> dict:
 def _proxy(proxy: dict, unit: str) -> list[dict]:
     if not _given(proxy):
         return []
-    path = f"/etc/systemd/system/{unit}.d/50-cruntime-proxy.conf"
-    text = formats.text("systemd/proxy.conf.j2", proxy)
-    return [files.file(path, text, restart=True, secret=True)]
+    # systemd reads no file here but those named *.conf.
+    path = f"/etc/systemd/system/{unit}.d/50-cruntime-proxy"
+    variables = formats.text("systemd/proxy.env.j2", proxy)
+    drop_in = formats.text("systemd/proxy.conf.j2", {"environment_file": f"{path}.env"})
+    return [
+        files.file(f"{path}.env", variables, restart=True, secret=True),
+        files.file(f"{path}.conf", drop_in, restart=True),
+    ]
 
 
 def _crictl(socket: str) -> dict:

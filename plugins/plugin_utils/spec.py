@@ -19,7 +19,6 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
     check_path,
     check_url,
     check_word,
-    is_printable,
     split_port,
 )
 
@@ -30,6 +29,8 @@ _ULIMITS = (
 )
 # What a RuntimeClass takes for a handler.
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+# Names, addresses, networks and ports, and * for all.
+_NO_PROXY = re.compile(r"[A-Za-z0-9.*:/\[\]_-]+", re.ASCII)
 # A socket's path stands in URLs, and in 108 bytes of the kernel's.
 _SOCKET = re.compile(r"(?=.{2,107}\Z)(?:/[A-Za-z0-9._-]+)+", re.ASCII)
 
@@ -111,7 +112,7 @@ def _check_proxy(proxy: dict) -> None:
         if proxy[name] is not None:
             check_url(f"proxy.{name}", proxy[name], ("http", "https", "socks5"), secret=True)
     for host in proxy["no_proxy"]:
-        if not host or "," in host or " " in host or not is_printable(host):
+        if not _NO_PROXY.fullmatch(host):
             raise SpecError(f"proxy.no_proxy must be hosts, domains or networks, not {host!r}")
 
 

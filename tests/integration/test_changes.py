@@ -87,6 +87,24 @@ def test_the_other_runtime_stays_where_that_is_asked_for(node, runtime, other, e
     assert node.service(other.service).is_running
 
 
+def test_a_proxy_reaches_the_process_and_its_password_nobody_else(node, runtime, enable, main_pid):
+    def variables():
+        text = node.check_output("cat /proc/%s/environ", main_pid(runtime.service))
+        return dict(line.split("=", 1) for line in text.split("\0") if line)
+
+    url = "http://user:$HOME'%40@proxy.local:3128"
+    result = enable(proxy={"http": url, "no_proxy": "10.0.0.0/8,.local"})
+    assert runtime.service in reasons(result)
+    assert variables()["HTTP_PROXY"] == url
+    assert variables()["no_proxy"] == "10.0.0.0/8,.local"
+    assert "proxy.local" not in node.check_output("systemctl show %s", runtime.service)
+    for path in node.check_output("grep -rlF proxy.local /etc /var/lib/cruntime").splitlines():
+        assert node.file(path).mode == 0o600
+    assert runtime.service in reasons(enable())
+    assert "HTTP_PROXY" not in variables()
+    assert node.run(f"ls /etc/systemd/system/{runtime.service}.d/*cruntime-proxy*").failed
+
+
 @pytest.mark.runtime("containerd", "crio")
 def test_a_socket_of_the_operators_choice_and_back(node, runtime, enable, crictl):
     result = enable(socket="/run/own/cri.sock")

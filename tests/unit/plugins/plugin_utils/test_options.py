@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 
 import pytest
 
@@ -369,27 +368,29 @@ def test_proxy(runtime, unit):
         "https": "http://proxy.local:3128",
         "no_proxy": "10.0.0.0/8,.cluster.local",
     }
-    path = f"/etc/systemd/system/{unit}.service.d/50-cruntime-proxy.conf"
-    file = files(runtime=runtime, proxy=proxy)[path]
-    assert (file["restart"], file["secret"], file["when"]) == (True, True, {})
-    lines = file["content"].splitlines()
-    assert lines[2:] == [
-        "[Service]",
-        'Environment="HTTP_PROXY=http://user:p%%40ss@proxy.local:3128"',
-        'Environment="http_proxy=http://user:p%%40ss@proxy.local:3128"',
-        'Environment="HTTPS_PROXY=http://proxy.local:3128"',
-        'Environment="https_proxy=http://proxy.local:3128"',
-        'Environment="NO_PROXY=10.0.0.0/8,.cluster.local"',
-        'Environment="no_proxy=10.0.0.0/8,.cluster.local"',
+    path = f"/etc/systemd/system/{unit}.service.d/50-cruntime-proxy"
+    found = files(runtime=runtime, proxy=proxy)
+    drop_in, variables = found[f"{path}.conf"], found[f"{path}.env"]
+    assert drop_in["content"].splitlines()[2:] == ["[Service]", f"EnvironmentFile={path}.env"]
+    assert drop_in["restart"] is True
+    assert (variables["restart"], variables["secret"], variables["when"]) == (True, True, {})
+    assert variables["content"].splitlines()[2:] == [
+        'HTTP_PROXY="http://user:p%40ss@proxy.local:3128"',
+        'http_proxy="http://user:p%40ss@proxy.local:3128"',
+        'HTTPS_PROXY="http://proxy.local:3128"',
+        'https_proxy="http://proxy.local:3128"',
+        'NO_PROXY="10.0.0.0/8,.cluster.local"',
+        'no_proxy="10.0.0.0/8,.cluster.local"',
     ]
 
 
 def test_a_value_is_quoted_as_systemd_reads_it():
-    proxy = {"no_proxy": ['a"b\\c%d$e']}
-    (content,) = [f["content"] for path, f in files(proxy=proxy).items() if "systemd" in path]
-    quoted = content.splitlines()[-1].split("=", 1)[1]
-    # systemd unquotes much as a shell does, and then expands %.
-    assert shlex.split(quoted) == ['no_proxy=a"b\\c%%d$e']
+    (content,) = [
+        file["content"]
+        for path, file in files(proxy={"http": "http://$HOME:'%41@h"}).items()
+        if path.endswith(".env")
+    ]
+    assert content.splitlines()[-1] == 'http_proxy="http://\\$HOME:\'%41@h"'
 
 
 @pytest.mark.parametrize("proxy", [{}, {"no_proxy": []}])

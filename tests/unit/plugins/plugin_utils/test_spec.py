@@ -46,6 +46,8 @@ def test_a_sandbox_image_that_names_none(image):
         ({"proxy": {"https": "http://u:p\nx@h"}}, "characters that a URL may hold$"),
         ({"proxy": {"no_proxy": ["a b"]}}, "proxy.no_proxy must be hosts"),
         ({"proxy": {"no_proxy": ["a\nUser=x"]}}, "proxy.no_proxy must be hosts"),
+        # systemd would not read the file.
+        ({"proxy": {"no_proxy": ["a\uffff"]}}, "proxy.no_proxy must be hosts"),
         ({"storage": {"root": "x"}}, "storage.root must be an absolute path"),
         ({"storage": {"driver": "a b"}}, "storage.driver must begin with"),
         ({"metrics": "127.0.0.1"}, "metrics must be an address with a port"),
