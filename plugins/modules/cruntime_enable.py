@@ -240,7 +240,7 @@ options:
           - The kind of shim that drives it. Runc's, V(io.containerd.runc.v2), if not given, which
             drives all that has runc's command line.
           - CRI-O drives a shim by the name of its binary, which must be C(containerd-shim-*-v2).
-            Another shim than runc's is not for O(runtime=docker).
+            Docker does from 23.0 on.
         type: str
   gpus:
     description: How containers get at the node's GPUs.

@@ -30,6 +30,7 @@ _MANAGED = {
     ("insecure-registries",): "registries",
     ("default-runtime",): "oci_runtime",
     ("runtimes", ANY, "path"): "oci_runtimes",
+    ("runtimes", ANY, "runtimeType"): "oci_runtimes",
     ("data-root",): "storage.root",
     ("storage-driver",): "storage.driver",
     ("log-level",): "log_level",
@@ -48,11 +49,6 @@ def check(spec: dict) -> None:
     for entry in spec["registries"]:
         _check_registry(entry)
     for runtime in spec["oci_runtimes"]:
-        if runtime["shim"]:
-            raise SpecError(
-                f"oci_runtimes: {runtime['name']} has a shim, but with Docker it can have none, "
-                "only with containerd"
-            )
         if runtime["name"] in HANDLERS:
             raise SpecError(f"oci_runtimes: {runtime['name']} is Docker's own; choose another name")
 
@@ -73,6 +69,11 @@ def configs(spec: dict) -> Iterator[Config]:
     if spec["gpus"] == "cdi":
         yield config({"cdi": False}, "gpus can be cdi with Docker 25 or newer: update Docker")
         when["cdi"] = True
+    if any(runtime["shim"] for runtime in spec["oci_runtimes"]):
+        yield config(
+            {"shims": False}, "oci_runtimes with a shim need Docker 23 or newer: update it"
+        )
+        when["shims"] = True
     yield config(when, None)
 
 

@@ -42,14 +42,13 @@ def render(spec: dict) -> list[dict]:
     spec = dict(
         spec,
         sandbox_image=kubernetes.sandbox_image(spec),
-        oci_runtimes=oci_runtimes.named(spec),
-        oci_runtime=oci_runtimes.default(spec),
-        registries=registries.normalised(spec["registries"]),
         # What has runc's command line is driven without a shim's name by every runtime.
         oci_runtimes=[
-            dict(runtime, shim=None if runtime["shim"] == RUNC_SHIM else runtime["shim"])
-            for runtime in spec["oci_runtimes"]
+            dict(handler, shim=None if handler["shim"] == RUNC_SHIM else handler["shim"])
+            for handler in oci_runtimes.named(spec)
         ],
+        oci_runtime=oci_runtimes.default(spec),
+        registries=registries.normalised(spec["registries"]),
     )
     _check(spec, runtime)
     drivers = [spec["cgroup_driver"]]

@@ -78,8 +78,9 @@ class Docker(Runtime):
         return parse_version(self._runner.output("dockerd", "--version"))
 
     def variant(self, version: str) -> dict:
-        # An older one takes the feature without a word, and knows nothing of it.
-        return {"cdi": Version(version).major >= 25}
+        major = Version(version).major
+        # An older one takes the feature of CDI without a word, and knows nothing of it.
+        return {"cdi": major >= 25, "shims": major >= 23}
 
     def unused_options(self, options: dict) -> dict[str, str]:
         if self.adapted or not options.get("sandbox_image"):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 
@@ -302,7 +303,18 @@ def test_the_shim_of_runc_named_is_none_to_the_others():
 
 
 def test_a_shim_with_docker():
-    refused("gvisor has a shim", runtime="docker", oci_runtimes=[GVISOR])
+    old, new = [
+        file
+        for file in render.render(checked(runtime="docker", oci_runtimes=[GVISOR, CRUN]))
+        if file["path"] == "/etc/docker/daemon.json"
+    ]
+    assert old["when"]["shims"] is False
+    assert "need Docker 23" in old["refusal"]
+    assert new["when"]["shims"] is True
+    assert json.loads(new["content"])["runtimes"] == {
+        "gvisor": {"runtimeType": "/opt/shim"},
+        "crun": {"path": "/usr/bin/crun"},
+    }
 
 
 def test_docker_keeps_its_runc():
