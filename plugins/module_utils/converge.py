@@ -109,6 +109,7 @@ def _enable(node: Node, options: dict, rendered: list[dict]) -> dict:
             _run(node, units, down)
             # Whoever needs what was just stopped shall be found out now, not at the next boot.
             _wait(runtime, node.timeout)
+            swap.finish(runtime.name)
     result = _result(runtime, version, driver, kubernetes)
     result["files"] = [_file_result(change, backups) for change in changes]
     result["warnings"] = warnings + _remarks(runtime, options, up, backups)

@@ -145,9 +145,12 @@ def look(wanted: Iterable[dict], ledger: Ledger, runtime: str) -> list[Change]:
         if path in wanted_paths:
             continue
         before, mtime_ns = _read(path)
+        entry = ledger.entries[path]
+        if before is None:
+            # A run that was killed took it away, and may owe a restart.
+            mtime_ns = entry.get("gone")
         # What an admin has made of it since is the admin's.
-        if before is not None and ledger.owns(path, before):
-            entry = ledger.entries[path]
+        if mtime_ns is not None and (before is None or ledger.owns(path, before)):
             unit, hidden = entry.get("unit", ""), ledger.secret(path)
             change = Change(
                 path, None, entry["restart"], before, mtime_ns, hidden=hidden, unit=unit
@@ -218,7 +221,8 @@ def settle(changes: Iterable[Change]) -> None:
     """Date files from the future to now: they would be newer than any process ever started."""
     now = time.time_ns()
     for change in changes:
-        if not change.changed and change.mtime_ns is not None and change.mtime_ns > now:
+        found = change.before is not None and change.mtime_ns is not None
+        if not change.changed and found and change.mtime_ns > now:
             os.utime(change.path, ns=(now, now), follow_symlinks=False)
 
 
@@ -299,8 +303,11 @@ class Swap:
         }
         # Before the files, so that a run killed in between takes nothing of ours for an admin's.
         for change in changes:
+            gone = change.after is None
             self._ledger.entries[change.path] = {
-                "digest": _digest(change.after),
+                # Until it is gone, it is known as ours.
+                "digest": _digest(change.before if gone else change.after),
+                **({"gone": time.time_ns()} if gone else {}),
                 "restart": change.restart,
                 "runtime": runtime,
                 "keys": list(change.keys),
@@ -316,16 +323,20 @@ class Swap:
         for change in changes:
             self._done.append(change)
             self._put(change.path, change.after, 0o600 if change.secret else 0o644)
-        gone = [change.path for change in changes if change.after is None]
-        if gone:
-            for path in gone:
-                del self._ledger.entries[path]
-                # The folder of one registry, say; a folder with anything in it stays.
-                if not _is_shared(os.path.dirname(path)):
-                    with contextlib.suppress(OSError):
-                        os.rmdir(os.path.dirname(path))
-            self._save_ledger()
+            # The folder of one registry, say; a folder with anything in it stays.
+            if change.after is None and not _is_shared(os.path.dirname(change.path)):
+                with contextlib.suppress(OSError):
+                    os.rmdir(os.path.dirname(change.path))
         return backups
+
+    def finish(self, runtime: str) -> None:
+        """Forget the files that are gone, now that nothing runs by them any more."""
+        paths = self._ledger.paths_of(runtime)
+        gone = [path for path in paths if "gone" in self._ledger.entries[path]]
+        for path in gone:
+            del self._ledger.entries[path]
+        if gone:
+            self._save_ledger()
 
     def mark_loaded(self, changes: Iterable[Change], pid: int) -> None:
         """Note that this process has read these files by a reload: no restart is owed for them."""

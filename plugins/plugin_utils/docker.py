@@ -81,7 +81,7 @@ def unit_files(spec: dict) -> list[dict]:
     """What cri-dockerd is told: it has no file of its own, only flags and the socket's unit."""
     if not wants_adapter(spec):
         return []
-    told = {"cri-docker.service": True, "cri-docker.socket": spec["socket"] is not None}
+    units = ["cri-docker.service", *(["cri-docker.socket"] if spec["socket"] else [])]
     return [
         files.file(
             f"/etc/systemd/system/{unit}.d/50-cruntime.conf",
@@ -89,8 +89,7 @@ def unit_files(spec: dict) -> list[dict]:
             restart=True,
             unit=unit,
         )
-        for unit in told
-        if told[unit]
+        for unit in units
     ]
 
 

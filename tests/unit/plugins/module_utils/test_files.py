@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 import pytest
 
@@ -133,6 +134,7 @@ def test_a_file_that_left_the_spec_goes_if_it_is_still_ours(tmp_path, node):
     assert stays.exists()
     assert edited.read_text() == "an admin's\n"
     assert not goes.parent.exists()
+    node.swap.finish("containerd")
     assert str(goes) not in files.Ledger(node.state_dir).entries
     node.swap.restore()
     assert goes.read_text() == "x\n"
@@ -305,3 +307,38 @@ def test_a_file_that_goes_is_still_known_by_its_unit(tmp_path, node):
     node.apply(wanted(tmp_path / "x.conf", "x", unit="x.socket"), runtime="docker")
     (change,) = node.look(runtime="docker")
     assert (change.after, change.unit) == (None, "x.socket")
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after_unlink", [False, True])
+def test_a_run_killed_while_a_file_goes_leaves_its_restart_owed(
+    tmp_path, node, monkeypatch, after_unlink
+):
+    path = tmp_path / "proxy.conf"
+    node.apply(wanted(path, "x", unit="x.service"))
+    unlink = os.unlink
+
+    def killed(name):
+        if after_unlink:
+            unlink(name)
+        raise Killed
+
+    monkeypatch.setattr(os, "unlink", killed)
+    begun = time.time_ns()
+    with pytest.raises(Killed):
+        node.apply()
+    monkeypatch.undo()
+    (change,) = node.look()
+    assert (change.after, change.restart, change.unit) == (None, True, "x.service")
+    assert change.changed is not after_unlink
+    if after_unlink:
+        # Newer than any process that began before it went.
+        assert change.mtime_ns >= begun
+    node.apply()
+    assert not path.exists()
+    node.swap.finish("containerd")
+    assert node.look() == []
+    assert files.Ledger(node.state_dir).entries == {}
