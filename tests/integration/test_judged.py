@@ -1,0 +1,170 @@
+"""The runtimes' own binaries judge what is rendered of broad specs, free text and all."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import tomlkit
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.plugin_utils import extra_config, render
+from ansible_collections.cruntime.node.plugins.plugin_utils import spec as spec_utils
+
+# What ends a string, a line, a key or a word somewhere.
+TEXT = """a"b'c\\d\\n #=[x]{{y}}%h$HOME`é日本\u2028"""
+PATH = f"/{TEXT}"
+REGISTRIES = [
+    {"registry": "docker.io", "mirrors": [{"url": "https://m.local:5000", "ca_file": PATH}]},
+    {"registry": "[::1]:5000", "insecure": True},
+]
+LOGIN = {"registry": "login.local", "username": TEXT, "password": TEXT}
+COMMON = {
+    "cgroup_driver": "cgroupfs",
+    "sandbox_image": "m.local:5000/a/pause@sha256:" + "0" * 64,
+    "registries": REGISTRIES,
+    "oci_runtimes": [{"name": "crun-1", "path": PATH}],
+    "oci_runtime": "crun-1",
+    "storage": {"root": PATH, "driver": "overlayfs"},
+    "log_level": "warn",
+    "metrics": "[::1]:1338",
+    "proxy": {"http": "http://u$x:'%40&;=@[::1]:3128", "no_proxy": ["*", "[::1]", "10.0.0.0/8"]},
+}
+POD = {
+    **COMMON,
+    "registries": [*REGISTRIES, LOGIN],
+    "cni": {"bin_dirs": [PATH], "conf_dir": PATH},
+    "socket": "/run/a-b_c/d.sock",
+}
+SPECS = {
+    "containerd": [
+        {},
+        {"kubernetes_version": "1.34.2", "live_restore": True},
+        POD,
+        {"oci_runtimes": [{"name": "kata", "path": PATH, "shim": "io.containerd.kata.v2"}]},
+        {"container_logs": {"max_size": "10m"}, "extra_config": {"oom_score": -5}},
+    ],
+    "crio": [
+        {},
+        {"kubernetes_version": "1.34.2", "live_restore": True},
+        {
+            **POD,
+            "storage": {"root": PATH, "driver": "overlay"},
+            "cni": {"bin_dirs": ["/opt/cni/bin", PATH], "conf_dir": PATH},
+            "pinned_images": ["busybox", "quay.io/a/b@sha256:" + "0" * 64],
+            "ulimits": {"nofile": {"soft": 1024, "hard": -1}},
+        },
+        {"extra_config": {"crio": {"runtime": {"pids_limit": 99}}}},
+    ],
+    "docker": [
+        {},
+        {
+            **COMMON,
+            "storage": {"root": PATH, "driver": "overlay2"},
+            "live_restore": True,
+            "ulimits": {"nofile": {"soft": 1024, "hard": 4096}, "core": {"soft": 0, "hard": -1}},
+            "container_logs": {"max_size": "10m", "max_files": 3},
+        },
+        {"container_logs": {"max_size": "1g"}, "extra_config": {"debug": True, "mtu": 1400}},
+    ],
+}
+
+
+def rendered(facts, **values):
+    """Return by path the files that a node like this gets, the way that the action plugin goes."""
+    validation = ArgumentSpecValidator(options.ENABLE).validate(values)
+    assert not validation.errors.errors
+    spec_utils.check(validation.validated_parameters)
+    return {
+        file["path"]: file["content"]
+        for file in render.render(validation.validated_parameters)
+        if file["when"].items() <= facts.items() and "content" in file
+    }
+
+
+def assert_within(wanted, found):
+    """Check that each value is there, whatever defaults stand beside it."""
+    if isinstance(wanted, dict):
+        for key, value in wanted.items():
+            assert_within(value, found[key])
+    elif isinstance(wanted, list):
+        assert len(wanted) == len(found)
+        for one, other in zip(wanted, found):
+            assert_within(one, other)
+    else:
+        assert wanted == found
+
+
+@pytest.fixture
+def put(node):
+    """A function that writes a file of this name on the node and returns its path."""
+    folder = node.check_output("mktemp --directory")
+
+    def write(name, content):
+        node.check_output("printf %%s %s > %s", content, f"{folder}/{name}")
+        return f"{folder}/{name}"
+
+    yield write
+    node.check_output("rm -r %s", folder)
+
+
+def judge_containerd(node, put, spec, facts):
+    content = rendered(facts, **spec)["/etc/containerd/config.toml"]
+    dump = node.check_output("containerd --config %s config dump", put("x.toml", content))
+    config = tomlkit.parse(content).unwrap()
+    # Found files are listed instead.
+    del config["imports"]
+    assert_within(config, tomlkit.parse(dump).unwrap())
+
+
+def judge_crio(node, put, spec, facts):
+    content = rendered(facts, **spec)["/etc/crio/crio.conf.d/50-cruntime.conf"]
+    folder = put("50-cruntime.conf", content).rpartition("/")[0]
+    dump = node.check_output("crio --config /dev/null --config-dir %s config", folder)
+    for path, value in extra_config.leaves(tomlkit.parse(content).unwrap()):
+        # CRI-O prints text as it is between its quotes, so that no parser would read it.
+        if isinstance(value, list):
+            # ... and a folder with a slash behind it.
+            assert all(f'\t"{word}' in dump for word in value), path
+        else:
+            said = f'"{value}"' if isinstance(value, str) else json.dumps(value)
+            assert f"{path[-1]} = {said}\n" in dump, path
+
+
+def judge_docker(node, put, spec, facts):
+    if facts["version"] < 23:
+        pytest.skip("Docker judges a file from 23.0 on")
+    path = put("daemon.json", rendered(facts, **spec)["/etc/docker/daemon.json"])
+    assert "configuration OK" in node.run("dockerd --validate --config-file %s", path).stderr
+
+
+JUDGES = {"containerd": judge_containerd, "crio": judge_crio, "docker": judge_docker}
+
+
+def test_the_runtime_reads_what_the_spec_says(node, runtime, put, run_module):
+    runtimes = run_module(node, "cruntime.node.cruntime_info")["runtimes"]
+    major, minor = (int(part) for part in runtimes[runtime.name]["version"].split(".")[:2])
+    facts = {
+        "version": major,
+        "config_version": 2 if major < 2 else 3,
+        "cni_bin_dirs": (major, minor) >= (2, 1),
+    }
+    for values in SPECS[runtime.name]:
+        driver = values.get("cgroup_driver", "systemd")
+        spec = {**values, "runtime": runtime.name, "cgroup_driver": driver}
+        JUDGES[runtime.name](node, put, spec, {**facts, "cgroup_driver": driver})
+
+
+@pytest.mark.once
+def test_systemd_reads_what_the_spec_says(node, runtime, put):
+    proxy = COMMON["proxy"]
+    files = rendered({"cgroup_driver": "auto"}, runtime=runtime.name, proxy=proxy)
+    (content,) = (text for path, text in files.items() if path.endswith(".env"))
+    path = put("proxy.env", content)
+    shown = node.check_output(
+        "systemd-run --quiet --pipe --wait --property=EnvironmentFile=%s /usr/bin/env", path
+    )
+    variables = dict(line.split("=", 1) for line in shown.splitlines())
+    for name, value in (("http_proxy", proxy["http"]), ("no_proxy", "*,[::1],10.0.0.0/8")):
+        assert variables[name] == variables[name.upper()] == value
