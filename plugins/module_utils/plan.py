@@ -22,6 +22,7 @@ _EFFECTS = {
     "restart": {"active_state": "active"},
     "reload": {},
     "stop": {"active_state": "inactive"},
+    "kill": {"active_state": "inactive"},
     "enable": {"file_state": "enabled"},
     "disable": {"file_state": "disabled"},
     "mask": {"file_state": "masked"},
@@ -114,6 +115,8 @@ def go_back(before: Units, now: Units, taken: Iterable[Step]) -> list[Step]:
     reloaded = {name for step in taken if step.verb == "reload" for name in step.units}
     return _steps(
         Step("unmask", _names(names, lambda name: now[name].masked and not before[name].masked)),
+        # What hangs in a stop can't start again before it is gone.
+        Step("kill", _names(names, lambda name: now[name].active_state == "deactivating")),
         Step("stop", _names(names, lambda name: before[name].stopped and not now[name].stopped)),
         Step("restart", _names(names, lambda name: name in stale)),
         Step("reload", _names(reloaded, lambda name: now[name].active and name not in stale)),

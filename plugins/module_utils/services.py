@@ -12,7 +12,10 @@ import os
 import time
 from typing import Iterable, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 _PULLED_IN_BY = ("Requires", "Requisite", "BindsTo", "Wants")
@@ -31,8 +34,8 @@ _PROPERTIES = (
 _LINE_LIMIT = 1000
 # Where packages and admins put unit files, in systemd's order; a mask stands before all of them.
 _UNIT_DIRS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
-# A unit may take as long as its own TimeoutStartSec says; this only ends a hung systemctl.
-_JOB_TIMEOUT = 300
+# What waits for no unit; this only ends a hung systemctl.
+_CALL_TIMEOUT = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,10 +106,12 @@ class Unit:
 class Services:
     """The node's systemd.
 
+    :param timeout: how long a unit may take to start or to stop, in seconds. Its own limits may
+        be none at all.
     :raises CruntimeError: systemd does not run this node.
     """
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, timeout: int = 60) -> None:
         # sd_booted(3): the documented way to ask.
         if not os.path.isdir("/run/systemd/system"):
             raise CruntimeError(
@@ -114,6 +119,7 @@ class Services:
                 "and runtimes are only managed as systemd units"
             )
         self._runner = runner
+        self._timeout = timeout
 
     def look(self, names: Iterable[str]) -> dict[str, Unit]:
         """Return the units of these names, in one process; unknown ones as not found."""
@@ -124,37 +130,56 @@ class Services:
         return {unit.name: _unveiled(unit) for unit in parse_show(names, text)}
 
     def start(self, names: Iterable[str]) -> None:
-        self._job("start", names)
+        self._call("start", names, timeout=self._timeout)
 
     def restart(self, names: Iterable[str]) -> None:
-        self._job("restart", names)
+        # A stop and a start.
+        self._call("restart", names, timeout=2 * self._timeout)
 
     def reload(self, names: Iterable[str]) -> None:
-        self._job("reload", names)
+        self._call("reload", names, timeout=self._timeout)
 
     def stop(self, names: Iterable[str]) -> None:
-        self._job("stop", names)
+        """Stop units.
+
+        :raises CruntimeError: one hangs. It goes on to stop, and can't start before it has.
+        """
+        try:
+            self._call("stop", names, timeout=self._timeout)
+        except CommandError as error:
+            raise CruntimeError(
+                f"{' or '.join(names)} can't be stopped: {error}. See what holds it up, or give "
+                "it more time by the option timeout"
+            ) from error
+
+    def kill(self, names: Iterable[str]) -> None:
+        """End units that hang in a stop: their daemons, but not the containers."""
+        for process in ("control", "main"):
+            # There may be only one of the two.
+            self._runner.run(
+                "systemctl", "kill", f"--kill-who={process}", "--signal=SIGKILL", "--", *names
+            )
 
     def enable(self, names: Iterable[str]) -> None:
-        self._job("enable", names)
+        self._call("enable", names)
 
     def disable(self, names: Iterable[str]) -> None:
-        self._job("disable", names)
+        self._call("disable", names)
 
     def mask(self, names: Iterable[str]) -> None:
-        self._job("mask", names)
+        self._call("mask", names)
 
     def unmask(self, names: Iterable[str]) -> None:
         # A mask may stand in /etc, in /run or in both.
-        self._job("unmask", names)
-        self._job("unmask", names, "--runtime")
+        self._call("unmask", names)
+        self._call("unmask", names, "--runtime")
 
     def reset_failed(self, names: Iterable[str]) -> None:
         """Forget failures and the count of recent starts, which may forbid another one."""
         self._runner.run("systemctl", "reset-failed", "--", *names)
 
     def daemon_reload(self) -> None:
-        self._runner.output("systemctl", "daemon-reload", timeout=_JOB_TIMEOUT)
+        self._runner.output("systemctl", "daemon-reload", timeout=_CALL_TIMEOUT)
 
     def journal(self, names: Iterable[str], since: float) -> list[str]:
         """Return the last lines that the units' own processes logged since a moment.
@@ -177,9 +202,11 @@ class Services:
         ).out
         return [line[:_LINE_LIMIT] for line in reversed(text.splitlines()) if line.strip()]
 
-    def _job(self, verb: str, names: Iterable[str], *flags: str) -> None:
+    def _call(
+        self, verb: str, names: Iterable[str], *flags: str, timeout: int = _CALL_TIMEOUT
+    ) -> None:
         # sockets and services in one call: systemd orders them itself.
-        self._runner.output("systemctl", verb, *flags, "--", *names, timeout=_JOB_TIMEOUT)
+        self._runner.output("systemctl", verb, *flags, "--", *names, timeout=timeout)
 
 
 def parse_show(names: list[str], text: str) -> list[Unit]:

@@ -351,8 +351,9 @@ options:
     default: false
   timeout:
     description:
-      - How long a started runtime may take until it answers, in seconds. After that, it is rolled
-        back.
+      - How long a unit may take to stop or to start, and then the runtime until it answers, in
+        seconds. After that, all is rolled back; a unit that hangs in its stop is killed then, and
+        started again.
     type: int
     default: 60
   rendered_files:
@@ -565,7 +566,7 @@ def run(module):
     runner = Runner()
     node = converge.Node(
         runtimes=runtimes(runner),
-        services=Services(runner),
+        services=Services(runner, module.params["timeout"]),
         scratch_dir=module.tmpdir,
         replace=functools.partial(files.replace, module),
         check_mode=module.check_mode,

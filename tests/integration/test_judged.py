@@ -126,7 +126,7 @@ def judge_crio(node, put, spec, facts):
         # CRI-O prints text as it is between its quotes, so that no parser would read it.
         if isinstance(value, list):
             # ... and a folder with a slash behind it.
-            assert all(f'\t"{word}' in dump for word in value), path
+            assert all(f'"{word}' in dump for word in value), path
         else:
             said = f'"{value}"' if isinstance(value, str) else json.dumps(value)
             assert f"{path[-1]} = {said}\n" in dump, path

@@ -200,6 +200,23 @@ def test_a_flag_of_a_unit_that_is_masked_counts(node, refused):
     assert "log-level: (from flag: debug, from file: info)" in words
 
 
+# Docker needs containerd, which therefore is not stopped for it.
+@pytest.mark.runtime("crio", "docker")
+@pytest.mark.once
+def test_a_unit_that_hangs_in_its_stop(node, runtime, other, rolled_back):
+    folder = f"/run/systemd/system/{runtime.service}.d"
+    hang = "[Service]\\nExecStop=/bin/sleep infinity\\nTimeoutStopSec=infinity\\n"
+    node.check_output(f"mkdir -p {folder} && printf '{hang}' > {folder}/hang.conf")
+    node.check_output("systemctl daemon-reload")
+    try:
+        result, _before, _after = rolled_back(runtime=other.name, timeout=20)
+    finally:
+        node.check_output(f"rm -r {folder} && systemctl daemon-reload")
+    assert f"{runtime.service} can't be stopped" in result["msg"]
+    assert "did not finish within 20 seconds" in result["msg"]
+    node.check_output(runtime.version)
+
+
 def test_a_file_in_the_way_of_a_folder(node, spec, refused):
     node.check_output("mv /etc/crictl.yaml /etc/crictl.yaml.away && mkdir /etc/crictl.yaml")
     try:

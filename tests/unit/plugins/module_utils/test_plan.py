@@ -373,6 +373,15 @@ def test_going_back_leaves_a_process_alone_that_never_went_away():
     assert plan.go_back(units, units, []) == []
 
 
+def test_going_back_ends_a_stop_that_hangs():
+    before = node("containerd.service")
+    now = node("containerd.service", containerd_service={"active_state": "deactivating"})
+    assert plan.go_back(before, now, []) == [
+        Step("kill", ("containerd.service",)),
+        Step("start", ("containerd.service",)),
+    ]
+
+
 def test_going_back_restarts_a_process_that_read_other_files():
     before = node("containerd.service")
     now = node("containerd.service", containerd_service={"pid": 2})
