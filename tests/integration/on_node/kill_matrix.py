@@ -57,7 +57,7 @@ def run(options, kill_at=0):
         for owner, name in (
             (files.Swap, "_put"),
             (files, "_write"),
-            (services.Services, "_job"),
+            (services.Services, "_call"),
             (services.Services, "reset_failed"),
         ):
             killer.watch(owner, name)
