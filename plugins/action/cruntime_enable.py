@@ -14,7 +14,7 @@ from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
-from ansible_collections.cruntime.node.plugins.plugin_utils import formats, render
+from ansible_collections.cruntime.node.plugins.plugin_utils import formats, kubernetes, render
 from ansible_collections.cruntime.node.plugins.plugin_utils import spec as spec_utils
 
 
@@ -39,6 +39,7 @@ class ActionModule(ActionBase):
             spec_utils.check(spec)
             # Plain values: the playbook's carry Ansible's own types.
             files = render.render(json.loads(json.dumps(spec)))
+            sandbox_image = kubernetes.sandbox_image(spec)
         except spec_utils.SpecError as error:
             raise AnsibleActionFail(str(error)) from error
         return self._execute_module(
@@ -49,6 +50,7 @@ class ActionModule(ActionBase):
                 "rendered_files": [
                     {**file, "content": ""} if file.get("secret") else file for file in files
                 ],
+                "rendered_sandbox_image": sandbox_image,
                 "rendered_secrets": [file["content"] for file in files if file.get("secret")],
             },
             task_vars=task_vars,

@@ -88,6 +88,7 @@ def _enable(node: Node, options: dict, rendered: list[dict]) -> dict:
     warnings += _check_oci_runtimes(options)
     driver = _cgroup_driver(present, units, options["cgroup_driver"])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
+    wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}
     changes = files.look(_chosen(rendered, facts), ledger, runtime.name)
     changed = [change for change in changes if change.changed]
     up = plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted")
@@ -105,7 +106,7 @@ def _enable(node: Node, options: dict, rendered: list[dict]) -> dict:
                 node.services.daemon_reload()
             _run(node, units, up)
             _note_reloads(swap, units, up, changed)
-            _verify(runtime, driver, node.timeout)
+            _verify(runtime, wanted, node.timeout)
             _run(node, units, down)
             # Whoever needs what was just stopped shall be found out now, not at the next boot.
             _wait(runtime, node.timeout)
@@ -289,15 +290,15 @@ def _note_reloads(
             swap.mark_loaded(loaded, max(units[name].pid for name in step.units))
 
 
-def _verify(runtime: Runtime, driver: str, timeout: int) -> None:
+def _verify(runtime: Runtime, wanted: dict[str, str | None], timeout: int) -> None:
     """Ask the running runtime whether it does what the spec says."""
     _wait(runtime, timeout)
-    running = runtime.cgroup_driver()
-    if running != driver:
-        raise CruntimeError(
-            f"{runtime.label} runs with cgroup driver {running}, but the spec says {driver}: "
-            "something overrides its configuration"
-        )
+    for option, found in runtime.settings().items():
+        if wanted[option] not in (None, found):
+            raise CruntimeError(
+                f"{runtime.label} runs with {option} {found}, but the spec says {wanted[option]}. "
+                f"Something overrides it: see {runtime.overrides}"
+            )
 
 
 def _wait(runtime: Runtime, timeout: int) -> None:

@@ -117,9 +117,11 @@ ENABLE = {
     "timeout": {"type": "int", "default": 60},
 }
 
-#: What the controller half adds for the node half: files as plugin_utils/files.py makes them, and
-#: in their order the contents of those that hold secrets, which no log and no output may show.
+#: What the controller half adds for the node half: files as plugin_utils/files.py makes them, the
+#: sandbox image that they name, and in their order the contents of those that hold secrets, which
+#: no log and no output may show.
 RENDERED = {
     "rendered_files": {"type": "list", "elements": "dict"},
+    "rendered_sandbox_image": {"type": "str"},
     "rendered_secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
 }

@@ -362,6 +362,10 @@ options:
         controller hands the files that it rendered to the half that runs on the node.
     type: list
     elements: dict
+  rendered_sandbox_image:
+    description:
+      - Not for playbooks either. The sandbox image that these files name, if any.
+    type: str
   rendered_secrets:
     description:
       - Not for playbooks either. The contents of those files that hold secrets, in their order.

@@ -226,6 +226,34 @@ def test_a_file_in_the_way_of_a_folder(node, spec, refused):
     assert "/etc/crictl.yaml must be a readable file" in words
 
 
+@pytest.mark.runtime("containerd", "crio")
+def test_a_drop_in_that_overrides_the_spec_is_found(node, runtime, spec, rolled_back):
+    if runtime.name == "crio":
+        path, text = "/etc/crio/crio.conf.d/99-admin.conf", '[crio.image]\npause_image = "x/y:1"\n'
+    elif node.check_output("containerd --version").split()[2].lstrip("v")[0] == "1":
+        path = "/etc/containerd/conf.d/99-admin.toml"
+        # It takes the place of the plugin's whole table.
+        runc = f'[plugins."{CRI["1"]}".containerd.runtimes.runc'
+        text = (
+            f'[plugins."{CRI["1"]}"]\nsandbox_image = "x/y:1"\n'
+            f'{runc}]\nruntime_type = "io.containerd.runc.v2"\n'
+            f"{runc}.options]\nSystemdCgroup = true\n"
+        )
+    else:
+        path = "/etc/containerd/conf.d/99-admin.toml"
+        text = '[plugins."io.containerd.cri.v1.images".pinned_images]\nsandbox = "x/y:1"\n'
+    node.check_output(f"mkdir -p $(dirname {path}) && printf %s > {path}", text)
+    try:
+        result, _before, _after = rolled_back(**{**spec, "state": "restarted"})
+    finally:
+        node.check_output(f"rm {path} && systemctl restart {runtime.service}")
+    words = (
+        f"sandbox_image x/y:1, but the spec says {spec['sandbox_image']}. Something overrides it"
+    )
+    assert words in result["msg"]
+    assert path.rpartition("/")[0] in result["msg"]
+
+
 @pytest.mark.runtime("containerd")
 def test_keys_of_another_version_of_containerd_are_refused(node, refused):
     version = node.check_output("containerd --version").split()[2].lstrip("v")[0]

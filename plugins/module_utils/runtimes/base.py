@@ -35,6 +35,8 @@ class Runtime:
     adapted = False
     #: Units that something else could still start once they are disabled.
     masked_when_disabled: tuple[str, ...] = ()
+    #: What else may decide the same as its configuration file does.
+    overrides: str
     #: Where its CRI answers.
     socket_path: str
 
@@ -148,12 +150,20 @@ class Runtime:
         """
         raise NotImplementedError
 
+    def settings(self) -> dict[str, str]:
+        """Ask the running runtime what it goes by.
+
+        :return: by option, C(cgroup_driver) and, where the runtime has one, C(sandbox_image).
+        :raises CruntimeError: it does not answer.
+        """
+        raise NotImplementedError
+
     def cgroup_driver(self) -> str:
         """Ask the running runtime: systemd or cgroupfs.
 
         :raises CruntimeError: it does not answer.
         """
-        raise NotImplementedError
+        return self.settings()["cgroup_driver"]
 
     def probe(self) -> None:
         """Ask the running runtime for a sign of life.

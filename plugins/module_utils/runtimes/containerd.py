@@ -23,6 +23,7 @@ class Containerd(Runtime):
     label = "containerd"
     binary = "containerd"
     units = ("containerd.service",)
+    overrides = "a drop-in in /etc/containerd/conf.d"
     socket_path = "/run/containerd/containerd.sock"
 
     def version(self) -> str:
@@ -58,12 +59,15 @@ class Containerd(Runtime):
         if ours:
             raise self._refuse(f"{version} knows no key {' and no key '.join(ours)}")
 
-    def cgroup_driver(self) -> str:
+    def settings(self) -> dict[str, str]:
         info = crictl.info(self._runner, self.cri_endpoint)
-        if info is not None:
-            return parse_cgroup_driver(info)
-        # Without crictl, nothing asks the process; this is what it was started with.
-        return parse_dumped_cgroup_driver(self._runner.output("containerd", "config", "dump"))
+        found = {} if info is None else parse_settings(info)
+        if "sandbox_image" not in found:
+            # Without crictl, nothing asks the process, and 2.x tells it no image. This is what it
+            # was started with.
+            dump = self._runner.output("containerd", "config", "dump")
+            found = {**parse_dumped_settings(dump), **found}
+        return found
 
     def probe(self) -> None:
         # Asks the daemon, not just the client; the CRI plugin is named in required_plugins,
@@ -94,23 +98,28 @@ def parse_unknown_keys(log: str) -> list[str]:
     return re.findall(r'msg="Ignoring unknown key in TOML.* key=(\S+)', log)
 
 
-def parse_cgroup_driver(info: str) -> str:
-    """Read C(crictl info): the driver of the runtime handler runc."""
+def parse_settings(info: str) -> dict[str, str]:
+    """Read C(crictl info): the driver of the runtime handler runc, and the sandbox image of 1.x."""
+    config = json.loads(info).get("config") or {}
     try:
-        runtimes = json.loads(info)["config"]["containerd"]["runtimes"]
-        uses_systemd = runtimes["runc"]["options"]["SystemdCgroup"]
+        uses_systemd = config["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"]
     except (KeyError, TypeError):
         uses_systemd = False
-    return "systemd" if uses_systemd else "cgroupfs"
+    settings = {"cgroup_driver": "systemd" if uses_systemd else "cgroupfs"}
+    if config.get("sandboxImage"):
+        settings["sandbox_image"] = config["sandboxImage"]
+    return settings
 
 
-def parse_dumped_cgroup_driver(dump: str) -> str:
-    """Read C(containerd config dump): the driver of the runtime handler runc."""
-    table = ""
+def parse_dumped_settings(dump: str) -> dict[str, str]:
+    """Read C(containerd config dump): the driver of the handler runc, and the sandbox image."""
+    table, settings = "", {"cgroup_driver": "cgroupfs"}
     for line in dump.splitlines():
         text = line.strip()
         if text.startswith("["):
             table = text
         elif table.endswith("containerd.runtimes.runc.options]") and text == "SystemdCgroup = true":
-            return "systemd"
-    return "cgroupfs"
+            settings["cgroup_driver"] = "systemd"
+        elif text.startswith(("sandbox = ", "sandbox_image = ")):
+            settings["sandbox_image"] = text.partition(" = ")[2].strip("\"'")
+    return settings

@@ -42,6 +42,7 @@ class Crio(Runtime):
     label = "CRI-O"
     binary = "crio"
     units = ("crio.service",)
+    overrides = f"another file in {DROP_IN_DIR}, or a flag of crio.service"
     socket_path = "/var/run/crio/crio.sock"
 
     def version(self) -> str:
@@ -98,8 +99,8 @@ class Crio(Runtime):
         # With a log level above info it does not say that it is done.
         return "Configuration reload completed" in log or time.time() - since > _RELOAD_TIME
 
-    def cgroup_driver(self) -> str:
-        return parse_cgroup_driver(self._status("config"))
+    def settings(self) -> dict[str, str]:
+        return parse_settings_in_use(self._status("config"))
 
     def probe(self) -> None:
         self._status("info")
@@ -113,13 +114,13 @@ def parse_version(text: str) -> str:
     return text.partition("\n")[0].replace("crio version ", "", 1).strip()
 
 
-def parse_cgroup_driver(config: str) -> str:
+def parse_settings_in_use(config: str) -> dict[str, str]:
     """Read C(crio config), which comments out what is the default, or C(crio status config)."""
-    driver = "systemd"
-    for line in config.splitlines():
-        if line.strip().startswith("cgroup_manager"):
-            driver = line.partition("=")[2].strip().strip('"')
-    return driver
+    found = dict(re.findall(r'^ *(cgroup_manager|pause_image) = "(.*)"$', config, re.MULTILINE))
+    settings = {"cgroup_driver": found.get("cgroup_manager", "systemd")}
+    if "pause_image" in found:
+        settings["sandbox_image"] = found["pause_image"]
+    return settings
 
 
 def parse_keys(config: str) -> set[str]:

@@ -49,6 +49,7 @@ class Docker(Runtime):
     adapters = ("cri-docker.socket", "cri-docker.service")
     # Other packages' units and plain clients start it by name.
     masked_when_disabled = ("docker.service", "cri-docker.service")
+    overrides = "the flags of docker.service"
     # Docker has no CRI of its own; before Kubernetes 1.24 it was the kubelet's.
     socket_path = "/var/run/cri-dockerd.sock"
 
@@ -121,8 +122,8 @@ class Docker(Runtime):
         )
         return bool(events.strip())
 
-    def cgroup_driver(self) -> str:
-        return self._ask("info", "{{.CgroupDriver}}")
+    def settings(self) -> dict[str, str]:
+        return {"cgroup_driver": self._ask("info", "{{.CgroupDriver}}")}
 
     def probe(self) -> None:
         self._ask("version", "{{.Server.Version}}")

@@ -23,6 +23,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog imp
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
+PAUSE = "registry.k8s.io/pause:3.10"
+
 
 @pytest.fixture
 def catalog():
@@ -191,23 +193,26 @@ def test_a_socket_is_recalled_from_the_ledger(catalog, tmp_path):
 # T4
 def test_cgroup_driver_without_the_options_of_runc():
     info = json.dumps({"config": {"systemdCgroup": False}})
-    assert containerd.parse_cgroup_driver(info) == "cgroupfs"
+    assert containerd.parse_settings(info) == {"cgroup_driver": "cgroupfs"}
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
-def test_cgroup_driver_of_a_real_containerd(transcript, version):
+def test_settings_of_a_real_containerd(transcript, version):
     info = transcript(f"containerd-{version}-crictl-info.json")
-    assert containerd.parse_cgroup_driver(info) == "systemd"
+    # 2.x tells no sandbox image.
+    image = {} if version == "2.1.9" else {"sandbox_image": PAUSE}
+    assert containerd.parse_settings(info) == {"cgroup_driver": "systemd", **image}
     other = info.replace('"SystemdCgroup": true', '"SystemdCgroup": false')
-    assert containerd.parse_cgroup_driver(other) == "cgroupfs"
+    assert containerd.parse_settings(other) == {"cgroup_driver": "cgroupfs", **image}
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
-def test_cgroup_driver_of_a_dumped_configuration(transcript, version):
+def test_settings_of_a_dumped_configuration(transcript, version):
     dump = transcript(f"containerd-{version}-config-dump.toml")
-    assert containerd.parse_dumped_cgroup_driver(dump) == "systemd"
+    image = {"sandbox_image": PAUSE}
+    assert containerd.parse_dumped_settings(dump) == {"cgroup_driver": "systemd", **image}
     other = dump.replace("SystemdCgroup = true", "SystemdCgroup = false")
-    assert containerd.parse_dumped_cgroup_driver(other) == "cgroupfs"
+    assert containerd.parse_dumped_settings(other) == {"cgroup_driver": "cgroupfs", **image}
 
 
 def test_keys_that_containerd_2_does_not_know(transcript):
@@ -226,7 +231,15 @@ def test_keys_that_containerd_2_does_not_know(transcript):
     ],
 )
 def test_cgroup_driver_of_crio(config, driver):
-    assert crio.parse_cgroup_driver(config) == driver
+    assert crio.parse_settings_in_use(config) == {"cgroup_driver": driver}
+
+
+def test_settings_of_a_real_crio(transcript):
+    config = transcript("crio-1.37.0-status-config.toml")
+    assert crio.parse_settings_in_use(config) == {
+        "cgroup_driver": "systemd",
+        "sandbox_image": "localhost/cruntime-test/pause:1",
+    }
 
 
 def test_docker_has_no_use_for_a_sandbox_image(catalog):
