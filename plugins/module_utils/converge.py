@@ -165,7 +165,11 @@ def _cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str
     if cgroup_version() == 2:
         return "systemd"
     # On v1 both work, and a change under running pods breaks them: stay with what is in use.
-    return runtime.cgroup_driver() if runtime.active(units) else "cgroupfs"
+    with contextlib.suppress(CruntimeError):
+        if runtime.active(units):
+            return runtime.cgroup_driver()
+    # None runs, or one that serves no CRI yet: containerd as Docker's own packages set it up.
+    return "cgroupfs"
 
 
 def cgroup_version() -> int:

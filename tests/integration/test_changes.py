@@ -116,6 +116,18 @@ def test_a_socket_of_the_operators_choice_and_back(node, runtime, enable, crictl
 
 
 @pytest.mark.runtime("docker")
+def test_a_containerd_that_serves_no_cri_yet(node, enable):
+    """As Docker's own packages set it up."""
+    config = "/etc/containerd/config.toml"
+    node.check_output(f"""printf 'disabled_plugins = ["cri"]\\n' > {config}""")
+    node.check_output("systemctl restart containerd.service")
+    result = enable(runtime="containerd", cgroup_driver="auto", extra_config={})
+    assert not result.get("failed"), result
+    assert any(config in warning for warning in result["warnings"])
+    node.check_output("ctr version")
+
+
+@pytest.mark.runtime("docker")
 def test_a_reload_is_over_when_the_run_is(node, spec, runtime, enable, main_pid):
     before = main_pid(runtime.service)
     for debug in (True, False):
