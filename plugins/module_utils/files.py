@@ -47,6 +47,7 @@ class Change:
     :param mtime_ns: its last change in nanoseconds since the epoch, None where there is no file.
     :param loaded_by: the process that has read it by a reload since, 0 for none.
     :param secret: nobody but root may read it, and no output shows it.
+    :param was_secret: what was last written there was, so that no output shows it as it is.
     :param keys: of a file that is shared with others, the keys that are ours.
     """
 
@@ -58,6 +59,7 @@ class Change:
     loaded_by: int = 0
     secret: bool = False
     keys: tuple[str, ...] = ()
+    was_secret: bool = False
 
     @property
     def changed(self) -> bool:
@@ -69,16 +71,9 @@ class Change:
         return {
             "before_header": self.path,
             "after_header": self.path,
-            "before": self._shown(self.before),
-            "after": self._shown(self.after),
+            "before": _shown(self.before, self.secret or self.was_secret),
+            "after": _shown(self.after, self.secret),
         }
-
-    def _shown(self, content: Content) -> str:
-        if content is None:
-            return ""
-        if self.secret:
-            return "(not shown: it holds secrets)\n"
-        return _text(content)
 
 
 class Ledger:
@@ -119,6 +114,10 @@ class Ledger:
     def paths_of(self, runtime: str) -> list[str]:
         return sorted(path for path, entry in self.entries.items() if entry["runtime"] == runtime)
 
+    def secret(self, path: str) -> bool:
+        """Say whether what was last written there holds secrets."""
+        return self.entries.get(path, {}).get("secret", False)
+
     def dump(self) -> bytes:
         return json.dumps(self.entries, indent=1, sort_keys=True).encode()
 
@@ -140,7 +139,8 @@ def look(wanted: Iterable[dict], ledger: Ledger, runtime: str) -> list[Change]:
         # What an admin has made of it since is the admin's.
         if before is not None and ledger.owns(path, before):
             restart = ledger.entries[path]["restart"]
-            changes.append(Change(path, None, restart, before, mtime_ns))
+            was_secret = ledger.secret(path)
+            changes.append(Change(path, None, restart, before, mtime_ns, was_secret=was_secret))
     return changes
 
 
@@ -163,6 +163,7 @@ def _look(file: dict, ledger: Ledger) -> Change:
         ledger.loaded_by(path, mtime_ns),
         file.get("secret", False),
         keys,
+        ledger.secret(path),
     )
 
 
@@ -290,6 +291,7 @@ class Swap:
                 "runtime": runtime,
                 "keys": list(change.keys),
                 "socket": socket if change.restart else "",
+                "secret": change.secret,
             }
         self._save_ledger()
         for change in changes:
@@ -410,6 +412,12 @@ def _sync(directory: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _shown(content: Content, secret: bool) -> str:
+    if content is None:
+        return ""
+    return "(not shown: it holds secrets)\n" if secret else _text(content)
 
 
 def _text(content: bytes | Link) -> str:
