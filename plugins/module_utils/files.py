@@ -36,6 +36,9 @@ class Link(NamedTuple):
 #: What a path holds; None where there is nothing.
 Content = Union[bytes, Link, None]
 
+#: What a diff shows in place of a content that is secret.
+NOT_SHOWN = "(not shown: it holds secrets)\n"
+
 
 @dataclasses.dataclass(frozen=True)
 class Change:
@@ -163,7 +166,8 @@ def _look(file: dict, ledger: Ledger) -> Change:
         ledger.loaded_by(path, mtime_ns),
         file.get("secret", False),
         keys,
-        ledger.secret(path),
+        # What stands in the place of a link to a key may be a key.
+        ledger.secret(path) or (isinstance(after, Link) and isinstance(before, bytes)),
     )
 
 
@@ -417,7 +421,7 @@ def _sync(directory: str) -> None:
 def _shown(content: Content, secret: bool) -> str:
     if content is None:
         return ""
-    return "(not shown: it holds secrets)\n" if secret else _text(content)
+    return NOT_SHOWN if secret else _text(content)
 
 
 def _text(content: bytes | Link) -> str:

@@ -189,6 +189,14 @@ def test_a_secret_is_only_for_root_and_never_shown(tmp_path, node):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_key_where_a_link_shall_be_is_not_shown(tmp_path, node):
+    path = tmp_path / "client.key"
+    path.write_text("private\n")
+    (change,) = node.look(link(path, "/etc/ssl/client.key"))
+    assert "private" not in change.diff["before"]
+    assert change.diff["after"] == "link to /etc/ssl/client.key\n"
+
+
 @pytest.mark.parametrize("after", [[], ["no more secrets\n"]])
 def test_a_secret_that_left_the_spec_is_not_shown_either(tmp_path, node, after):
     path = tmp_path / "proxy.conf"
