@@ -70,7 +70,7 @@ def _differences(path: str, before: str, after: str) -> Iterator[dict]:
         keys
         for keys in dict.fromkeys([*wanted, *found])
         # As text, for Python takes 1 and true for the same.
-        if json.dumps(found.get(keys)) != json.dumps(wanted.get(keys))
+        if _text(found.get(keys)) != _text(wanted.get(keys))
     ]
     for keys in differing:
         secret = any(_is_secret(str(key)) for key in keys)
@@ -81,6 +81,10 @@ def _differences(path: str, before: str, after: str) -> Iterator[dict]:
         }
     if not differing:
         yield {"key": None, "is": SAME_VALUES, "should_be": None}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _is_secret(key: str) -> bool:
