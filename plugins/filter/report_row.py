@@ -77,7 +77,7 @@ _value:
       description: The runtime that the spec asks for; none where it could not be compared.
       type: str
     runtimes:
-      description: The runtimes that run in their own right, best one.
+      description: The runtimes that run in their own right, best one; none if nobody could tell.
       type: list
       elements: dict
       contains:

@@ -48,11 +48,13 @@ def row(name: str, info: dict, plan: dict) -> dict:
     return dict(result, state="drift" if result["drift"] or result["units"] else "ok")
 
 
-def _running(info: dict) -> list[dict]:
+def _running(info: dict) -> list[dict] | None:
+    if "running" not in info:
+        return None
     facts = ("version", "cgroup_driver", "socket_path", "enabled")
     return [
         {"name": name, **{fact: info["runtimes"][name][fact] for fact in facts}}
-        for name in info.get("running", ())
+        for name in info["running"]
     ]
 
 

@@ -56,7 +56,7 @@ def test_tables_in_a_list_are_walked():
 
 
 def test_keys_of_crictl():
-    before, after = ("runtime-endpoint: unix:///{}\ntimeout: 10\n".format(s) for s in "ab")
+    before, after = (f"runtime-endpoint: unix:///{s}\ntimeout: 10\n" for s in "ab")
     assert differences("/etc/crictl.yaml", before, after) == [
         ("runtime-endpoint", "unix:///a", "unix:///b")
     ]

@@ -123,7 +123,7 @@ def test_unreachable_at_first_or_in_between():
 def test_a_node_that_cannot_be_looked_at():
     for info in ({"failed": True, "msg": "no Python"}, {"failed": True}, {}):
         found = row(info, SKIPPED)
-        assert found["state"] == "failed"
+        assert (found["state"], found["runtimes"]) == ("failed", None)
         assert found["error"]
 
 
