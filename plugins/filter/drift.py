@@ -24,8 +24,7 @@ options:
     type: dict
     required: true
 seealso:
-  - plugin: cruntime.node.report_row
-    plugin_type: filter
+  - module: cruntime.node.cruntime_drift
 """
 
 EXAMPLES = r"""
@@ -66,13 +65,15 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.cruntime.node.plugins.plugin_utils import drift
 
 
 def of_result(result):
     try:
-        return drift.of_files(result["diff"])
+        # What a node says is never a template, be it new text made of it.
+        return wrap_var(drift.of_files(result["diff"]))
     except (KeyError, TypeError) as error:
         raise AnsibleFilterError(
             "cruntime.node.drift needs what cruntime_enable returned, with its diff"

@@ -11,46 +11,53 @@ from typing import Any
 from ansible_collections.cruntime.node.plugins.plugin_utils import drift
 
 
-def row(name: str, info: dict, plan: dict) -> dict:
+def summed_up(info: dict, plan: dict | None) -> dict:
     """Sum up one node.
 
-    :param info: what cruntime_info returned, if only that the node can't be reached.
-    :param plan: what cruntime_enable returned in check mode; skipped where there is no spec.
-    :return: all keys are always there; the values that nobody could tell are None or empty.
+    :param info: what cruntime_info returned, if only that it failed.
+    :param plan: what cruntime_enable returned in check mode; None where there is no spec.
+    :return: all keys are always there; what nobody could tell is None or empty.
     """
-    result: dict[str, Any] = {
-        "name": name,
-        "state": "ok",
-        "error": None,
-        "runtimes": _running(info),
-        "spec_runtime": plan.get("runtime"),
-        "drift": [],
-        "units": [],
-    }
-    if info.get("unreachable") or plan.get("unreachable"):
-        return dict(result, state="unreachable", error=_words(info, plan))
     if "runtimes" not in info:
-        return dict(result, state="failed", error=_words(info))
-    if plan.get("skipped"):
-        return dict(result, state="unspecified")
+        return _node("failed", error=_words(info))
+    runtimes = _running(info)
+    if plan is None:
+        return _node("unspecified", runtimes=runtimes)
     if "runtime" not in plan:
-        return dict(result, state="failed", error=_words(plan))
-    result["drift"] = _of_the_running(info, plan) + drift.of_files(plan["diff"])
-    result["units"] = [
-        {
-            "name": unit["name"],
-            "is": _unit_state(unit["before"]),
-            "should_be": _unit_state(unit["after"]),
-            "why": unit["why"],
-        }
-        for unit in plan["units"]
-    ]
-    return dict(result, state="drift" if result["drift"] or result["units"] else "ok")
+        return _node("failed", runtimes=runtimes, error=_words(plan))
+    differences = _of_the_running(info, plan) + drift.of_files(plan["diff"])
+    return _node(
+        "drift" if differences or plan["units"] else "ok",
+        runtimes=runtimes,
+        spec_runtime=plan["runtime"],
+        drift=differences,
+        units=[
+            {
+                "name": unit["name"],
+                "is": _unit_state(unit["before"]),
+                "should_be": _unit_state(unit["after"]),
+                "why": unit["why"],
+            }
+            for unit in plan["units"]
+        ],
+    )
 
 
-def _running(info: dict) -> list[dict] | None:
-    if "running" not in info:
-        return None
+def unreachable(words: str) -> dict:
+    """Say of a node that it can't be reached.
+
+    :param words: why.
+    :return: a dict like that of C(summed_up).
+    """
+    return _node("unreachable", error=drift.scrubbed(words))
+
+
+def _node(state: str, **known: Any) -> dict:
+    nothing = {"error": None, "spec_runtime": None, "runtimes": None, "drift": [], "units": []}
+    return {"state": state, **nothing, **known}
+
+
+def _running(info: dict) -> list[dict]:
     facts = ("version", "cgroup_driver", "socket_path", "enabled")
     return [
         {"name": name, **{fact: info["runtimes"][name][fact] for fact in facts}}
@@ -71,8 +78,5 @@ def _unit_state(unit: dict) -> str:
     return f"{'active' if unit['active'] else 'inactive'}, {boot}"
 
 
-def _words(*results: dict) -> str:
-    return next(
-        (drift.scrubbed(str(result["msg"])) for result in results if result.get("msg")),
-        "it failed without a word",
-    )
+def _words(result: dict) -> str:
+    return drift.scrubbed(str(result.get("msg") or "it failed without a word"))

@@ -30,15 +30,12 @@ PLAN = {
     "units": [],
     "diff": [],
 }
-SKIPPED = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
-UNREACHABLE = {"unreachable": True, "msg": "ssh: connect to host 192.0.2.1 port 22: timed out"}
-KEYS = {"name", "state", "error", "runtimes", "spec_runtime", "drift", "units"}
+KEYS = {"state", "error", "runtimes", "spec_runtime", "drift", "units"}
 
 
 def row(info=INFO, plan=PLAN):
-    result = report.row("node-1", info, plan)
+    result = report.summed_up(info, plan)
     assert set(result) == KEYS
-    assert result["name"] == "node-1"
     json.dumps(result, allow_nan=False)
     return result
 
@@ -101,7 +98,7 @@ def test_the_running_runtime_says_otherwise():
 
 
 def test_no_spec():
-    found = row(plan=SKIPPED)
+    found = row(plan=None)
     assert (found["state"], found["spec_runtime"]) == ("unspecified", None)
     assert found["runtimes"][0]["name"] == "containerd"
 
@@ -111,18 +108,19 @@ def test_no_runtime():
     found = row(info, {"failed": True, "msg": "containerd is not installed on this node"})
     assert (found["state"], found["runtimes"]) == ("failed", [])
     assert found["error"] == "containerd is not installed on this node"
-    assert row(info, SKIPPED)["state"] == "unspecified"
+    assert row(info, None)["state"] == "unspecified"
 
 
-def test_unreachable_at_first_or_in_between():
-    for info, plan in ((UNREACHABLE, SKIPPED), (INFO, UNREACHABLE)):
-        found = row(info, plan)
-        assert (found["state"], found["error"]) == ("unreachable", UNREACHABLE["msg"])
+def test_unreachable():
+    found = report.unreachable("ssh: http://me:hunter2@h timed out")
+    assert set(found) == KEYS
+    assert (found["state"], found["runtimes"]) == ("unreachable", None)
+    assert found["error"] == "ssh: http://(not shown)@h timed out"
 
 
 def test_a_node_that_cannot_be_looked_at():
     for info in ({"failed": True, "msg": "no Python"}, {"failed": True}, {}):
-        found = row(info, SKIPPED)
+        found = row(info, None)
         assert (found["state"], found["runtimes"]) == ("failed", None)
         assert found["error"]
 

@@ -1,68 +1,72 @@
+#!/usr/bin/python
 # -*- coding: utf-8 -*-
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a report says of one node."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: report_row
-short_description: Sum up a node for a report
+module: cruntime_drift
+short_description: Tell how far a node is from its spec
 version_added: 0.1.0
-author: The cruntime.node contributors (@cruntime)
+author:
+  - The cruntime.node contributors (@cruntime)
 description:
-  - Sums up what M(cruntime.node.cruntime_info), and M(cruntime.node.cruntime_enable) in check
-    mode, returned for a node, be it that they failed or that the node can't be reached.
-  - It is what the playbook P(cruntime.node.report#playbook) makes each of its rows of.
-positional: info, plan
+  - Reads what container runtimes the node runs, and which keys of their files and which units are
+    not as the spec says. Changes nothing on the node.
+  - It does not fail for a node that can't be reached, has no runtime or can't do what its spec
+    says. That is what it tells of this node.
+  - Secrets are not among the values, and a file that holds secrets, or that can't be read as what
+    it should be, only differs as a whole. A value is hidden where its key has a telling name, such
+    as C(password), C(auth) or C(token), and so is the user in a URL.
 options:
-  _input:
-    description: The node's name.
-    type: str
-    required: true
-  info:
-    description: What M(cruntime.node.cruntime_info) returned.
+  spec:
+    description:
+      - The options of M(cruntime.node.cruntime_enable), which is run with them in check mode.
+      - If not given, the node is only looked at.
     type: dict
-    required: true
-  plan:
-    description: >-
-      What M(cruntime.node.cruntime_enable) returned in check mode; a skipped task means that the
-      node has no spec.
-    type: dict
-    required: true
+requirements:
+  - tomlkit (Python library, on the controller only)
+  - systemd
+  - root privileges (use C(become))
+attributes:
+  check_mode:
+    description: Can run in check mode, where it does the same.
+    support: full
+  diff_mode:
+    description: Has nothing to show, since it changes nothing.
+    support: none
+  platform:
+    description: Linux distributions that systemd runs.
+    support: full
+    platforms: posix
 seealso:
-  - plugin: cruntime.node.drift
-    plugin_type: filter
+  - module: cruntime.node.cruntime_enable
+  - module: cruntime.node.cruntime_info
 """
 
 EXAMPLES = r"""
-- name: Look at the node
-  cruntime.node.cruntime_info:
-  register: info
-  ignore_errors: true
-  ignore_unreachable: true
-
 - name: Compare the node with its spec
-  cruntime.node.cruntime_enable:
-    runtime: containerd
-  check_mode: true
-  register: plan
-  ignore_errors: true
-  ignore_unreachable: true
+  cruntime.node.cruntime_drift:
+    spec:
+      runtime: containerd
+      cgroup_driver: systemd
+  register: compared
 
-- name: Say how it stands
+- name: Say which keys differ
   ansible.builtin.debug:
-    msg: "{{ inventory_hostname | cruntime.node.report_row(info, plan) }}"
+    var: compared.node.drift
 """
 
 RETURN = r"""
-_value:
-  description: The row. All of its keys are always there.
+node:
+  description: How the node stands. All keys are always there.
+  returned: success
   type: dict
   contains:
     name:
-      description: The node's name.
+      description: Its name in the inventory.
       type: str
     state:
       description: >-
@@ -97,11 +101,22 @@ _value:
           description: Whether it comes up at boot.
           type: bool
     drift:
-      description: >-
-        What differs, as P(cruntime.node.drift#filter) tells it, and with no file what the running
-        runtime itself says.
+      description: What differs, as P(cruntime.node.drift#filter) tells it, key by key.
       type: list
       elements: dict
+      contains:
+        file:
+          description: The file; none for what the running runtime itself says.
+          type: str
+        key:
+          description: The key, dotted, as one would write it in TOML; none for the file as a whole.
+          type: str
+        is:
+          description: The value on the node, of any type; none where there is no such key.
+          type: raw
+        should_be:
+          description: The value that the spec asks for; none where there shall be no such key.
+          type: raw
     units:
       description: The systemd units that are not as they should be.
       type: list
@@ -135,14 +150,9 @@ _value:
         key: cgroup_driver
         is: cgroupfs
         should_be: systemd
-    units: []
+    units:
+      - name: containerd.service
+        is: active, enabled
+        should_be: active, enabled
+        why: /etc/containerd/config.toml is newer than the running process
 """
-
-from ansible_collections.cruntime.node.plugins.plugin_utils import report
-
-
-class FilterModule:
-    """The filter, by its name."""
-
-    def filters(self):
-        return {"report_row": report.row}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.cruntime.node.plugins.filter import drift, report_row
+from ansible_collections.cruntime.node.plugins.filter import drift
 
 
 def test_drift():
@@ -20,8 +20,3 @@ def test_drift():
     for result in ({}, {"diff": [{}]}, None, "text"):
         with pytest.raises(AnsibleFilterError, match="cruntime_enable"):
             of_result(result)
-
-
-def test_report_row():
-    row = report_row.FilterModule().filters()["report_row"]
-    assert row("n", {"unreachable": True, "msg": "gone"}, {"skipped": True})["error"] == "gone"
