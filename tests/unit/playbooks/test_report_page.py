@@ -259,7 +259,7 @@ def test_contrast(page, scheme):
     assert (sum(map(int, re.findall("[0-9]+", background))) < 384) == (scheme == "dark")
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280])
+@pytest.mark.parametrize("width", [320, 768, 1260, 1280])
 def test_nothing_is_wider_than_the_screen(page, width):
     page.show_as(width, 800, phone=width < 1000)
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")

@@ -33,7 +33,12 @@ PLAN = {
 KEYS = {"state", "error", "runtimes", "spec_runtime", "drift", "units"}
 
 
-def row(info=INFO, plan=PLAN):
+def row(**plan):
+    """Sum up a node that runs, with this in its plan."""
+    return summed_up(INFO, {**PLAN, **plan})
+
+
+def summed_up(info, plan):
     result = report.summed_up(info, plan)
     assert set(result) == KEYS
     json.dumps(result, allow_nan=False)
@@ -59,11 +64,8 @@ def test_files_and_units_that_differ():
     path = "/etc/containerd/config.toml"
     why = f"{path} changed"
     found = row(
-        plan={
-            **PLAN,
-            "units": [{"name": "containerd.service", "before": up, "after": up, "why": why}],
-            "diff": [{"after_header": path, "before": "a = 1", "after": "a = 2"}],
-        }
+        units=[{"name": "containerd.service", "before": up, "after": up, "why": why}],
+        diff=[{"after_header": path, "before": "a = 1", "after": "a = 2"}],
     )
     assert found["state"] == "drift"
     assert found["drift"] == [{"file": path, "key": "a", "is": 1, "should_be": 2}]
@@ -83,32 +85,32 @@ def test_files_and_units_that_differ():
 def test_a_unit_alone_is_drift_too(before, words):
     after = {"active": True, "enabled": True, "masked": False}
     unit = {"name": "docker.service", "before": before, "after": after, "why": "asked for"}
-    found = row(plan={**PLAN, "units": [unit]})
+    found = row(units=[unit])
     assert (found["state"], found["units"][0]["is"]) == ("drift", words)
 
 
 def test_the_running_runtime_says_otherwise():
-    found = row(plan={**PLAN, "cgroup_driver": "cgroupfs"})
+    found = row(cgroup_driver="cgroupfs")
     assert found["state"] == "drift"
     assert found["drift"] == [
         {"file": None, "key": "cgroup_driver", "is": "systemd", "should_be": "cgroupfs"}
     ]
     # Nobody asks a runtime that shall be disabled.
-    assert row(plan={**PLAN, "cgroup_driver": None})["state"] == "ok"
+    assert row(cgroup_driver=None)["state"] == "ok"
 
 
 def test_no_spec():
-    found = row(plan=None)
+    found = summed_up(INFO, None)
     assert (found["state"], found["spec_runtime"]) == ("unspecified", None)
     assert found["runtimes"][0]["name"] == "containerd"
 
 
 def test_no_runtime():
     info = {"runtimes": {"containerd": ABSENT, "docker": ABSENT}, "running": []}
-    found = row(info, {"failed": True, "msg": "containerd is not installed on this node"})
+    found = summed_up(info, {"failed": True, "msg": "containerd is not installed on this node"})
     assert (found["state"], found["runtimes"]) == ("failed", [])
     assert found["error"] == "containerd is not installed on this node"
-    assert row(info, None)["state"] == "unspecified"
+    assert summed_up(info, None)["state"] == "unspecified"
 
 
 def test_unreachable():
@@ -120,11 +122,11 @@ def test_unreachable():
 
 def test_a_node_that_cannot_be_looked_at():
     for info in ({"failed": True, "msg": "no Python"}, {"failed": True}, {}):
-        found = row(info, None)
+        found = summed_up(info, None)
         assert (found["state"], found["runtimes"]) == ("failed", None)
         assert found["error"]
 
 
 def test_no_secret_in_an_error():
     plan = {"failed": True, "msg": "proxy http://me:hunter2@proxy:3128 does not answer"}
-    assert "hunter2" not in str(row(plan=plan))
+    assert "hunter2" not in str(summed_up(INFO, plan))
