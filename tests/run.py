@@ -120,7 +120,7 @@ class Stage:
 def lint(stage: Stage) -> Tally:
     """Style of the Python code, and of the playbooks."""
     return stage.check("ruff", "check", ".") + stage.check(
-        "ansible-lint", "--offline", "--strict", MOLECULE, ROOT / "examples"
+        "ansible-lint", "--offline", "--strict", MOLECULE, ROOT / "examples", ROOT / "playbooks"
     )
 
 

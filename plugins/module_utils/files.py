@@ -36,6 +36,9 @@ class Link(NamedTuple):
 #: What a path holds; None where there is nothing.
 Content = Union[bytes, Link, None]
 
+#: What a diff shows in place of a content that is secret.
+NOT_SHOWN = "(not shown: it holds secrets)\n"
+
 
 @dataclasses.dataclass(frozen=True)
 class Change:
@@ -46,8 +49,8 @@ class Change:
     :param before: None where there is no file.
     :param mtime_ns: its last change in nanoseconds since the epoch, None where there is no file.
     :param loaded_by: the process that has read it by a reload since, 0 for none.
-    :param secret: nobody but root may read it.
-    :param hidden: no output shows it, because it holds secrets now or did before.
+    :param secret: nobody but root may read it, and no output shows it.
+    :param hidden: no output shows what it held before: that was, or may have been, secret.
     :param keys: of a file that is shared with others, the keys that are ours.
     :param unit: the unit that reads it, empty for the runtime's own service.
     """
@@ -73,16 +76,9 @@ class Change:
         return {
             "before_header": self.path,
             "after_header": self.path,
-            "before": self._shown(self.before),
-            "after": self._shown(self.after),
+            "before": _shown(self.before, self.secret or self.hidden),
+            "after": _shown(self.after, self.secret),
         }
-
-    def _shown(self, content: Content) -> str:
-        if content is None:
-            return ""
-        if self.hidden:
-            return "(not shown: it holds secrets)\n"
-        return _text(content)
 
 
 class Ledger:
@@ -178,7 +174,8 @@ def _look(file: dict, ledger: Ledger) -> Change:
         mtime_ns,
         ledger.loaded_by(path, mtime_ns),
         secret,
-        secret or ledger.secret(path),
+        # What stands in the place of a link to a key may be a key.
+        ledger.secret(path) or (isinstance(after, Link) and isinstance(before, bytes)),
         keys,
         file.get("unit", ""),
     )
@@ -442,6 +439,12 @@ def _sync(directory: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _shown(content: Content, secret: bool) -> str:
+    if content is None:
+        return ""
+    return NOT_SHOWN if secret else _text(content)
 
 
 def _text(content: bytes | Link) -> str:

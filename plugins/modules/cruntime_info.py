@@ -91,6 +91,14 @@ runtimes:
       cgroup_driver: systemd
       kubelet_options:
         container-runtime-endpoint: unix:///run/containerd/containerd.sock
+running:
+  description: >-
+    The names of the runtimes that run, but for one that runs only because another one needs it,
+    such as containerd under Docker.
+  returned: success
+  type: list
+  elements: str
+  sample: [containerd]
 cgroup_version:
   description: V(1) or V(2); a node with both hierarchies counts as V(1).
   returned: success
@@ -105,6 +113,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
+    in_their_own_right,
     recall_sockets,
     runtimes,
 )
@@ -117,7 +126,7 @@ def main():
         result = look(module)
     except CruntimeError as error:
         module.fail_json(msg=str(error), **error.facts)
-    module.exit_json(changed=False, cgroup_version=cgroup_version(), runtimes=result)
+    module.exit_json(changed=False, cgroup_version=cgroup_version(), **result)
 
 
 def look(module):
@@ -125,7 +134,10 @@ def look(module):
     known = runtimes(runner)
     recall_sockets(known, Ledger())
     units = Services(runner).look(name for runtime in known.values() for name in runtime.all_units)
-    return {name: describe(module, runtime, units) for name, runtime in known.items()}
+    return {
+        "runtimes": {name: describe(module, runtime, units) for name, runtime in known.items()},
+        "running": [runtime.name for runtime in in_their_own_right(known, units)],
+    }
 
 
 def describe(module, runtime, units):

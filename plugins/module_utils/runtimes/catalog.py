@@ -44,15 +44,13 @@ def running(runner: Runner, services: Services, name: str | None = None) -> Runt
 
 def choose(known: dict[str, Runtime], units: dict[str, Unit], name: str | None = None) -> Runtime:
     """Pick from what was seen, see C(running)."""
-    active = [runtime for runtime in known.values() if runtime.active(units)]
     if name is not None:
-        if known[name] not in active:
+        if not known[name].active(units):
             raise NotRunningError(
                 f"{known[name].label} is not running on this node: enable it with cruntime_enable"
             )
         return known[name]
-    needed = {unit for runtime in active for unit in plan.needed_by(runtime.units, units)}
-    chosen = [runtime for runtime in active if not needed.issuperset(runtime.services)]
+    chosen = in_their_own_right(known, units)
     if not chosen:
         raise NotRunningError(
             "no container runtime is running on this node: enable one with cruntime_enable"
@@ -61,3 +59,10 @@ def choose(known: dict[str, Runtime], units: dict[str, Unit], name: str | None =
         names = " and ".join(runtime.label for runtime in chosen)
         raise NotRunningError(f"{names} are running on this node: say which by the option runtime")
     return chosen[0]
+
+
+def in_their_own_right(known: dict[str, Runtime], units: dict[str, Unit]) -> list[Runtime]:
+    """Return the runtimes that run, but for those that run because another one needs them."""
+    active = [runtime for runtime in known.values() if runtime.active(units)]
+    needed = {unit for runtime in active for unit in plan.needed_by(runtime.units, units)}
+    return [runtime for runtime in active if not needed.issuperset(runtime.services)]

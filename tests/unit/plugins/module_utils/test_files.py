@@ -207,6 +207,29 @@ def test_what_was_secret_is_not_shown_when_it_goes(tmp_path, node, after):
     assert "nothing secret" in str(node.look()[0].diff)
 
 
+def test_a_key_where_a_link_shall_be_is_not_shown(tmp_path, node):
+    path = tmp_path / "client.key"
+    path.write_text("private\n")
+    (change,) = node.look(link(path, "/etc/ssl/client.key"))
+    assert "private" not in change.diff["before"]
+    assert change.diff["after"] == "link to /etc/ssl/client.key\n"
+
+
+@pytest.mark.parametrize("after", [[], ["no more secrets\n"]])
+def test_a_secret_that_left_the_spec_is_not_shown_either(tmp_path, node, after):
+    path = tmp_path / "proxy.conf"
+    node.apply(wanted(path, "password\n", secret=True))
+    (change,) = node.look(*(wanted(path, content) for content in after))
+    assert change.changed
+    assert "password" not in change.diff["before"]
+    assert change.diff["after"] == "".join(after)
+    # A secret that an admin has put in its place is one too.
+    path.write_text("hunter1\n")
+    assert "hunter1" not in str([change.diff for change in node.look(wanted(path, "new\n"))])
+    node.apply(wanted(path, "open\n"))
+    assert node.look(wanted(path, "new\n"))[0].diff["before"] == "open\n"
+
+
 def test_a_reload_is_remembered_for_this_state_of_the_file(tmp_path, node):
     path = tmp_path / "daemon.json"
     node.apply(wanted(path, "{}\n"))

@@ -1,0 +1,61 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compares a node with its spec. Never fails for the node's sake: that, too, is an answer."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.unsafe_proxy import wrap_var
+
+from ansible_collections.cruntime.node.plugins.plugin_utils import report
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec({"spec": {"type": "dict"}})
+        try:
+            info = self._look(task_vars)
+            plan = self._compare(options["spec"], task_vars) if "runtimes" in info else {}
+        except AnsibleConnectionFailure as error:
+            node = report.unreachable(str(error))
+        else:
+            node = report.summed_up(info, plan)
+        # What a node says is never a template, be it new text made of it.
+        node = wrap_var({"name": task_vars["inventory_hostname"], **node})
+        return {"changed": False, "node": node}
+
+    def _look(self, task_vars):
+        return self._outcome(
+            lambda: self._execute_module("cruntime.node.cruntime_info", {}, task_vars=task_vars)
+        )
+
+    def _compare(self, spec, task_vars):
+        if spec is None:
+            return None
+        task = self._task.copy()
+        task.args = spec
+        task.check_mode = True
+        enable = self._shared_loader_obj.action_loader.get(
+            "cruntime.node.cruntime_enable",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        return self._outcome(lambda: enable.run(task_vars=task_vars))
+
+    def _outcome(self, run):
+        try:
+            return run()
+        except AnsibleConnectionFailure:
+            raise
+        except AnsibleError as error:
+            return {"failed": True, "msg": str(error)}

@@ -1,0 +1,82 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sums up a node for the report: what it runs, and how that differs from its spec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.cruntime.node.plugins.plugin_utils import drift
+
+
+def summed_up(info: dict, plan: dict | None) -> dict:
+    """Sum up one node.
+
+    :param info: what cruntime_info returned, if only that it failed.
+    :param plan: what cruntime_enable returned in check mode; None where there is no spec.
+    :return: all keys are always there; what nobody could tell is None or empty.
+    """
+    if "runtimes" not in info:
+        return _node("failed", error=_words(info))
+    runtimes = _running(info)
+    if plan is None:
+        return _node("unspecified", runtimes=runtimes)
+    if "runtime" not in plan:
+        return _node("failed", runtimes=runtimes, error=_words(plan))
+    differences = _of_the_running(info, plan) + drift.of_files(plan["diff"])
+    return _node(
+        "drift" if differences or plan["units"] else "ok",
+        runtimes=runtimes,
+        spec_runtime=plan["runtime"],
+        drift=differences,
+        units=[
+            {
+                "name": unit["name"],
+                "is": _unit_state(unit["before"]),
+                "should_be": _unit_state(unit["after"]),
+                "why": unit["why"],
+            }
+            for unit in plan["units"]
+        ],
+    )
+
+
+def unreachable(words: str) -> dict:
+    """Say of a node that it can't be reached.
+
+    :param words: why.
+    :return: a dict like that of C(summed_up).
+    """
+    return _node("unreachable", error=drift.scrubbed(words))
+
+
+def _node(state: str, **known: Any) -> dict:
+    nothing = {"error": None, "spec_runtime": None, "runtimes": None, "drift": [], "units": []}
+    return {"state": state, **nothing, **known}
+
+
+def _running(info: dict) -> list[dict]:
+    facts = ("version", "cgroup_driver", "socket_path", "enabled")
+    return [
+        {"name": name, **{fact: info["runtimes"][name][fact] for fact in facts}}
+        for name in info["running"]
+    ]
+
+
+def _of_the_running(info: dict, plan: dict) -> list[dict]:
+    """Tell what the running runtime itself says that its files may not: a drop-in can overrule."""
+    driver, wanted = info["runtimes"][plan["runtime"]]["cgroup_driver"], plan["cgroup_driver"]
+    if driver is None or wanted in (None, driver):
+        return []
+    return [{"file": None, "key": "cgroup_driver", "is": driver, "should_be": wanted}]
+
+
+def _unit_state(unit: dict) -> str:
+    boot = "masked" if unit["masked"] else "enabled" if unit["enabled"] else "disabled"
+    return f"{'active' if unit['active'] else 'inactive'}, {boot}"
+
+
+def _words(result: dict) -> str:
+    return drift.scrubbed(str(result.get("msg") or "it failed without a word"))

@@ -1,0 +1,108 @@
+"""The playbook that reports how far a fleet is from its specs."""
+
+import json
+import subprocess
+
+import pytest
+
+# Nothing listens on this port.
+GHOST = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+SECRET = "hunter2"
+FACTS = ("version", "cgroup_driver", "socket_path", "enabled")
+LOG_LEVELS = ("debug.level", "crio.runtime.log_level", "log-level")
+
+
+@pytest.fixture
+def report(tmp_path):
+    """A function that runs the playbook on hosts and returns its rows, by name, and its page."""
+
+    def run(hosts, *flags):
+        inventory = tmp_path / "hosts.json"
+        inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
+        folder = tmp_path / "report"
+        command = ["ansible-playbook", "--inventory", str(inventory), "cruntime.node.report"]
+        command += ["--extra-vars", json.dumps({"report_dir": str(folder)}), *flags]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        data, page = (folder / name for name in ("report.json", "report.html"))
+        texts = data.read_text(), page.read_text()
+        assert SECRET not in "".join((done.stdout, done.stderr, *texts))
+        assert "changed=1" not in done.stdout
+        for path in (data, page):
+            path.unlink()
+        return {row["name"]: row for row in json.loads(texts[0])["nodes"]}, texts[1]
+
+    return run
+
+
+@pytest.fixture
+def hosts(node, spec, info):
+    """One node by several names, each with a spec of its own, and one that is not there."""
+    variables = node.ansible.get_variables()
+    # The nodes are reached as root, and have no sudo.
+    reached = {"ansible_host": variables["inventory_hostname"], "ansible_become": False}
+    reached.update((key, variables[key]) for key in variables if key.startswith("ansible_"))
+    reached.pop("ansible_facts", None)
+    absent = [name for name, facts in info.items() if not facts["installed"]]
+    far = {"log_level": "debug", "proxy": {"http": f"http://me:{SECRET}@proxy.local:3128"}}
+    return {
+        "as-specified": {**reached, "runtime_spec": spec},
+        "drifted": {**reached, "runtime_spec": {**spec, **far}},
+        "wrong": {**reached, "runtime_spec": {**spec, "log_level": "shout"}},
+        "unspecified": reached,
+        "ghost": {**GHOST, "runtime_spec": spec},
+        **{f"no-{name}": {**reached, "runtime_spec": {"runtime": name}} for name in absent},
+    }
+
+
+@pytest.fixture
+def info(node, run_module):
+    return run_module(node, "cruntime.node.cruntime_info")["runtimes"]
+
+
+def check_states(rows):
+    absent = [name for name in rows if name.startswith("no-")]
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "as-specified": "ok",
+        "drifted": "drift",
+        "wrong": "failed",
+        "unspecified": "unspecified",
+        "ghost": "unreachable",
+        **dict.fromkeys(absent, "failed"),
+    }
+    assert "shout" in rows["wrong"]["error"]
+    for name in absent:
+        assert "is not installed" in rows[name]["error"]
+
+
+def check_runtime(row, runtime, facts):
+    (running,) = row["runtimes"]
+    assert running == {"name": runtime.name, **{key: facts[key] for key in FACTS}}
+
+
+def check_drift(row, runtime):
+    drift = {item["file"]: item for item in row["drift"]}
+    level = drift.pop(runtime.config)
+    assert level["key"] in LOG_LEVELS
+    assert (level["is"], level["should_be"]) == (None, "debug")
+    ((path, proxy),) = drift.items()
+    assert path.endswith("50-cruntime-proxy.conf")
+    assert (proxy["key"], proxy["is"], proxy["should_be"]) == (None, None, "(not shown)")
+    assert [unit["name"] for unit in row["units"]] == [runtime.service]
+
+
+@pytest.mark.once
+def test_the_report_has_a_row_for_every_node(runtime, snapshot, hosts, info, report):
+    before = snapshot()
+    rows, page = report(hosts)
+    assert list(rows) == list(hosts)
+    assert all(name in page for name in hosts)
+    check_states(rows)
+    for name in ("as-specified", "drifted", "wrong", "unspecified"):
+        check_runtime(rows[name], runtime, info[runtime.name])
+    check_drift(rows["drifted"], runtime)
+    # Check mode writes the report too, and a diff that is asked for shows no secret.
+    assert report({"drifted": hosts["drifted"]}, "--check", "--diff")[0] == {
+        "drifted": rows["drifted"]
+    }
+    assert snapshot() == before

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of the report's page share."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import jinja2
+import pytest
+
+from ansible_collections.cruntime.node.tests.unit.playbooks import chromium
+
+TEMPLATES = pathlib.Path(__file__).resolve().parents[3] / "playbooks" / "templates"
+
+
+@pytest.fixture(scope="session")
+def rendered():
+    """A function that renders the page of a report, with the settings of Ansible's template."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    template = environment.get_template("report.html.j2")
+    return lambda report: template.render(cruntime_report=report)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A page of a headless Chromium; none means a skip, or a failure if required."""
+    if not chromium.find():
+        reason = f"no Chromium here: none of {', '.join(chromium.NAMES)}"
+        if "chromium" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with chromium.page(str(tmp_path_factory.mktemp("profile"))) as page:
+        yield page

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever a node says, the page holds it as data and never as markup."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+HOSTILE = st.sampled_from(
+    ["</script>", "<!--", "<script>", "]]>", "\u2028", "\u2029", "{{ 1 }}", "{% raw %}", "'", "\\"]
+)
+TEXT = st.lists(HOSTILE | st.text(max_size=4), max_size=4).map("".join)
+
+
+class Reader(html.parser.HTMLParser):
+    """Reads the report out of a page, and counts its tags."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.report, self._inside = [], "", False
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self._inside = ("id", "report") in attrs
+
+    def handle_endtag(self, tag):
+        self._inside = False
+
+    def handle_data(self, data):
+        if self._inside:
+            self.report += data
+
+
+EMPTY = {"generated": "2026-01-01T00:00:00Z", "nodes": []}
+
+
+@given(name=TEXT, key=TEXT, value=TEXT)
+def test_the_page_holds_what_the_report_holds(rendered, name, key, value):
+    node = {"name": name, "drift": [{"key": key, "is": value, key: value}]}
+    report = {**EMPTY, "nodes": [node]}
+    page = rendered(report)
+    read = Reader(page)
+    assert json.loads(read.report) == report
+    assert read.tags == Reader(rendered(EMPTY)).tags
+    # Less than Python's parser knows is no excuse: what a browser could take for markup.
+    assert not set("<>&\u2028\u2029") & set(read.report)
+
+
+def test_the_page_needs_nothing_from_anywhere(rendered):
+    page = rendered(EMPTY)
+    assert "default-src 'none'" in page
+    for word in ("src=", "href=", "@import", "url(", "fetch(", "innerHTML", "eval("):
+        assert word not in page

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a node is summed up, whatever became of the two tasks that read it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.plugin_utils import report
+
+CONTAINERD = {
+    "installed": True,
+    "version": "1.7.24",
+    "active": True,
+    "enabled": True,
+    "socket_path": "/run/containerd/containerd.sock",
+    "cri_endpoint": "unix:///run/containerd/containerd.sock",
+    "cgroup_driver": "systemd",
+    "kubelet_options": {},
+}
+ABSENT = {**CONTAINERD, "installed": False, "version": None, "active": False, "enabled": False}
+INFO = {"runtimes": {"containerd": CONTAINERD, "docker": ABSENT}, "running": ["containerd"]}
+PLAN = {
+    "changed": False,
+    "runtime": "containerd",
+    "cgroup_driver": "systemd",
+    "units": [],
+    "diff": [],
+}
+KEYS = {"state", "error", "runtimes", "spec_runtime", "drift", "units"}
+
+
+def row(**plan):
+    """Sum up a node that runs, with this in its plan."""
+    return summed_up(INFO, {**PLAN, **plan})
+
+
+def summed_up(info, plan):
+    result = report.summed_up(info, plan)
+    assert set(result) == KEYS
+    json.dumps(result, allow_nan=False)
+    return result
+
+
+def test_a_node_as_its_spec_says():
+    found = row()
+    assert (found["state"], found["error"], found["spec_runtime"]) == ("ok", None, "containerd")
+    assert found["runtimes"] == [
+        {
+            "name": "containerd",
+            "version": "1.7.24",
+            "cgroup_driver": "systemd",
+            "socket_path": "/run/containerd/containerd.sock",
+            "enabled": True,
+        }
+    ]
+
+
+def test_files_and_units_that_differ():
+    up = {"active": True, "enabled": True, "masked": False}
+    path = "/etc/containerd/config.toml"
+    why = f"{path} changed"
+    found = row(
+        units=[{"name": "containerd.service", "before": up, "after": up, "why": why}],
+        diff=[{"after_header": path, "before": "a = 1", "after": "a = 2"}],
+    )
+    assert found["state"] == "drift"
+    assert found["drift"] == [{"file": path, "key": "a", "is": 1, "should_be": 2}]
+    state = "active, enabled"
+    assert found["units"] == [
+        {"name": "containerd.service", "is": state, "should_be": state, "why": why}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ({"active": False, "enabled": True, "masked": True}, "inactive, masked"),
+        ({"active": True, "enabled": False, "masked": False}, "active, disabled"),
+    ],
+)
+def test_a_unit_alone_is_drift_too(before, words):
+    after = {"active": True, "enabled": True, "masked": False}
+    unit = {"name": "docker.service", "before": before, "after": after, "why": "asked for"}
+    found = row(units=[unit])
+    assert (found["state"], found["units"][0]["is"]) == ("drift", words)
+
+
+def test_the_running_runtime_says_otherwise():
+    found = row(cgroup_driver="cgroupfs")
+    assert found["state"] == "drift"
+    assert found["drift"] == [
+        {"file": None, "key": "cgroup_driver", "is": "systemd", "should_be": "cgroupfs"}
+    ]
+    # Nobody asks a runtime that shall be disabled.
+    assert row(cgroup_driver=None)["state"] == "ok"
+
+
+def test_no_spec():
+    found = summed_up(INFO, None)
+    assert (found["state"], found["spec_runtime"]) == ("unspecified", None)
+    assert found["runtimes"][0]["name"] == "containerd"
+
+
+def test_no_runtime():
+    info = {"runtimes": {"containerd": ABSENT, "docker": ABSENT}, "running": []}
+    found = summed_up(info, {"failed": True, "msg": "containerd is not installed on this node"})
+    assert (found["state"], found["runtimes"]) == ("failed", [])
+    assert found["error"] == "containerd is not installed on this node"
+    assert summed_up(info, None)["state"] == "unspecified"
+
+
+def test_unreachable():
+    found = report.unreachable("ssh: http://me:hunter2@h timed out")
+    assert set(found) == KEYS
+    assert (found["state"], found["runtimes"]) == ("unreachable", None)
+    assert found["error"] == "ssh: http://(not shown)@h timed out"
+
+
+def test_a_node_that_cannot_be_looked_at():
+    for info in ({"failed": True, "msg": "no Python"}, {"failed": True}, {}):
+        found = summed_up(info, None)
+        assert (found["state"], found["runtimes"]) == ("failed", None)
+        assert found["error"]
+
+
+def test_no_secret_in_an_error():
+    plan = {"failed": True, "msg": "proxy http://me:hunter2@proxy:3128 does not answer"}
+    assert "hunter2" not in str(summed_up(INFO, plan))
