@@ -11,6 +11,7 @@ import re
 import shutil
 import time
 
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import OciRuntime
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -20,6 +21,7 @@ DROP_IN_DIR = "/etc/crio/crio.conf.d"
 DROP_IN_PATH = f"{DROP_IN_DIR}/50-cruntime.conf"
 # Kept in memory by CRI-O, unlike by podman.
 REGISTRIES_PATH = "/etc/containers/registries.conf.d/50-cruntime.conf"
+_HANDLERS = "crio.runtime.runtimes."
 # More than enough for a reload, in seconds.
 _RELOAD_TIME = 3
 # What CRI-O takes over on SIGHUP, in every version since 1.28.
@@ -101,6 +103,9 @@ class Crio(Runtime):
     def cgroup_driver(self) -> str:
         return parse_cgroup_driver(self._status("config"))
 
+    def oci_runtimes(self) -> dict[str, OciRuntime | None]:
+        return parse_oci_runtimes(self._status("config"))
+
     def probe(self) -> None:
         self._status("info")
 
@@ -120,6 +125,31 @@ def parse_cgroup_driver(config: str) -> str:
         if line.strip().startswith("cgroup_manager"):
             driver = line.partition("=")[2].strip().strip('"')
     return driver
+
+
+def parse_oci_runtimes(config: str) -> dict[str, OciRuntime | None]:
+    """Read C(crio status config): the OCI runtime of each handler."""
+    table, default = "", ""
+    handlers: dict[str, dict[str, str]] = {}
+    for line in config.splitlines():
+        text = line.strip()
+        key, _equals, value = (part.strip() for part in text.partition("="))
+        if text.startswith("["):
+            table = text.strip("[]")
+        elif table == "crio.runtime" and key == "default_runtime":
+            default = value.strip('"')
+        elif table.startswith(_HANDLERS):
+            name = table[len(_HANDLERS) :].strip('"')
+            handlers.setdefault(name, {})[key] = value.strip('"')
+    found = {name: _oci_runtime(name, handler) for name, handler in handlers.items()}
+    return dict(found, **{"": found.get(default)})
+
+
+def _oci_runtime(name: str, handler: dict[str, str]) -> OciRuntime | None:
+    if handler.get("runtime_type") == "vm":
+        return None
+    # Found by its name, and with its own root, where none is configured.
+    return OciRuntime(handler.get("runtime_path") or name, handler.get("runtime_root", ""))
 
 
 def parse_keys(config: str) -> set[str]:

@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 import time
 
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import Containers
+from ansible_collections.cruntime.node.plugins.module_utils.containers.docker import (
+    DockerContainers,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, json_object
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
@@ -109,6 +113,10 @@ class Docker(Runtime):
 
     def probe(self) -> None:
         self._ask("version", "{{.Server.Version}}")
+
+    def containers(self) -> Containers:
+        # Those of cri-dockerd too, which need not be asked.
+        return DockerContainers(self._runner, ENDPOINT)
 
     def _ask(self, command: str, template: str) -> str:
         # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
