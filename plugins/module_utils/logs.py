@@ -20,8 +20,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 LOG_LIMIT = 64 * 1024
 TOTAL_LIMIT = 1024 * 1024
 _MASK = "********"
-# The name of a variable that holds a secret, as far as its name says.
-_SECRET_NAME = re.compile("passw|passphrase|secret|token|credential|api_?key|private|auth", re.I)
+# The name of a variable that holds a secret, as far as names say.
+_SECRET_NAME = re.compile(
+    "passw|passphrase|pass$|_pwd$|secret|token|credential|key$|auth$|auth_config$", re.IGNORECASE
+)
 _URL_WITH_PASSWORD = re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")
 # A shorter value is found in words that mean something else.
 _SHORTEST_SECRET = 4
@@ -97,14 +99,20 @@ def units_command(units: Iterable[Unit], lines: int) -> str:
     return f"sudo journalctl {names} -n {lines}"
 
 
-def secrets(environment: Iterable[str]) -> list[str]:
+def secrets(environment: Iterable[str]) -> set[str]:
     """Return what of an environment, as C(NAME=VALUE) each, no log may show."""
     pairs = [variable.partition("=")[::2] for variable in environment]
-    named = [value for name, value in pairs if _SECRET_NAME.search(name)]
+    values = [value for name, value in pairs if _SECRET_NAME.search(name)]
     # Proxies have theirs in a URL.
-    within = [login for _name, value in pairs for login in _URL_WITH_PASSWORD.findall(value)]
-    passwords = [login.partition(":")[2] for login in within]
-    return [secret for secret in [*named, *passwords] if len(secret) >= _SHORTEST_SECRET]
+    logins = [login for _name, value in pairs for login in _URL_WITH_PASSWORD.findall(value)]
+    passwords = [login.partition(":")[2] for login in logins]
+    # A log may show but a line of a key.
+    lines = {line.strip() for value in [*values, *passwords] for line in value.splitlines()}
+    return {
+        line
+        for line in lines
+        if len(line) >= _SHORTEST_SECRET and line.lower() not in ("true", "false")
+    }
 
 
 def clean(text: str, hidden: Iterable[str], limit: int) -> Log:

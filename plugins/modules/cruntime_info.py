@@ -192,14 +192,14 @@ logs:
         namespace: kube-system
         pod: etcd-node1
         state: running
-        text: "ready to serve client requests\\n"
+        text: "ready to serve client requests\n"
         truncated: false
         error: null
         command: sudo /usr/bin/crictl logs --tail 50 e3685c58a7fd...
         follow_command: sudo /usr/bin/crictl logs --tail 50 --follow e3685c58a7fd...
     runtime:
       units: [containerd.service]
-      text: "2026-11-23T10:15:00+00:00 containerd[277]: containerd successfully booted\\n"
+      text: "2026-11-23T10:15:00+00:00 containerd[277]: containerd successfully booted\n"
       truncated: false
       command: sudo journalctl -u containerd -n 50
     status_command: sudo /usr/bin/crictl ps -a

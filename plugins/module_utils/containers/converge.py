@@ -47,7 +47,7 @@ def bring(
     """
     before = containers.look()
     # What shall be gone may be gone.
-    chosen = selection.select(meant, before.containers, unknown_ids=wanted == "absent")
+    chosen = _sorted(selection.select(meant, before.containers, unknown_ids=wanted == "absent"))
     sandboxes = plan.going_too(wanted, meant, before, chosen) if with_sandboxes else []
     planned = plan.make(wanted, chosen, sandboxes, by_id=meant.ids is not None)
     failed = dict(planned.refused)
@@ -58,21 +58,13 @@ def bring(
         reasons = _act(containers, planned, timeout)
         after = containers.look()
         failed.update(_unreached(wanted, planned, reasons, after))
-    result = _result(before, after, chosen, planned, wanted)
+    touched = [item for item in [*chosen, *sandboxes] if item.id in planned.items]
+    result = _result(chosen, touched, after)
+    # What is frozen can't end.
+    thawed = [item for item in touched if item.id in planned.thawed]
+    result["warnings"] = [f"{item} was paused: it is unpaused first, to end" for item in thawed]
     if failed:
-        result["failed_containers"] = [
-            {"id": item.id, "name": item.name, "reason": failed[item.id]}
-            for item in _sorted(chosen)
-            if item.id in failed
-        ]
-        result["failed_sandboxes"] = [
-            {"id": item.id, "pod": item.pod, "reason": failed[item.id]}
-            for item in sandboxes
-            if item.id in failed
-        ]
-        items = [*_sorted(chosen), *sandboxes]
-        words = "; ".join(f"{item}: {failed[item.id]}" for item in items if item.id in failed)
-        raise CruntimeError(f"not all containers are {wanted}: {words}", **result)
+        raise _failure(wanted, [*chosen, *sandboxes], failed, result)
     return result
 
 
@@ -109,46 +101,45 @@ def _unreached(
     }
 
 
-def _result(
-    before: Snapshot, after: Snapshot, chosen: list[Container], planned: Plan, wanted: str
-) -> dict:
-    was = {item.id: item for item in [*before.containers, *before.sandboxes]}
+def _result(chosen: list[Container], touched: list, after: Snapshot) -> dict:
     now = {item.id: item for item in [*after.containers, *after.sandboxes]}
     changes = [
-        {
-            "id": each,
-            "before": was[each].state,
-            "after": now[each].state if each in now else "absent",
-        }
-        for each in planned.items
-    ]
-    changes = [change for change in changes if change["before"] != change["after"]]
-    thawed = [
-        item
-        for step in planned.steps
-        if step.verb == "unpause" and wanted != "running"
-        for item in step.items
+        (item, now[item.id].state if item.id in now else "absent")
+        for item in touched
+        if item.id not in now or now[item.id].state != item.state
     ]
     return {
         "changed": bool(changes),
-        "containers": [now[item.id].result for item in _sorted(chosen) if item.id in now],
-        "changes": changes,
-        "warnings": [
-            f"{item} was paused; it is unpaused to end, for what is frozen can't" for item in thawed
+        "containers": [now[item.id].result for item in chosen if item.id in now],
+        "changes": [
+            {"id": item.id, "before": item.state, "after": state} for item, state in changes
         ],
-        "diff": _diff(changes, was),
-    }
-
-
-def _diff(changes: list[dict], was: dict[str, Container | Sandbox]) -> dict:
-    return {
-        "before_header": "containers",
-        "after_header": "containers",
-        **{
-            side: "".join(f"{was[change['id']]}: {change[side]}\n" for change in changes)
-            for side in ("before", "after")
+        "diff": {
+            "before_header": "containers",
+            "after_header": "containers",
+            "before": "".join(f"{item}: {item.state}\n" for item, _state in changes),
+            "after": "".join(f"{item}: {state}\n" for item, state in changes),
         },
     }
+
+
+def _failure(wanted: str, items: list, failed: dict[str, str], result: dict) -> CruntimeError:
+    stuck = [item for item in items if item.id in failed]
+    words = "; ".join(f"{item}: {failed[item.id]}" for item in stuck)
+    return CruntimeError(
+        f"not all of the containers are {wanted}: {words}",
+        failed_containers=[
+            {"id": item.id, "name": item.name, "reason": failed[item.id]}
+            for item in stuck
+            if isinstance(item, Container)
+        ],
+        failed_sandboxes=[
+            {"id": item.id, "pod": item.pod, "reason": failed[item.id]}
+            for item in stuck
+            if isinstance(item, Sandbox)
+        ],
+        **result,
+    )
 
 
 def _sorted(containers: list[Container]) -> list[Container]:

@@ -45,6 +45,13 @@ class Plan(NamedTuple):
     refused: dict[str, str]
 
     @property
+    def thawed(self) -> set[str]:
+        """The ids of what is unpaused only to end."""
+        if len(self.steps) < 2:
+            return set()
+        return {item.id for step in self.steps if step.verb == "unpause" for item in step.items}
+
+    @property
     def items(self) -> dict[str, Container | Sandbox]:
         """All that is changed, by id."""
         return {item.id: item for step in self.steps for item in step.items}
