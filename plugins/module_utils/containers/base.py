@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from typing import Iterable, NamedTuple
+from typing import Callable, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 
@@ -159,6 +159,26 @@ class Containers:
     def _tool(self) -> str:
         """The tool for persons."""
         raise NotImplementedError
+
+
+def digest(image_id: str) -> str:
+    """Return the id of an image with its algorithm, which CRI-O leaves out."""
+    return f"sha256:{image_id}" if re.fullmatch("[0-9a-f]{64}", image_id) else image_id
+
+
+def name_images(
+    containers: list[Container], ask: Callable[[list[str]], dict[str, str]]
+) -> list[Container]:
+    """Return containers with the names of their images, where a kubelet asked for an id.
+
+    :param ask: returns names of images by their ids; asked only if there is such a container.
+    """
+    ids = {digest(each.image) for each in containers if digest(each.image).startswith("sha256:")}
+    names = ask(sorted(ids)) if ids else {}
+    return [
+        dataclasses.replace(each, image=names.get(digest(each.image), each.image))
+        for each in containers
+    ]
 
 
 def utc(seconds: int) -> str:

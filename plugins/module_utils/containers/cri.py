@@ -21,7 +21,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     OciRuntime,
     Sandbox,
     Snapshot,
+    digest,
     failures,
+    name_images,
     reason,
     utc,
 )
@@ -80,7 +82,8 @@ class CriContainers(Containers):
             raise CommandError(
                 f"'{tools}' knows none of the {len(expected)} containers that run, as crictl says"
             )
-        return join(ps, pods, handlers, kernel)
+        snapshot = join(ps, pods, handlers, kernel)
+        return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
 
     def stop(self, containers: list[Container], timeout: int) -> dict[str, str]:
         return self._one_by_one(containers, timeout, "stop", "--timeout", str(timeout))
@@ -144,6 +147,10 @@ class CriContainers(Containers):
                 failed[items[0].id] = reason(result, items[0].id)
             items = items[1:]
         return failed
+
+    def _image_names(self, _ids: list[str]) -> dict[str, str]:
+        images = self._ask("images", "--output", "json")["images"]
+        return {digest(image["id"]): image["repoTags"][0] for image in images if image["repoTags"]}
 
     def _told(self, oci: OciRuntime) -> list[dict]:
         argv = _argv(oci, "list", "--format", "json")
@@ -210,7 +217,7 @@ def _container(each: dict, pod: dict, oci: OciRuntime | None, kernel: dict) -> C
         pod=pod.get("name", labels.get("io.kubernetes.pod.name")),
         pod_id=each["podSandboxId"],
         image=image.get("userSpecifiedImage") or image["image"],
-        image_id=_digest(each.get("imageId") or each["imageRef"]),
+        image_id=digest(each.get("imageId") or each["imageRef"]),
         state=_state(each["state"], kernel),
         # 64 bits are a string in JSON, and these are nanoseconds.
         created=utc(int(each["createdAt"]) // 10**9),
@@ -223,11 +230,6 @@ def _container(each: dict, pod: dict, oci: OciRuntime | None, kernel: dict) -> C
 def _state(cri: str, kernel: dict) -> str:
     state = _STATES.get(cri, "unknown")
     return "paused" if state == "running" and kernel.get("status") == "paused" else state
-
-
-def _digest(image_id: str) -> str:
-    """Return an id with its algorithm, which CRI-O leaves out."""
-    return f"sha256:{image_id}" if len(image_id) == 64 and ":" not in image_id else image_id
 
 
 def parse_environments(inspected: str) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Sandbox,
     Snapshot,
     failures,
+    name_images,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
@@ -26,6 +27,8 @@ RECORD = (
     "[{{json .Id}},{{json .Name}},{{json .State}},{{json .Created}},{{json .Config.Image}},"
     "{{json .Image}},{{json .Config.Labels}}]"
 )
+#: The same of each image.
+IMAGE = "[{{json .Id}},{{json .RepoTags}}]"
 _ENVIRONMENT = "[{{json .Id}},{{json .Config.Env}}]"
 _STATES = {
     "created": "created",
@@ -61,7 +64,8 @@ class DockerContainers(Containers):
 
     def look(self) -> Snapshot:
         ids = self._ask("ps", "--all", "--quiet", "--no-trunc").split()
-        return parse(self._inspect(RECORD, ids))
+        snapshot = parse(self._inspect("container", RECORD, ids))
+        return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
 
     def stop(self, containers: list[Container], timeout: int) -> dict[str, str]:
         # All at once, so that each has this time.
@@ -83,7 +87,8 @@ class DockerContainers(Containers):
         return self._do(sandboxes, "rm", "--force")
 
     def environments(self, containers: list[Container]) -> dict[str, list[str]]:
-        text = self._inspect(_ENVIRONMENT, [container.id for container in containers])
+        ids = [container.id for container in containers]
+        text = self._inspect("container", _ENVIRONMENT, ids)
         return {key: env or [] for key, env in (json.loads(line) for line in text.splitlines())}
 
     def log(self, container: Container, lines: int) -> Result:
@@ -105,14 +110,18 @@ class DockerContainers(Containers):
             raise CommandError(f"'docker {' '.join(argv)}' failed: {result.words}")
         return result.out
 
-    def _inspect(self, template: str, ids: list[str]) -> str:
+    def _image_names(self, ids: list[str]) -> dict[str, str]:
+        lines = self._inspect("image", IMAGE, ids).splitlines()
+        return {key: tags[0] for key, tags in map(json.loads, lines) if tags}
+
+    def _inspect(self, kind: str, template: str, ids: list[str]) -> str:
         if not ids:
             return ""
-        result = self._run("container", "inspect", "--format", template, *ids)
+        result = self._run(kind, "inspect", "--format", template, *ids)
         # One that vanished since it was listed is said to be missing, after all the others.
         trouble = [line for line in result.err.splitlines() if "no such" not in line.lower()]
         if result.rc != 0 and trouble:
-            raise CommandError(f"'docker container inspect' failed: {' '.join(trouble)}")
+            raise CommandError(f"'docker {kind} inspect' failed: {' '.join(trouble)}")
         return result.out
 
     def _do(self, items: list, *argv: str, patience: int = 0) -> dict[str, str]:

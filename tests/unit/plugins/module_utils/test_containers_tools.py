@@ -353,6 +353,42 @@ def test_no_crictl_names_the_package_and_the_role():
         api.look()
 
 
+ID = "4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502"
+TAG = "localhost/cruntime-test/busybox:1"
+
+
+@pytest.mark.parametrize(
+    ("image", "known", "name"),
+    [
+        # A kubelet asks for an id. containerd says it with the algorithm, CRI-O without.
+        (f"sha256:{ID}", f"sha256:{ID}", TAG),
+        (ID, ID, TAG),
+        (ID, "0" * 64, ID),
+    ],
+)
+def test_an_image_has_the_name_that_it_was_pulled_by(image, known, name):
+    ps = ps_of(a="CONTAINER_EXITED").replace('"image": "x"', f'"image": "{image}"')
+    images = {"images": [{"id": "other", "repoTags": []}, {"id": known, "repoTags": [TAG, "b"]}]}
+    answers = listing(ps, **{"crictl images --output json": json.dumps(images)})
+    _told, api = api_for(answers)
+    assert [each.image for each in api.look().containers] == [name]
+
+
+def test_an_image_of_docker_has_the_name_that_it_was_pulled_by():
+    record = ["a", "/n", {"Status": "exited", "Pid": 0}, "2026-11-23T10:15:00Z", f"sha256:{ID}"]
+    told = Told(
+        {
+            "docker ps --all --quiet --no-trunc": "a\n",
+            f"docker container inspect --format {docker.RECORD} a": json.dumps([*record, "x", {}]),
+            f"docker image inspect --format {docker.IMAGE} sha256:{ID}": json.dumps(
+                [f"sha256:{ID}", [TAG]]
+            ),
+        }
+    )
+    (found,) = docker.DockerContainers(told, ENDPOINT).look().containers
+    assert found.image == TAG
+
+
 # Docker
 
 
