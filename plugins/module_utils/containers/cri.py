@@ -9,6 +9,8 @@ The CRI knows no paused state: what the kernel does is asked of the OCI runtimes
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
 import json
 import shlex
 from typing import Callable
@@ -37,6 +39,8 @@ _STATES = {
     "SANDBOX_READY": "running",
     "SANDBOX_NOTREADY": "exited",
 }
+# Tools that run side by side, which are short of processors rather than of anything else.
+_AT_A_TIME = 4
 #: By the name of a pod's handler, which is empty for the default one; None for a handler that
 #: has no tool which could tell of its containers.
 OciRuntimes = Callable[[], "dict[str, OciRuntime | None]"]
@@ -52,7 +56,8 @@ class CriContainers(Containers):
     def __init__(self, runner: Runner, endpoint: str, oci_runtimes: OciRuntimes) -> None:
         super().__init__(runner)
         self._endpoint = endpoint
-        self._oci_runtimes = oci_runtimes
+        # A configuration does not change while containers are.
+        self._oci_runtimes = functools.lru_cache(maxsize=None)(oci_runtimes)
 
     def look(self) -> Snapshot:
         try:
@@ -158,16 +163,22 @@ class CriContainers(Containers):
         return json.loads(self._runner.output(*argv)) or []
 
     def _each(self, verb: str, containers: list) -> dict[str, str]:
-        """Run a verb that takes one container only."""
-        failed = {}
-        for container in containers:
-            if container.oci is None:
-                failed[container.id] = f"its runtime handler has no tool with the verb {verb}"
-                continue
+        """Run a verb that takes one container only: a process for each, a few at a time."""
+        with concurrent.futures.ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
+            reasons = pool.map(lambda container: self._one(verb, container), containers)
+            return {
+                container.id: why for container, why in zip(containers, reasons) if why is not None
+            }
+
+    def _one(self, verb: str, container: Container) -> str | None:
+        """Return why a verb failed, or None."""
+        if container.oci is None:
+            return f"its runtime handler has no tool with the verb {verb}"
+        try:
             result = self._runner.run(*_argv(container.oci, verb, container.id))
-            if result.rc != 0:
-                failed[container.id] = reason(result, container.id)
-        return failed
+        except CommandError as error:
+            return str(error)
+        return None if result.rc == 0 else reason(result, container.id)
 
 
 def join(
