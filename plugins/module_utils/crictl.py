@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 
 # crictl's own default of two seconds is too short for a loaded node.
 _TIMEOUT = "10s"
@@ -21,4 +22,23 @@ def info(runner: Runner, endpoint: str) -> str | None:
         return None
     return runner.output(
         "crictl", "--runtime-endpoint", endpoint, "--timeout", _TIMEOUT, "info", timeout=30
+    )
+
+
+def run(
+    runner: Runner, endpoint: str, *argv: str, timeout: float = 30, merged: bool = False
+) -> Result:
+    """Run crictl on a runtime and return its result, whatever its exit status.
+
+    :raises CommandError: the node has no crictl, or it took too long.
+    """
+    if runner.which("crictl") is None:
+        raise CommandError(
+            "crictl is not on this node, and nothing else asks a CRI: install the package "
+            "cri-tools, as the role cruntime.node.runtime does"
+        )
+    # Each endpoint would be read from crictl.yaml, which may be about another runtime.
+    endpoints = ("--runtime-endpoint", endpoint, "--image-endpoint", endpoint)
+    return runner.run(
+        "crictl", *endpoints, "--timeout", _TIMEOUT, *argv, timeout=timeout, merged=merged
     )

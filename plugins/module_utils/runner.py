@@ -51,12 +51,14 @@ class Runner:
         timeout: float = 60,
         stdin: str | None = None,
         env: dict[str, str] | None = None,
+        merged: bool = False,
     ) -> Result:
         """Run a command and return its result, whatever its exit status.
 
         :param timeout: seconds after which the command and all it started are killed.
         :param stdin: what it reads; the place for secrets, which no process list shows.
         :param env: variables beside this process's own.
+        :param merged: whether what it writes to stderr becomes output too, in the order written.
         :raises CommandError: the tool is missing or took too long.
         """
         path = self.which(argv[0])
@@ -66,7 +68,7 @@ class Runner:
             [path, *argv[1:]],
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             env={**ENVIRONMENT, **(env or {})},
             # A group of its own, so that a time-out reaches its children, who hold the pipes.
             start_new_session=True,
@@ -80,7 +82,7 @@ class Runner:
                 raise CommandError(
                     f"'{' '.join(argv)}' did not finish within {timeout:g} seconds"
                 ) from None
-        return Result(process.returncode, _text(out), _text(err))
+        return Result(process.returncode, _text(out), _text(err or b""))
 
     def output(
         self,

@@ -8,15 +8,40 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cruntime_info
-short_description: Tell which container runtimes a node has and how they stand
+short_description: Tell which container runtimes a node has, how they stand and what they run
 version_added: 0.1.0
 author:
   - The cruntime.node contributors (@cruntime)
 description:
   - Reads the state of containerd, CRI-O and Docker. Changes nothing on the node, and wakes no
     runtime that is stopped.
+extends_documentation_fragment:
+  - cruntime.node.selection
+options:
+  gather_subset:
+    description:
+      - What to tell of. The selectors are about V(containers) and V(logs), which are of all
+        containers where none is given.
+    type: list
+    elements: str
+    default: [runtimes]
+    choices:
+      runtimes: The runtimes and how they stand.
+      containers: The containers of the running runtime.
+      logs: >-
+        The last lines that these containers wrote, and that the runtime's own units have in the
+        journal. Where no runtime runs, a warning says so, and the journal is that of all.
+  log_lines:
+    description:
+      - How many lines of each log are returned with V(logs) in O(gather_subset).
+      - Of one log they are 64 KiB at most, and of all containers 1 MiB; what is older is left out.
+      - Values of environment variables with the name of a secret, such as C(DB_PASSWORD), and
+        passwords in URLs are replaced in them by asterisks.
+    type: int
+    default: 50
 requirements:
   - systemd
+  - crictl of cri-tools, for V(containers) and V(logs) of containerd and CRI-O
 attributes:
   check_mode:
     description: Can run in check mode, where it does the same.
@@ -32,6 +57,7 @@ notes:
   - The cgroup driver is asked of the running runtime, which needs root privileges (use C(become)).
 seealso:
   - module: cruntime.node.cruntime_enable
+  - module: cruntime.node.cruntime_containers
 """
 
 EXAMPLES = r"""
@@ -42,12 +68,20 @@ EXAMPLES = r"""
 - name: Say which of them run
   ansible.builtin.debug:
     msg: "{{ info.runtimes | dict2items | selectattr('value.active') | map(attribute='key') }}"
+
+- name: Read what etcd and the runtime said last
+  cruntime.node.cruntime_info:
+    gather_subset: [logs]
+    name: etcd
+    namespaces: [kube-system]
+    log_lines: 100
+  register: said
 """
 
 RETURN = r"""
 runtimes:
   description: Every runtime that this collection knows, by its name in a spec.
-  returned: success
+  returned: with V(runtimes) in O(gather_subset)
   type: dict
   contains:
     containerd:
@@ -104,24 +138,118 @@ cgroup_version:
   returned: success
   type: int
   sample: 2
+containers:
+  description:
+    - The containers that were selected, each with the same keys as those that
+      M(cruntime.node.cruntime_containers) returns.
+  returned: with V(containers) in O(gather_subset)
+  type: list
+  elements: dict
+logs:
+  description: What was said last.
+  returned: with V(logs) in O(gather_subset)
+  type: dict
+  contains:
+    containers:
+      description: The logs of the containers that were selected.
+      type: list
+      elements: dict
+      contains:
+        id:
+          description: The container's id; C(name), C(namespace), C(pod) and C(state) are there too.
+          type: str
+        text:
+          description: The lines, those of both streams; none if they can't be read.
+          type: str
+        truncated:
+          description: Whether the lines are longer than what is returned of them.
+          type: bool
+        error:
+          description: Why they can't be read.
+          type: str
+        command:
+          description: What a person would type to read them.
+          type: str
+        follow_command:
+          description: What a person would type to go on reading.
+          type: str
+    runtime:
+      description: The log of the runtime's own units.
+      type: dict
+      contains:
+        units:
+          description: The units.
+          type: list
+          elements: str
+        text:
+          description: The lines of the journal.
+          type: str
+        truncated:
+          description: Whether the lines are longer than what is returned of them.
+          type: bool
+        command:
+          description: What a person would type to read them.
+          type: str
+    status_command:
+      description: What a person would type to see all containers; none if no runtime runs.
+      type: str
+  sample:
+    containers:
+      - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
+        name: etcd
+        namespace: kube-system
+        pod: etcd-node1
+        state: running
+        text: "ready to serve client requests\n"
+        truncated: false
+        error: null
+        command: sudo /usr/bin/crictl logs --tail 50 e3685c58a7fd...
+        follow_command: sudo /usr/bin/crictl logs --tail 50 --follow e3685c58a7fd...
+    runtime:
+      units: [containerd.service]
+      text: "2026-11-23T10:15:00+00:00 containerd[277]: containerd successfully booted\n"
+      truncated: false
+      command: sudo journalctl -u containerd -n 50
+    status_command: sudo /usr/bin/crictl ps -a
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cruntime.node.plugins.module_utils import logs
+from ansible_collections.cruntime.node.plugins.module_utils.containers import selection
+from ansible_collections.cruntime.node.plugins.module_utils.containers.converge import listed
 from ansible_collections.cruntime.node.plugins.module_utils.converge import cgroup_version
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CruntimeError,
+    NotRunningError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     in_their_own_right,
     recall_sockets,
+    running,
     runtimes,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
 
+SUBSETS = ["runtimes", "containers", "logs"]
+
 
 def main():
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=dict(
+            selection.OPTIONS,
+            gather_subset={
+                "type": "list",
+                "elements": "str",
+                "default": ["runtimes"],
+                "choices": SUBSETS,
+            },
+            log_lines={"type": "int", "default": 50},
+        ),
+        supports_check_mode=True,
+    )
     try:
         result = look(module)
     except CruntimeError as error:
@@ -130,6 +258,16 @@ def main():
 
 
 def look(module):
+    subset = module.params["gather_subset"]
+    result = {}
+    if "runtimes" in subset:
+        result["runtimes"] = look_at_runtimes(module)
+    if "containers" in subset or "logs" in subset:
+        result.update(look_at_containers(module, subset))
+    return result
+
+
+def look_at_runtimes(module):
     runner = Runner()
     known = runtimes(runner)
     recall_sockets(known, Ledger())
@@ -137,6 +275,44 @@ def look(module):
     return {
         "runtimes": {name: describe(module, runtime, units) for name, runtime in known.items()},
         "running": [runtime.name for runtime in in_their_own_right(known, units)],
+    }
+
+
+def look_at_containers(module, subset):
+    meant = selection.parse(module.params)
+    lines = module.params["log_lines"]
+    if lines < 1:
+        raise CruntimeError(f"log_lines must be 1 or more, not {lines}")
+    runner = Runner()
+    services = Services(runner)
+    try:
+        runtime = running(runner, services, module.params["runtime"])
+    except NotRunningError as error:
+        if "containers" in subset:
+            raise
+        # Why it does not run is what its journal is for.
+        module.warn(str(error))
+        return {"logs": tell(runner, services, None, [], module.params)}
+    found = listed(runtime.containers(), meant)
+    result = {"containers": [container.result for container in found]}
+    if "logs" in subset:
+        result["logs"] = tell(runner, services, runtime, found, module.params)
+    return {key: result[key] for key in subset if key in result}
+
+
+def tell(runner, services, runtime, containers, options):
+    chosen = options["runtime"]
+    about = (
+        [runtime]
+        if runtime
+        else [runtimes(runner)[name] for name in ([chosen] if chosen else runtimes(runner))]
+    )
+    units = services.look(name for each in about for name in each.all_units)
+    api = runtime and runtime.containers()
+    return {
+        "containers": logs.of_containers(api, containers, options["log_lines"]),
+        "runtime": logs.of_units(runner, units.values(), options["log_lines"]),
+        "status_command": api and api.status_command,
     }
 
 

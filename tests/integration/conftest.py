@@ -193,14 +193,19 @@ def snapshot(node):
     return take
 
 
-@pytest.fixture
-def crictl(node):
-    """A function that runs crictl on the node; no crictl means a skip, or a failure if required."""
+def require_crictl(node):
+    """Skip a test that needs crictl, or fail where one is required."""
     if not node.exists("crictl"):
         reason = "no crictl can be had here (see tests/nodes/crictl.sh)"
         if "crictl" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture
+def crictl(node):
+    """A function that runs crictl on the node; no crictl means a skip, or a failure if required."""
+    require_crictl(node)
     return lambda arguments: node.check_output(f"crictl --timeout 10s {arguments}")
 
 

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import copy
 
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
+    Containers,
+    OciRuntime,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.containers.cri import CriContainers
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -169,6 +174,19 @@ class Runtime:
         """Ask the running runtime for a sign of life.
 
         :raises CruntimeError: it gives none.
+        """
+        raise NotImplementedError
+
+    def containers(self) -> Containers:
+        """Return the way to its containers, which are those of pods where nothing else is said."""
+        return CriContainers(self._runner, self.cri_endpoint, self.oci_runtimes)
+
+    def oci_runtimes(self) -> dict[str, OciRuntime | None]:
+        """Ask the running runtime which OCI runtime is behind each handler of pods.
+
+        :return: by the handler's name, empty for the default; None where a handler has no OCI
+            runtime.
+        :raises CruntimeError: it does not answer.
         """
         raise NotImplementedError
 

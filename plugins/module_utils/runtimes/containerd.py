@@ -10,12 +10,17 @@ import json
 import re
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import OciRuntime
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 
 CONFIG_PATH = "/etc/containerd/config.toml"
+# Where runc's shim keeps its state, in every version, if its options name no other place; it adds
+# the containerd namespace, which is this one for all that comes through the CRI.
+_RUNC_ROOT = "/run/containerd/runc"
+_NAMESPACE = "k8s.io"
 
 
 class Containerd(Runtime):
@@ -69,6 +74,9 @@ class Containerd(Runtime):
             found = {**parse_dumped_settings(dump), **found}
         return found
 
+    def oci_runtimes(self) -> dict[str, OciRuntime | None]:
+        return parse_oci_runtimes(crictl.info(self._runner, self.cri_endpoint) or "{}")
+
     def probe(self) -> None:
         # Asks the daemon, not just the client; the CRI plugin is named in required_plugins,
         # so a containerd that runs has it.
@@ -109,6 +117,22 @@ def parse_settings(info: str) -> dict[str, str]:
     if config.get("sandboxImage"):
         settings["sandbox_image"] = config["sandboxImage"]
     return settings
+
+
+def parse_oci_runtimes(info: str) -> dict[str, OciRuntime | None]:
+    """Read C(crictl info): the OCI runtime of each handler."""
+    config = json.loads(info)["config"]["containerd"]
+    found = {name: _oci_runtime(handler) for name, handler in config["runtimes"].items()}
+    return dict(found, **{"": found.get(config["defaultRuntimeName"])})
+
+
+def _oci_runtime(handler: dict) -> OciRuntime | None:
+    # A shim of another kind runs no such tool.
+    if not handler["runtimeType"].startswith("io.containerd.runc."):
+        return None
+    options = handler.get("options") or {}
+    root = options.get("Root") or _RUNC_ROOT
+    return OciRuntime(options.get("BinaryName") or "runc", f"{root}/{_NAMESPACE}")
 
 
 def parse_dumped_settings(dump: str) -> dict[str, str]:

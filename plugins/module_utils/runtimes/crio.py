@@ -11,15 +11,19 @@ import re
 import shutil
 import time
 
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import OciRuntime
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 
 CONFIG_PATH = "/etc/crio/crio.conf"
 DROP_IN_DIR = "/etc/crio/crio.conf.d"
 DROP_IN_PATH = f"{DROP_IN_DIR}/50-cruntime.conf"
 # Kept in memory by CRI-O, unlike by podman.
 REGISTRIES_PATH = "/etc/containers/registries.conf.d/50-cruntime.conf"
+_NO_ROOT = 'runtime_root = ""'
+_HANDLERS = "crio.runtime.runtimes."
 # More than enough for a reload, in seconds.
 _RELOAD_TIME = 3
 # What CRI-O takes over on SIGHUP, in every version since 1.28.
@@ -102,6 +106,15 @@ class Crio(Runtime):
     def settings(self) -> dict[str, str]:
         return parse_settings_in_use(self._status("config"))
 
+    def oci_runtimes(self) -> dict[str, OciRuntime | None]:
+        config = self._status("config")
+        if _NO_ROOT not in config:
+            return parse_oci_runtimes(config)
+        # Its own default for all handlers, whichever tool they name.
+        version = Version(self.version())
+        runc = (version.major, version.minor) < (1, 31)
+        return parse_oci_runtimes(config, "/run/runc" if runc else "/run/crun")
+
     def probe(self) -> None:
         self._status("info")
 
@@ -121,6 +134,34 @@ def parse_settings_in_use(config: str) -> dict[str, str]:
     if "pause_image" in found:
         settings["sandbox_image"] = found["pause_image"]
     return settings
+
+
+def parse_oci_runtimes(config: str, default_root: str = "") -> dict[str, OciRuntime | None]:
+    """Read C(crio status config): the OCI runtime of each handler.
+
+    :param default_root: where those keep their state that are not told where.
+    """
+    table, default = "", ""
+    handlers: dict[str, dict[str, str]] = {}
+    for line in config.splitlines():
+        text = line.strip()
+        key, _equals, value = (part.strip() for part in text.partition("="))
+        if text.startswith("["):
+            table = text.strip("[]")
+        elif table == "crio.runtime" and key == "default_runtime":
+            default = value.strip('"')
+        elif table.startswith(_HANDLERS):
+            name = table[len(_HANDLERS) :].strip('"')
+            handlers.setdefault(name, {})[key] = value.strip('"')
+    found = {
+        # A handler without a path is the tool of its name; one with virtual machines has no such.
+        name: OciRuntime(
+            handler.get("runtime_path") or name, handler.get("runtime_root") or default_root
+        )
+        for name, handler in handlers.items()
+        if handler.get("runtime_type") != "vm"
+    }
+    return dict(found, **{"": found.get(default)})
 
 
 def parse_keys(config: str) -> set[str]:

@@ -1,0 +1,205 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Containers of Docker, those that cri-dockerd or a kubelet of old made among them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import NamedTuple
+
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
+    PATIENCE,
+    Container,
+    Containers,
+    Sandbox,
+    Snapshot,
+    failures,
+    name_images,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+
+#: What is asked of each container, as a line of JSON; its environment is not.
+RECORD = (
+    "[{{json .Id}},{{json .Name}},{{json .State}},{{json .Created}},{{json .Config.Image}},"
+    "{{json .Image}},{{json .Config.Labels}}]"
+)
+#: The same of each image.
+IMAGE = "[{{json .Id}},{{json .RepoTags}}]"
+_ENVIRONMENT = "[{{json .Id}},{{json .Config.Env}}]"
+_STATES = {
+    "created": "created",
+    "running": "running",
+    # Between two runs, until someone stops it.
+    "restarting": "running",
+    "paused": "paused",
+    "exited": "exited",
+    "dead": "exited",
+}
+_PREFIX = "k8s_"
+_SANDBOX = "POD"
+
+
+class Names(NamedTuple):
+    """What Kubernetes calls a container; None where it knows none."""
+
+    container: str
+    pod: str | None = None
+    namespace: str | None = None
+    uid: str | None = None
+
+
+class DockerContainers(Containers):
+    """Through Docker's client, which sees what cri-dockerd runs too.
+
+    :param endpoint: where Docker answers, as a URL.
+    """
+
+    def __init__(self, runner: Runner, endpoint: str) -> None:
+        super().__init__(runner)
+        self._endpoint = endpoint
+
+    def look(self) -> Snapshot:
+        ids = self._ask("ps", "--all", "--quiet", "--no-trunc").split()
+        snapshot = parse(self._inspect("container", RECORD, ids))
+        return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
+
+    def stop(self, containers: list[Container], timeout: int) -> dict[str, str]:
+        # All at once, so that each has this time.
+        return self._do(containers, "stop", "--time", str(timeout), patience=timeout)
+
+    def remove(self, containers: list[Container]) -> dict[str, str]:
+        return self._do(containers, "rm", "--force")
+
+    def pause(self, containers: list[Container]) -> dict[str, str]:
+        return self._do(containers, "pause")
+
+    def unpause(self, containers: list[Container]) -> dict[str, str]:
+        return self._do(containers, "unpause")
+
+    def stop_sandboxes(self, sandboxes: list[Sandbox]) -> dict[str, str]:
+        return self._do(sandboxes, "stop", "--time", "10", patience=10)
+
+    def remove_sandboxes(self, sandboxes: list[Sandbox]) -> dict[str, str]:
+        return self._do(sandboxes, "rm", "--force")
+
+    def environments(self, containers: list[Container]) -> dict[str, list[str]]:
+        ids = [container.id for container in containers]
+        text = self._inspect("container", _ENVIRONMENT, ids)
+        return {key: env or [] for key, env in (json.loads(line) for line in text.splitlines())}
+
+    def log(self, container: Container, lines: int) -> Result:
+        return self._run("logs", "--tail", str(lines), container.id, merged=True)
+
+    @property
+    def _tool(self) -> str:
+        return shlex.quote(self._runner.which("docker") or "docker")
+
+    def _run(self, *argv: str, timeout: float = PATIENCE, merged: bool = False) -> Result:
+        # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
+        return self._runner.run(
+            "docker", "--host", self._endpoint, *argv, timeout=timeout, merged=merged
+        )
+
+    def _ask(self, *argv: str) -> str:
+        result = self._run(*argv)
+        if result.rc != 0:
+            raise CommandError(f"'docker {' '.join(argv)}' failed: {result.words}")
+        return result.out
+
+    def _image_names(self, ids: list[str]) -> dict[str, str]:
+        lines = self._inspect("image", IMAGE, ids).splitlines()
+        return {key: tags[0] for key, tags in map(json.loads, lines) if tags}
+
+    def _inspect(self, kind: str, template: str, ids: list[str]) -> str:
+        if not ids:
+            return ""
+        result = self._run(kind, "inspect", "--format", template, *ids)
+        # One that vanished since it was listed is said to be missing, after all the others.
+        trouble = [line for line in result.err.splitlines() if "no such" not in line.lower()]
+        if result.rc != 0 and trouble:
+            raise CommandError(f"'docker {kind} inspect' failed: {' '.join(trouble)}")
+        return result.out
+
+    def _do(self, items: list, *argv: str, patience: int = 0) -> dict[str, str]:
+        ids = [item.id for item in items]
+        timeout = PATIENCE + patience + 10 * len(ids)
+        return failures(self._run(*argv, *ids, timeout=timeout), items)
+
+
+def parse(lines: str) -> Snapshot:
+    """Read the records of C(docker container inspect), one a line."""
+    found = [_Found(*json.loads(line)) for line in lines.splitlines() if line.strip()]
+    named = [(each, names(each.name[1:], each.labels or {})) for each in found]
+    sandboxes = [(each, name) for each, name in named if name.container == _SANDBOX and name.pod]
+    # cri-dockerd says by a label which sandbox is a container's; by their names all do.
+    by_pod = {name[1:]: each.id for each, name in sandboxes}
+    return Snapshot(
+        [
+            _container(each, name, by_pod)
+            for each, name in named
+            if not (name.container == _SANDBOX and name.pod)
+        ],
+        [
+            Sandbox(
+                id=each.id,
+                pod=name.pod or "",
+                namespace=name.namespace or "",
+                state="exited" if _state(each) == "created" else _state(each),
+            )
+            for each, name in sandboxes
+        ],
+    )
+
+
+def names(name: str, labels: dict[str, str]) -> Names:
+    """Return what Kubernetes calls a container, by its labels or by its name.
+
+    The name is C(k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT), and none of these holds an underscore.
+    """
+    parts = name.split("_")[1:5] if name.startswith(_PREFIX) else [name]
+    parsed = Names(*(part or None for part in parts))
+    key = "io.kubernetes."
+    return Names(
+        labels.get(f"{key}container.name") or parsed.container or name,
+        labels.get(f"{key}pod.name") or parsed.pod,
+        labels.get(f"{key}pod.namespace") or parsed.namespace,
+        labels.get(f"{key}pod.uid") or parsed.uid,
+    )
+
+
+class _Found(NamedTuple):
+    """The fields of C(RECORD)."""
+
+    id: str
+    name: str
+    state: dict
+    created: str
+    image: str
+    image_id: str
+    labels: dict[str, str] | None
+
+
+def _container(found: _Found, name: Names, by_pod: dict[tuple, str]) -> Container:
+    labels = found.labels or {}
+    return Container(
+        id=found.id,
+        name=name.container,
+        namespace=name.namespace,
+        pod=name.pod,
+        pod_id=labels.get("io.kubernetes.sandbox.id") or by_pod.get(name[1:]),
+        image=found.image,
+        image_id=found.image_id,
+        state=_state(found),
+        # It has more digits than anyone asked for.
+        created=found.created[:19] + "Z",
+        labels=labels,
+        pid=found.state["Pid"] or None,
+    )
+
+
+def _state(found: _Found) -> str:
+    return _STATES.get(found.state["Status"], "unknown")

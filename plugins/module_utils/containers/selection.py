@@ -1,0 +1,144 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which containers are meant: the selectors of the modules, and what they find. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Pattern
+
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
+    Container,
+    Sandbox,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+
+#: The options of every module that selects containers.
+OPTIONS = {
+    "runtime": {"type": "str", "choices": ["containerd", "crio", "docker"]},
+    "ids": {"type": "list", "elements": "str"},
+    "name": {"type": "str"},
+    "name_pattern": {"type": "str"},
+    "namespaces": {"type": "list", "elements": "str"},
+    "labels": {"type": "dict"},
+    "pod": {"type": "str"},
+    "current_state": {
+        "type": "str",
+        "default": "all",
+        "choices": ["all", "running", "paused", "exited"],
+    },
+}
+
+
+class Selection(NamedTuple):
+    """What the selectors say; None where one was not given. All of them must hold."""
+
+    ids: list[str] | None = None
+    name: str | None = None
+    name_pattern: Pattern[str] | None = None
+    namespaces: list[str] | None = None
+    labels: dict[str, str] | None = None
+    pod: str | None = None
+    current_state: str = "all"
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it says more than a state, which may be that of every container."""
+        return any(selector is not None for selector in self[:-1])
+
+    @property
+    def about_containers(self) -> bool:
+        """Whether it says more than which pods they are in."""
+        return self._replace(namespaces=None, pod=None) != Selection()
+
+
+def parse(options: dict) -> Selection:
+    """Read the options of a module.
+
+    :raises CruntimeError: a selector is one that nothing could ever fit.
+    """
+    pattern = options["name_pattern"]
+    try:
+        compiled = None if pattern is None else re.compile(pattern)
+    except re.error as error:
+        raise CruntimeError(
+            f"name_pattern must be a regular expression, not {pattern!r}: {error}"
+        ) from error
+    for wanted in options["ids"] or ():
+        if not re.fullmatch("[0-9a-f]{1,64}", wanted):
+            raise CruntimeError(
+                f"ids must be container ids or the beginnings of some, in hexadecimal, "
+                f"not {wanted!r}"
+            )
+    return Selection(
+        ids=options["ids"],
+        name=options["name"],
+        name_pattern=compiled,
+        namespaces=options["namespaces"],
+        # No labels at all are what every container has.
+        labels={key: _label(key, value) for key, value in (options["labels"] or {}).items()}
+        or None,
+        pod=options["pod"],
+        current_state=options["current_state"],
+    )
+
+
+def _label(key: str, value: object) -> str:
+    if value is None:
+        raise CruntimeError(f"labels: {key} has no value; give the value that it must have")
+    # YAML has words of its own for these.
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def select(
+    selection: Selection, containers: list[Container], unknown_ids: bool = False
+) -> list[Container]:
+    """Return the containers that a selection means.
+
+    :param unknown_ids: whether an id that no container has may be passed over.
+    :raises CruntimeError: an id is unknown, or the beginning of several.
+    """
+    chosen = [container for container in containers if _fits(selection, container)]
+    if selection.ids is None:
+        return chosen
+    known = [container.id for container in containers]
+    meant = {found for wanted in selection.ids for found in _resolve(wanted, known)}
+    unknown = [wanted for wanted in selection.ids if not _resolve(wanted, known)]
+    if unknown and not unknown_ids:
+        raise CruntimeError(
+            f"no container of this node has the id {' or '.join(unknown)}", unknown_ids=unknown
+        )
+    return [container for container in chosen if container.id in meant]
+
+
+def fits_empty(selection: Selection, sandbox: Sandbox) -> bool:
+    """Say whether a pod that has no containers is meant: only where nothing is said of those."""
+    return (
+        not selection.about_containers
+        and (selection.namespaces is None or sandbox.namespace in selection.namespaces)
+        and selection.pod in (None, sandbox.pod, sandbox.id)
+    )
+
+
+def _fits(selection: Selection, container: Container) -> bool:
+    return (
+        selection.current_state in ("all", container.state)
+        and selection.name in (None, container.name)
+        and (selection.name_pattern is None or bool(selection.name_pattern.search(container.name)))
+        and (selection.namespaces is None or container.namespace in selection.namespaces)
+        and (selection.labels or {}).items() <= container.labels.items()
+        and selection.pod in (None, container.pod, container.pod_id)
+    )
+
+
+def _resolve(wanted: str, known: list[str]) -> list[str]:
+    if wanted in known:
+        return [wanted]
+    found = [each for each in known if each.startswith(wanted)]
+    if len(found) > 1:
+        raise CruntimeError(
+            f"the id {wanted} is ambiguous: it is the beginning of {' and '.join(sorted(found))}"
+        )
+    return found

@@ -1,0 +1,134 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The last words of containers and of the runtime, as text, with what is secret left out."""
+
+from __future__ import annotations
+
+import re
+from typing import Iterable, NamedTuple
+
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
+    Container,
+    Containers,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+#: How much text is returned of one log, and of all containers' logs together, in characters.
+LOG_LIMIT = 64 * 1024
+TOTAL_LIMIT = 1024 * 1024
+_MASK = "********"
+# The name of a variable that holds a secret, as far as names say.
+_SECRET_NAME = re.compile(
+    "passw|passphrase|pass$|_pwd$|secret|token|credential|key$|auth$|auth_config$", re.IGNORECASE
+)
+_URL_WITH_PASSWORD = re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")
+# A shorter value is found in words that mean something else.
+_SHORTEST_SECRET = 4
+
+
+class Log(NamedTuple):
+    """The end of a log.
+
+    :param truncated: whether the lines asked for were more than is returned.
+    """
+
+    text: str
+    truncated: bool
+
+
+def of_containers(api: Containers, containers: list[Container], lines: int) -> list[dict]:
+    """Return the last lines of each container's log, as the module does.
+
+    A container whose log can't be read has an error instead, which ends nothing.
+    """
+    if not containers:
+        return []
+    environments = api.environments(containers)
+    limit = min(LOG_LIMIT, TOTAL_LIMIT // len(containers))
+    return [
+        {
+            **{key: container.result[key] for key in ("id", "name", "namespace", "pod", "state")},
+            "command": api.log_command(container.id, lines),
+            "follow_command": api.log_command(container.id, lines, follow=True),
+            **_read(api, container, lines, environments.get(container.id), limit),
+        }
+        for container in containers
+    ]
+
+
+def _read(
+    api: Containers,
+    container: Container,
+    lines: int,
+    environment: list[str] | None,
+    limit: int,
+) -> dict:
+    nothing = {"text": None, "truncated": False}
+    if environment is None:
+        return dict(nothing, error="it is gone")
+    result = api.log(container, lines)
+    log = clean(result.out, secrets(environment), limit)
+    if result.rc != 0:
+        return dict(nothing, error=" ".join(log.text.split()))
+    return dict(log._asdict(), error=None)
+
+
+def of_units(runner: Runner, units: Iterable[Unit], lines: int) -> dict:
+    """Return the last lines of units in the journal, those about them too, as the module does."""
+    services = [unit for unit in units if unit.found and unit.name.endswith(".service")]
+    names = [word for unit in services for word in ("--unit", unit.name)]
+    if not names:
+        return {"units": [], "command": None, "text": "", "truncated": False}
+    # Without the host's name, which Ansible knows; the time as it is in records.
+    form = ("--no-pager", "--no-hostname", "--output=short-iso", "--lines", str(lines))
+    text = runner.output("journalctl", *form, *names)
+    hidden = [secret for unit in services for secret in secrets(_environment(unit.pid))]
+    return {
+        "units": [unit.name for unit in services],
+        "command": units_command(services, lines),
+        **clean(text, hidden, LOG_LIMIT)._asdict(),
+    }
+
+
+def units_command(units: Iterable[Unit], lines: int) -> str:
+    """Return what a person would type to read what units logged."""
+    names = " ".join(f"-u {unit.name[: -len('.service')]}" for unit in units)
+    return f"sudo journalctl {names} -n {lines}"
+
+
+def secrets(environment: Iterable[str]) -> set[str]:
+    """Return what of an environment, as C(NAME=VALUE) each, no log may show."""
+    pairs = [variable.partition("=")[::2] for variable in environment]
+    values = [value for name, value in pairs if _SECRET_NAME.search(name)]
+    # Proxies have theirs in a URL.
+    logins = [login for _name, value in pairs for login in _URL_WITH_PASSWORD.findall(value)]
+    passwords = [login.partition(":")[2] for login in logins]
+    # A log may show but a line of a key.
+    lines = {line.strip() for value in [*values, *passwords] for line in value.splitlines()}
+    return {
+        line
+        for line in lines
+        if len(line) >= _SHORTEST_SECRET and line.lower() not in ("true", "false")
+    }
+
+
+def clean(text: str, hidden: Iterable[str], limit: int) -> Log:
+    """Return the end of a text, without secrets and without passwords in URLs."""
+    # The longest first: one may be a part of another.
+    for secret in sorted(set(hidden), key=len, reverse=True):
+        text = text.replace(secret, _MASK)
+    text = _URL_WITH_PASSWORD.sub(f"{_MASK}:{_MASK}", text)
+    return Log(text[-limit:], len(text) > limit)
+
+
+def _environment(pid: int) -> list[str]:
+    """Return what a process was started with, files that its unit reads included."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as handle:
+            return handle.read().decode("utf-8", errors="replace").split("\0")
+    except OSError:
+        # It does not run. What it has been started with is nowhere any more.
+        return []

@@ -1,0 +1,310 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cruntime_containers
+short_description: List, stop, pause, unpause and remove containers
+version_added: 0.1.0
+author:
+  - The cruntime.node contributors (@cruntime)
+description:
+  - Brings the containers of a node into a state, whichever runtime runs them, and tells which they
+    are, by the same record for all runtimes.
+  - Selectors say which containers are meant. Several of them must all hold.
+  - Whether a container is paused is what the kernel does, not what the CRI says, which knows no
+    such state. It is asked of the OCI runtimes, such as runc, that the runtime is configured with.
+  - However many containers are meant, each question and each action takes one process, but for
+    pausing the containers of pods, which takes one for each.
+extends_documentation_fragment:
+  - cruntime.node.selection
+options:
+  state:
+    description:
+      - What shall become of the containers.
+      - A kubelet that runs starts anew what was stopped or removed; stop it first.
+    type: str
+    default: listed
+    choices:
+      listed: Nothing, they are only returned.
+      stopped: >-
+        None of their processes runs. A container that vanishes meanwhile is as good. One that is
+        paused is unpaused first, since what is frozen can't end, and a warning says so.
+      paused: >-
+        The kernel runs none of their processes until they are unpaused. Containers that do not run
+        are passed over, unless they are named by O(ids).
+      running: >-
+        They are not paused. Containers that do not run are not started; they are passed over,
+        unless they are named by O(ids).
+      absent: >-
+        They are killed and removed. One that is not there, or vanishes meanwhile, is as good.
+  all:
+    description:
+      - Whether all containers of the node are meant, with those outside Kubernetes, if no selector
+        but O(current_state) is given. No O(state) but V(listed) means all of them otherwise.
+    type: bool
+    default: false
+  timeout:
+    description:
+      - With O(state=stopped), how long a container may take to end after it was asked to, in
+        seconds, before it is killed. With V(0) it is killed at once.
+      - containerd and CRI-O are asked to stop one container after the other, Docker all at once.
+    type: int
+    default: 10
+  sandboxes:
+    description:
+      - Whether the sandbox of a pod, which holds its namespaces, is stopped or removed too, once
+        the pod has no other containers, or with O(state=stopped) no other that run.
+      - With O(namespaces), O(pod) or O(all) only, the sandboxes of pods without containers are
+        meant as well.
+      - For O(state=stopped) and O(state=absent).
+    type: bool
+    default: false
+requirements:
+  - systemd
+  - crictl of cri-tools, for containerd and CRI-O
+  - root privileges (use C(become))
+attributes:
+  check_mode:
+    description: Can run in check mode and predict what would change, without changing it.
+    support: full
+  diff_mode:
+    description: Returns the state of each container that changes, before and after.
+    support: full
+  idempotent:
+    description: A container that is as wanted is left alone.
+    support: full
+  platform:
+    description: Linux distributions that systemd runs.
+    support: full
+    platforms: posix
+notes:
+  - With Docker, its own client is asked, which sees the containers of cri-dockerd as well. Their
+    sandboxes are no containers here either.
+seealso:
+  - module: cruntime.node.cruntime_info
+"""
+
+EXAMPLES = r"""
+- name: Look at what runs in the namespace kube-system
+  cruntime.node.cruntime_containers:
+    namespaces: [kube-system]
+    current_state: running
+  register: found
+
+- name: Freeze the control plane
+  cruntime.node.cruntime_containers:
+    namespaces: [kube-system]
+    state: paused
+
+- name: And let it go on
+  cruntime.node.cruntime_containers:
+    namespaces: [kube-system]
+    state: running
+
+- name: Stop one container, which has half a minute to end
+  cruntime.node.cruntime_containers:
+    name: etcd
+    namespaces: [kube-system]
+    state: stopped
+    timeout: 30
+
+- name: Remove every container of the node, and every pod
+  cruntime.node.cruntime_containers:
+    all: true
+    state: absent
+    sandboxes: true
+"""
+
+RETURN = r"""
+runtime:
+  description: The runtime whose containers they are.
+  returned: success
+  type: str
+  sample: containerd
+containers:
+  description:
+    - The containers that were selected, as they are now, or in check mode would be. Those that
+      are gone are not among them.
+  returned: always, but for failures before anything was touched
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The whole id.
+      type: str
+    name:
+      description: The name in the pod's manifest; Docker's own outside of pods.
+      type: str
+    namespace:
+      description: The namespace of its pod; none outside of pods.
+      type: str
+    pod:
+      description: The name of its pod; none outside of pods.
+      type: str
+    pod_id:
+      description: The id of the pod's sandbox; none outside of pods.
+      type: str
+    image:
+      description: The image as it was asked for.
+      type: str
+    image_id:
+      description: What that was, as a digest.
+      type: str
+    state:
+      description: V(running), V(paused), V(exited), V(created) or V(unknown).
+      type: str
+    created:
+      description: When it was created, in UTC.
+      type: str
+    labels:
+      description: The container's labels.
+      type: dict
+    pid:
+      description: The process id of its first process, on the node; none where none runs.
+      type: int
+  sample:
+    - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
+      name: etcd
+      namespace: kube-system
+      pod: etcd-node1
+      pod_id: 1291bde196212b06c975f1c79db0a05f444c0b74611e515923bc4b1a7dc8ffc1
+      image: registry.k8s.io/etcd:3.6.4-0
+      image_id: sha256:a955addbb7d495c0c1c5c19615df27306b5e0a729eb92c8cbd8f58872f9daea2
+      state: paused
+      created: "2026-11-23T10:15:00Z"
+      labels: {io.kubernetes.container.name: etcd}
+      pid: 4711
+changes:
+  description: The containers and sandboxes that this run changed, or in check mode would change.
+  returned: always, but for O(state=listed) and for failures before anything was touched
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The whole id.
+      type: str
+    before:
+      description: The state that it was in.
+      type: str
+    after:
+      description: The state that it is in, V(absent) if it is gone.
+      type: str
+  sample:
+    - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
+      before: running
+      after: paused
+failed_containers:
+  description: The containers that are not as wanted. The others are.
+  returned: failure of some containers
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The whole id.
+      type: str
+    name:
+      description: The container's name.
+      type: str
+    reason:
+      description: What the runtime said of it.
+      type: str
+  sample:
+    - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
+      name: etcd
+      reason: it is exited, and only a running container can be paused
+failed_sandboxes:
+  description: The sandboxes that are not as wanted.
+  returned: failure of some containers
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The whole id.
+      type: str
+    pod:
+      description: The pod's name.
+      type: str
+    reason:
+      description: What the runtime said of it.
+      type: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cruntime.node.plugins.module_utils.containers import converge, selection
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import running
+from ansible_collections.cruntime.node.plugins.module_utils.services import Services
+
+STATES = ["listed", "stopped", "paused", "running", "absent"]
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            selection.OPTIONS,
+            state={"type": "str", "default": "listed", "choices": STATES},
+            all={"type": "bool", "default": False},
+            timeout={"type": "int", "default": 10},
+            sandboxes={"type": "bool", "default": False},
+        ),
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except CruntimeError as error:
+        for warning in error.facts.pop("warnings", ()):
+            module.warn(warning)
+        module.fail_json(msg=str(error), **error.facts)
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+def run(module):
+    options = module.params
+    meant = selection.parse(options)
+    check(options, meant)
+    runner = Runner()
+    runtime = running(runner, Services(runner), options["runtime"])
+    containers = runtime.containers()
+    if options["state"] == "listed":
+        found = converge.listed(containers, meant)
+        result = {"changed": False, "containers": [container.result for container in found]}
+    else:
+        result = converge.bring(
+            containers,
+            meant,
+            options["state"],
+            timeout=options["timeout"],
+            with_sandboxes=options["sandboxes"],
+            check_mode=module.check_mode,
+        )
+    return dict(result, runtime=runtime.name)
+
+
+def check(options, meant):
+    """Refuse what is nearly said: everything on the node, and what has no meaning here."""
+    state = options["state"]
+    if state != "listed" and not (meant.narrows or options["all"]):
+        raise CruntimeError(
+            f"state={state} with no selector would be about every container of the node: "
+            "say which by ids, name, name_pattern, namespaces, labels or pod, or say all: true"
+        )
+    if options["sandboxes"] and state not in ("stopped", "absent"):
+        raise CruntimeError(
+            f"sandboxes is for state=stopped and state=absent, not for state={state}"
+        )
+    if options["timeout"] < 0:
+        raise CruntimeError(f"timeout must be 0 or more seconds, not {options['timeout']}")
+
+
+if __name__ == "__main__":
+    main()

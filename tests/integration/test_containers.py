@@ -1,0 +1,383 @@
+"""Containers listed, paused, stopped and removed on real runtimes, as the kernel has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+from conftest import require_crictl
+from test_pods import LOAD, POD, lenient
+
+ARCHIVES = "/usr/local/share/cruntime-test"
+INFO = "cruntime.node.cruntime_info"
+# As tests/nodes/Dockerfile has it.
+CRICTL = "/usr/local/bin/crictl"
+IMAGE = "localhost/cruntime-test/busybox:1"
+QUOTED = 'it\'s "quoted", really=yes'
+SECRET = "hunter2-hunter2"
+# Counts, says so on both streams, shows its environment, and ends when it is asked to.
+COUNTER = (
+    "trap 'exit 0' TERM; env; i=0; while :; do "
+    "i=$((i+1)); echo out $i; echo err $i >&2; echo $i >/tmp/count-$COUNTER; sleep 0.1; done"
+)
+# Prints which counters on the node move, and which stand still.
+LOOK = """
+import glob, json, time
+def read():
+    # All processes of a container have its root.
+    found = {}
+    for path in glob.glob("/proc/[0-9]*/root/tmp/count-*"):
+        try:
+            with open(path) as handle:
+                found[path.rpartition("count-")[2]] = handle.read()
+        except OSError:
+            pass
+    return found
+first = read()
+time.sleep(1)
+second = read()
+moving = sorted(name for name in second if second[name] != first.get(name))
+print(json.dumps({"moving": moving, "still": sorted(set(second) - set(moving))}))
+"""
+NAMESPACES = ("alpha", "beta")
+NAMES = ("api", "api-gateway")
+ALL = {f"{namespace}/{name}" for namespace in NAMESPACES for name in NAMES}
+# Runs the pods given, with crictl.
+RUN_PODS = """
+import json, os, subprocess, sys
+def run(*argv):
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+def write(name, content):
+    path = "/tmp/cruntime-%s.json" % name
+    with open(path, "w") as handle:
+        json.dump(content, handle)
+    return path
+for pod, handler, containers in json.loads(sys.argv[1]):
+    os.makedirs(pod["log_directory"], exist_ok=True)
+    path = write("pod", pod)
+    sandbox = run("crictl", "runp", *(["--runtime", handler] if handler else []), path)
+    for container in containers:
+        created = run("crictl", "create", sandbox, write("container", container), path)
+        run("crictl", "start", created)
+"""
+
+
+def container(namespace, name):
+    environment = {"DB_PASSWORD": SECRET, "COUNTER": f"{namespace}-{name}"}
+    return {
+        "metadata": {"name": name},
+        "image": {"image": IMAGE},
+        "command": ["/bin/sh", "-c", COUNTER],
+        "labels": {"tier": QUOTED},
+        "envs": [{"key": key, "value": value} for key, value in environment.items()],
+        "log_path": f"{name}.log",
+    }
+
+
+def pods(handlers):
+    """Two pods in two namespaces, each with its handler, and two containers in each."""
+    return [
+        (
+            {
+                **POD,
+                "metadata": {"name": "web", "namespace": namespace, "uid": namespace, "attempt": 0},
+                "log_directory": f"/tmp/{namespace}",
+            },
+            handler,
+            [container(namespace, name) for name in NAMES],
+        )
+        for namespace, handler in zip(NAMESPACES, handlers)
+    ]
+
+
+class Script:
+    """Tasks run one after the other, and then what each of them returned.
+
+    All are in one playbook, since what takes long is to start Ansible.
+    """
+
+    def __init__(self):
+        self.tasks = []
+
+    def task(self, label, module, **options):
+        keywords = {"diff": True, "ignore_errors": True}
+        self.tasks.append({"name": label, module: options, **keywords})
+
+    def do(self, label, **options):
+        self.task(label, "cruntime.node.cruntime_containers", **options)
+
+    def foresee(self, label, **options):
+        self.do(label, **options)
+        self.tasks[-1]["check_mode"] = True
+
+    def command(self, label, *argv):
+        self.task(label, "ansible.builtin.command", argv=[str(word) for word in argv])
+
+    def look(self, label):
+        """Look which counters move."""
+        self.command(label, "/usr/bin/python3", "-c", LOOK)
+
+    def run(self, name, inventory, path):
+        play = {"hosts": name, "gather_facts": False, "tasks": self.tasks}
+        path.write_text(json.dumps([play]))
+        done = subprocess.run(
+            ["ansible-playbook", "--inventory", inventory, str(path)],
+            check=False, capture_output=True, text=True,
+            env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
+        )  # fmt: skip
+        try:
+            tasks = json.loads(done.stdout)["plays"][0]["tasks"]
+        except (ValueError, LookupError):
+            pytest.fail(f"{path} printed no result:\n{done.stdout}\n{done.stderr}")
+        self.results = {task["task"]["name"]: task["hosts"][name] for task in tasks}
+
+    def __getitem__(self, label):
+        """What a task returned that succeeded."""
+        result = self.results[label]
+        assert not result.get("failed"), result
+        return result
+
+    def refusal(self, label):
+        """What a task returned that failed."""
+        result = self.results[label]
+        assert result.get("failed") is True, result
+        return result
+
+    def changes(self, label):
+        return [(each["before"], each["after"]) for each in self[label]["changes"]]
+
+    def found(self, label):
+        return {f"{each['namespace']}/{each['name']}": each for each in self[label]["containers"]}
+
+    def moving(self, label):
+        return json.loads(self[label]["stdout"])["moving"]
+
+    def still(self, label):
+        return json.loads(self[label]["stdout"])["still"]
+
+
+SELECTIONS = {
+    "labels": ({"labels": {"tier": QUOTED}}, ALL),
+    "a name": ({"name": "api"}, {"alpha/api", "beta/api"}),
+    "a name with a dot": ({"name": "a.i"}, set()),
+    "a pattern": ({"name_pattern": "^a.i$"}, {"alpha/api", "beta/api"}),
+    "a name and a namespace": ({"name": "api", "namespaces": ["beta"]}, {"beta/api"}),
+    "a pod": ({"pod": "web"}, ALL),
+}
+REFUSALS = {
+    "all without a word": ({"state": "absent"}, "say which by ids, name, name_pattern"),
+    "all that run": ({"state": "stopped", "current_state": "running"}, "or say all: true"),
+    "an unknown id": ({"state": "stopped", "ids": ["0" * 64]}, "no container of this node has"),
+    "no id": ({"state": "stopped", "ids": [""]}, "ids must be container ids"),
+    "pods that pause": ({"state": "paused", "name": "x", "sandboxes": True}, "sandboxes is for"),
+}
+
+
+def start_pods(script, runtime, spec, node):
+    """With crictl; with containerd, the second pod has another OCI runtime."""
+    handlers = ["", ""]
+    spec = {**spec, "extra_config": lenient(runtime, node)}
+    if runtime == "containerd":
+        spec["oci_runtimes"] = [{"name": "crun", "path": "/usr/bin/crun"}]
+        handlers = ["", "crun"]
+    script.task("converge", "cruntime.node.cruntime_enable", **spec)
+    for name in ("pause", "busybox"):
+        archive, image = f"{ARCHIVES}/{name}.tar", f"localhost/cruntime-test/{name}:1"
+        script.command(f"load {name}", *LOAD[runtime].format(archive=archive, image=image).split())
+    script.command("start", "/usr/bin/python3", "-c", RUN_PODS, json.dumps(pods(handlers)))
+
+
+def start_docker(script):
+    """The same, by the names that Kubernetes gives them, and one that is in no pod."""
+    run = ("docker", "run", "--detach", "--network", "none", "--name")
+    for name in ("pause", "busybox"):
+        script.command(f"load {name}", "docker", "load", "--input", f"{ARCHIVES}/{name}.tar")
+    for pod, _handler, containers in pods(["", ""]):
+        suffix = f"web_{pod['metadata']['namespace']}_uid_0"
+        script.command(suffix, *run, f"k8s_POD_{suffix}", "localhost/cruntime-test/pause:1")
+        for each in containers:
+            name = each["metadata"]["name"]
+            environment = [f"--env={env['key']}={env['value']}" for env in each["envs"]]
+            script.command(
+                f"{name}_{suffix}", *run, f"k8s_{name}_{suffix}",
+                f"--label=tier={QUOTED}", *environment, IMAGE, *each["command"],
+            )  # fmt: skip
+    script.command("plain", *run, "plain", IMAGE, "sleep", "600")
+
+
+def ask(script):
+    for label, (options, _wanted) in {**SELECTIONS, **REFUSALS}.items():
+        script.do(label, **options)
+    script.do("gone", state="absent", ids=["0" * 64])
+    script.do("none", state="absent", ids=[])
+    options = {"name": "api", "namespaces": ["alpha"]}
+    script.task("logs", INFO, gather_subset=["containers", "logs"], log_lines=40, **options)
+    script.task("all logs", INFO, gather_subset=["logs"], log_lines=9999, **options)
+
+
+def pause(script):
+    script.foresee("foreseen", state="paused", name="api")
+    script.look("before")
+    script.do("paused", state="paused", name="api")
+    script.do("paused again", state="paused", name="api")
+    script.look("frozen")
+    script.do("only", pod="web", current_state="paused")
+    script.do("unpaused", state="running", name="api", namespaces=["beta"])
+    script.look("thawed")
+
+
+def stop(script):
+    script.do("one stopped", state="stopped", name="api", namespaces=["beta"], timeout=5)
+    script.do("not running", state="paused", namespaces=["beta"])
+    script.do("stopped", state="stopped", namespaces=["alpha"], timeout=5)
+    script.do("stopped again", state="stopped", namespaces=["alpha"])
+    script.look("stopped and frozen")
+
+
+def remove(script):
+    alpha = {"state": "absent", "namespaces": ["alpha"]}
+    script.do("first gone", **alpha, name="api", sandboxes=True)
+    script.do("second gone", **alpha, name="api-gateway")
+    script.do("pod gone", **alpha, sandboxes=True)
+    script.do("pod gone again", **alpha, sandboxes=True)
+    script.do("pod stopped", state="stopped", pod="web", sandboxes=True, timeout=5)
+    script.do("all gone", state="absent", all=True, sandboxes=True)
+    script.do("left")
+    script.look("after")
+
+
+def break_down(script, runtime):
+    if runtime != "docker":
+        script.command("hide", "mv", CRICTL, f"{CRICTL}.away")
+        script.do("no crictl")
+        script.command("unhide", "mv", f"{CRICTL}.away", CRICTL)
+    units = [f"{runtime}.socket"] * (runtime == "docker") + [f"{runtime}.service"]
+    script.command("stop", "systemctl", "stop", *units)
+    script.do("down", runtime=runtime)
+    script.task("info down", INFO, gather_subset=["containers"], runtime=runtime)
+    script.task("logs down", INFO, gather_subset=["logs"], runtime=runtime)
+    script.command("go on", "systemctl", "start", *units)
+
+
+@pytest.fixture(scope="module")
+def told(host, request, tmp_path_factory):
+    """What all tasks returned, run on one node."""
+    variables = host.ansible.get_variables()
+    spec, name = variables["cruntime_spec"], variables["inventory_hostname"]
+    runtime = spec["runtime"]
+    script = Script()
+    if runtime == "docker":
+        start_docker(script)
+    else:
+        require_crictl(host)
+        start_pods(script, runtime, spec, host)
+    ask(script)
+    pause(script)
+    stop(script)
+    remove(script)
+    break_down(script, runtime)
+    script.task("converge back", "cruntime.node.cruntime_enable", **spec)
+    path = tmp_path_factory.mktemp("play") / "play.json"
+    script.run(name, request.config.getoption("ansible_inventory"), path)
+    return script
+
+
+def test_the_record_is_the_same_for_all_runtimes(told, runtime):
+    found = told.found("labels")
+    for name, each in found.items():
+        assert (each["namespace"], each["name"]) == tuple(name.split("/"))
+        assert (each["pod"], each["state"], each["image"]) == ("web", "running", IMAGE)
+        assert each["labels"]["tier"] == QUOTED
+        assert each["image_id"].startswith("sha256:")
+        assert each["created"].endswith("Z")
+        assert each["pid"] > 1
+        assert SECRET not in json.dumps(each)
+    assert len({each["pod_id"] for each in found.values()}) == 2
+    assert told["labels"]["runtime"] == runtime.name
+
+
+@pytest.mark.parametrize("label", SELECTIONS)
+def test_selectors(told, label):
+    assert set(told.found(label)) == SELECTIONS[label][1]
+
+
+@pytest.mark.parametrize("label", REFUSALS)
+def test_what_is_said_badly_is_refused(told, label):
+    assert REFUSALS[label][1] in told.refusal(label)["msg"]
+    assert len(told.moving("before")) == 4
+
+
+def test_what_is_not_there_is_absent(told):
+    assert told["gone"]["changed"] is told["none"]["changed"] is False
+
+
+def test_a_paused_container_stands_still_and_goes_on(told):
+    foreseen, paused = told["foreseen"], told["paused"]
+    assert len(told.moving("before")) == 4
+    assert paused["changed"] is foreseen["changed"] is True
+    assert paused["diff"] == foreseen["diff"]
+    assert "(beta/web/api): paused\n" in paused["diff"]["after"]
+    assert told["paused again"]["changed"] is False
+    assert told.still("frozen") == ["alpha-api", "beta-api"]
+    assert told.moving("frozen") == ["alpha-api-gateway", "beta-api-gateway"]
+    assert set(told.found("only")) == {"alpha/api", "beta/api"}
+    assert told.changes("unpaused") == [("paused", "running")]
+    assert told.still("thawed") == ["alpha-api"]
+    assert len(told.moving("thawed")) == 3
+
+
+def test_a_frozen_container_is_thawed_so_that_it_can_end(told):
+    assert told.changes("stopped") == [("paused", "exited"), ("running", "exited")]
+    assert [words for words in told["stopped"]["warnings"] if "was paused" in words]
+    assert told["stopped again"]["changed"] is False
+    # One that does not run is passed over by a selection that is not of ids.
+    assert told.changes("not running") == [("running", "paused")]
+    assert told.still("stopped and frozen") == ["beta-api-gateway"]
+    assert told.moving("stopped and frozen") == []
+
+
+def test_a_pod_goes_with_its_last_container(told, runtime):
+    assert told.changes("first gone") == told.changes("second gone") == [("exited", "absent")]
+    assert told["second gone"]["containers"] == []
+    assert told.changes("pod gone") == [("running", "absent")]
+    assert told["pod gone again"]["changed"] is False
+    assert told.changes("pod stopped") == [("paused", "exited"), ("running", "exited")]
+    assert len(told.changes("all gone")) == (4 if runtime.name == "docker" else 3)
+    assert {after for _before, after in told.changes("all gone")} == {"absent"}
+    assert told["left"]["containers"] == []
+    assert told.moving("after") == told.still("after") == []
+
+
+def test_logs(told, node, runtime):
+    (found,) = told["logs"]["containers"]
+    (log,) = told["logs"]["logs"]["containers"]
+    assert found["id"] == log["id"]
+    lines = log["text"].splitlines()
+    assert len(lines) == 40
+    assert {line.split()[0] for line in lines} == {"out", "err"}
+    (whole,) = told["all logs"]["logs"]["containers"]
+    assert "DB_PASSWORD=********" in whole["text"]
+    assert SECRET not in json.dumps([told["logs"], told["all logs"]])
+    journal = told["logs"]["logs"]["runtime"]
+    assert runtime.service in journal["units"]
+    assert journal["text"]
+    # What is returned as a command is one.
+    for command in (journal["command"], told["logs"]["logs"]["status_command"]):
+        node.check_output(command.replace("sudo ", "", 1))
+
+
+@pytest.mark.runtime("containerd", "crio")
+def test_no_crictl(told):
+    words = told.refusal("no crictl")["msg"]
+    assert "package cri-tools, as the role cruntime.node.runtime does" in words
+
+
+def test_no_runtime(told):
+    for label in ("down", "info down"):
+        words = told.refusal(label)["msg"]
+        assert "is not running on this node: enable it with cruntime_enable" in words
+    # Its journal says why.
+    assert told["logs down"]["logs"]["runtime"]["text"]
+    assert [words for words in told["logs down"]["warnings"] if "is not running" in words]

@@ -1,0 +1,402 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Containers selected, planned for and brought into a state. T11 is a table of minikube's tests."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.cruntime.node.plugins.module_utils.containers import (
+    converge,
+    plan,
+    selection,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
+    Container,
+    Containers,
+    Sandbox,
+    Snapshot,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
+
+OPTIONS = {name: option.get("default") for name, option in selection.OPTIONS.items()}
+
+
+def container(container_id, name="api", state="running", **fields):
+    known = {
+        "namespace": "default",
+        "pod": "web",
+        "pod_id": "d0",
+        "image": "localhost/x:1",
+        "image_id": "sha256:0",
+        "created": "2026-11-23T10:15:00Z",
+        "labels": {},
+        "pid": 4711 if state in ("running", "paused") else None,
+    }
+    return Container(container_id, name, state=state, **{**known, **fields})
+
+
+def meant(**options):
+    return selection.parse({**OPTIONS, **options})
+
+
+def ids(containers):
+    return [each.id for each in containers]
+
+
+CONTAINERS = [
+    container("abc0", "api", "running", labels={"tier": 'it\'s "quoted", really=yes'}),
+    container("abd1", "api-gateway", "paused", labels={"tier": "back", "new": "true"}),
+    container("fff2", "api", "exited", namespace="kube-system", pod="web2", pod_id="e1"),
+    container("fff23", "a.i", "created", namespace="kube-system", pod="web2", pod_id="e1"),
+    container("0123", "k9s", "unknown", namespace=None, pod=None, pod_id=None),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, ["abc0", "abd1", "fff2", "fff23", "0123"]),
+        ({"name": "api"}, ["abc0", "fff2"]),
+        ({"name": "a.i"}, ["fff23"]),
+        ({"name": "API"}, []),
+        ({"name": ""}, []),
+        ({"name_pattern": "api"}, ["abc0", "abd1", "fff2"]),
+        ({"name_pattern": "^a.i$"}, ["abc0", "fff2", "fff23"]),
+        ({"namespaces": ["kube-system"]}, ["fff2", "fff23"]),
+        ({"namespaces": ["kube-system", "default"]}, ["abc0", "abd1", "fff2", "fff23"]),
+        ({"namespaces": ["kube"]}, []),
+        ({"namespaces": []}, []),
+        ({"labels": {"tier": 'it\'s "quoted", really=yes'}}, ["abc0"]),
+        ({"labels": {"tier": "back", "new": True}}, ["abd1"]),
+        ({"labels": {"tier": "back", "new": "no"}}, []),
+        ({"labels": {}}, ["abc0", "abd1", "fff2", "fff23", "0123"]),
+        ({"pod": "web"}, ["abc0", "abd1"]),
+        ({"pod": "e1"}, ["fff2", "fff23"]),
+        ({"pod": "e"}, []),
+        ({"current_state": "paused"}, ["abd1"]),
+        ({"current_state": "running", "name": "api"}, ["abc0"]),
+        ({"name": "api", "namespaces": ["kube-system"], "pod": "web2"}, ["fff2"]),
+        ({"ids": ["abc", "0"]}, ["abc0", "0123"]),
+        ({"ids": ["fff2"]}, ["fff2"]),
+        ({"ids": ["fff23", "fff23", "fff2"]}, ["fff2", "fff23"]),
+        ({"ids": ["abc0"], "name": "other"}, []),
+        ({"ids": []}, []),
+        ({"ids": [], "namespaces": ["default"]}, []),
+    ],
+)
+def test_selectors(options, found):
+    assert ids(selection.select(meant(**options), CONTAINERS)) == found
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ids": ["dead"]}, "no container of this node has the id dead"),
+        ({"ids": ["dead", "abc0", "beef"]}, "has the id dead or beef"),
+        ({"ids": ["ab"]}, "the id ab is ambiguous: it is the beginning of abc0 and abd1"),
+        ({"ids": [""]}, "ids must be container ids or the beginnings of some"),
+        ({"ids": ["-f"]}, "ids must be container ids .* not '-f'"),
+        ({"ids": ["abc0\n"]}, r"not 'abc0\\n'"),
+        ({"name_pattern": "api("}, r"name_pattern must be a regular expression, not 'api\('"),
+        ({"labels": {"tier": None}}, "labels: tier has no value"),
+    ],
+)
+def test_a_selection_of_what_can_not_be(options, words):
+    with pytest.raises(CruntimeError, match=words):
+        selection.select(meant(**options), CONTAINERS)
+
+
+def test_what_shall_be_gone_may_be_gone():
+    gone = meant(ids=["dead", "abc0"])
+    assert ids(selection.select(gone, CONTAINERS, unknown_ids=True)) == ["abc0"]
+    with pytest.raises(CruntimeError, match="ambiguous"):
+        selection.select(meant(ids=["ab"]), CONTAINERS, unknown_ids=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "narrows"),
+    [
+        ({}, False),
+        ({"current_state": "running"}, False),
+        ({"labels": {}}, False),
+        ({"ids": []}, True),
+        ({"name": "x"}, True),
+        ({"pod": "x", "current_state": "running"}, True),
+    ],
+)
+def test_a_state_alone_is_no_selection(options, narrows):
+    assert meant(**options).narrows is narrows
+
+
+hexadecimal = st.text("0123456789abcdef", min_size=1, max_size=64)
+
+
+@given(st.sets(hexadecimal, min_size=1), st.data())
+def test_a_beginning_means_one_container_or_is_refused(known, data):
+    whole = data.draw(st.sampled_from(sorted(known)))
+    beginning = whole[: data.draw(st.integers(1, len(whole)))]
+    containers = [container(each) for each in sorted(known)]
+    fitting = [each for each in known if each.startswith(beginning)]
+    if beginning in known or len(fitting) == 1:
+        found = ids(selection.select(meant(ids=[beginning]), containers))
+        assert found == [beginning if beginning in known else whole]
+    else:
+        with pytest.raises(CruntimeError, match="ambiguous"):
+            selection.select(meant(ids=[beginning]), containers)
+
+
+@given(st.lists(st.text()), st.text(), st.dictionaries(st.text(), st.text(), max_size=3))
+def test_names_and_labels_are_plain_text(names, wanted, labels):
+    containers = [
+        container(f"{number:x}", name, labels=labels if number % 2 else {})
+        for number, name in enumerate(names)
+    ]
+    found = selection.select(meant(name=wanted), containers)
+    assert [each.name for each in found] == [name for name in names if name == wanted]
+    labelled = selection.select(meant(labels=labels), containers)
+    assert ids(labelled) == [each.id for each in containers if not labels or each.labels == labels]
+
+
+def steps(planned):
+    return [(step.verb, ids(step.items)) for step in planned.steps]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("stopped", [("unpause", ["abd1"]), ("stop", ["abc0", "abd1", "0123"])]),
+        ("paused", [("pause", ["abc0"])]),
+        ("running", [("unpause", ["abd1"])]),
+        ("absent", [("unpause", ["abd1"]), ("remove", ["abc0", "abd1", "fff2", "fff23", "0123"])]),
+    ],
+)
+def test_what_is_planned(wanted, expected):
+    planned = plan.make(wanted, CONTAINERS, [])
+    assert steps(planned) == expected
+    assert planned.refused == {}
+    after = plan.predict(wanted, Snapshot(CONTAINERS, []), planned.items)
+    assert plan.make(wanted, after.containers, []).steps == []
+
+
+def test_only_what_runs_can_be_paused_and_that_is_said_where_it_was_named():
+    for wanted, deed in (("paused", "paused"), ("running", "unpaused")):
+        refused = plan.make(wanted, CONTAINERS, [], by_id=True).refused
+        assert set(refused) == {"fff2", "fff23", "0123"}
+        assert refused["fff2"] == f"it is exited, and only a running container can be {deed}"
+
+
+def test_a_process_id_ends_with_its_container():
+    after = plan.predict("stopped", Snapshot(CONTAINERS, []), ["abc0"])
+    assert after.containers[0].pid is None
+    assert plan.predict("paused", Snapshot(CONTAINERS, []), ["abc0"]).containers[0].pid == 4711
+
+
+PODS = [
+    Sandbox("d0", "web", "default", "running"),
+    Sandbox("e1", "web2", "kube-system", "running"),
+    Sandbox("f2", "empty", "kube-system", "exited"),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "options", "going"),
+    [
+        ("stopped", {"name": "api"}, ["e1"]),
+        ("absent", {"name": "api"}, []),
+        ("stopped", {"pod": "web"}, ["d0"]),
+        ("absent", {"pod": "web"}, ["d0"]),
+        ("absent", {"pod": "empty"}, ["f2"]),
+        ("absent", {"namespaces": ["kube-system"]}, ["e1", "f2"]),
+        ("absent", {"namespaces": ["kube-system"], "name": "api"}, []),
+        ("absent", {"ids": ["abc0"]}, []),
+        ("absent", {"ids": ["abc0", "abd1"]}, ["d0"]),
+        ("absent", {"labels": {"tier": "none"}}, []),
+        ("absent", {}, ["d0", "e1", "f2"]),
+    ],
+)
+def test_a_sandbox_goes_with_its_last_container(wanted, options, going):
+    snapshot = Snapshot(CONTAINERS, PODS)
+    chosen = selection.select(meant(**options), CONTAINERS)
+    assert ids(plan.going_too(wanted, meant(**options), snapshot, chosen)) == going
+
+
+def test_a_stopped_sandbox_is_left_alone_and_a_frozen_one_thawed():
+    frozen = dataclasses.replace(PODS[0], state="paused")
+    planned = plan.make("stopped", [], [frozen, *PODS[1:]])
+    assert steps(planned) == [("unpause", ["d0"]), ("stop_sandboxes", ["d0", "e1"])]
+
+
+class InMemory(Containers):
+    """Containers that do as they are told, but for those that shall fail or vanish."""
+
+    def __init__(self, containers, sandboxes=(), failing=(), vanishing=()):
+        self.now = {each.id: each for each in [*containers, *sandboxes]}
+        self.failing, self.vanishing, self.verbs = failing, vanishing, []
+
+    def look(self):
+        items = self.now.values()
+        return Snapshot(
+            [each for each in items if isinstance(each, Container)],
+            [each for each in items if isinstance(each, Sandbox)],
+        )
+
+    def _do(self, verb, items, state):
+        self.verbs.append((verb, ids(items)))
+        failed = {}
+        for item in items:
+            if item.id in self.vanishing:
+                self.now.pop(item.id, None)
+                failed[item.id] = "no such container"
+            elif item.id in self.failing:
+                failed[item.id] = "device or resource busy"
+            elif state == "absent":
+                del self.now[item.id]
+            else:
+                self.now[item.id] = dataclasses.replace(self.now[item.id], state=state)
+        return failed
+
+    def stop(self, containers, timeout):
+        return self._do(f"stop {timeout}", containers, "exited")
+
+    def remove(self, containers):
+        return self._do("remove", containers, "absent")
+
+    def pause(self, containers):
+        return self._do("pause", containers, "paused")
+
+    def unpause(self, containers):
+        return self._do("unpause", containers, "running")
+
+    def stop_sandboxes(self, sandboxes):
+        return self._do("stop_sandboxes", sandboxes, "exited")
+
+    def remove_sandboxes(self, sandboxes):
+        return self._do("remove_sandboxes", sandboxes, "absent")
+
+
+def t11():
+    return InMemory(
+        [container("abc0", "apiserver"), container("fa1", "coredns"), container("fb2", "storage")]
+    )
+
+
+def test_t11_a_container_is_stopped_and_all_are_killed():
+    node = t11()
+
+    def running(**options):
+        found = converge.listed(node, meant(current_state="running", **options))
+        return {each.id for each in found}
+
+    assert running(name="apiserver") == {"abc0"}
+    assert converge.bring(node, meant(name="apiserver"), "stopped")["changed"]
+    assert running(name="apiserver") == set()
+    assert running() == {"fa1", "fb2"}
+    assert converge.bring(node, meant(), "absent")["changed"]
+    assert converge.listed(node, meant()) == []
+    assert node.verbs == [("stop 10", ["abc0"]), ("remove", ["abc0", "fa1", "fb2"])]
+
+
+@pytest.mark.parametrize("wanted", ["stopped", "paused", "running", "absent"])
+def test_a_second_run_changes_nothing(wanted):
+    node = InMemory(CONTAINERS, PODS)
+    sandboxes = wanted in ("stopped", "absent")
+    foreseen = converge.bring(node, meant(), wanted, with_sandboxes=sandboxes, check_mode=True)
+    assert node.verbs == []
+    done = converge.bring(node, meant(), wanted, with_sandboxes=sandboxes)
+    assert done["changed"]
+    for key in ("changed", "changes", "diff", "warnings"):
+        assert foreseen[key] == done[key]
+    verbs = list(node.verbs)
+    again = converge.bring(node, meant(), wanted, with_sandboxes=sandboxes)
+    assert (again["changed"], again["changes"], again["warnings"]) == (False, [], [])
+    assert (again["diff"]["before"], again["diff"]["after"]) == ("", "")
+    assert node.verbs == verbs
+
+
+def test_what_changed_is_told():
+    result = converge.bring(InMemory(CONTAINERS), meant(pod="web"), "stopped", timeout=3)
+    assert result["changes"] == [
+        {"id": "abc0", "before": "running", "after": "exited"},
+        {"id": "abd1", "before": "paused", "after": "exited"},
+    ]
+    assert result["diff"]["before"] == (
+        "abc0 (default/web/api): running\nabd1 (default/web/api-gateway): paused\n"
+    )
+    assert result["diff"]["after"] == (
+        "abc0 (default/web/api): exited\nabd1 (default/web/api-gateway): exited\n"
+    )
+    assert result["warnings"] == [
+        "abd1 (default/web/api-gateway) was paused: it is unpaused first, to end"
+    ]
+
+
+@pytest.mark.parametrize("wanted", ["stopped", "absent"])
+def test_what_vanishes_meanwhile_is_as_good_as_ended(wanted):
+    node = InMemory(CONTAINERS, vanishing=("abc0",))
+    result = converge.bring(node, meant(pod="web"), wanted)
+    assert {"id": "abc0", "before": "running", "after": "absent"} in result["changes"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "failing", "vanishing", "reason"),
+    [
+        ("stopped", ("abc0",), (), "device or resource busy"),
+        ("paused", ("abc0",), (), "device or resource busy"),
+        ("paused", (), ("abc0",), "no such container"),
+        ("absent", ("abc0",), (), "device or resource busy"),
+    ],
+)
+def test_one_that_fails_is_named_and_the_others_are_done(wanted, failing, vanishing, reason):
+    others = [container("abe2"), container("abf3")]
+    node = InMemory([CONTAINERS[0], *others], failing=failing, vanishing=vanishing)
+    with pytest.raises(CruntimeError, match=f"abc0 .default/web/api.: {reason}") as error:
+        converge.bring(node, meant(name="api"), wanted)
+    facts = error.value.facts
+    assert facts["failed_containers"] == [{"id": "abc0", "name": "api", "reason": reason}]
+    assert facts["changed"] is True
+    assert {change["id"] for change in facts["changes"]} >= {"abe2", "abf3"}
+    assert all(plan.reached(wanted, node.now.get(each.id)) for each in others)
+
+
+def test_a_tool_that_hangs_fails_what_it_did_not_do():
+    class Hanging(InMemory):
+        def stop(self, containers, timeout):
+            super().stop(containers[:1], timeout)
+            raise CommandError("'crictl stop' did not finish within 70 seconds")
+
+    node = Hanging(CONTAINERS[:2])
+    with pytest.raises(CruntimeError, match="did not finish") as error:
+        converge.bring(node, meant(pod="web"), "stopped")
+    assert ids_of(error.value.facts["failed_containers"]) == ["abd1"]
+
+
+def ids_of(results):
+    return [result["id"] for result in results]
+
+
+def test_a_sandbox_stays_with_a_container_that_could_not_be_stopped():
+    node = InMemory(CONTAINERS, PODS, failing=("abc0",))
+    with pytest.raises(CruntimeError) as error:
+        converge.bring(node, meant(), "stopped", with_sandboxes=True)
+    assert error.value.facts["failed_sandboxes"] == [
+        {"id": "d0", "pod": "web", "reason": "a container of its pod failed"}
+    ]
+    assert node.now["d0"].state == "running"
+    assert node.now["e1"].state == "exited"
+
+
+def test_one_that_was_named_and_can_not_be_paused_does_not_keep_the_others_from_it():
+    node = InMemory(CONTAINERS)
+    with pytest.raises(CruntimeError, match="it is exited") as error:
+        converge.bring(node, meant(ids=["abc0", "fff2"]), "paused")
+    assert node.now["abc0"].state == "paused"
+    assert ids_of(error.value.facts["failed_containers"]) == ["fff2"]

@@ -1,0 +1,516 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What crictl, runc, crun and docker say of containers, and what they are told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.cruntime.node.plugins.module_utils.containers import base, cri, docker
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
+    Container,
+    OciRuntime,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio
+
+RUNC = OciRuntime("runc", "/run/containerd/runc/k8s.io")
+CRUN = OciRuntime("/usr/bin/crun", "/run/containerd/runc/k8s.io")
+LENIENT = OciRuntime("/usr/local/libexec/cruntime-test/crun-lenient", "/run/crun")
+ENDPOINT = "unix:///run/x.sock"
+# crictl's, on every call.
+GLOBAL = f"--runtime-endpoint {ENDPOINT} --image-endpoint {ENDPOINT} --timeout 10s"
+
+
+class Told(Runner):
+    """Answers with what a tool printed for the same words, and remembers what it was asked."""
+
+    def __init__(self, answers):
+        self.answers, self.asked = dict(answers), []
+
+    def which(self, name):
+        return f"/usr/bin/{name}"
+
+    def run(self, *argv, **options):
+        words = " ".join(argv).replace(f" {GLOBAL}", "").replace(f" --host {ENDPOINT}", "")
+        self.asked.append(words)
+        answer = self.answers[words]
+        if isinstance(answer, list):
+            answer = answer.pop(0)
+        return answer if isinstance(answer, Result) else Result(0, answer, "")
+
+
+def listing(ps, pods="", **tools):
+    """The answers to the two questions for crictl, and to those for the OCI runtimes."""
+    pods = pods or json.dumps({"items": []})
+    answers = {"crictl ps --all --output json": ps, "crictl pods --output json": pods}
+    return {**answers, **tools}
+
+
+def records(snapshot):
+    return sorted(
+        (each.namespace, each.pod, each.name, each.state, each.pid is not None)
+        for each in snapshot.containers
+    )
+
+
+# The pod in alpha has the default handler, that in beta crun.
+EXPECTED = [
+    ("alpha", "web", "api", "running", True),
+    ("alpha", "web", "api-gateway", "paused", True),
+    ("beta", "web", "api", "exited", False),
+    ("beta", "web", "api-gateway", "paused", True),
+    ("beta", "web", "late", "created", False),
+]
+
+
+def cri_of(transcript, version):
+    """What containerd of a version said on a real node, with each question."""
+    info = transcript(f"containerd-{version}-crictl-info-crun.json")
+    root = "--root /run/containerd/runc/k8s.io list --format json"
+    answers = listing(
+        transcript(f"containerd-{version}-crictl-ps.json"),
+        transcript(f"containerd-{version}-crictl-pods.json"),
+    )
+    answers[f"runc {root}"] = transcript(f"containerd-{version}-runc-list.json")
+    answers[f"/usr/bin/crun {root}"] = transcript(f"containerd-{version}-crun-list.json")
+    told = Told(answers)
+    return told, cri.CriContainers(told, ENDPOINT, lambda: containerd.parse_oci_runtimes(info))
+
+
+@pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
+def test_records_of_a_real_containerd(transcript, version):
+    told, api = cri_of(transcript, version)
+    snapshot = api.look()
+    assert records(snapshot) == EXPECTED
+    # One question each, however many containers there are.
+    assert sorted(told.asked) == sorted(told.answers)
+    api_container = next(each for each in snapshot.containers if each.namespace == "alpha")
+    assert api_container.image == "localhost/cruntime-test/busybox:1"
+    assert api_container.image_id.startswith("sha256:")
+    assert api_container.created.startswith("2026-11-23T23:")
+    assert api_container.labels == {"tier": 'it\'s "quoted", really=yes'}
+    assert {(each.namespace, each.oci) for each in snapshot.containers} == {
+        ("alpha", RUNC),
+        ("beta", CRUN),
+    }
+    assert {each.pod_id for each in snapshot.containers} == {each.id for each in snapshot.sandboxes}
+    assert {each.state for each in snapshot.sandboxes} == {"running"}
+
+
+def test_records_of_a_real_crio(transcript):
+    config = transcript("crio-1.37.0-status-config-own-handler.toml")
+    answers = listing(
+        transcript("crio-1.37.0-crictl-ps.json"), transcript("crio-1.37.0-crictl-pods.json")
+    )
+    answers[f"{LENIENT.binary} --root {LENIENT.root} list --format json"] = transcript(
+        "crio-1.37.0-crun-list.json"
+    )
+    told = Told(answers)
+    api = cri.CriContainers(told, ENDPOINT, lambda: crio.parse_oci_runtimes(config))
+    snapshot = api.look()
+    # Its created containers have a process already, which waits.
+    assert records(snapshot) == [*EXPECTED[:4], ("beta", "web", "late", "created", True)]
+    assert snapshot.containers[0].image_id.startswith("sha256:")
+    assert sorted(told.asked) == sorted(answers)
+
+
+@pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
+def test_oci_runtimes_of_a_real_containerd(transcript, version):
+    found = containerd.parse_oci_runtimes(transcript(f"containerd-{version}-crictl-info-crun.json"))
+    assert found == {"": RUNC, "runc": RUNC, "crun": CRUN}
+
+
+def test_oci_runtimes_of_containerd_as_configured():
+    def handler(kind, **options):
+        return {"runtimeType": kind, "options": options or None}
+
+    runtimes = {
+        "crun": handler("io.containerd.runc.v2", BinaryName="/opt/crun", Root="/run/mine"),
+        "kata": handler("io.containerd.kata.v2"),
+        "runc": handler("io.containerd.runc.v2"),
+    }
+    config = {"defaultRuntimeName": "crun", "runtimes": runtimes}
+    found = containerd.parse_oci_runtimes(json.dumps({"config": {"containerd": config}}))
+    crun = OciRuntime("/opt/crun", "/run/mine/k8s.io")
+    assert found == {"": crun, "crun": crun, "kata": None, "runc": RUNC}
+
+
+def test_oci_runtimes_of_crio_as_configured(transcript):
+    config = transcript("crio-1.37.0-status-config-own-handler.toml")
+    assert crio.parse_oci_runtimes(config) == {"": LENIENT, "crun": LENIENT}
+    rootless = config.replace('runtime_root = "/run/crun"', 'runtime_root = ""')
+    assert crio.parse_oci_runtimes(rootless, "/run/runc")[""] == LENIENT._replace(root="/run/runc")
+    virtual = config.replace('runtime_type = ""', 'runtime_type = "vm"')
+    assert crio.parse_oci_runtimes(virtual) == {"": None}
+
+
+@pytest.mark.parametrize(
+    ("version", "root"),
+    [("1.30.4", "/run/runc"), ("1.31.0", "/run/crun"), ("1.37.0", "/run/crun")],
+)
+def test_crio_has_a_root_of_its_own_where_none_is_configured(transcript, version, root):
+    config = transcript("crio-1.37.0-status-config-own-handler.toml")
+    told = Told(
+        {
+            "crio status --socket /var/run/crio/crio.sock config": config.replace(
+                'runtime_root = "/run/crun"', 'runtime_root = ""'
+            ),
+            "crio --version": f"crio version {version}\n",
+        }
+    )
+    assert crio.Crio(told).oci_runtimes()["crun"].root == root
+
+
+def ps_of(**states):
+    """The answer of crictl ps for containers of these states, all in one pod."""
+    return json.dumps(
+        {
+            "containers": [
+                {
+                    "id": name,
+                    "podSandboxId": "pod",
+                    "metadata": {"name": name},
+                    "image": {"image": "x"},
+                    "imageRef": "y",
+                    "state": state,
+                    "createdAt": "0",
+                }
+                for name, state in states.items()
+            ]
+        }
+    )
+
+
+PODS = json.dumps(
+    {
+        "items": [
+            {"id": "pod", "metadata": {"name": "p", "namespace": "n"}, "state": "SANDBOX_READY"}
+        ]
+    }
+)
+LIST = "runc --root /run/containerd/runc/k8s.io list --format json"
+
+
+def api_for(answers):
+    told = Told(answers)
+    return told, cri.CriContainers(told, ENDPOINT, lambda: {"": RUNC})
+
+
+def test_what_the_kernel_has_frozen_is_paused_and_nothing_else_is():
+    kernel = [{"id": "b", "status": "paused", "pid": 3}, {"id": "c", "status": "paused", "pid": 4}]
+    kernel.append({"id": "a", "status": "running", "pid": 2})
+    ps = ps_of(a="CONTAINER_RUNNING", b="CONTAINER_RUNNING", d="CONTAINER_EXITED", e="WHAT")
+    _told, api = api_for(listing(ps, PODS, **{LIST: json.dumps(kernel)}))
+    found = {each.id: (each.state, each.pid) for each in api.look().containers}
+    assert found == {
+        "a": ("running", 2),
+        "b": ("paused", 3),
+        "d": ("exited", None),
+        "e": ("unknown", None),
+    }
+
+
+def test_without_containers_no_oci_runtime_is_asked():
+    told = Told(listing('{"containers": []}'))
+    api = cri.CriContainers(told, ENDPOINT, lambda: pytest.fail("the configuration was read"))
+    assert api.look() == ([], [])
+    assert len(told.asked) == 2
+
+
+def test_an_oci_runtime_that_knows_none_of_the_containers_is_the_wrong_one():
+    ps = ps_of(a="CONTAINER_RUNNING")
+    _told, api = api_for(listing(ps, PODS, **{LIST: "null"}))
+    with pytest.raises(CommandError, match=f"'{LIST[:-14]}' knows none of the 1 containers"):
+        api.look()
+
+
+def test_a_container_that_ends_between_two_questions_is_no_trouble():
+    answers = listing([ps_of(a="CONTAINER_RUNNING"), ps_of(a="CONTAINER_EXITED")], PODS)
+    answers["crictl ps --all --output json"] = [
+        ps_of(a="CONTAINER_RUNNING"),
+        ps_of(a="CONTAINER_EXITED"),
+    ]
+    _told, api = api_for({**answers, LIST: "null"})
+    assert [each.state for each in api.look().containers] == ["exited"]
+
+
+def item(container_id, oci=RUNC):
+    return Container(container_id, "n", None, None, None, "", "", "running", "", {}, oci=oci)
+
+
+# As crictl 1.34.0 says it, of a container that is not there.
+GONE = (
+    'E1123 23:06:11.969475    1333 log.go:32] "StopContainer from runtime service failed" '
+    'err="rpc error: code = NotFound desc = an error occurred when try to find container '
+    '\\"aa\\": not found" containerID="aa"\n'
+    'time="2026-11-23T23:06:11Z" level=fatal msg="stopping the container \\"aa\\": rpc error: '
+    'code = NotFound desc = an error occurred when try to find container \\"aa\\": not found"\n'
+)
+NOT_FOUND = (
+    'rpc error: code = NotFound desc = an error occurred when try to find container "aa": not found'
+)
+
+
+def test_a_stop_goes_on_after_one_that_fails():
+    told, api = api_for(
+        {
+            "crictl stop --timeout 10 bb aa cc dd": Result(1, "bb\n", GONE),
+            "crictl stop --timeout 10 cc dd": "cc\ndd\n",
+        }
+    )
+    failed = api.stop([item("bb"), item("aa"), item("cc"), item("dd")], 10)
+    assert failed == {"aa": NOT_FOUND}
+    assert len(told.asked) == 2
+
+
+def test_a_stop_of_what_all_fails_ends():
+    told, api = api_for(
+        {
+            "crictl stop --timeout 0 aa bb": Result(1, "", GONE),
+            "crictl stop --timeout 0 bb": Result(1, "", GONE.replace("aa", "bb")),
+        }
+    )
+    assert set(api.stop([item("aa"), item("bb")], 0)) == {"aa", "bb"}
+    assert len(told.asked) == 2
+
+
+def test_a_removal_is_one_process_and_each_failure_has_its_own_words():
+    error = (
+        'getting container status "aa": rpc error: code = NotFound desc = an error occurred when '
+        'try to find container "aa": not found\n'
+        'removing container "c0ffee": rpc error: code = Unknown desc = busy\n'
+    )
+    _told, api = api_for({"crictl rm --force aa bb c0ffee": Result(1, "bb\n", error)})
+    assert api.remove([item("aa"), item("bb"), item("c0ffee")]) == {
+        "aa": NOT_FOUND,
+        "c0ffee": "rpc error: code = Unknown desc = busy",
+    }
+
+
+def test_a_pause_is_a_process_for_each_container():
+    root = "--root /run/containerd/runc/k8s.io"
+    error = 'time="2026-11-23T23:06:12Z" level=error msg="container not running"\n'
+    told, api = api_for(
+        {
+            f"runc {root} pause aa": "",
+            f"runc {root} pause bb": Result(1, "", error),
+            f"/usr/bin/crun {root} pause cc": "",
+            f"runc {root} resume aa": "",
+        }
+    )
+    failed = api.pause([item("aa"), item("bb"), item("cc", CRUN), item("dd", None)])
+    assert failed == {
+        "bb": "container not running",
+        "dd": "its runtime handler has no tool with the verb pause",
+    }
+    assert api.unpause([item("aa")]) == {}
+    assert len(told.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "follow", "tail"),
+    [(25, True, "--tail 25 --follow x"), (0, False, "x"), (25, False, "--tail 25 x")],
+)
+def test_what_a_person_would_type(lines, follow, tail):
+    told = Told({})
+    crictl = cri.CriContainers(told, ENDPOINT, dict)
+    assert crictl.log_command("x", lines, follow) == f"sudo /usr/bin/crictl logs {tail}"
+    assert crictl.status_command == "sudo /usr/bin/crictl ps -a"
+    client = docker.DockerContainers(told, ENDPOINT)
+    assert client.log_command("x", lines, follow) == f"sudo /usr/bin/docker logs {tail}"
+    assert client.status_command == "sudo /usr/bin/docker ps -a"
+
+
+def test_environments_are_read_from_one_answer_or_from_several():
+    def inspected(name):
+        spec = {"process": {"env": [f"NAME={name}"]}}
+        return {"status": {"id": name}, "info": {"runtimeSpec": spec}}
+
+    one, two = inspected("a"), inspected("b")
+    wanted = {"a": ["NAME=a"], "b": ["NAME=b"]}
+    assert cri.parse_environments(json.dumps([one, two])) == wanted
+    # Before crictl 1.31.
+    assert cri.parse_environments(f"{json.dumps(one, indent=2)}\n{json.dumps(two)}\n") == wanted
+    assert cri.parse_environments(json.dumps(one)) == {"a": ["NAME=a"]}
+
+
+def test_no_crictl_names_the_package_and_the_role():
+    class Without(Told):
+        def which(self, name):
+            return None
+
+    api = cri.CriContainers(Without({}), ENDPOINT, dict)
+    with pytest.raises(
+        CommandError, match=r"package cri-tools, as the role cruntime\.node\.runtime"
+    ):
+        api.look()
+
+
+ID = "4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502"
+TAG = "localhost/cruntime-test/busybox:1"
+
+
+@pytest.mark.parametrize(
+    ("image", "known", "name"),
+    [
+        # A kubelet asks for an id. containerd says it with the algorithm, CRI-O without.
+        (f"sha256:{ID}", f"sha256:{ID}", TAG),
+        (ID, ID, TAG),
+        (ID, "0" * 64, ID),
+    ],
+)
+def test_an_image_has_the_name_that_it_was_pulled_by(image, known, name):
+    ps = ps_of(a="CONTAINER_EXITED").replace('"image": "x"', f'"image": "{image}"')
+    images = {"images": [{"id": "other", "repoTags": []}, {"id": known, "repoTags": [TAG, "b"]}]}
+    answers = listing(ps, **{"crictl images --output json": json.dumps(images)})
+    _told, api = api_for(answers)
+    assert [each.image for each in api.look().containers] == [name]
+
+
+def test_an_image_of_docker_has_the_name_that_it_was_pulled_by():
+    record = ["a", "/n", {"Status": "exited", "Pid": 0}, "2026-11-23T10:15:00Z", f"sha256:{ID}"]
+    told = Told(
+        {
+            "docker ps --all --quiet --no-trunc": "a\n",
+            f"docker container inspect --format {docker.RECORD} a": json.dumps([*record, "x", {}]),
+            f"docker image inspect --format {docker.IMAGE} sha256:{ID}": json.dumps(
+                [f"sha256:{ID}", [TAG]]
+            ),
+        }
+    )
+    (found,) = docker.DockerContainers(told, ENDPOINT).look().containers
+    assert found.image == TAG
+
+
+# Docker
+
+
+@pytest.mark.parametrize("version", ["20.10.24", "26.1.5", "28.5.2"])
+def test_records_of_a_real_docker(transcript, version):
+    told = Told(
+        {
+            "docker ps --all --quiet --no-trunc": "a\nb\n",
+            f"docker container inspect --format {docker.RECORD} a b": transcript(
+                f"docker-{version}-inspect.txt"
+            ),
+        }
+    )
+    snapshot = docker.DockerContainers(told, ENDPOINT).look()
+    found = sorted(
+        (each.namespace or "", each.pod, each.name, each.state, each.pid is not None)
+        for each in snapshot.containers
+    )
+    assert found == [("", None, "plain", "running", True), *EXPECTED]
+    api = next(each for each in snapshot.containers if each.namespace == "alpha")
+    assert api.image == "localhost/cruntime-test/busybox:1"
+    assert api.image_id.startswith("sha256:")
+    assert api.created.startswith("2026-11-23T23:")
+    assert api.created.endswith("Z")
+    assert api.labels == {"tier": 'it\'s "quoted", really=yes'}
+    pods = {(each.namespace, each.pod): each.id for each in snapshot.sandboxes}
+    assert set(pods) == {("alpha", "web"), ("beta", "web")}
+    assert all(each.pod_id == pods.get((each.namespace, each.pod)) for each in snapshot.containers)
+    assert len(told.asked) == 2
+
+
+def test_a_container_that_vanishes_before_it_is_inspected_is_left_out(transcript):
+    lines = transcript("docker-28.5.2-inspect.txt").splitlines(keepends=True)
+    gone = Result(1, "".join(lines[1:]), "Error: No such container: 0123\n")
+    answers = {
+        "docker ps --all --quiet --no-trunc": "a\n",
+        f"docker container inspect --format {docker.RECORD} a": gone,
+    }
+    snapshot = docker.DockerContainers(Told(answers), ENDPOINT).look()
+    assert len(snapshot.containers) + len(snapshot.sandboxes) == len(lines) - 1
+
+
+def test_docker_that_does_not_answer():
+    down = Result(1, "", "Cannot connect to the Docker daemon at unix:///x. Is it running?\n")
+    api = docker.DockerContainers(Told({"docker ps --all --quiet --no-trunc": down}), ENDPOINT)
+    with pytest.raises(CommandError, match=r"'docker ps .*' failed: Cannot connect to the Docker"):
+        api.look()
+
+
+KUBERNETES = "io.kubernetes."
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "expected"),
+    [
+        ("k8s_api_web_alpha_u-1_0", {}, ("api", "web", "alpha", "u-1")),
+        ("k8s_api_web_alpha_u-1_0_deadbeef", {}, ("api", "web", "alpha", "u-1")),
+        ("k8s_apiserver", {}, ("apiserver", None, None, None)),
+        ("k8s_", {}, ("k8s_", None, None, None)),
+        ("plain", {}, ("plain", None, None, None)),
+        ("my_k8s_app", {}, ("my_k8s_app", None, None, None)),
+        (
+            "renamed",
+            {
+                f"{KUBERNETES}container.name": "api",
+                f"{KUBERNETES}pod.name": "web",
+                f"{KUBERNETES}pod.namespace": "alpha",
+                f"{KUBERNETES}pod.uid": "u-1",
+            },
+            ("api", "web", "alpha", "u-1"),
+        ),
+    ],
+)
+def test_names_of_kubernetes_in_docker(name, labels, expected):
+    assert docker.names(name, labels) == expected
+
+
+dns_label = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)
+
+
+@given(dns_label, dns_label, dns_label, dns_label, st.integers(0, 99))
+def test_any_name_of_kubernetes_is_read(container, pod, namespace, uid, attempt):
+    name = f"k8s_{container}_{pod}_{namespace}_{uid}_{attempt}"
+    assert docker.names(name, {}) == (container, pod, namespace, uid)
+
+
+@given(
+    st.text(max_size=20),
+    st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=3),
+    st.sampled_from(["created", "running", "paused", "restarting", "exited", "dead", "odd"]),
+)
+def test_any_record_of_docker_is_read(name, labels, state):
+    fields = ["0" * 64, f"/{name}", {"Status": state, "Pid": 0}, "2026-11-23T10:15:00.123Z"]
+    snapshot = docker.parse(json.dumps([*fields, "x", "y", labels or None]) + "\n")
+    assert len(snapshot.containers) + len(snapshot.sandboxes) == 1
+    for each in snapshot.containers:
+        assert each.labels == labels
+        assert each.created == "2026-11-23T10:15:00Z"
+
+
+# As Docker 20.10 and 28.5 say it.
+@pytest.mark.parametrize("word", ["Container", "container"])
+def test_docker_does_all_at_once_and_each_failure_has_its_own_words(word):
+    error = (
+        "Error response from daemon: No such container: aa\n"
+        f"Error response from daemon: {word} cc is not running\n"
+    )
+    told = Told({"docker pause aa bb cc": Result(1, "bb\n", error)})
+    api = docker.DockerContainers(told, ENDPOINT)
+    assert api.pause([item("aa"), item("bb"), item("cc")]) == {
+        "aa": "Error response from daemon: No such container: aa",
+        "cc": "is not running",
+    }
+
+
+def test_docker_stops_with_a_time_of_grace():
+    told = Told({"docker stop --time 7 aa bb": "aa\nbb\n", "docker rm --force aa": "aa\n"})
+    api = docker.DockerContainers(told, ENDPOINT)
+    assert api.stop([item("aa"), item("bb")], 7) == {}
+    assert api.remove([item("aa")]) == {}
+
+
+def test_words_of_a_tool_about_nobody_are_about_all():
+    result = Result(1, "", "Cannot connect to the Docker daemon\n")
+    assert base.failures(result, [item("aa")]) == {"aa": "Cannot connect to the Docker daemon"}

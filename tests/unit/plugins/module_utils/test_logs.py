@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logs: as text, of a size that is bound, with what is secret left out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.cruntime.node.plugins.module_utils import logs
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
+    Container,
+    Containers,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+
+@pytest.mark.parametrize(
+    ("variable", "hidden"),
+    [
+        ("DB_PASSWORD=hunter2", ["hunter2"]),
+        ("mysql_pwd=hunter2", ["hunter2"]),
+        ("API_TOKEN=a=b=c", ["a=b=c"]),
+        ("SSH_KEY=-----BEGIN\nabcdef\n", ["-----BEGIN", "abcdef"]),
+        ("HTTPS_PROXY=http://user:hunter2@proxy:3128", ["hunter2"]),
+        ("PATH=/usr/bin", []),
+        ("PWD=/home/someone", []),
+        ("KEYBOARD=qwerty", []),
+        ("USE_TOKENS=true", []),
+        ("PIN_SECRET=123", []),
+        ("odd", []),
+    ],
+)
+def test_what_of_an_environment_is_secret(variable, hidden):
+    assert logs.secrets([variable]) == set(hidden)
+
+
+def test_a_log_shows_no_secret():
+    text = "login hunter2, or hunter2more\nGET http://me:topsecret@host/x and http://host:80/x\n"
+    log = logs.clean(text, ["hunter2", "hunter2more"], 1000)
+    assert log.text == (
+        "login ********, or ********\nGET http://********:********@host/x and http://host:80/x\n"
+    )
+    assert log.truncated is False
+
+
+@given(st.text(), st.lists(st.text("abc", min_size=4)), st.integers(1, 50))
+def test_a_log_is_its_end_without_the_secrets(text, hidden, limit):
+    log = logs.clean(text, hidden, limit)
+    assert len(log.text) <= limit
+    assert not any(secret in log.text for secret in hidden)
+    if not hidden and "://" not in text:
+        assert log.text == text[-limit:]
+        assert log.truncated is (len(text) > limit)
+
+
+class Said(Containers):
+    """Containers that said something, or of which nothing can be read."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def environments(self, containers):
+        return {each.id: ["TOKEN=hunter2"] for each in containers if each.id in self.said}
+
+    def log(self, container, lines):
+        return self.said[container.id]
+
+    @property
+    def _tool(self):
+        return "crictl"
+
+
+def container(container_id):
+    return Container(container_id, "n", "ns", "p", "i", "", "", "running", "", {})
+
+
+def test_logs_of_containers():
+    long = Result(0, "x" * (logs.LOG_LIMIT + 1), "")
+    api = Said(
+        {"a": Result(0, "my hunter2\n", ""), "b": Result(1, "no\nlog hunter2\n", ""), "d": long}
+    )
+    first, second, third, fourth = logs.of_containers(api, [*map(container, "abcd")], 5)
+    assert first == {
+        "id": "a",
+        "name": "n",
+        "namespace": "ns",
+        "pod": "p",
+        "state": "running",
+        "command": "sudo crictl logs --tail 5 a",
+        "follow_command": "sudo crictl logs --tail 5 --follow a",
+        "text": "my ********\n",
+        "truncated": False,
+        "error": None,
+    }
+    assert (second["text"], second["error"]) == (None, "no log ********")
+    assert (third["text"], third["error"]) == (None, "it is gone")
+    assert (len(fourth["text"]), fourth["truncated"]) == (logs.LOG_LIMIT, True)
+    assert logs.of_containers(api, [], 5) == []
+
+
+def test_the_logs_of_all_containers_are_bound_too():
+    names = [f"{number:x}" for number in range(100)]
+    api = Said({name: Result(0, "x" * logs.LOG_LIMIT, "") for name in names})
+    told = logs.of_containers(api, [container(name) for name in names], 5)
+    assert sum(len(each["text"]) for each in told) <= logs.TOTAL_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("names", "command"),
+    [
+        (["docker.socket", "docker.service", "cri-docker.service"], "-u docker -u cri-docker"),
+        (["containerd.service"], "-u containerd"),
+    ],
+)
+def test_the_log_of_units(names, command):
+    class Journal(Runner):
+        def output(self, *argv, **options):
+            self.argv = argv
+            return "line\n"
+
+    journal = Journal()
+    units = [Unit(name, "loaded") for name in names] + [Unit("crio.service")]
+    told = logs.of_units(journal, units, 25)
+    assert told["command"] == f"sudo journalctl {command} -n 25"
+    assert (told["text"], told["truncated"]) == ("line\n", False)
+    assert journal.argv.count("--unit") == len(told["units"]) == len(command.split()) // 2
+    assert "crio.service" not in journal.argv
+
+
+def test_units_that_are_not_there_have_no_log():
+    told = logs.of_units(Runner(), [Unit("crio.service")], 25)
+    assert (told["units"], told["text"]) == ([], "")
