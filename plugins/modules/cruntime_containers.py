@@ -235,6 +235,8 @@ failed_sandboxes:
   sample: []
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils.containers import converge, selection
@@ -272,6 +274,8 @@ def run(module):
     options = module.params
     meant = selection.parse(options)
     check(options, meant)
+    if os.geteuid() != 0:
+        raise CruntimeError("containers can only be seen by root: run this task with become")
     runner = Runner()
     runtime = running(runner, Services(runner), options["runtime"])
     containers = runtime.containers()

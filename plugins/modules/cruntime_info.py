@@ -54,7 +54,8 @@ attributes:
     support: full
     platforms: posix
 notes:
-  - The cgroup driver is asked of the running runtime, which needs root privileges (use C(become)).
+  - The cgroup driver is asked of the running runtime, which needs root privileges (use C(become)),
+    and so do V(containers) and V(logs) in O(gather_subset).
 seealso:
   - module: cruntime.node.cruntime_enable
   - module: cruntime.node.cruntime_containers
@@ -213,6 +214,8 @@ logs:
     status_command: sudo /usr/bin/crictl ps -a
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils import logs
@@ -283,6 +286,8 @@ def look_at_containers(module, subset):
     lines = module.params["log_lines"]
     if lines < 1:
         raise CruntimeError(f"log_lines must be 1 or more, not {lines}")
+    if os.geteuid() != 0:
+        raise CruntimeError("containers can only be seen by root: run this task with become")
     runner = Runner()
     services = Services(runner)
     try:
