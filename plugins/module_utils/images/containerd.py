@@ -1,0 +1,202 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image store of containerd's CRI: the namespace k8s.io, by crictl and ctr."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from ansible_collections.cruntime.node.plugins.module_utils import image_archive
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import registry_of
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Build,
+    Credentials,
+    Image,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
+from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+
+NAMESPACE = "k8s.io"
+_HOSTS_DIR = "/etc/containerd/certs.d"
+_PIN = "io.cri-containerd.pinned"
+# Images without a name get this one while they are imported.
+_UNNAMED = "localhost/cruntime-import"
+# What a terminal takes as one line.
+_MAX_PASSWORD = 4000
+
+
+class ContainerdStore(CriStore):
+    def check(self, wanted: set[str]) -> None:
+        super().check(wanted)
+        self._need("ctr", what="image work")
+        if "build" in wanted:
+            self._need("nerdctl", "buildctl", what="building images")
+        if "pin" in wanted:
+            self._check_pins()
+
+    def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
+        if platform is None:
+            return super().pull(name, credentials, platform)
+        # The CRI pulls for its own platform only.
+        return self._with_registry(
+            credentials,
+            "images",
+            "pull",
+            *("--platform", platform, "--hosts-dir", _HOSTS_DIR),
+            last=(name,),
+        )
+
+    def load(self, archive: Archive, name: str = "") -> None:
+        flags = ["--base-name", _UNNAMED, "--digests"] if name else []
+        # Versions differ in which compressions they read; all of them read a plain tar.
+        with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
+            self._ctr("images", "import", *flags, "-", stdin=stream, timeout=self._timeout)
+        if name:
+            made = self._ctr("images", "list", "--quiet", f"name~=^{_UNNAMED}").split()
+            self._ctr("images", "tag", "--force", made[0], name)
+            self._ctr("images", "remove", *made)
+
+    def tag(self, image: Image, name: str) -> None:
+        self._ctr("images", "tag", "--force", self._any_name(image), name)
+
+    def save(self, names: list[str], path: str) -> None:
+        self._ctr("images", "export", path, *names, timeout=self._timeout)
+
+    def untag(self, image: Image, name: str) -> None:
+        self._ctr("images", "remove", name)
+
+    def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
+        if not insecure:
+            self._push(name, credentials, _HOSTS_DIR)
+        else:
+            self._push_insecurely(name, credentials)
+        return self._target(name)
+
+    def _push(self, name: str, credentials: Credentials | None, hosts_dir: str) -> None:
+        self._with_registry(
+            credentials, "images", "push", "--hosts-dir", hosts_dir, last=(name,)
+        )
+
+    def _push_insecurely(self, name: str, credentials: Credentials | None) -> None:
+        # A push asks the first host only, so TLS and plain HTTP are tried one after the other.
+        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as folder:
+            host = registry_of(name)
+            os.mkdir(os.path.join(folder, host))
+            for scheme in ("https", "http"):
+                with open(os.path.join(folder, host, "hosts.toml"), "w", encoding="utf-8") as file:
+                    file.write(f'[host."{scheme}://{host}"]\nskip_verify = true\n')
+                try:
+                    return self._push(name, credentials, folder)
+                except CommandError as error:
+                    if scheme == "http" or "HTTP response to HTTPS client" not in str(error):
+                        raise
+        return None
+
+    def build(self, build: Build) -> None:
+        tool = self._need("nerdctl", "buildctl", what="building images")
+        if tool == "nerdctl":
+            self._build_by_nerdctl(build)
+        else:
+            self._build_by_buildctl(build)
+
+    def pin(self, name: str, pinned: bool) -> None:
+        # An empty value removes the label.
+        self._ctr("images", "label", name, f"{_PIN}={'pinned' if pinned else ''}")
+
+    def _build_by_nerdctl(self, build: Build) -> None:
+        self._runner.output(
+            "nerdctl",
+            *("--address", self._runtime.socket_path, "--namespace", NAMESPACE, "build"),
+            *(word for tag in build.tags for word in ("--tag", tag)),
+            *("--file", build.dockerfile),
+            *(word for name in build.args for word in ("--build-arg", name)),
+            *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
+            *build.options,
+            build.context,
+            timeout=self._timeout,
+            env=build.args,
+        )
+
+    def _build_by_buildctl(self, build: Build) -> None:
+        folder, name = os.path.split(build.dockerfile)
+        self._runner.output(
+            "buildctl",
+            *("build", "--frontend", "dockerfile.v0", "--progress", "plain"),
+            *("--local", f"context={build.context}", "--local", f"dockerfile={folder}"),
+            *("--opt", f"filename={name}"),
+            *(word for item in build.args.items() for word in ("--opt", _option("build-arg", *item))),
+            *(word for item in build.labels.items() for word in ("--opt", _option("label", *item))),
+            *("--output", f'type=image,"name={",".join(build.tags)}"'),
+            *build.options,
+            timeout=self._timeout,
+        )
+
+    def _check_pins(self) -> None:
+        installed = self._runtime.version()
+        version = Version(installed)
+        oldest = {6: "1.6.22", 7: "1.7.3"}.get(version.minor) if version.major == 1 else None
+        if oldest and version < Version(oldest):
+            raise self._cannot("pin images", f"{installed} is too old, {oldest} or newer can")
+
+    def _target(self, name: str) -> str:
+        """The digest of an image's manifest or index, which is what a push sends."""
+        return parse_target(self._ctr("images", "list", f"name=={name}"), name)
+
+    def _any_name(self, image: Image) -> str:
+        # The CRI names each of its images by its ID as well.
+        return next(iter((*image.repo_tags, *image.repo_digests)), image.id)
+
+    def _with_registry(
+        self, credentials: Credentials | None, *words: str, last: tuple[str, ...]
+    ) -> None:
+        """Run what talks to a registry. ctr takes a password in its argv or on its terminal."""
+        if credentials is None:
+            self._ctr(*words, *last, timeout=self._timeout)
+            return
+        if len(credentials.password) > _MAX_PASSWORD:
+            raise self._cannot("take this password", f"ctr reads {_MAX_PASSWORD} characters at most")
+        self._ctr(
+            *(*words, "--user", credentials.username, *last),
+            timeout=self._timeout,
+            answer=credentials.password,
+        )
+
+    def _ctr(self, *words: str, timeout: float = 60, **given) -> str:
+        result = self._runner.run(
+            "ctr",
+            *("--address", self._runtime.socket_path, "--namespace", NAMESPACE, *words),
+            timeout=timeout,
+            **given,
+        )
+        if result.rc != 0:
+            raise CommandError(f"'ctr {' '.join(words)}' failed: {parse_failure(result.words)}")
+        return result.out
+
+
+def parse_target(table: str, name: str) -> str:
+    """Read C(ctr images list): REF TYPE DIGEST and more columns.
+
+    :raises CruntimeError: there is no such image.
+    """
+    for line in table.splitlines():
+        columns = line.split()
+        if columns and columns[0] == name:
+            return columns[2]
+    raise CruntimeError(f"containerd lists no image {name}")
+
+
+def parse_failure(words: str) -> str:
+    """Pick ctr's reason out of its progress."""
+    return words.rpartition("ctr: ")[2]
+
+
+def _option(kind: str, name: str, value: str) -> str:
+    return f"{kind}:{name}={value}"
