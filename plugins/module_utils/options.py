@@ -151,6 +151,16 @@ IMAGE = {
     "timeout": {"type": "int", "default": 600},
 }
 
+#: What cruntime_info is asked for.
+INFO = {
+    "gather_subset": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["runtimes", "images"],
+        "default": ["runtimes"],
+    },
+}
+
 #: What the controller half adds for the node half: files as plugin_utils/files.py makes them, and
 #: by path the contents of those that hold secrets, which no log and no output may show.
 RENDERED = {

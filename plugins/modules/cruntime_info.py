@@ -15,8 +15,19 @@ author:
 description:
   - Reads the state of containerd, CRI-O and Docker. Changes nothing on the node, and wakes no
     runtime that is stopped.
+options:
+  gather_subset:
+    description:
+      - What to tell of beside the version of the cgroups.
+      - V(runtimes) is the state of every runtime.
+      - V(images) is the images of the runtime that the node runs.
+    type: list
+    elements: str
+    choices: [runtimes, images]
+    default: [runtimes]
 requirements:
   - systemd
+  - crictl, for V(images) of containerd and CRI-O
 attributes:
   check_mode:
     description: Can run in check mode, where it does the same.
@@ -39,15 +50,50 @@ EXAMPLES = r"""
   cruntime.node.cruntime_info:
   register: info
 
+- name: List the images of the one that runs
+  cruntime.node.cruntime_info:
+    gather_subset: [images]
+  register: info
+
 - name: Say which of them run
   ansible.builtin.debug:
     msg: "{{ info.runtimes | dict2items | selectattr('value.active') | map(attribute='key') }}"
 """
 
 RETURN = r"""
+images:
+  description: The images of the runtime that the node runs, the same keys for every runtime.
+  returned: when O(gather_subset) has V(images)
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The ID by which the runtime itself knows it.
+      type: str
+    repo_tags:
+      description: Its names in full.
+      type: list
+      elements: str
+    repo_digests:
+      description: Its names by digest, as far as the runtime knows any.
+      type: list
+      elements: str
+    size:
+      description: Its size in bytes, counted as the runtime does.
+      type: int
+    pinned:
+      description: Whether the kubelet's garbage collection spares it.
+      type: bool
+  sample:
+    - id: sha256:4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502
+      repo_tags: ["registry.example.com/library/mirrored:1"]
+      repo_digests:
+        - registry.example.com/library/mirrored@sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886
+      size: 2171545
+      pinned: false
 runtimes:
   description: Every runtime that this collection knows, by its name in a spec.
-  returned: success
+  returned: when O(gather_subset) has V(runtimes)
   type: dict
   contains:
     containerd:
@@ -100,24 +146,35 @@ cgroup_version:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cruntime.node.plugins.module_utils import options
 from ansible_collections.cruntime.node.plugins.module_utils.converge import cgroup_version
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
+from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     recall_sockets,
+    running,
     runtimes,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
 
 
 def main():
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=options.INFO, supports_check_mode=True)
+    subsets = {"runtimes": look, "images": images}
     try:
-        result = look(module)
+        result = {name: subsets[name](module) for name in module.params["gather_subset"]}
     except CruntimeError as error:
         module.fail_json(msg=str(error), **error.facts)
-    module.exit_json(changed=False, cgroup_version=cgroup_version(), runtimes=result)
+    module.exit_json(changed=False, cgroup_version=cgroup_version(), **result)
+
+
+def images(module):
+    runner = Runner()
+    store = store_of(runner, running(runner, Services(runner)))
+    store.check(set())
+    return [image.described() for image in store.images()]
 
 
 def look(module):

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import subprocess
+import uuid
 from dataclasses import dataclass
 
 import pytest
 
+NODE_SH = pathlib.Path(__file__).parents[1] / "nodes" / "node.sh"
 ARCHIVES = "/usr/local/share/cruntime-test"
 IMAGE = "localhost/cruntime-test/busybox:1"
 
@@ -213,3 +216,19 @@ def run_container(node):
         return node.check_output(runtime.run.format(image=IMAGE, name="check", command=command))
 
     return run
+
+
+@pytest.fixture(scope="module")
+def registry():
+    """A node that is a registry: its address, and the certificate of its CA."""
+    name = f"cruntime-registry-{uuid.uuid4().hex[:8]}"
+
+    def run(*command):
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    try:
+        run(NODE_SH, "up", name, "registry")
+        address = run("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
+        yield address.strip(), run("docker", "exec", name, "serve-registry")
+    finally:
+        run(NODE_SH, "down", name)

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
-import subprocess
-import uuid
-
 import pytest
 
 ENABLE = "cruntime.node.cruntime_enable"
-NODE_SH = pathlib.Path(__file__).parents[1] / "nodes" / "node.sh"
 CA = "/etc/ssl/registry-test.pem"
 TLS, PLAIN, PASSWORD = (f"registry.test:{port}" for port in (5000, 5001, 5002))
 IMAGE = "library/mirrored:1"
 MIRROR = {"registry": "docker.io", "mirrors": [{"url": f"https://{TLS}", "ca_file": CA}]}
-
-
-@pytest.fixture(scope="module")
-def registry():
-    """A node that is a registry: its address, and the certificate of its CA."""
-    name = f"cruntime-registry-{uuid.uuid4().hex[:8]}"
-
-    def run(*command):
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-    try:
-        run(NODE_SH, "up", name, "registry")
-        address = run("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
-        yield address.strip(), run("docker", "exec", name, "serve-registry")
-    finally:
-        run(NODE_SH, "down", name)
 
 
 @pytest.fixture

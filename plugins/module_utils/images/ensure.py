@@ -63,6 +63,8 @@ class Work:
         # What names will stand for, where that is known in check mode.
         self._to_be: dict[str, str] = {}
         self._touched: dict[str, str] = {}
+        # Those of the task, or what its archives name.
+        self._names = list(request.names)
         store.check(set())
         self._before = self._seen = Seen(store.images())
 
@@ -141,7 +143,8 @@ class Work:
             )
             for name in wanted:
                 self._note(name)
-        self._finish(self._request.names or list(wanted))
+        self._names = self._names or list(wanted)
+        self._finish(self._names)
 
     def _tag_of(self) -> None:
         steps = plan.to_tag(self._request.names, self._options["tag_of"], self._seen)
@@ -395,8 +398,7 @@ class Work:
             time.sleep(0.2)
 
     def _result(self) -> dict:
-        names = self._request.names
-        found = {name: self._seen.find(name) for name in names}
+        found = {name: self._seen.find(name) for name in self._names}
         after = {name: self._after(name) for name in self._touched}
         return {
             "changed": bool(self._actions),

@@ -34,6 +34,11 @@ class Failure(NamedTuple):
     attempts: int
 
 
+def reason_of(error: CommandError) -> str:
+    """Leave out the command: the image is named already."""
+    return str(error).partition("' failed: ")[2] or str(error)
+
+
 def may_pass(reason: str) -> bool:
     """Say whether a failure is worth another attempt."""
     return _MAY_PASS.search(reason) is not None
@@ -59,7 +64,7 @@ def pull_all(
                 return pull(name)
             except CommandError as error:
                 if number == retries or not may_pass(str(error)):
-                    return Failure(name, str(error), number + 1)
+                    return Failure(name, reason_of(error), number + 1)
             sleep(min(2**number, _LONGEST_PAUSE))
         return None
 
