@@ -22,7 +22,12 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     normalised,
     split,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.images import context, plan, pulls
+from ansible_collections.cruntime.node.plugins.module_utils.images import (
+    context,
+    plan,
+    pulls,
+    registry,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Build, ImageStore
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Seen, Step
 from ansible_collections.cruntime.node.plugins.module_utils.images.request import Request
@@ -63,6 +68,8 @@ class Work:
         # What names will stand for, where that is known in check mode.
         self._to_be: dict[str, str] = {}
         self._touched: dict[str, str] = {}
+        # What registries have now, by name.
+        self._pushed: dict[str, str] = {}
         # Those of the task, or what its archives name.
         self._names = list(request.names)
         store.check(set())
@@ -283,15 +290,24 @@ class Work:
             os.replace(written, path)
 
     def _push(self, names: list[str]) -> None:
-        steps = [Step("push", normalised(name)) for name in names]
+        credentials, insecure = self._request.credentials, self._options["insecure"]
+        steps = []
+        for name in names:
+            image = self._seen.find(name)
+            published = None
+            if image and not self._predicted([name]):
+                published = registry.look(name, credentials, insecure)
+            # A manifest of its own may have been made for each registry; the image is the same.
+            if published and image.id in (published.digest, published.config):
+                self._pushed[name] = published.digest
+            else:
+                steps.append(Step("push", normalised(name)))
         self._check(steps)
         for step in steps:
-            digest = ""
             if not self._check_mode:
-                digest = self._store.push(
-                    step.name, self._request.credentials, self._options["insecure"]
-                )
-            self._actions.append({"action": "pushed", "name": step.name, "digest": digest})
+                digest = self._store.push(step.name, credentials, insecure)
+                self._pushed[step.name] = digest
+            self._actions.append({"action": "pushed", "name": step.name})
 
     def _prune(self) -> None:
         prune = self._request.prune
@@ -406,6 +422,7 @@ class Work:
             "images": [
                 {"name": name, **image.described()} for name, image in found.items() if image
             ],
+            "digests": self._pushed,
             "diff": {
                 "before_header": "images",
                 "after_header": "images",
