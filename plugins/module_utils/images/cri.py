@@ -34,7 +34,7 @@ class CriStore(ImageStore):
         return parse_images(self._crictl("images", "--output", "json"))
 
     def details(self, ids: list[str]) -> dict[str, Details]:
-        return parse_details(self._crictl("inspecti", "--output", "json", *ids)) if ids else {}
+        return parse_details(self._crictl("inspecti", "--output", "json", *map(_hex, ids))) if ids else {}
 
     def users(self) -> dict[str, list[str]]:
         return parse_users(self._crictl("ps", "--all", "--output", "json"))
@@ -48,7 +48,7 @@ class CriStore(ImageStore):
 
     def remove(self, image: Image, force: bool) -> None:
         try:
-            self._crictl("rmi", image.id)
+            self._crictl("rmi", _hex(image.id))
         except CommandError as error:
             if not gone(error):
                 raise
@@ -120,6 +120,11 @@ def parse_failure(words: str) -> str:
     else:
         words = re.sub(r"^.*(?:FATA|ERRO)\[\d+\] ", "", words)
     return re.sub(r"^pulling image: |rpc error: code = \w+ desc = ", "", words)
+
+
+def _hex(image_id: str) -> str:
+    # An ID as both runtimes take it. CRI-O looks for a short name of what has a colon.
+    return image_id.rpartition(":")[2]
 
 
 def _full_id(text: str) -> str:

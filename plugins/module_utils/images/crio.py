@@ -84,6 +84,8 @@ class CrioStore(CriStore):
         tool = self._need("podman", "buildah", what="building images")
         self._podman(
             "build",
+            # Else each step stays as an image of its own, which the kubelet would see.
+            "--layers=false",
             *(word for tag in build.tags for word in ("--tag", tag)),
             *("--file", build.dockerfile),
             *(word for name in build.args for word in ("--build-arg", name)),

@@ -93,41 +93,32 @@ class Work:
     def _pull(self) -> None:
         steps = plan.to_pull(self._request.names, self._seen, self._options["pull"] or "missing")
         self._check(steps, {"platform"} if self._options["platform"] else set())
-        if self._do(steps, self._pull_all):
-            self._expect(self._request.names)
+        failures = [] if self._check_mode else self._pull_all([step.name for step in steps])
+        if steps and not self._check_mode:
+            self._look()
+        for step in steps:
             # What was up to date was asked for, but nothing came of it.
-            self._actions = [
-                action for action in self._actions if self._changed_by_pull(action["name"])
-            ]
+            if self._check_mode or self._is_new(step.name):
+                self._note(step)
+        if failures:
+            words = "; ".join(f"{failure.name}: {failure.reason}" for failure in failures)
+            raise CruntimeError(
+                f"{len(failures)} of {len(steps)} images could not be pulled: {words}",
+                failures=[failure._asdict() for failure in failures],
+            )
+        if steps and not self._check_mode:
+            self._expect(self._request.names)
         self._finish(self._request.names)
 
-    def _pull_all(self, steps: list[Step]) -> None:
-        failures = pulls.pull_all(
-            lambda name: self._store.pull(
-                name, self._request.credentials, self._options["platform"]
-            ),
-            [step.name for step in steps],
-            self._options["parallel"],
-            self._options["retries"],
-        )
-        if not failures:
-            return
-        self._look()
-        failed = {failure.name for failure in failures}
-        self._actions = [
-            action
-            for action in self._actions
-            if action["name"] not in failed and self._changed_by_pull(action["name"])
-        ]
-        words = "; ".join(f"{failure.name}: {failure.reason}" for failure in failures)
-        raise CruntimeError(
-            f"{len(failures)} of {len(steps)} images could not be pulled: {words}",
-            failures=[failure._asdict() for failure in failures],
-        )
+    def _pull_all(self, names: list[str]) -> list[pulls.Failure]:
+        def pull(name: str) -> None:
+            self._store.pull(name, self._request.credentials, self._options["platform"])
 
-    def _changed_by_pull(self, name: str) -> bool:
+        return pulls.pull_all(pull, names, self._options["parallel"], self._options["retries"])
+
+    def _is_new(self, name: str) -> bool:
         before, after = self._before.find(name), self._seen.find(name)
-        return self._check_mode or (before and before.id) != (after and after.id)
+        return after is not None and (before is None or before.id != after.id)
 
     def _archive(self) -> None:
         archives = [image_archive.read(self._runner, path) for path in self._options["archive"]]
@@ -148,8 +139,9 @@ class Work:
                 [name for name in wanted if not image_id(name)],
                 {name: archived for name, (dummy, archived) in wanted.items()},
             )
+        if steps:
             for name in wanted:
-                self._note(name)
+                self._touch(name)
         self._names = self._names or list(wanted)
         self._finish(self._names)
 
@@ -345,20 +337,14 @@ class Work:
         :param quiet: they belong to what was noted before.
         :return: whether anything was done.
         """
-        if not quiet:
-            for step in steps:
-                self._note(step.name)
-                self._actions += self._told(step)
-                if step.verb in ("tag", "untag", "remove") and step.image:
-                    self._to_be[step.name] = step.image.id if step.verb == "tag" else "absent"
-        if self._check_mode or not steps:
-            return False
-        if how is not None:
+        if how is not None and not self._check_mode and steps:
             how(steps)
-        else:
-            for step in steps:
+        for step in steps:
+            if how is None and not self._check_mode:
                 self._step(step)
-        return True
+            if not quiet:
+                self._note(step)
+        return bool(steps) and not self._check_mode
 
     def _step(self, step: Step) -> None:
         store, force = self._store, self._options["force"]
@@ -371,16 +357,18 @@ class Work:
             "unpin": lambda: store.pin(step.name, False),
         }[step.verb]()
 
-    def _told(self, step: Step) -> list[dict]:
-        told = {"action": _DONE[step.verb], "name": step.name}
-        if step.archive:
-            told["name"] = step.archive.path
-        return [told]
+    def _note(self, step: Step) -> None:
+        """Note what was done, or would be."""
+        name = step.archive.path if step.archive else step.name
+        self._actions.append({"action": _DONE[step.verb], "name": name})
+        if step.verb in ("tag", "untag", "remove"):
+            self._to_be[step.name] = step.image.id if step.verb == "tag" else "absent"
+        if step.verb in ("pull", "tag", "build", "untag", "remove"):
+            self._touch(step.name)
 
-    def _note(self, name: str) -> None:
-        if name and not name.startswith("/"):
-            image = self._before.find(name)
-            self._touched.setdefault(name, image.id if image else "absent")
+    def _touch(self, name: str) -> None:
+        image = self._before.find(name)
+        self._touched.setdefault(name, image.id if image else "absent")
 
     def _predicted(self, names: list[str]) -> bool:
         """Say whether check mode foresees another image for one of these names."""
