@@ -124,7 +124,7 @@ def read(runner: Runner, path: str) -> Archive:
 
     :raises CruntimeError: there is none, it is no archive of images, or it is damaged.
     """
-    compression = _compression(path)
+    compression = compression_of(path)
     documents, sizes = {}, {}
     try:
         with plain(runner, path, compression) as stream:
@@ -151,6 +151,28 @@ def read(runner: Runner, path: str) -> Archive:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CruntimeError(f"{path} describes its images in a way that makes no sense") from error
     return Archive(path, compression, "manifest.json" in documents, tuple(images))
+
+
+def compression_of(path: str) -> str:
+    """Return the tool that unpacks a file, empty for none.
+
+    :raises CruntimeError: there is no such file.
+    """
+    if not os.path.isabs(path):
+        raise CruntimeError(f"an archive is an absolute path on the node, not {path!r}")
+    if os.path.isdir(path):
+        raise CruntimeError(f"{path} is a folder, not an archive of images")
+    try:
+        with open(path, "rb") as stream:
+            magic = stream.read(4)
+    except FileNotFoundError:
+        raise CruntimeError(f"there is no archive {path} on this node") from None
+    except OSError as error:
+        raise CruntimeError(f"{path} can't be read: {error.strerror}") from error
+    for start, tool in _COMPRESSIONS.items():
+        if magic.startswith(start):
+            return tool
+    return ""
 
 
 @contextlib.contextmanager
@@ -189,24 +211,6 @@ def fingerprint(config: dict, layers: list[str]) -> str:
 
 class _Damaged(Exception):
     """What is wrong with an archive; goes behind its path."""
-
-
-def _compression(path: str) -> str:
-    if not os.path.isabs(path):
-        raise CruntimeError(f"archive must be an absolute path on the node, not {path!r}")
-    if os.path.isdir(path):
-        raise CruntimeError(f"{path} is a folder, not an archive of images")
-    try:
-        with open(path, "rb") as stream:
-            magic = stream.read(4)
-    except FileNotFoundError:
-        raise CruntimeError(f"there is no archive {path} on this node") from None
-    except OSError as error:
-        raise CruntimeError(f"{path} can't be read: {error.strerror}") from error
-    for start, tool in _COMPRESSIONS.items():
-        if magic.startswith(start):
-            return tool
-    return ""
 
 
 def _collect(tar: tarfile.TarFile, documents: dict[str, bytes], sizes: dict[str, int]) -> None:

@@ -53,9 +53,9 @@ def image_id(text: str) -> str | None:
 
 def split(reference: str) -> tuple[str, str, str]:
     """Take a reference apart: its repository, its tag and its digest, empty where it has none."""
-    name, dummy, digest = reference.partition("@")
+    name, _at, digest = reference.partition("@")
     head, slash, tail = name.rpartition("/")
-    path, dummy, tag = tail.partition(":")
+    path, _colon, tag = tail.partition(":")
     return f"{head}{slash}{path}", tag, digest
 
 
@@ -66,7 +66,7 @@ def registry_of(reference: str) -> str:
 
 def add_registry(name: str, registry: str) -> str:
     """Put a registry before a name that has none. The name is not judged otherwise."""
-    domain, slash, dummy = name.partition("/")
+    domain, slash, _rest = name.partition("/")
     if slash and ("." in domain or ":" in domain or "localhost" in domain):
         return name
     return f"{registry}/{name}" if slash else f"{registry}/library/{name}"

@@ -137,6 +137,32 @@ class Runner:
             raise CommandError(f"'{' '.join(argv)}' failed: {result.words}")
         return result.out
 
+    @contextlib.contextmanager
+    def started(self, *argv: str) -> Iterator[None]:
+        """Start a daemon of our own, and end it when it is not needed any more.
+
+        :raises CommandError: it is missing.
+        """
+        path = self.which(argv[0])
+        if path is None:
+            raise CommandError(f"{argv[0]} is not on this node")
+        with subprocess.Popen(
+            [path, *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield
+            finally:
+                process.terminate()
+                try:
+                    process.wait(timeout=30)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+
 
 @contextlib.contextmanager
 def _input(stdin: str | BinaryIO | None, answer: str | None) -> Iterator[int]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 import os
+
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError

@@ -86,9 +86,9 @@ images:
       type: bool
   sample:
     - id: sha256:4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502
-      repo_tags: ["registry.example.com/library/mirrored:1"]
+      repo_tags: ["r.test/busybox:1"]
       repo_digests:
-        - registry.example.com/library/mirrored@sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886
+        - r.test/busybox@sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886
       size: 2171545
       pinned: false
 runtimes:

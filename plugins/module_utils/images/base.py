@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import dataclasses
 import time
-from typing import NamedTuple
+from typing import Callable, ContextManager, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -18,6 +18,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+
+# How long a second runtime may take to start, in seconds.
+_START_TIME = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +93,18 @@ class Build(NamedTuple):
     options: tuple[str, ...]
 
 
+class Foreign:
+    """A store that is not in use: where images are taken from."""
+
+    def names(self) -> list[str]:
+        """Return the full references in it."""
+        raise NotImplementedError
+
+    def save(self, names: list[str], path: str) -> None:
+        """Write an archive of images; nothing is at the path yet."""
+        raise NotImplementedError
+
+
 class ImageStore:
     """The images of one runtime. Each method is one look, or one change to one image.
 
@@ -99,6 +114,9 @@ class ImageStore:
     :param scratch_dir: a folder that nobody else reads, for what holds a password.
     :param timeout: for pulling, loading, saving, pushing and building one image, in seconds.
     """
+
+    #: Where the runtime keeps its images, unless it was told otherwise.
+    root: str
 
     def __init__(self, runner: Runner, runtime: Runtime, scratch_dir: str, timeout: int) -> None:
         self._runner = runner
@@ -166,6 +184,13 @@ class ImageStore:
     def pin(self, name: str, pinned: bool) -> None:
         raise NotImplementedError
 
+    def opened(self, folder: str) -> ContextManager[Foreign]:
+        """Open a store like this one, which lies in a folder.
+
+        :raises CruntimeError: it can't be opened.
+        """
+        raise NotImplementedError
+
     def _need(self, *tools: str, what: str) -> str:
         """Return the first of these tools that the node has.
 
@@ -181,6 +206,18 @@ class ImageStore:
 
     def _cannot(self, what: str, why: str) -> CruntimeError:
         return CruntimeError(f"{self.label} can't {what}: {why}")
+
+
+def wait_until(answers: Callable[[], bool], what: str) -> None:
+    """Wait for a daemon that was just started.
+
+    :raises CruntimeError: it does not answer in time.
+    """
+    deadline = time.monotonic() + _START_TIME
+    while not answers():
+        if time.monotonic() > deadline:
+            raise CruntimeError(f"{what} gave no answer within {_START_TIME} seconds")
+        time.sleep(0.2)
 
 
 def parse_time(text: str | None) -> float:

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import tempfile
+from typing import Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
@@ -15,11 +18,16 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
-from ansible_collections.cruntime.node.plugins.module_utils.image_reference import registry_of
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    image_id,
+    registry_of,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Build,
     Credentials,
+    Foreign,
     Image,
+    wait_until,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
@@ -29,11 +37,22 @@ _HOSTS_DIR = "/etc/containerd/certs.d"
 _PIN = "io.cri-containerd.pinned"
 # Images without a name get this one while they are imported.
 _UNNAMED = "localhost/cruntime-import"
+# Of a containerd that only lends its content: no CRI, and no socket that the other one has.
+_CONFIG = """version = 2
+root = "{root}"
+state = "{state}"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", \
+"io.containerd.cri.v1.runtime", "io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
+[grpc]
+address = "{socket}"
+"""
 # What a terminal takes as one line.
 _MAX_PASSWORD = 4000
 
 
 class ContainerdStore(CriStore):
+    root = "/var/lib/containerd"
+
     def check(self, wanted: set[str]) -> None:
         super().check(wanted)
         self._need("ctr", what="image work")
@@ -81,9 +100,7 @@ class ContainerdStore(CriStore):
         return self._target(name)
 
     def _push(self, name: str, credentials: Credentials | None, hosts_dir: str) -> None:
-        self._with_registry(
-            credentials, "images", "push", "--hosts-dir", hosts_dir, last=(name,)
-        )
+        self._with_registry(credentials, "images", "push", "--hosts-dir", hosts_dir, last=(name,))
 
     def _push_insecurely(self, name: str, credentials: Credentials | None) -> None:
         # A push asks the first host only, so TLS and plain HTTP are tried one after the other.
@@ -111,6 +128,22 @@ class ContainerdStore(CriStore):
         # An empty value removes the label.
         self._ctr("images", "label", name, f"{_PIN}={'pinned' if pinned else ''}")
 
+    @contextlib.contextmanager
+    def opened(self, folder: str) -> Iterator[Foreign]:
+        base = os.path.dirname(folder)
+        socket, config = os.path.join(base, "containerd.sock"), os.path.join(base, "config.toml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(
+                _CONFIG.format(root=folder, state=os.path.join(base, "state"), socket=socket)
+            )
+
+        def answers() -> bool:
+            return self._runner.run("ctr", "--address", socket, "version", timeout=20).rc == 0
+
+        with self._runner.started("containerd", "--config", config):
+            wait_until(answers, "a containerd for the preloaded store")
+            yield _Foreign(functools.partial(self._ctr, address=socket, timeout=self._timeout))
+
     def _build_by_nerdctl(self, build: Build) -> None:
         self._runner.output(
             "nerdctl",
@@ -132,8 +165,8 @@ class ContainerdStore(CriStore):
             *("build", "--frontend", "dockerfile.v0", "--progress", "plain"),
             *("--local", f"context={build.context}", "--local", f"dockerfile={folder}"),
             *("--opt", f"filename={name}"),
-            *(word for item in build.args.items() for word in ("--opt", _option("build-arg", *item))),
-            *(word for item in build.labels.items() for word in ("--opt", _option("label", *item))),
+            *_options("build-arg", build.args),
+            *_options("label", build.labels),
             *("--output", f'type=image,"name={",".join(build.tags)}"'),
             *build.options,
             timeout=self._timeout,
@@ -162,23 +195,39 @@ class ContainerdStore(CriStore):
             self._ctr(*words, *last, timeout=self._timeout)
             return
         if len(credentials.password) > _MAX_PASSWORD:
-            raise self._cannot("take this password", f"ctr reads {_MAX_PASSWORD} characters at most")
+            raise self._cannot(
+                "take this password", f"ctr reads {_MAX_PASSWORD} characters at most"
+            )
         self._ctr(
             *(*words, "--user", credentials.username, *last),
             timeout=self._timeout,
             answer=credentials.password,
         )
 
-    def _ctr(self, *words: str, timeout: float = 60, **given) -> str:
+    def _ctr(self, *words: str, timeout: float = 60, address: str = "", **given) -> str:
+        address = address or self._runtime.socket_path
         result = self._runner.run(
             "ctr",
-            *("--address", self._runtime.socket_path, "--namespace", NAMESPACE, *words),
+            *("--address", address, "--namespace", NAMESPACE, *words),
             timeout=timeout,
             **given,
         )
         if result.rc != 0:
             raise CommandError(f"'ctr {' '.join(words)}' failed: {parse_failure(result.words)}")
         return result.out
+
+
+class _Foreign(Foreign):
+    def __init__(self, ctr: Callable[..., str]) -> None:
+        self._ctr = ctr
+
+    def names(self) -> list[str]:
+        # The CRI names its images by their IDs and digests too.
+        listed = self._ctr("images", "list", "--quiet").split()
+        return [name for name in listed if "@" not in name and not image_id(name)]
+
+    def save(self, names: list[str], path: str) -> None:
+        self._ctr("images", "export", path, *names)
 
 
 def parse_target(table: str, name: str) -> str:
@@ -198,5 +247,5 @@ def parse_failure(words: str) -> str:
     return words.rpartition("ctr: ")[2]
 
 
-def _option(kind: str, name: str, value: str) -> str:
-    return f"{kind}:{name}={value}"
+def _options(kind: str, values: dict[str, str]) -> list[str]:
+    return [word for key, value in values.items() for word in ("--opt", f"{kind}:{key}={value}")]

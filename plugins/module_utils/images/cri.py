@@ -34,7 +34,11 @@ class CriStore(ImageStore):
         return parse_images(self._crictl("images", "--output", "json"))
 
     def details(self, ids: list[str]) -> dict[str, Details]:
-        return parse_details(self._crictl("inspecti", "--output", "json", *map(_hex, ids))) if ids else {}
+        return (
+            parse_details(self._crictl("inspecti", "--output", "json", *map(_hex, ids)))
+            if ids
+            else {}
+        )
 
     def users(self) -> dict[str, list[str]]:
         return parse_users(self._crictl("ps", "--all", "--output", "json"))

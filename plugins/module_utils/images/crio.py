@@ -7,23 +7,30 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
-from typing import Iterator
+from typing import Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
-from ansible_collections.cruntime.node.plugins.module_utils.image_reference import registry_of
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    normalised,
+    registry_of,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images import auth_file
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Build,
     Credentials,
+    Foreign,
     Image,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
 
+_SAVE = ("save", "--quiet", "--format", "docker-archive", "--multi-image-archive")
 _BY_PODMAN = {
     "load": "loading images",
+    "preload": "loading images",
     "tag": "tagging images",
     "untag": "removing one of an image's names",
     "save": "saving images",
@@ -33,6 +40,8 @@ _BY_PODMAN = {
 
 
 class CrioStore(CriStore):
+    root = "/var/lib/containers/storage"
+
     def check(self, wanted: set[str]) -> None:
         super().check(wanted)
         for what, words in _BY_PODMAN.items():
@@ -65,11 +74,7 @@ class CrioStore(CriStore):
         self._podman("tag", image.id, name)
 
     def save(self, names: list[str], path: str) -> None:
-        self._podman(
-            "save",
-            *("--quiet", "--format", "docker-archive", "--multi-image-archive"),
-            *("--output", path, *names),
-        )
+        self._podman(*_SAVE, "--output", path, *names)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
         with tempfile.TemporaryDirectory(dir=self._scratch_dir) as folder:
@@ -107,6 +112,14 @@ class CrioStore(CriStore):
         self._podman("untag", image.id)
 
     @contextlib.contextmanager
+    def opened(self, folder: str) -> Iterator[Foreign]:
+        # podman's own records, of containers and of where it once was; they refuse another folder.
+        for path in (os.path.join(folder, name) for name in ("db.sql", "libpod/bolt_state.db")):
+            if os.path.exists(path):
+                os.remove(path)
+        yield _Foreign(self._podman, folder)
+
+    @contextlib.contextmanager
     def _auth(self, name: str, credentials: Credentials | None) -> Iterator[tuple[str, ...]]:
         if credentials is None:
             yield ()
@@ -119,6 +132,20 @@ class CrioStore(CriStore):
         if result.rc != 0:
             raise CommandError(f"'{tool} {' '.join(words)}' failed: {parse_failure(result.words)}")
         return result.out
+
+
+class _Foreign(Foreign):
+    def __init__(self, podman: Callable[..., str], folder: str) -> None:
+        self._podman = podman
+        run_root = os.path.join(os.path.dirname(folder), "run")
+        self._flags = ("--root", folder, "--runroot", run_root, "--storage-driver", "overlay")
+
+    def names(self) -> list[str]:
+        listed = json.loads(self._podman(*self._flags, "images", "--format", "json"))
+        return [normalised(name) for item in listed for name in item.get("Names") or ()]
+
+    def save(self, names: list[str], path: str) -> None:
+        self._podman(*self._flags, *_SAVE, "--output", path, *names)
 
 
 def parse_failure(words: str) -> str:

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
-from typing import Iterator
+from typing import Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -30,11 +31,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Build,
     Credentials,
     Details,
+    Foreign,
     Image,
     ImageStore,
     gone,
     parse_time,
+    wait_until,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import ENDPOINT
 
 # Docker Hub, in the files that hold passwords.
@@ -42,6 +46,8 @@ _HUB = "https://index.docker.io/v1/"
 
 
 class DockerStore(ImageStore):
+    root = "/var/lib/docker"
+
     def images(self) -> list[Image]:
         ids = self._docker("images", "--quiet", "--no-trunc").split()
         return parse_images(self._inspected("image", ids)) if ids else []
@@ -113,6 +119,28 @@ class DockerStore(ImageStore):
     def pin(self, name: str, pinned: bool) -> None:
         self.check({"pin"})
 
+    @contextlib.contextmanager
+    def opened(self, folder: str) -> Iterator[Foreign]:
+        base = os.path.dirname(folder)
+        config, host = os.path.join(base, "daemon.json"), f"unix://{base}/docker.sock"
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("{}")
+
+        def answers() -> bool:
+            return self._runner.run("docker", "--host", host, "version", timeout=20).rc == 0
+
+        with self._runner.started(
+            "dockerd",
+            *("--config-file", config, "--host", host, "--data-root", folder),
+            *("--exec-root", os.path.join(base, "exec"), "--pidfile", os.path.join(base, "pid")),
+            # It only lends its images: no network, and containers of nobody else.
+            *("--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"),
+            *("--containerd-namespace", "cruntime-preload"),
+            *("--containerd-plugins-namespace", "cruntime-preload-plugins"),
+        ):
+            wait_until(answers, "a dockerd for the preloaded store")
+            yield _Foreign(functools.partial(self._docker, host=host, timeout=self._timeout))
+
     def _check_insecure(self, host: str) -> None:
         """Docker's daemon alone decides whom it trusts."""
         known = json.loads(self._docker("info", "--format", "{{json .RegistryConfig}}"))
@@ -147,14 +175,24 @@ class DockerStore(ImageStore):
     def _docker(self, *words: str, **given) -> str:
         result = self._run(*words, **given)
         if result.rc != 0:
-            raise CommandError(
-                f"'docker {' '.join(words)}' failed: {parse_failure(result.words)}"
-            )
+            raise CommandError(f"'docker {' '.join(words)}' failed: {parse_failure(result.words)}")
         return result.out
 
-    def _run(self, *words: str, **given):
+    def _run(self, *words: str, host: str = ENDPOINT, **given) -> Result:
         # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
-        return self._runner.run("docker", "--host", ENDPOINT, *words, **given)
+        return self._runner.run("docker", "--host", host, *words, **given)
+
+
+class _Foreign(Foreign):
+    def __init__(self, docker: Callable[..., str]) -> None:
+        self._docker = docker
+
+    def names(self) -> list[str]:
+        listed = self._docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        return [normalised(name) for name in listed if "<none>" not in name]
+
+    def save(self, names: list[str], path: str) -> None:
+        self._docker("save", "--output", path, *names)
 
 
 def parse_images(text: str) -> list[Image]:
@@ -190,7 +228,9 @@ def parse_users(text: str) -> dict[str, list[str]]:
     """Read C(docker container inspect)."""
     users: dict[str, list[str]] = {}
     for item in json.loads(text):
-        users.setdefault(item["Image"], []).append(f"{item['Name'].lstrip('/')} ({item['Id'][:12]})")
+        users.setdefault(item["Image"], []).append(
+            f"{item['Name'].lstrip('/')} ({item['Id'][:12]})"
+        )
     return users
 
 

@@ -20,11 +20,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_archive import
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
     normalised,
-    split,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images import (
     context,
     plan,
+    preload,
     pulls,
     registry,
 )
@@ -41,6 +41,7 @@ _DONE = {
     "load": "loaded",
     "tag": "tagged",
     "build": "built",
+    "preload": "preloaded",
     "untag": "untagged",
     "remove": "removed",
     "pin": "pinned",
@@ -128,7 +129,9 @@ class Work:
         steps = plan.to_load(wanted, self._seen)
         self._check(steps)
         if self._check_mode:
-            self._to_be.update({name: archived.config for name, (dummy, archived) in wanted.items()})
+            self._to_be.update(
+                {name: archived.config for name, (dummy, archived) in wanted.items()}
+            )
         if self._do(steps):
             self._look()
             # Some stores load an image but not all of its names.
@@ -143,6 +146,44 @@ class Work:
             for name in wanted:
                 self._touch(name)
         self._names = self._names or list(wanted)
+        self._finish(self._names)
+
+    def _preload(self) -> None:
+        path = self._options["preload"]
+        missing = [name for name in self._names if self._seen.find(name) is None]
+        if self._names and not missing:
+            self._finish(self._names)
+        elif os.path.isdir(path):
+            archives = [image_archive.read(self._runner, each) for each in preload.archives(path)]
+            self._load(plan.wanted_of(missing, archives))
+        else:
+            self._preload_store(path, missing)
+
+    def _preload_store(self, path: str, missing: list[str]) -> None:
+        image_archive.compression_of(path)
+        if not missing:
+            raise CruntimeError(
+                "preload: a tarball takes a name: say which of its images are to be there"
+            )
+        steps = [Step("preload", normalised(name)) for name in missing]
+        self._check(steps)
+
+        def take(dummy: list[Step]) -> None:
+            with preload.unpacked(self._runner, self._store, path) as folder:
+                archive = os.path.join(os.path.dirname(folder), "images.tar")
+                with self._store.opened(folder) as foreign:
+                    held = foreign.names()
+                    lacking = [name for name in missing if plan.key(name) not in held]
+                    if lacking:
+                        raise CruntimeError(
+                            f"preload: {path} holds no {', '.join(lacking)}, "
+                            f"but {', '.join(sorted(held)) or 'no images'}"
+                        )
+                    foreign.save([plan.key(name) for name in missing], archive)
+                self._store.load(image_archive.read(self._runner, archive))
+
+        if self._do(steps, take):
+            self._expect(self._names)
         self._finish(self._names)
 
     def _tag_of(self) -> None:
@@ -202,8 +243,8 @@ class Work:
         self._check(steps)
         if self._do(steps):
             self._await(
-                lambda seen: not plan.to_remove(
-                    self._request.names, seen, self._options["all_tags"]
+                lambda seen: (
+                    not plan.to_remove(self._request.names, seen, self._options["all_tags"])
                 ),
                 "still lists what was removed",
             )
@@ -230,9 +271,7 @@ class Work:
         """Pin again what lost its pin because its name stands for another image now."""
         if self._check_mode or self._options["pin"] is not None or self._seen is self._before:
             return
-        pinned = [
-            name for image in self._before.images if image.pinned for name in image.repo_tags
-        ]
+        pinned = [name for image in self._before.images if image.pinned for name in image.repo_tags]
         lost = [name for name in pinned if self._seen.find(name)]
         self._do(plan.to_pin(lost, self._seen, True), quiet=True)
 
@@ -363,7 +402,7 @@ class Work:
         self._actions.append({"action": _DONE[step.verb], "name": name})
         if step.verb in ("tag", "untag", "remove"):
             self._to_be[step.name] = step.image.id if step.verb == "tag" else "absent"
-        if step.verb in ("pull", "tag", "build", "untag", "remove"):
+        if step.verb in ("pull", "tag", "build", "preload", "untag", "remove"):
             self._touch(step.name)
 
     def _touch(self, name: str) -> None:

@@ -66,7 +66,7 @@ def key(name: str) -> str:
     """Return the one way in which a store lists a name: with a digest, its tag does not count."""
     if image_id(name):
         return image_id(name)
-    repository, dummy, digest = split(normalised(name))
+    repository, _tag, digest = split(normalised(name))
     return f"{repository}@{digest}" if digest else normalised(name)
 
 
@@ -122,9 +122,7 @@ def to_load(wanted: dict[str, tuple[Archive, Archived]], seen: Seen) -> list[Ste
     steps: dict[str, Step] = {}
     for name, (archive, archived) in wanted.items():
         present = seen.find(name)
-        if (present and present.is_same(archived)) or (
-            image_id(name) and seen.find_same(archived)
-        ):
+        if (present and present.is_same(archived)) or (image_id(name) and seen.find_same(archived)):
             continue
         same = seen.find_same(archived)
         if same:

@@ -56,7 +56,7 @@ def look(name: str, credentials: Credentials | None, insecure: bool) -> Publishe
 
     :param insecure: the registry may have any certificate, or speak plain HTTP.
     """
-    host, dummy, repository = split(normalised(name))[0].partition("/")
+    host, _slash, repository = split(normalised(name))[0].partition("/")
     tag = split(normalised(name))[1]
     server = "registry-1.docker.io" if host == "docker.io" else host
     for scheme in ("https", "http") if insecure else ("https",):

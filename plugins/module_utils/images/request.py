@@ -125,7 +125,8 @@ def _check_values(options: dict, names: list[str], source: str) -> None:
         raise CruntimeError(f"retries must be 0 or more, not {options['retries']}")
     if options["insecure"] and not options["push"]:
         raise CruntimeError(
-            "insecure is for push. Whom a pull trusts, the option registries of cruntime_enable says"
+            "insecure is for push; whom a pull trusts is in the option registries of "
+            "cruntime_enable"
         )
     if options["platform"] and not _PLATFORM.fullmatch(options["platform"]):
         raise CruntimeError(
