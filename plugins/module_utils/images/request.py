@@ -14,7 +14,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
     is_reference,
-    split,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters
@@ -85,7 +84,7 @@ def check_name(option: str, name: str) -> None:
         hint = ": it begins with '-'"
     elif re.search(r"\s", name):
         hint = ": it holds white space"
-    elif split(name)[0].partition("/")[2].lower() != split(name)[0].partition("/")[2]:
+    elif is_reference(name.lower()):
         hint = ": a repository is lower-case"
     raise CruntimeError(
         f"{option}: {name!r} names no image{hint}. "
