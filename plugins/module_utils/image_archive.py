@@ -140,7 +140,7 @@ def read(runner: Runner, path: str) -> Archive:
         if "index.json" in documents and "oci-layout" in sizes:
             images = _oci_images(documents, sizes)
         elif "manifest.json" in documents:
-            images = _docker_images(documents, sizes)
+            images = list(_docker_images(documents, sizes))
         else:
             raise _Damaged(
                 "holds no images: it has neither the manifest.json of a docker-archive "
