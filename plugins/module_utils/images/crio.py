@@ -105,11 +105,13 @@ class CrioStore(CriStore):
         self._podman("untag", image.id, name)
 
     def remove(self, image: Image, force: bool) -> None:
-        if not force:
+        try:
             super().remove(image, force)
-            return
-        # CRI-O keeps what its containers use, whatever one says: the names go.
-        self._podman("untag", image.id)
+        except CommandError as error:
+            if not force or "in use" not in str(error):
+                raise
+            # CRI-O keeps what its containers use, whatever one says: the names go.
+            self._podman("untag", image.id)
 
     @contextlib.contextmanager
     def opened(self, folder: str) -> Iterator[Foreign]:
