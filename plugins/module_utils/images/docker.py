@@ -130,7 +130,8 @@ class DockerStore(ImageStore):
             return self._runner.run("docker", "--host", host, "version", timeout=20).rc == 0
 
         with self._runner.started(
-            "dockerd",
+            # In a network of its own: without a bridge, it removes the one of the Docker in use.
+            *("unshare", "--net", "--mount", "dockerd"),
             *("--config-file", config, "--host", host, "--data-root", folder),
             *("--exec-root", os.path.join(base, "exec"), "--pidfile", os.path.join(base, "pid")),
             # It only lends its images: no network, and containers of nobody else.
