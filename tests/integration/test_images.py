@@ -10,6 +10,7 @@ import pytest
 ENABLE = "cruntime.node.cruntime_enable"
 IMAGE = "cruntime_image"
 ON_NODE = pathlib.Path(__file__).parent / "on_node"
+ARCHIVES = "/usr/local/share/cruntime-test"
 FOLDER = "/root/images"
 OURS = "localhost/cruntime-test"
 NAMES = [
@@ -185,25 +186,18 @@ def test_an_image_is_saved_once(node, folder, image):
     node.check_output(f"rm {path}")
 
 
-@pytest.mark.runtime("docker", "containerd")
-def test_what_is_in_use_stays(node, runtime, image):
-    image(archive="/usr/local/share/cruntime-test/busybox.tar")
-    run = {
-        "docker": f"docker run --detach --name user {BUSYBOX} sleep 600",
-        "containerd": f"ctr --namespace k8s.io run --detach {BUSYBOX} user sleep 600",
-    }[runtime.name]
-    remove = {
-        "docker": "docker rm --force user",
-        "containerd": "ctr --namespace k8s.io tasks kill --signal 9 user; sleep 1; "
-        "ctr --namespace k8s.io containers rm user",
-    }[runtime.name]
-    node.check_output(run)
+# With a CRI, see test_pods.py.
+@pytest.mark.runtime("docker")
+def test_what_is_in_use_stays(node, image, listed):
+    task = {"name": BUSYBOX, "state": "absent", "all_tags": True}
+    image(archive=f"{ARCHIVES}/busybox.tar")
+    node.check_output(f"docker create --name user {BUSYBOX} sleep 600")
     try:
-        if runtime.name == "docker":
-            result = image(name=BUSYBOX, state="absent", all_tags=True)
-            assert "in use by user" in result["msg"]
+        assert f"{BUSYBOX} is in use by user" in image(**task)["msg"]
+        assert BUSYBOX in listed()
+        done(image(**task, force=True), "removed")
     finally:
-        node.run(remove)
+        node.check_output("docker rm --force user")
 
 
 @pytest.mark.usefixtures("registries")
