@@ -32,8 +32,9 @@ options:
     default: []
   state:
     description:
-      - V(absent) takes the names away, and an image with its last name. A short name also means
-        one below C(localhost/), where podman keeps what was built or loaded by a short name.
+      - V(absent) takes the names away, and an image with its last name. By a digest or an ID, an
+        image goes with all of its names. A short name also means one below C(localhost/), where
+        podman keeps what was built or loaded by a short name.
     type: str
     choices: [present, absent]
     default: present

@@ -97,7 +97,7 @@ def registries(node, registry, spec, run_module):
 
 def done(result, *actions):
     """Check that this is what was done, and nothing else."""
-    assert not result.get("failed"), result
+    assert not result.get("failed"), result["msg"]
     assert [action["action"] for action in result["actions"]] == list(actions), result
     assert result["changed"] is bool(actions)
     return result
@@ -172,6 +172,7 @@ def test_tags_come_and_go(folder, image, listed):
 
 def test_an_image_is_saved_once(node, folder, image):
     path = f"{folder}/saved.tar"
+    node.check_output(f"rm -f {path}")
     done(image(archive=[f"{folder}/both.tar", f"{folder}/other.tar"]), "loaded", "loaded")
     done(image(name=[BOTH, OTHER], save_to=path), "saved")
     inode = node.check_output(f"stat -c %i {path}")
@@ -243,12 +244,16 @@ def test_images_are_pushed(node, folder, image, call):
         result = done(image(name=name, tag_of=BOTH, push=True, **options), "tagged", "pushed")
         # What was pushed can be pulled by the digest that was told.
         digest = f"{name.rpartition(':')[0]}@{result['digests'][name]}"
-        done(image(name=name, state="absent"), "untagged")
-        call([IMAGE, {"name": digest, "state": "absent"}])
-        pulled = image(name=digest, **{k: v for k, v in options.items() if k != "insecure"})
-        assert not pulled.get("failed"), pulled
-        call([IMAGE, {"name": digest, "state": "absent"}])
-    image(archive=f"{folder}/both.tar")
+        credentials = {key: value for key, value in options.items() if key in CREDENTIALS}
+        gone, pulled, again = call(
+            [IMAGE, {"name": BOTH, "state": "absent", "all_tags": True}],
+            [IMAGE, {"name": digest, **credentials}],
+            [IMAGE, {"name": BOTH, "tag_of": digest}],
+        )
+        assert [action["action"] for action in gone["actions"]] == ["removed"]
+        assert not pulled.get("failed"), pulled["msg"]
+        assert pulled["images"][0]["name"] == digest
+        assert not again.get("failed"), again["msg"]
     image(name=f"{PASSWORD}/x:1", tag_of=BOTH)
     (refused,) = call([IMAGE, {"name": f"{PASSWORD}/x:1", "push": True}])
     assert refused["failed"]

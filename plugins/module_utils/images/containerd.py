@@ -21,6 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_archive import
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
     registry_of,
+    split,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Build,
@@ -87,10 +88,18 @@ class ContainerdStore(CriStore):
         self._ctr("images", "tag", "--force", self._any_name(image), name)
 
     def save(self, names: list[str], path: str) -> None:
-        self._ctr("images", "export", path, *names, timeout=self._timeout)
+        self._ctr("images", "export", *self._export_flags(), path, *names, timeout=self._timeout)
+
+    def _export_flags(self) -> tuple[str, ...]:
+        # Through its transfer service, ctr 2.x may end before all of the archive is written.
+        return ("--local",) if Version(self._runtime.version()).major > 1 else ()
 
     def untag(self, image: Image, name: str) -> None:
-        self._ctr("images", "remove", name)
+        # With the last tag of a repository, its digests go too, as they do elsewhere.
+        repository = split(name)[0]
+        others = [tag for tag in image.repo_tags if tag != name and split(tag)[0] == repository]
+        digests = [name for name in image.repo_digests if split(name)[0] == repository]
+        self._ctr("images", "remove", name, *([] if others else digests))
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
         if not insecure:
@@ -142,7 +151,8 @@ class ContainerdStore(CriStore):
 
         with self._runner.started("containerd", "--config", config):
             wait_until(answers, "a containerd for the preloaded store")
-            yield _Foreign(functools.partial(self._ctr, address=socket, timeout=self._timeout))
+            ctr = functools.partial(self._ctr, address=socket, timeout=self._timeout)
+            yield _Foreign(ctr, self._export_flags())
 
     def _build_by_nerdctl(self, build: Build) -> None:
         self._runner.output(
@@ -218,8 +228,9 @@ class ContainerdStore(CriStore):
 
 
 class _Foreign(Foreign):
-    def __init__(self, ctr: Callable[..., str]) -> None:
+    def __init__(self, ctr: Callable[..., str], export_flags: tuple[str, ...]) -> None:
         self._ctr = ctr
+        self._export_flags = export_flags
 
     def names(self) -> list[str]:
         # The CRI names its images by their IDs and digests too.
@@ -227,7 +238,7 @@ class _Foreign(Foreign):
         return [name for name in listed if "@" not in name and not image_id(name)]
 
     def save(self, names: list[str], path: str) -> None:
-        self._ctr("images", "export", path, *names)
+        self._ctr("images", "export", *self._export_flags, path, *names)
 
 
 def parse_target(table: str, name: str) -> str:
