@@ -19,6 +19,8 @@ _REFERENCE = re.compile(
     re.ASCII,
 )
 
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
+
 
 def is_reference(text: str) -> bool:
     """Say whether this names an image: C([domain/]path[:tag][@digest])."""
@@ -41,3 +43,56 @@ def normalised(reference: str) -> str:
     name = path.rpartition("/")[2]
     tag = "" if ":" in name or "@" in name else ":latest"
     return f"{domain}/{path}{tag}"
+
+
+def image_id(text: str) -> str | None:
+    """Return the image ID that this is, as C(sha256:HEX), or None for a name."""
+    match = _ID.fullmatch(text)
+    return f"sha256:{match.group(1)}" if match else None
+
+
+def split(reference: str) -> tuple[str, str, str]:
+    """Take a reference apart: its repository, its tag and its digest, empty where it has none."""
+    name, _at, digest = reference.partition("@")
+    head, slash, tail = name.rpartition("/")
+    path, _colon, tag = tail.partition(":")
+    return f"{head}{slash}{path}", tag, digest
+
+
+def registry_of(reference: str) -> str:
+    """Return the registry's host that a reference names."""
+    return normalised(reference).partition("/")[0]
+
+
+def add_registry(name: str, registry: str) -> str:
+    """Put a registry before a name that has none. The name is not judged otherwise."""
+    domain, slash, _rest = name.partition("/")
+    if slash and ("." in domain or ":" in domain or "localhost" in domain):
+        return name
+    return f"{registry}/{name}" if slash else f"{registry}/library/{name}"
+
+
+def add_docker_io(name: str) -> str:
+    """Write a short name as Docker Hub's."""
+    return add_registry(name, "docker.io")
+
+
+def add_localhost(name: str) -> str:
+    """Write a short name as that of an image which was made here."""
+    return add_registry(name, "localhost")
+
+
+def trim_docker_io(name: str) -> str:
+    """Leave out Docker Hub's name, as Docker itself does."""
+    return name[len("docker.io/") :] if name.startswith("docker.io/") else name
+
+
+def spellings(name: str) -> list[str]:
+    """Return the full references that a store may list an image of this name by, best first.
+
+    What was built or loaded by a short name, podman keeps below C(localhost/).
+    """
+    found = [normalised(name), normalised(add_localhost(name))]
+    if "/" not in name:
+        found.append(normalised(f"localhost/{name}"))
+    return list(dict.fromkeys(found))

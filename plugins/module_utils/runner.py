@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
-from typing import NamedTuple
+import tempfile
+import threading
+from typing import BinaryIO, Iterator, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 
@@ -21,6 +24,7 @@ SEARCH_PATH = os.pathsep.join(
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     ]
 )
+_CHUNK = 1024 * 1024
 # Tools are parsed, so they must speak English whatever the node's locale.
 ENVIRONMENT = dict(os.environ, PATH=SEARCH_PATH, LC_ALL="C", LANGUAGE="C")
 
@@ -49,8 +53,9 @@ class Runner:
         self,
         *argv: str,
         timeout: float = 60,
-        stdin: str | None = None,
+        stdin: str | BinaryIO | None = None,
         env: dict[str, str] | None = None,
+        answer: str | None = None,
         merged: bool = False,
     ) -> Result:
         """Run a command and return its result, whatever its exit status.
@@ -58,15 +63,16 @@ class Runner:
         :param timeout: seconds after which the command and all it started are killed.
         :param stdin: what it reads; the place for secrets, which no process list shows.
         :param env: variables beside this process's own.
+        :param answer: what it is told when it asks on its terminal, as some do for a password.
         :param merged: whether what it writes to stderr becomes output too, in the order written.
         :raises CommandError: the tool is missing or took too long.
         """
         path = self.which(argv[0])
         if path is None:
             raise CommandError(f"{argv[0]} is not on this node")
-        with subprocess.Popen(
+        with _input(stdin, answer) as descriptor, subprocess.Popen(
             [path, *argv[1:]],
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdin=descriptor,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             env={**ENVIRONMENT, **(env or {})},
@@ -74,7 +80,7 @@ class Runner:
             start_new_session=True,
         ) as process:
             try:
-                data = None if stdin is None else stdin.encode()
+                data = stdin.encode() if isinstance(stdin, str) else None
                 out, err = process.communicate(data, timeout=timeout)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -84,21 +90,133 @@ class Runner:
                 ) from None
         return Result(process.returncode, _text(out), _text(err or b""))
 
+    @contextlib.contextmanager
+    def opened(self, *argv: str) -> Iterator[BinaryIO]:
+        """Start a command and read its standard output while it runs.
+
+        :raises CommandError: it is missing, or it failed before its reader was done.
+        """
+        path = self.which(argv[0])
+        if path is None:
+            raise CommandError(f"{argv[0]} is not on this node")
+        with tempfile.TemporaryFile() as log, subprocess.Popen(
+            [path, *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=ENVIRONMENT,
+            start_new_session=True,
+        ) as process:
+            failed = False
+            try:
+                yield process.stdout
+                # What is left tells whether all of it could be read.
+                while process.stdout.read(_CHUNK):
+                    pass
+                failed = process.wait() != 0
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+            if failed:
+                log.seek(0)
+                words = Result(process.returncode, "", _text(log.read())).words
+                raise CommandError(f"'{' '.join(argv)}' failed: {words}")
+
     def output(
         self,
         *argv: str,
         timeout: float = 60,
-        stdin: str | None = None,
+        stdin: str | BinaryIO | None = None,
         env: dict[str, str] | None = None,
+        answer: str | None = None,
     ) -> str:
         """Run a command that must succeed and return its standard output.
 
         :raises CommandError: it failed; the message holds the tool's own words.
         """
-        result = self.run(*argv, timeout=timeout, stdin=stdin, env=env)
+        result = self.run(*argv, timeout=timeout, stdin=stdin, env=env, answer=answer)
         if result.rc != 0:
             raise CommandError(f"'{' '.join(argv)}' failed: {result.words}")
         return result.out
+
+    @contextlib.contextmanager
+    def started(self, *argv: str) -> Iterator[None]:
+        """Start a daemon of our own, and end it when it is not needed any more.
+
+        :raises CommandError: it is missing.
+        """
+        path = self.which(argv[0])
+        if path is None:
+            raise CommandError(f"{argv[0]} is not on this node")
+        with subprocess.Popen(
+            [path, *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield
+            finally:
+                process.terminate()
+                try:
+                    process.wait(timeout=30)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _input(stdin: str | BinaryIO | None, answer: str | None) -> Iterator[int]:
+    """What a process is to read, as subprocess takes it."""
+    if answer is not None:
+        with _terminal(answer) as terminal:
+            yield terminal
+    elif stdin is None:
+        yield subprocess.DEVNULL
+    elif isinstance(stdin, str):
+        yield subprocess.PIPE
+    else:
+        with _pumped(stdin) as pipe:
+            yield pipe
+
+
+@contextlib.contextmanager
+def _terminal(answer: str) -> Iterator[int]:
+    ours, theirs = os.openpty()
+    try:
+        os.write(ours, f"{answer}\n".encode())
+        yield theirs
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@contextlib.contextmanager
+def _pumped(stream: BinaryIO) -> Iterator[int]:
+    """A pipe that a thread fills from a stream, which may be made on the way."""
+    ours, theirs = os.pipe()
+    trouble = []
+
+    def pump() -> None:
+        try:
+            with open(theirs, "wb") as sink:
+                shutil.copyfileobj(stream, sink, _CHUNK)
+        except BrokenPipeError:
+            # The process wants no more; its exit status says why.
+            pass
+        except Exception as error:
+            trouble.append(error)
+
+    thread = threading.Thread(target=pump, daemon=True)
+    thread.start()
+    try:
+        yield ours
+    finally:
+        os.close(ours)
+        thread.join()
+    if trouble:
+        raise CommandError(f"reading what was to be loaded failed: {trouble[0]}")
 
 
 def _text(data: bytes) -> str:

@@ -27,6 +27,7 @@ options:
     default: [runtimes]
     choices:
       runtimes: The runtimes and how they stand.
+      images: The images of the running runtime.
       containers: The containers of the running runtime.
       logs: >-
         The last lines that these containers wrote, and that the runtime's own units have in the
@@ -41,7 +42,7 @@ options:
     default: 50
 requirements:
   - systemd
-  - crictl of cri-tools, for V(containers) and V(logs) of containerd and CRI-O
+  - crictl of cri-tools, for V(images), V(containers) and V(logs) of containerd and CRI-O
 attributes:
   check_mode:
     description: Can run in check mode, where it does the same.
@@ -66,6 +67,11 @@ EXAMPLES = r"""
   cruntime.node.cruntime_info:
   register: info
 
+- name: List the images of the one that runs
+  cruntime.node.cruntime_info:
+    gather_subset: [images]
+  register: info
+
 - name: Say which of them run
   ansible.builtin.debug:
     msg: "{{ info.runtimes | dict2items | selectattr('value.active') | map(attribute='key') }}"
@@ -80,6 +86,36 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+images:
+  description: The images of the runtime that the node runs, the same keys for every runtime.
+  returned: with V(images) in O(gather_subset)
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The ID by which the runtime itself knows it.
+      type: str
+    repo_tags:
+      description: Its names in full.
+      type: list
+      elements: str
+    repo_digests:
+      description: Its names by digest, as far as the runtime knows any.
+      type: list
+      elements: str
+    size:
+      description: Its size in bytes, counted as the runtime does.
+      type: int
+    pinned:
+      description: Whether the kubelet's garbage collection spares it.
+      type: bool
+  sample:
+    - id: sha256:4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502
+      repo_tags: ["r.test/busybox:1"]
+      repo_digests:
+        - r.test/busybox@sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886
+      size: 2171545
+      pinned: false
 runtimes:
   description: Every runtime that this collection knows, by its name in a spec.
   returned: with V(runtimes) in O(gather_subset)
@@ -227,6 +263,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     NotRunningError,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
+from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     in_their_own_right,
@@ -236,7 +273,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog imp
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
 
-SUBSETS = ["runtimes", "containers", "logs"]
+SUBSETS = ["runtimes", "images", "containers", "logs"]
 
 
 def main():
@@ -264,7 +301,9 @@ def look(module):
     subset = module.params["gather_subset"]
     result = {}
     if "runtimes" in subset:
-        result["runtimes"] = look_at_runtimes(module)
+        result.update(look_at_runtimes(module))
+    if "images" in subset:
+        result["images"] = look_at_images(module)
     if "containers" in subset or "logs" in subset:
         result.update(look_at_containers(module, subset))
     return result
@@ -279,6 +318,13 @@ def look_at_runtimes(module):
         "runtimes": {name: describe(module, runtime, units) for name, runtime in known.items()},
         "running": [runtime.name for runtime in in_their_own_right(known, units)],
     }
+
+
+def look_at_images(module):
+    runner = Runner()
+    store = store_of(runner, running(runner, Services(runner), module.params["runtime"]))
+    store.check(set())
+    return [image.described() for image in store.images()]
 
 
 def look_at_containers(module, subset):

@@ -8,13 +8,21 @@ variable `cruntime_spec`:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import pathlib
 import subprocess
+import uuid
+import zipfile
 from dataclasses import dataclass
 
+import ansible.module_utils
 import pytest
 
+ROOT = pathlib.Path(__file__).parent.parent.parent
+ON_NODE = pathlib.Path(__file__).parent / "on_node"
+NODE_SH = pathlib.Path(__file__).parents[1] / "nodes" / "node.sh"
 ARCHIVES = "/usr/local/share/cruntime-test"
 IMAGE = "localhost/cruntime-test/busybox:1"
 
@@ -222,3 +230,63 @@ def run_container(node, runtime, image):
     return lambda command: node.check_output(
         runtime.run.format(image=image, name="check", command=command)
     )
+
+
+@pytest.fixture(scope="module")
+def registry():
+    """A node that is a registry: its address, and the certificate of its CA."""
+    name = f"cruntime-registry-{uuid.uuid4().hex[:8]}"
+
+    def run(*command):
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    try:
+        run(NODE_SH, "up", name, "registry")
+        address = run("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
+        yield address.strip(), run("docker", "exec", name, "serve-registry")
+    finally:
+        run(NODE_SH, "down", name)
+
+
+@pytest.fixture(scope="session")
+def modules(tmp_path_factory):
+    """The modules and all that they import, as one archive that Python can import from."""
+    archive = tmp_path_factory.mktemp("modules") / "modules.zip"
+    trees = {
+        "ansible/module_utils": pathlib.Path(ansible.module_utils.__file__).parent,
+        "ansible_collections/cruntime/node/plugins/module_utils": ROOT / "plugins/module_utils",
+        "ansible_collections/cruntime/node/plugins/modules": ROOT / "plugins/modules",
+    }
+    with zipfile.ZipFile(archive, "w") as bundle:
+        packages = {"ansible"}
+        for name, tree in trees.items():
+            packages.update(str(parent) for parent in pathlib.PurePath(name).parents)
+            for path in tree.rglob("*.py"):
+                bundle.write(path, f"{name}/{path.relative_to(tree)}")
+        packages.add("ansible_collections/cruntime/node/plugins/module_utils")
+        packages.add("ansible_collections/cruntime/node/plugins/modules")
+        for package in packages - {"."}:
+            if f"{package}/__init__.py" not in bundle.namelist():
+                bundle.writestr(f"{package}/__init__.py", "")
+    return archive
+
+
+@pytest.fixture
+def call(node, modules, run_module):
+    """A function that runs modules on the node itself, by one connection for all of them.
+
+    It takes pairs of a module's short name and its options, and returns their results.
+    """
+    digest = hashlib.sha256(modules.read_bytes()).hexdigest()[:16]
+    bundle, script = f"/tmp/modules-{digest}.zip", f"/tmp/call-{digest}.py"
+    if not node.file(script).exists:
+        for source, target in ((modules, bundle), (ON_NODE / "call.py", script)):
+            run_module(node, "ansible.builtin.copy", src=str(source), dest=target)
+
+    def run(*calls):
+        output = node.check_output(
+            f"PYTHONPATH={bundle} /usr/bin/python3 {script} %s", json.dumps(calls)
+        )
+        return json.loads(output.splitlines()[-1])
+
+    return run

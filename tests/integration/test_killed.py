@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
-import zipfile
 
-import ansible.module_utils
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -15,30 +13,6 @@ from ansible_collections.cruntime.node.plugins.plugin_utils import render
 
 ENABLE = "cruntime.node.cruntime_enable"
 ON_NODE = pathlib.Path(__file__).parent / "on_node"
-ROOT = pathlib.Path(__file__).parent.parent.parent
-
-
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory):
-    """The modules and all that they import, as one archive that Python can import from."""
-    archive = tmp_path_factory.mktemp("modules") / "modules.zip"
-    trees = {
-        "ansible/module_utils": pathlib.Path(ansible.module_utils.__file__).parent,
-        "ansible_collections/cruntime/node/plugins/module_utils": ROOT / "plugins/module_utils",
-        "ansible_collections/cruntime/node/plugins/modules": ROOT / "plugins/modules",
-    }
-    with zipfile.ZipFile(archive, "w") as bundle:
-        packages = {"ansible"}
-        for name, tree in trees.items():
-            packages.update(str(parent) for parent in pathlib.PurePath(name).parents)
-            for path in tree.rglob("*.py"):
-                bundle.write(path, f"{name}/{path.relative_to(tree)}")
-        packages.add("ansible_collections/cruntime/node/plugins/module_utils")
-        packages.add("ansible_collections/cruntime/node/plugins/modules")
-        for package in packages - {"."}:
-            if f"{package}/__init__.py" not in bundle.namelist():
-                bundle.writestr(f"{package}/__init__.py", "")
-    return archive
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def cri(node, runtime, spec, run_module):
 
 @pytest.mark.runtime("containerd", "crio")
 @pytest.mark.usefixtures("cri")
-def test_a_pod_runs(node, crictl):
+def test_a_pod_runs(node, crictl, call):
     for name, config in (("pod", POD), ("container", CONTAINER)):
         node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
     pod = crictl("runp /tmp/pod.json")
@@ -72,6 +72,11 @@ def test_a_pod_runs(node, crictl):
         container = crictl(f"create {pod} /tmp/container.json /tmp/pod.json")
         crictl(f"start {container}")
         assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")
+        # Its image is not taken from under it.
+        image = CONTAINER["image"]["image"]
+        (result,) = call(["cruntime_image", {"name": image, "state": "absent"}])
+        assert f"{image} is in use by container" in result["msg"]
+        assert image.partition(":")[0] in crictl("images")
         # The systemd driver makes a scope of each; CRI-O's sandbox needs no process.
         scopes = node.check_output("systemctl list-units --type=scope --plain --no-legend")
         assert f"-{container}.scope" in scopes

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import pathlib
-import subprocess
-import uuid
 
 import pytest
 
 ENABLE = "cruntime.node.cruntime_enable"
-NODE_SH = pathlib.Path(__file__).parents[1] / "nodes" / "node.sh"
 CA = "/etc/ssl/registry-test.pem"
 # The address is put in for ADDRESS. A name would need an entry in the node's hosts file, which a
 # runtime may not see at once: Go reads that file anew after five seconds only.
@@ -19,22 +15,6 @@ TLS, PLAIN, PASSWORD = (f"ADDRESS:{port}" for port in (5000, 5001, 5002))
 IMAGE = "library/mirrored:1"
 SECRETS = ("open-sesame", base64.b64encode(b"user:open-sesame").decode())
 MIRROR = {"registry": "docker.io", "mirrors": [{"url": f"https://{TLS}", "ca_file": CA}]}
-
-
-@pytest.fixture(scope="module")
-def registry():
-    """A node that is a registry: its address, and the certificate of its CA."""
-    name = f"cruntime-registry-{uuid.uuid4().hex[:8]}"
-
-    def run(*command):
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-    try:
-        run(NODE_SH, "up", name, "registry")
-        address = run("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
-        yield address.strip(), run("docker", "exec", name, "serve-registry")
-    finally:
-        run(NODE_SH, "down", name)
 
 
 @pytest.fixture

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.image_reference import is_reference
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    add_docker_io,
+    add_localhost,
+    image_id,
+    is_reference,
+    normalised,
+    spellings,
+    split,
+    trim_docker_io,
+)
+
+HEX = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize(
@@ -50,3 +61,85 @@ def test_names_an_image(text):
 )
 def test_names_no_image(text):
     assert not is_reference(text)
+
+
+# The table of minikube's image-prefix rules.
+@pytest.mark.parametrize(
+    ("name", "docker", "localhost"),
+    [
+        ("busybox", "docker.io/library/busybox", "localhost/library/busybox"),
+        ("busybox:1.2", "docker.io/library/busybox:1.2", "localhost/library/busybox:1.2"),
+        (
+            "busybox@sha256:ab",
+            "docker.io/library/busybox@sha256:ab",
+            "localhost/library/busybox@sha256:ab",
+        ),
+        ("user/img:tag", "docker.io/user/img:tag", "localhost/user/img:tag"),
+        ("user/a/b", "docker.io/user/a/b", "localhost/user/a/b"),
+        ("docker.io/busybox", "docker.io/busybox", "docker.io/busybox"),
+        ("docker.io/library/x", "docker.io/library/x", "docker.io/library/x"),
+        ("registry.k8s.io/pause:3.9", "registry.k8s.io/pause:3.9", "registry.k8s.io/pause:3.9"),
+        ("gcr.io/a/b", "gcr.io/a/b", "gcr.io/a/b"),
+        ("reg:5000/x", "reg:5000/x", "reg:5000/x"),
+        ("localhost/x", "localhost/x", "localhost/x"),
+        ("localhost:5000/x", "localhost:5000/x", "localhost:5000/x"),
+        ("mylocalhost/x", "mylocalhost/x", "mylocalhost/x"),
+        ("my.user/img", "my.user/img", "my.user/img"),
+        (
+            "registry.k8s.io",
+            "docker.io/library/registry.k8s.io",
+            "localhost/library/registry.k8s.io",
+        ),
+        ("", "docker.io/library/", "localhost/library/"),
+        ("/foo", "docker.io//foo", "localhost//foo"),
+    ],
+)
+def test_a_registry_is_put_before_what_has_none(name, docker, localhost):
+    assert add_docker_io(name) == docker
+    assert add_localhost(name) == localhost
+
+
+def test_docker_hub_is_left_out_once():
+    assert trim_docker_io("docker.io/docker.io/x") == "docker.io/x"
+    assert trim_docker_io("quay.io/x") == "quay.io/x"
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("busybox", "docker.io/library/busybox:latest"),
+        ("docker.io/busybox:1", "docker.io/library/busybox:1"),
+        ("a/b@sha256:" + HEX, "docker.io/a/b@sha256:" + HEX),
+        ("localhost/a", "localhost/a:latest"),
+        ("r:5000/a:1@sha256:" + HEX, "r:5000/a:1@sha256:" + HEX),
+    ],
+)
+def test_a_name_in_full(name, full):
+    assert normalised(name) == full
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("r:5000/a/b:1", ("r:5000/a/b", "1", "")),
+        ("r:5000/a/b", ("r:5000/a/b", "", "")),
+        ("a:1@sha256:" + HEX, ("a", "1", "sha256:" + HEX)),
+    ],
+)
+def test_a_reference_is_taken_apart(name, parts):
+    assert split(name) == parts
+
+
+def test_an_id_is_no_name():
+    assert image_id(HEX) == image_id(f"sha256:{HEX}") == f"sha256:{HEX}"
+    assert image_id("busybox") is None
+    assert image_id(HEX[:12]) is None
+
+
+def test_a_short_name_may_be_kept_below_localhost():
+    assert spellings("a:1") == [
+        "docker.io/library/a:1",
+        "localhost/library/a:1",
+        "localhost/a:1",
+    ]
+    assert spellings("quay.io/a") == ["quay.io/a:latest"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 
 import pytest
@@ -49,3 +50,33 @@ def test_a_time_out_ends_the_children_too():
 def test_tools_speak_english(monkeypatch):
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     assert Runner().output("sh", "-c", "printf %s $LC_ALL") == "C"
+
+
+def test_a_tool_reads_a_stream_that_is_made_on_the_way():
+    data = bytes(range(256)) * 10000
+    assert Runner().output("wc", "-c", stdin=io.BytesIO(data)).strip() == str(len(data))
+    # One that wants no more of it ends as it likes.
+    assert Runner().run("true", stdin=io.BytesIO(data)).rc == 0
+
+
+def test_a_stream_that_breaks_is_told():
+    class Broken:
+        def read(self, size):
+            raise OSError("broken")
+
+    with pytest.raises(CommandError, match="broken"):
+        Runner().run("cat", stdin=Broken())
+
+
+def test_a_tool_that_asks_is_answered():
+    assert Runner().output("sh", "-c", "read word && test -t 0 && echo $word", answer="a") == "a\n"
+
+
+def test_the_output_of_a_tool_is_read_while_it_runs():
+    with Runner().opened("seq", "1000000") as stream:
+        assert stream.read(4) == b"1\n2\n"
+
+
+def test_a_tool_that_fails_while_it_is_read_is_told():
+    with pytest.raises(CommandError, match="No such file"), Runner().opened("cat", "/no") as stream:
+        stream.read()

@@ -1,0 +1,262 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image store of containerd's CRI: the namespace k8s.io, by crictl and ctr."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import tempfile
+from typing import Callable, Iterator
+
+from ansible_collections.cruntime.node.plugins.module_utils import image_archive
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    image_id,
+    registry_of,
+    split,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Build,
+    Credentials,
+    Foreign,
+    Image,
+    wait_until,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
+from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+
+NAMESPACE = "k8s.io"
+_HOSTS_DIR = "/etc/containerd/certs.d"
+_PIN = "io.cri-containerd.pinned"
+# Images without a name get this one while they are imported.
+_UNNAMED = "localhost/cruntime-import"
+# Of a containerd that only lends its content: no CRI, and no socket that the other one has.
+_CONFIG = """version = 2
+root = "{root}"
+state = "{state}"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", \
+"io.containerd.cri.v1.runtime", "io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
+[grpc]
+address = "{socket}"
+"""
+# What a terminal takes as one line.
+_MAX_PASSWORD = 4000
+
+
+class ContainerdStore(CriStore):
+    root = "/var/lib/containerd"
+
+    def check(self, wanted: set[str]) -> None:
+        super().check(wanted)
+        self._need("ctr", what="image work")
+        if "build" in wanted:
+            self._need("nerdctl", "buildctl", what="building images")
+        if "pin" in wanted:
+            self._check_pins()
+
+    def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
+        if platform is None:
+            return super().pull(name, credentials, platform)
+        # The CRI pulls for its own platform only.
+        return self._with_registry(
+            credentials,
+            "images",
+            "pull",
+            *("--platform", platform, "--hosts-dir", _HOSTS_DIR),
+            last=(name,),
+        )
+
+    def load(self, archive: Archive, name: str = "") -> None:
+        flags = ["--base-name", _UNNAMED, "--digests"] if name else []
+        # Versions differ in which compressions they read; all of them read a plain tar.
+        with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
+            self._ctr("images", "import", *flags, "-", stdin=stream, timeout=self._timeout)
+        if name:
+            made = self._ctr("images", "list", "--quiet", f"name~=^{_UNNAMED}").split()
+            self._ctr("images", "tag", "--force", made[0], name)
+            self._ctr("images", "remove", *made)
+
+    def tag(self, image: Image, name: str) -> None:
+        self._ctr("images", "tag", "--force", self._any_name(image), name)
+
+    def save(self, names: list[str], path: str) -> None:
+        self._ctr("images", "export", *self._export_flags(), path, *names, timeout=self._timeout)
+
+    def _export_flags(self) -> tuple[str, ...]:
+        # Through its transfer service, ctr 2.x may end before all of the archive is written.
+        return ("--local",) if Version(self._runtime.version()).major > 1 else ()
+
+    def untag(self, image: Image, name: str) -> None:
+        # With the last tag of a repository, its digests go too, as they do elsewhere.
+        repository = split(name)[0]
+        others = [tag for tag in image.repo_tags if tag != name and split(tag)[0] == repository]
+        digests = [name for name in image.repo_digests if split(name)[0] == repository]
+        self._ctr("images", "remove", name, *([] if others else digests))
+
+    def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
+        if not insecure:
+            self._push(name, credentials, _HOSTS_DIR)
+        else:
+            self._push_insecurely(name, credentials)
+        return self._target(name)
+
+    def _push(self, name: str, credentials: Credentials | None, hosts_dir: str) -> None:
+        self._with_registry(credentials, "images", "push", "--hosts-dir", hosts_dir, last=(name,))
+
+    def _push_insecurely(self, name: str, credentials: Credentials | None) -> None:
+        # A push asks the first host only, so TLS and plain HTTP are tried one after the other.
+        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as folder:
+            host = registry_of(name)
+            os.mkdir(os.path.join(folder, host))
+            for scheme in ("https", "http"):
+                with open(os.path.join(folder, host, "hosts.toml"), "w", encoding="utf-8") as file:
+                    file.write(f'[host."{scheme}://{host}"]\nskip_verify = true\n')
+                try:
+                    return self._push(name, credentials, folder)
+                except CommandError as error:
+                    if scheme == "http" or "HTTP response to HTTPS client" not in str(error):
+                        raise
+        return None
+
+    def build(self, build: Build) -> None:
+        tool = self._need("nerdctl", "buildctl", what="building images")
+        if tool == "nerdctl":
+            self._build_by_nerdctl(build)
+        else:
+            self._build_by_buildctl(build)
+
+    def pin(self, name: str, pinned: bool) -> None:
+        # An empty value removes the label.
+        self._ctr("images", "label", name, f"{_PIN}={'pinned' if pinned else ''}")
+
+    @contextlib.contextmanager
+    def opened(self, folder: str) -> Iterator[Foreign]:
+        base = os.path.dirname(folder)
+        socket, config = os.path.join(base, "containerd.sock"), os.path.join(base, "config.toml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(
+                _CONFIG.format(root=folder, state=os.path.join(base, "state"), socket=socket)
+            )
+
+        def answers() -> bool:
+            return self._runner.run("ctr", "--address", socket, "version", timeout=20).rc == 0
+
+        with self._runner.started("containerd", "--config", config):
+            wait_until(answers, "a containerd for the preloaded store")
+            ctr = functools.partial(self._ctr, address=socket, timeout=self._timeout)
+            yield _Foreign(ctr, self._export_flags())
+
+    def _build_by_nerdctl(self, build: Build) -> None:
+        self._runner.output(
+            "nerdctl",
+            *("--address", self._runtime.socket_path, "--namespace", NAMESPACE, "build"),
+            *(word for tag in build.tags for word in ("--tag", tag)),
+            *("--file", build.dockerfile),
+            *(word for name in build.args for word in ("--build-arg", name)),
+            *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
+            *build.options,
+            build.context,
+            timeout=self._timeout,
+            env=build.args,
+        )
+
+    def _build_by_buildctl(self, build: Build) -> None:
+        folder, name = os.path.split(build.dockerfile)
+        self._runner.output(
+            "buildctl",
+            *("build", "--frontend", "dockerfile.v0", "--progress", "plain"),
+            *("--local", f"context={build.context}", "--local", f"dockerfile={folder}"),
+            *("--opt", f"filename={name}"),
+            *_options("build-arg", build.args),
+            *_options("label", build.labels),
+            *("--output", f'type=image,"name={",".join(build.tags)}"'),
+            *build.options,
+            timeout=self._timeout,
+        )
+
+    def _check_pins(self) -> None:
+        installed = self._runtime.version()
+        version = Version(installed)
+        oldest = {6: "1.6.22", 7: "1.7.3"}.get(version.minor) if version.major == 1 else None
+        if oldest and version < Version(oldest):
+            raise self._cannot("pin images", f"{installed} is too old, {oldest} or newer can")
+
+    def _target(self, name: str) -> str:
+        """The digest of an image's manifest or index, which is what a push sends."""
+        return parse_target(self._ctr("images", "list", f"name=={name}"), name)
+
+    def _any_name(self, image: Image) -> str:
+        # The CRI names each of its images by its ID as well.
+        return next(iter((*image.repo_tags, *image.repo_digests)), image.id)
+
+    def _with_registry(
+        self, credentials: Credentials | None, *words: str, last: tuple[str, ...]
+    ) -> None:
+        """Run what talks to a registry. ctr takes a password in its argv or on its terminal."""
+        if credentials is None:
+            self._ctr(*words, *last, timeout=self._timeout)
+            return
+        if len(credentials.password) > _MAX_PASSWORD:
+            raise self._cannot(
+                "take this password", f"ctr reads {_MAX_PASSWORD} characters at most"
+            )
+        self._ctr(
+            *(*words, "--user", credentials.username, *last),
+            timeout=self._timeout,
+            answer=credentials.password,
+        )
+
+    def _ctr(self, *words: str, timeout: float = 60, address: str = "", **given) -> str:
+        address = address or self._runtime.socket_path
+        result = self._runner.run(
+            "ctr",
+            *("--address", address, "--namespace", NAMESPACE, *words),
+            timeout=timeout,
+            **given,
+        )
+        if result.rc != 0:
+            raise CommandError(f"'ctr {' '.join(words)}' failed: {parse_failure(result.words)}")
+        return result.out
+
+
+class _Foreign(Foreign):
+    def __init__(self, ctr: Callable[..., str], export_flags: tuple[str, ...]) -> None:
+        self._ctr = ctr
+        self._export_flags = export_flags
+
+    def names(self) -> list[str]:
+        # The CRI names its images by their IDs and digests too.
+        listed = self._ctr("images", "list", "--quiet").split()
+        return [name for name in listed if "@" not in name and not image_id(name)]
+
+    def save(self, names: list[str], path: str) -> None:
+        self._ctr("images", "export", *self._export_flags, path, *names)
+
+
+def parse_target(table: str, name: str) -> str:
+    """Read C(ctr images list): REF TYPE DIGEST and more columns.
+
+    :raises CruntimeError: there is no such image.
+    """
+    for line in table.splitlines():
+        columns = line.split()
+        if columns and columns[0] == name:
+            return columns[2]
+    raise CruntimeError(f"containerd lists no image {name}")
+
+
+def parse_failure(words: str) -> str:
+    """Pick ctr's reason out of its progress."""
+    return words.rpartition("ctr: ")[2]
+
+
+def _options(kind: str, values: dict[str, str]) -> list[str]:
+    return [word for key, value in values.items() for word in ("--opt", f"{kind}:{key}={value}")]

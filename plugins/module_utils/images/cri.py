@@ -1,0 +1,136 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image store of a CRI, as far as crictl goes: listing, pulling, removing."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    image_id,
+    normalised,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Credentials,
+    Details,
+    Image,
+    ImageStore,
+    gone,
+    parse_time,
+)
+
+# crictl's own default of two seconds is too short for a loaded node.
+_CONNECT_TIMEOUT = "10s"
+
+
+class CriStore(ImageStore):
+    """What containerd and CRI-O have in common."""
+
+    def images(self) -> list[Image]:
+        return parse_images(self._crictl("images", "--output", "json"))
+
+    def details(self, ids: list[str]) -> dict[str, Details]:
+        return (
+            parse_details(self._crictl("inspecti", "--output", "json", *map(_hex, ids)))
+            if ids
+            else {}
+        )
+
+    def users(self) -> dict[str, list[str]]:
+        return parse_users(self._crictl("ps", "--all", "--output", "json"))
+
+    def check(self, wanted: set[str]) -> None:
+        self._need("crictl", what="image work")
+
+    def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
+        env = {"CRICTL_CREDS": ":".join(credentials)} if credentials else None
+        self._crictl("pull", name, timeout=self._timeout, env=env)
+
+    def remove(self, image: Image, force: bool) -> None:
+        try:
+            self._crictl("rmi", _hex(image.id))
+        except CommandError as error:
+            if not gone(error):
+                raise
+
+    def _crictl(self, *words: str, timeout: float = 60, env: dict | None = None) -> str:
+        endpoint = self._runtime.cri_endpoint
+        result = self._runner.run(
+            "crictl",
+            *("--runtime-endpoint", endpoint, "--image-endpoint", endpoint),
+            *("--timeout", _CONNECT_TIMEOUT, *words),
+            timeout=timeout,
+            env=env,
+        )
+        if result.rc != 0:
+            raise CommandError(f"'crictl {' '.join(words)}' failed: {parse_failure(result.words)}")
+        return result.out
+
+
+def parse_images(text: str) -> list[Image]:
+    """Read C(crictl images --output json)."""
+    return [
+        Image(
+            id=_full_id(item["id"]),
+            repo_tags=tuple(normalised(name) for name in item.get("repoTags") or ()),
+            repo_digests=tuple(normalised(name) for name in item.get("repoDigests") or ()),
+            # 64-bit numbers are strings in JSON made of protocol buffers.
+            size=int(item.get("size") or 0),
+            pinned=bool(item.get("pinned")),
+        )
+        for item in json.loads(text).get("images") or ()
+    ]
+
+
+def parse_users(text: str) -> dict[str, list[str]]:
+    """Read C(crictl ps --all --output json)."""
+    users: dict[str, list[str]] = {}
+    for item in json.loads(text).get("containers") or ():
+        image = item.get("imageId") or item.get("imageRef") or item["image"]["image"]
+        name = item["metadata"]["name"]
+        users.setdefault(_full_id(image), []).append(f"{name} ({item['id'][:12]})")
+    return users
+
+
+def parse_details(text: str) -> dict[str, Details]:
+    """Read C(crictl inspecti) of one or several images."""
+    details = {}
+    for item in _documents(text):
+        spec = (item.get("info") or {}).get("imageSpec") or {}
+        labels = (spec.get("config") or {}).get("Labels") or {}
+        details[_full_id(item["status"]["id"])] = Details(labels, parse_time(spec.get("created")))
+    return details
+
+
+def _documents(text: str) -> list[dict]:
+    """Read one document, a list of them (crictl 1.31 and newer), or one after another (older)."""
+    found, rest, decoder = [], text.strip(), json.JSONDecoder()
+    while rest:
+        document, end = decoder.raw_decode(rest)
+        found += document if isinstance(document, list) else [document]
+        rest = rest[end:].lstrip()
+    return found
+
+
+def parse_failure(words: str) -> str:
+    """Pick crictl's reason out of what it logs, which says most things twice."""
+    found = re.search(r'level=fatal msg="((?:[^"\\]|\\.)*)"', words)
+    if found:
+        words = found.group(1).replace('\\"', '"').replace("\\\\", "\\")
+    else:
+        words = re.sub(r"^.*(?:FATA|ERRO)\[\d+\] ", "", words)
+    return re.sub(r"^pulling image: |rpc error: code = \w+ desc = ", "", words)
+
+
+def _hex(image_id: str) -> str:
+    # An ID as both runtimes take it. CRI-O looks for a short name of what has a colon.
+    return image_id.rpartition(":")[2]
+
+
+def _full_id(text: str) -> str:
+    # CRI-O's IDs lack what they are digests by.
+    return image_id(text) or text

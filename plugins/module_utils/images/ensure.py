@@ -1,0 +1,469 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make images what a task asks for: look once, plan, do what is missing, look again.
+
+Knows no runtime by name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+
+from ansible_collections.cruntime.node.plugins.module_utils import image_archive
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    image_id,
+    normalised,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images import (
+    context,
+    plan,
+    preload,
+    pulls,
+    registry,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import Build, ImageStore
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Seen, Step
+from ansible_collections.cruntime.node.plugins.module_utils.images.request import Request
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+
+# How long a store may take to list what it was just given, in seconds.
+_LISTING_TIME = 10
+# What a step did, for the result.
+_DONE = {
+    "pull": "pulled",
+    "load": "loaded",
+    "tag": "tagged",
+    "build": "built",
+    "preload": "preloaded",
+    "untag": "untagged",
+    "remove": "removed",
+    "pin": "pinned",
+    "unpin": "unpinned",
+    "save": "saved",
+    "push": "pushed",
+}
+
+
+class Work:
+    """One task on one node.
+
+    :param seen: what the store listed last.
+    """
+
+    def __init__(
+        self, store: ImageStore, runner: Runner, request: Request, check_mode: bool
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._request = request
+        self._options = request.options
+        self._check_mode = check_mode
+        self._actions: list[dict] = []
+        # What names will stand for, where that is known in check mode.
+        self._to_be: dict[str, str] = {}
+        self._touched: dict[str, str] = {}
+        # What registries have now, by name.
+        self._pushed: dict[str, str] = {}
+        # Those of the task, or what its archives name.
+        self._names = list(request.names)
+        store.check(set())
+        self._before = self._seen = Seen(store.images())
+
+    def run(self) -> dict:
+        """Do it.
+
+        :raises CruntimeError: something failed; its facts hold what was done before.
+        """
+        try:
+            getattr(self, f"_{self._request.source}")()
+            self._prune()
+        except CruntimeError as error:
+            error.facts = {**self._result(), **error.facts}
+            raise
+        return self._result()
+
+    # Where images come from
+
+    def _pull(self) -> None:
+        steps = plan.to_pull(self._request.names, self._seen, self._options["pull"] or "missing")
+        self._check(steps, {"platform"} if self._options["platform"] else set())
+        failures = [] if self._check_mode else self._pull_all([step.name for step in steps])
+        if steps and not self._check_mode:
+            self._look()
+        for step in steps:
+            # What was up to date was asked for, but nothing came of it.
+            if self._check_mode or self._is_new(step.name):
+                self._note(step)
+        if failures:
+            words = "; ".join(f"{failure.name}: {failure.reason}" for failure in failures)
+            raise CruntimeError(
+                f"{len(failures)} of {len(steps)} images could not be pulled: {words}",
+                failures=[failure._asdict() for failure in failures],
+            )
+        if steps and not self._check_mode:
+            self._expect(self._request.names)
+        self._finish(self._request.names)
+
+    def _pull_all(self, names: list[str]) -> list[pulls.Failure]:
+        def pull(name: str) -> None:
+            self._store.pull(name, self._request.credentials, self._options["platform"])
+
+        return pulls.pull_all(pull, names, self._options["parallel"], self._options["retries"])
+
+    def _is_new(self, name: str) -> bool:
+        before, after = self._before.find(name), self._seen.find(name)
+        return after is not None and (before is None or before.id != after.id)
+
+    def _archive(self) -> None:
+        archives = [image_archive.read(self._runner, path) for path in self._options["archive"]]
+        self._load(plan.wanted_of(self._request.names, archives))
+
+    def _load(self, wanted: dict[str, tuple[Archive, Archived]]) -> None:
+        steps = plan.to_load(wanted, self._seen)
+        self._check(steps)
+        if self._check_mode:
+            self._to_be.update(
+                {name: archived.config for name, (dummy, archived) in wanted.items()}
+            )
+        if self._do(steps):
+            self._look()
+            # Some stores load an image but not all of its names.
+            rest = plan.to_load(wanted, self._seen)
+            if all(step.verb == "tag" for step in rest):
+                self._do(rest, quiet=True)
+            self._expect(
+                [name for name in wanted if not image_id(name)],
+                {name: archived for name, (dummy, archived) in wanted.items()},
+            )
+        if steps:
+            for name in wanted:
+                self._touch(name)
+        self._names = self._names or list(wanted)
+        self._finish(self._names)
+
+    def _preload(self) -> None:
+        path = self._options["preload"]
+        missing = [name for name in self._names if self._seen.find(name) is None]
+        if self._names and not missing:
+            self._finish(self._names)
+        elif os.path.isdir(path):
+            archives = [image_archive.read(self._runner, each) for each in preload.archives(path)]
+            self._load(plan.wanted_of(missing, archives))
+        else:
+            self._preload_store(path, missing)
+
+    def _preload_store(self, path: str, missing: list[str]) -> None:
+        image_archive.compression_of(path)
+        if not missing:
+            raise CruntimeError(
+                "preload: a tarball takes a name: say which of its images are to be there"
+            )
+        steps = [Step("preload", normalised(name)) for name in missing]
+        self._check(steps)
+
+        def take(dummy: list[Step]) -> None:
+            with preload.unpacked(self._runner, self._store, path) as folder:
+                archive = os.path.join(os.path.dirname(folder), "images.tar")
+                with self._store.opened(folder) as foreign:
+                    held = foreign.names()
+                    lacking = [name for name in missing if plan.key(name) not in held]
+                    if lacking:
+                        raise CruntimeError(
+                            f"preload: {path} holds no {', '.join(lacking)}, "
+                            f"but {', '.join(sorted(held)) or 'no images'}"
+                        )
+                    foreign.save([plan.key(name) for name in missing], archive)
+                self._store.load(image_archive.read(self._runner, archive))
+
+        if self._do(steps, take):
+            self._expect(self._names)
+        self._finish(self._names)
+
+    def _tag_of(self) -> None:
+        steps = plan.to_tag(self._request.names, self._options["tag_of"], self._seen)
+        self._check(steps)
+        if self._do(steps):
+            self._expect(self._request.names)
+        self._finish(self._request.names)
+
+    def _build(self) -> None:
+        given = self._options["build"]
+        folder = given["context"]
+        dockerfile = os.path.join(folder, given["dockerfile"])
+        if not os.path.isdir(folder):
+            raise CruntimeError(f"there is no folder {folder} on this node to build from")
+        if not os.path.isfile(dockerfile):
+            raise CruntimeError(f"there is no Dockerfile {dockerfile} on this node")
+        args = {name: str(value) for name, value in given["args"].items()}
+        digest = context.digest(folder, dockerfile, args, given["options"])
+        names = [normalised(name) for name in self._request.names]
+        if not self._options["force"] and self._is_built(names, digest):
+            return self._finish(names)
+        build = Build(
+            context=folder,
+            dockerfile=dockerfile,
+            tags=tuple(names),
+            args=args,
+            labels={context.LABEL: digest},
+            options=tuple(given["options"]),
+        )
+        steps = [Step("build", name) for name in names]
+        self._check(steps)
+        if self._do(steps, lambda dummy: self._store.build(build)):
+            self._expect(names)
+            if not self._is_built(names, digest):
+                raise CruntimeError(f"the builder left another image as {names[0]}")
+        return self._finish(names)
+
+    def _is_built(self, names: list[str], digest: str) -> bool:
+        images = [self._seen.find(name) for name in names]
+        if None in images or len({image.id for image in images}) != 1:
+            return False
+        details = self._store.details([images[0].id])
+        return any(each.labels.get(context.LABEL) == digest for each in details.values())
+
+    def _absent(self) -> None:
+        steps = plan.to_remove(self._request.names, self._seen, self._options["all_tags"])
+        removed = [step.image for step in steps if step.verb == "remove"]
+        if removed and not self._options["force"]:
+            users = self._store.users()
+            for image in removed:
+                if users.get(image.id):
+                    raise CruntimeError(
+                        f"{plan.called(image)} is in use by {', '.join(users[image.id])}: "
+                        "remove the containers first, or say force"
+                    )
+        self._check(steps)
+        if self._do(steps):
+            self._await(
+                lambda seen: (
+                    not plan.to_remove(self._request.names, seen, self._options["all_tags"])
+                ),
+                "still lists what was removed",
+            )
+
+    # What is done with images that are there
+
+    def _finish(self, names: list[str]) -> None:
+        """Pin, save and push. In check mode, images that are to come may not be there yet."""
+        self._keep_pins()
+        if self._options["pin"] is not None:
+            steps = plan.to_pin(names, self._seen, self._options["pin"])
+            self._check(steps)
+            if self._do(steps):
+                self._await(
+                    lambda seen: not plan.to_pin(names, seen, self._options["pin"]),
+                    "does not pin as it was told",
+                )
+        if self._options["save_to"]:
+            self._save(names, self._options["save_to"])
+        if self._options["push"]:
+            self._push(names)
+
+    def _keep_pins(self) -> None:
+        """Pin again what lost its pin because its name stands for another image now."""
+        if self._check_mode or self._options["pin"] is not None or self._seen is self._before:
+            return
+        pinned = [name for image in self._before.images if image.pinned for name in image.repo_tags]
+        lost = [name for name in pinned if self._seen.find(name)]
+        self._do(plan.to_pin(lost, self._seen, True), quiet=True)
+
+    def _save(self, names: list[str], path: str) -> None:
+        if os.path.isdir(path):
+            raise CruntimeError(f"save_to: {path} is a folder; name a file")
+        folder = os.path.dirname(path)
+        if not os.path.isdir(folder):
+            raise CruntimeError(f"save_to: there is no folder {folder} on this node")
+        if self._is_saved(names, path):
+            return
+        step = Step("save", path)
+        self._check([step])
+        self._do([step], lambda dummy: self._write(names, path))
+
+    def _is_saved(self, names: list[str], path: str) -> bool:
+        images = {plan.key(name): self._seen.find(name) for name in names}
+        if None in images.values() or self._predicted(names):
+            return False
+        try:
+            archive = image_archive.read(self._runner, path)
+        except CruntimeError:
+            return False
+        held = {name: image for image in archive.images for name in image.names}
+        tags = {name for name in images if not image_id(name) and "@" not in name}
+        return (
+            set(held) == tags
+            and all(images[name].is_same(held[name]) for name in tags)
+            and all(
+                any(image.is_same(archived) for archived in archive.images)
+                for image in images.values()
+            )
+        )
+
+    def _write(self, names: list[str], path: str) -> None:
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(path), prefix=".cruntime-") as folder:
+            written = os.path.join(folder, "archive.tar")
+            self._store.save([plan.key(name) for name in names], written)
+            # It must hold what it is to hold, whatever the tool said.
+            image_archive.read(self._runner, written)
+            if os.path.exists(path):
+                shutil.copystat(path, written)
+            else:
+                os.chmod(written, 0o644)
+            with open(written, "rb") as stream:
+                os.fsync(stream.fileno())
+            os.replace(written, path)
+
+    def _push(self, names: list[str]) -> None:
+        credentials, insecure = self._request.credentials, self._options["insecure"]
+        steps = []
+        for name in names:
+            image = self._seen.find(name)
+            published = None
+            if image and not self._predicted([name]):
+                published = registry.look(name, credentials, insecure)
+            # A manifest of its own may have been made for each registry; the image is the same.
+            if published and image.id in (published.digest, published.config):
+                self._pushed[name] = published.digest
+            else:
+                steps.append(Step("push", normalised(name)))
+        self._check(steps)
+        for step in steps:
+            if not self._check_mode:
+                digest = self._store.push(step.name, credentials, insecure)
+                self._pushed[step.name] = digest
+            self._actions.append({"action": "pushed", "name": step.name})
+
+    def _prune(self) -> None:
+        prune = self._request.prune
+        if prune is None:
+            return
+        keep = (*prune.filters.keep, *(plan.key(name) for name in self._request.names))
+        filters = prune.filters._replace(keep=keep)
+        steps = plan.to_prune(self._seen, self._store.users(), filters)
+        if prune.age is not None and steps:
+            details = self._store.details([step.image.id for step in steps])
+            oldest = time.time() - prune.age
+            steps = [
+                step
+                for step in steps
+                if step.image.id in details and details[step.image.id].created <= oldest
+            ]
+        self._check(steps)
+        if self._do(steps):
+            ids = {step.image.id for step in steps}
+            self._await(
+                lambda seen: not any(seen.find(each) for each in ids),
+                "still lists what was pruned",
+            )
+
+    # Doing and telling
+
+    def _check(self, steps: list[Step], further: set[str] = frozenset()) -> None:
+        if steps:
+            self._store.check({step.verb for step in steps}.union(further))
+
+    def _do(self, steps: list[Step], how=None, quiet: bool = False) -> bool:
+        """Do steps and note them, or in check mode only note them.
+
+        :param how: does all of them; else each is a method of the store.
+        :param quiet: they belong to what was noted before.
+        :return: whether anything was done.
+        """
+        if how is not None and not self._check_mode and steps:
+            how(steps)
+        for step in steps:
+            if how is None and not self._check_mode:
+                self._step(step)
+            if not quiet:
+                self._note(step)
+        return bool(steps) and not self._check_mode
+
+    def _step(self, step: Step) -> None:
+        store, force = self._store, self._options["force"]
+        {
+            "load": lambda: store.load(step.archive, step.name),
+            "tag": lambda: store.tag(step.image, step.name),
+            "untag": lambda: store.untag(step.image, step.name),
+            "remove": lambda: store.remove(step.image, force),
+            "pin": lambda: store.pin(step.name, True),
+            "unpin": lambda: store.pin(step.name, False),
+        }[step.verb]()
+
+    def _note(self, step: Step) -> None:
+        """Note what was done, or would be."""
+        name = step.archive.path if step.archive else step.name
+        self._actions.append({"action": _DONE[step.verb], "name": name})
+        if step.verb in ("tag", "untag", "remove"):
+            self._to_be[step.name] = step.image.id if step.verb == "tag" else "absent"
+        if step.verb in ("pull", "tag", "build", "preload", "untag", "remove"):
+            self._touch(step.name)
+
+    def _touch(self, name: str) -> None:
+        image = self._before.find(name)
+        self._touched.setdefault(name, image.id if image else "absent")
+
+    def _predicted(self, names: list[str]) -> bool:
+        """Say whether check mode foresees another image for one of these names."""
+        return self._check_mode and any(plan.key(name) in self._touched for name in names)
+
+    def _look(self) -> None:
+        self._seen = Seen(self._store.images())
+
+    def _expect(self, names: list[str], archived: dict[str, Archived] | None = None) -> None:
+        """Wait until the store lists all of these."""
+
+        def all_there(seen: Seen) -> bool:
+            for name in names:
+                image = seen.find(name)
+                if image is None or (archived and not image.is_same(archived[name])):
+                    return False
+            return True
+
+        self._await(all_there, f"does not list {', '.join(names)}")
+
+    def _await(self, is_done, words: str) -> None:
+        deadline = time.monotonic() + _LISTING_TIME
+        while True:
+            self._look()
+            if is_done(self._seen):
+                return
+            if time.monotonic() > deadline:
+                raise CruntimeError(
+                    f"all went well, but after {_LISTING_TIME} seconds {self._store.label} {words}"
+                )
+            time.sleep(0.2)
+
+    def _result(self) -> dict:
+        found = {name: self._seen.find(name) for name in self._names}
+        after = {name: self._after(name) for name in self._touched}
+        return {
+            "changed": bool(self._actions),
+            "actions": self._actions,
+            "images": [
+                {"name": name, **image.described()} for name, image in found.items() if image
+            ],
+            "digests": self._pushed,
+            "diff": {
+                "before_header": "images",
+                "after_header": "images",
+                "before": _lines(self._touched),
+                "after": _lines(after),
+            },
+        }
+
+    def _after(self, name: str) -> str:
+        if self._check_mode:
+            return self._to_be.get(name, "not known before the run")
+        image = self._seen.find(name)
+        return image.id if image else "absent"
+
+
+def _lines(ids: dict[str, str]) -> str:
+    return "".join(f"{name}: {image}\n" for name, image in sorted(ids.items()))

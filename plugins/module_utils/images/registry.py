@@ -1,0 +1,126 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a registry has by a name, asked before a push: only what it lacks is pushed.
+
+No tool on every node tells it without a pull. Whoever can't be asked is pushed to.
+"""
+
+from __future__ import annotations
+
+import base64
+import glob
+import hashlib
+import json
+import re
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import NamedTuple
+
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    normalised,
+    split,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
+
+_MANIFESTS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+# Where runtimes keep whom they trust, by host.
+_CERTIFICATES = ("/etc/docker/certs.d/{}/*.crt", "/etc/containers/certs.d/{}/*.crt")
+_HOSTS = "/etc/containerd/certs.d/{}/hosts.toml"
+_TIMEOUT = 15
+_MAX_MANIFEST = 4 * 1024 * 1024
+
+
+class Published(NamedTuple):
+    """An image in a registry.
+
+    :param digest: of its manifest.
+    :param config: digest of its configuration; empty for an index of several platforms.
+    """
+
+    digest: str
+    config: str
+
+
+def look(name: str, credentials: Credentials | None, insecure: bool) -> Published | None:
+    """Ask a registry what a name stands for there; None where it stands for nothing, or nobody
+    says.
+
+    :param insecure: the registry may have any certificate, or speak plain HTTP.
+    """
+    host, _slash, repository = split(normalised(name))[0].partition("/")
+    tag = split(normalised(name))[1]
+    server = "registry-1.docker.io" if host == "docker.io" else host
+    for scheme in ("https", "http") if insecure else ("https",):
+        url = f"{scheme}://{server}/v2/{repository}/manifests/{tag}"
+        try:
+            return _published(_get(url, credentials, _trust(host, insecure)))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _published(content: bytes) -> Published:
+    manifest = json.loads(content)
+    config = manifest.get("config") or {}
+    return Published(f"sha256:{hashlib.sha256(content).hexdigest()}", config.get("digest", ""))
+
+
+def _get(url: str, credentials: Credentials | None, context: ssl.SSLContext) -> bytes:
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
+    headers = {"Accept": ", ".join(_MANIFESTS)}
+    if credentials:
+        headers["Authorization"] = _basic(credentials)
+    try:
+        return _read(opener, url, headers)
+    except urllib.error.HTTPError as error:
+        challenge = error.headers.get("WWW-Authenticate", "")
+        if error.code != 401 or not challenge.lower().startswith("bearer "):
+            raise
+    # The password is for whom the registry names, over TLS only.
+    given = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    realm = given.pop("realm", "")
+    if not realm.startswith("https://"):
+        raise ValueError(f"{url} sends passwords to {realm}")
+    asked = {key: value for key, value in given.items() if key in ("service", "scope")}
+    token = json.loads(_read(opener, f"{realm}?{urllib.parse.urlencode(asked)}", headers))
+    headers["Authorization"] = f"Bearer {token.get('token') or token.get('access_token')}"
+    return _read(opener, url, headers)
+
+
+def _read(opener: urllib.request.OpenerDirector, url: str, headers: dict[str, str]) -> bytes:
+    request = urllib.request.Request(url, headers=headers)
+    with opener.open(request, timeout=_TIMEOUT) as answer:
+        return answer.read(_MAX_MANIFEST)
+
+
+def _basic(credentials: Credentials) -> str:
+    return f"Basic {base64.b64encode(':'.join(credentials).encode()).decode()}"
+
+
+def _trust(host: str, insecure: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    paths = [path for pattern in _CERTIFICATES for path in glob.glob(pattern.format(host))]
+    try:
+        with open(_HOSTS.format(host), encoding="utf-8") as file:
+            paths += re.findall(r'^\s*ca = "([^"]+)"', file.read(), re.MULTILINE)
+    except OSError:
+        pass
+    for path in paths:
+        try:
+            context.load_verify_locations(path)
+        except (OSError, ssl.SSLError):
+            continue
+    return context

@@ -1,0 +1,180 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task asks for, judged before anything is looked at. Pure."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    image_id,
+    is_reference,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters
+
+_SOURCES = ("archive", "tag_of", "build", "preload")
+# What makes no sense for an image that is to go.
+_PRESENT_ONLY = (*_SOURCES, "pull", "platform", "pin", "save_to", "push", "prune")
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
+_ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_AGE = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class Prune(NamedTuple):
+    """What to prune.
+
+    :param age: seconds since an image was made; None for any.
+    """
+
+    filters: Filters
+    age: int | None
+
+
+class Request(NamedTuple):
+    """A task, without contradictions."""
+
+    names: list[str]
+    source: str
+    options: dict
+    credentials: Credentials | None
+    prune: Prune | None
+
+
+def parse(options: dict) -> Request:
+    """Judge the options of a task.
+
+    :raises CruntimeError: one of them makes no sense, alone or beside another.
+    """
+    names = list(dict.fromkeys(options["name"]))
+    for name in names:
+        check_name("name", name)
+    if options["state"] == "absent":
+        source = "absent"
+        for option in _PRESENT_ONLY:
+            if options[option]:
+                raise CruntimeError(f"{option} is of no use with state absent")
+        if not names:
+            raise CruntimeError("state absent takes a name: say which images are to go")
+    else:
+        source = _source(options, names)
+        if options["all_tags"]:
+            raise CruntimeError("all_tags is for state absent")
+    _check_values(options, names, source)
+    return Request(names, source, options, _credentials(options), _prune(options["prune"]))
+
+
+def check_name(option: str, name: str) -> None:
+    """Refuse what names no image.
+
+    :raises CruntimeError: it does not.
+    """
+    if image_id(name) or is_reference(name):
+        return
+    hint = ""
+    if name.count("@") > 1:
+        hint = ": it has two digests"
+    elif name.startswith("-"):
+        hint = ": it begins with '-'"
+    elif re.search(r"\s", name):
+        hint = ": it holds white space"
+    elif is_reference(name.lower()):
+        hint = ": a repository is lower-case"
+    raise CruntimeError(
+        f"{option}: {name!r} names no image{hint}. "
+        "An image is [registry/]repository[:tag][@digest], or sha256:ID"
+    )
+
+
+def _source(options: dict, names: list[str]) -> str:
+    given = [option for option in _SOURCES if options[option]]
+    if len(given) > 1:
+        raise CruntimeError(f"{' and '.join(given)} are given, but an image has one source")
+    source = given[0] if given else "pull"
+    for option in ("pull", "platform"):
+        if options[option] and given:
+            raise CruntimeError(f"{option} is of no use with {source}: nothing is pulled")
+    if source == "pull" and not names and not options["prune"]:
+        raise CruntimeError("name, archive, preload or prune: one of them must be given")
+    if source in ("build", "tag_of"):
+        if not names:
+            raise CruntimeError(f"{source} takes a name for the image that it makes")
+        for name in names:
+            if image_id(name) or "@" in name:
+                raise CruntimeError(f"name: {name!r} can't be given to an image: it is a digest")
+    if not names and any(options[option] for option in ("save_to", "push")):
+        raise CruntimeError("save_to and push take a name: say which images they are about")
+    for name in names if options["push"] else []:
+        if image_id(name) or "@" in name:
+            raise CruntimeError(f"name: {name!r} can't be pushed: name it by a tag")
+    return source
+
+
+def _check_values(options: dict, names: list[str], source: str) -> None:
+    for option in ("parallel", "timeout"):
+        if options[option] < 1:
+            raise CruntimeError(f"{option} must be 1 or more, not {options[option]}")
+    if options["retries"] < 0:
+        raise CruntimeError(f"retries must be 0 or more, not {options['retries']}")
+    if options["insecure"] and not options["push"]:
+        raise CruntimeError(
+            "insecure is for push; whom a pull trusts is in the option registries of "
+            "cruntime_enable"
+        )
+    if options["platform"] and not _PLATFORM.fullmatch(options["platform"]):
+        raise CruntimeError(
+            f"platform: {options['platform']!r} is none, such as linux/arm64 or linux/arm/v7"
+        )
+    if options["tag_of"]:
+        check_name("tag_of", options["tag_of"])
+    for option in ("save_to", "preload"):
+        _check_path(option, options[option])
+    if options["build"]:
+        _check_build(options["build"])
+
+
+def _check_path(option: str, path: str | None) -> None:
+    if path and not os.path.isabs(path):
+        raise CruntimeError(f"{option} must be an absolute path on the node, not {path!r}")
+
+
+def _check_build(build: dict) -> None:
+    _check_path("build.context", build["context"])
+    for name in build["args"]:
+        if not _ARGUMENT.fullmatch(name):
+            raise CruntimeError(f"build.args: {name!r} is no name of a build argument")
+    for word in build["options"]:
+        if not word.startswith("-") or not word.isprintable():
+            raise CruntimeError(f"build.options: {word!r} is no option; write it as --name=value")
+
+
+def _credentials(options: dict) -> Credentials | None:
+    username, password = options["username"], options["password"]
+    if username is None and password is None:
+        return None
+    if not username or not password:
+        raise CruntimeError("username and password go together")
+    if ":" in username or not username.isprintable() or not password.isprintable():
+        raise CruntimeError("username holds a colon, or username or password a control character")
+    return Credentials(username, password)
+
+
+def _prune(options: dict | None) -> Prune | None:
+    if options is None:
+        return None
+    age = None
+    if options["older_than"]:
+        match = _AGE.fullmatch(options["older_than"])
+        if match is None:
+            raise CruntimeError(
+                f"prune.older_than: {options['older_than']!r} is no age, such as 30m, 24h or 7d"
+            )
+        age = int(match.group(1)) * _SECONDS[match.group(2)]
+    filters = Filters(tuple(options["only"]), tuple(options["keep"]), options["untagged"])
+    return Prune(filters, age)

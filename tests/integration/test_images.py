@@ -1,0 +1,410 @@
+"""Images are loaded, pulled, built, tagged, saved, pushed, pinned, pruned and removed for real."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+ENABLE = "cruntime.node.cruntime_enable"
+IMAGE = "cruntime_image"
+ON_NODE = pathlib.Path(__file__).parent / "on_node"
+ARCHIVES = "/usr/local/share/cruntime-test"
+FOLDER = "/root/images"
+OURS = "localhost/cruntime-test"
+NAMES = [
+    f"{OURS}/{name}:1" for name in ("both", "docker", "oci", "other", "unnamed", "name", "built")
+]
+BOTH, DOCKER, OCI, OTHER, UNNAMED, NAME, BUILT = NAMES
+BUSYBOX = f"{OURS}/busybox:1"
+CA = "/etc/ssl/registry-test.pem"
+TLS, PLAIN, PASSWORD = (f"registry.test:{port}" for port in (5000, 5001, 5002))
+MIRRORED = "library/mirrored:1"
+CREDENTIALS = {"username": "user", "password": "password"}
+REGISTRIES = [
+    {"registry": TLS, "ca_file": CA},
+    {"registry": PLAIN, "insecure": True},
+    {"registry": PASSWORD, "ca_file": CA},
+]
+
+
+@pytest.fixture
+def image(request, runtime, call):
+    """A function that runs cruntime_image: in check mode, for real and once more.
+
+    It checks that the three agree, and returns the second's result.
+    """
+    if runtime.name != "docker":
+        request.getfixturevalue("crictl")
+
+    def run(**options):
+        foreseen, result, again = call(
+            [IMAGE, {**options, "_ansible_check_mode": True}],
+            [IMAGE, {**options, "_ansible_diff": True}],
+            [IMAGE, options],
+        )
+        if result.get("failed"):
+            return result
+        assert foreseen["changed"] is result["changed"], (foreseen, result)
+        assert again["changed"] is False, again
+        return result
+
+    return run
+
+
+@pytest.fixture
+def listed(call):
+    """A function that returns all images of the node, by each of their names."""
+
+    def look():
+        (result,) = call(["cruntime_info", {"gather_subset": ["images"]}])
+        assert not result.get("failed"), result
+        return {name: image for image in result["images"] for name in image["repo_tags"]}
+
+    return look
+
+
+@pytest.fixture
+def folder(node, call):
+    """A folder of archives on the node, none of whose images is there."""
+    script = (ON_NODE / "archives.py").read_text()
+    node.check_output(f"test -d {FOLDER} || /usr/bin/python3 -c %s {FOLDER}", script)
+    clean = [
+        [IMAGE, {"name": NAMES, "state": "absent", "all_tags": True, "force": True}],
+        # What lost its name to another image.
+        [IMAGE, {"prune": {"untagged": True}}],
+    ]
+    call(*clean)
+    yield FOLDER
+    call(*clean)
+
+
+@pytest.fixture
+def registries(node, registry, spec, run_module):
+    """A registry that the runtime was told of: with TLS, with a password, and without either."""
+    address, certificate = registry
+    hosts = node.file("/etc/hosts").content_string
+    node.check_output("echo %s >> /etc/hosts", f"{address} registry.test")
+    node.check_output("echo %s > %s", certificate, CA)
+    result = run_module(node, ENABLE, **{**spec, "registries": REGISTRIES})
+    assert not result.get("failed"), result
+    yield
+    run_module(node, ENABLE, **spec)
+    # The file is one that Docker mounts; it can only be written in place.
+    node.check_output("printf %%s %s > /etc/hosts", hosts)
+
+
+def done(result, *actions):
+    """Check that this is what was done, and nothing else."""
+    assert not result.get("failed"), result["msg"]
+    assert [action["action"] for action in result["actions"]] == list(actions), result
+    assert result["changed"] is bool(actions)
+    return result
+
+
+def test_archives_of_every_kind_are_loaded_once(folder, image, listed):
+    archives = [f"{folder}/{name}" for name in ("both.tar.gz", "docker.tar", "oci.tar")]
+    done(image(archive=archives), "loaded", "loaded", "loaded")
+    before = listed()
+    assert {BOTH, DOCKER, OCI} <= set(before)
+    assert {type(before[BOTH][key]) for key in ("id", "size", "pinned")} == {str, int, bool}
+    # However it is compressed, it is the same.
+    done(image(archive=[*archives, f"{folder}/both.tar.zst", f"{folder}/both.tar.lz4"]))
+    result = done(image(name=BOTH, archive=f"{folder}/changed.tar"), "loaded")
+    after = listed()
+    assert f"{BOTH}: {before[BOTH]['id']}" in result["diff"]["before"]
+    assert f"{BOTH}: {after[BOTH]['id']}" in result["diff"]["after"]
+    assert after[BOTH]["id"] != before[BOTH]["id"]
+    # Of two images in one archive, one is missing.
+    done(image(archive=f"{folder}/two.tar"), "loaded")
+    assert {BOTH, DOCKER, OCI, OTHER} <= set(listed())
+
+
+@pytest.mark.parametrize("kind", ["docker", "oci"])
+def test_an_archive_without_a_name_gets_one(folder, image, listed, kind):
+    done(image(name=UNNAMED, archive=f"{folder}/unnamed-{kind}.tar"), "loaded")
+    assert not [name for name in listed() if "import" in name]
+
+
+def test_what_is_no_whole_archive_is_refused(folder, call, listed):
+    bad = {
+        "truncated.tar": "is no whole tar",
+        "truncated.tar.gz": "",
+        "truncated.tar.zst": "",
+        "truncated.tar.lz4": "",
+        "lacking.tar": "it is not whole",
+        "outside.tar": "which is outside of it",
+        "foreign.tar": "holds no images",
+        "text.tar": "is no whole tar",
+        "nowhere.tar": "there is no archive",
+        ".": "is a folder",
+    }
+    before = listed()
+    results = call(*([IMAGE, {"archive": f"{folder}/{path}"}] for path in bad))
+    for (path, words), result in zip(bad.items(), results, strict=True):
+        assert result["failed"], path
+        assert words in result["msg"]
+        assert f"{folder}/{path}" in result["msg"]
+    assert listed() == before
+
+
+def test_a_missing_tool_is_named(node, folder, call):
+    node.check_output("mv /usr/bin/lz4 /usr/bin/lz4.away")
+    try:
+        (result,) = call([IMAGE, {"archive": f"{folder}/both.tar.lz4"}])
+    finally:
+        node.check_output("mv /usr/bin/lz4.away /usr/bin/lz4")
+    assert "install the package lz4" in result["msg"]
+
+
+def test_tags_come_and_go(folder, image, listed):
+    done(image(archive=f"{folder}/both.tar"), "loaded")
+    done(image(name=NAME, tag_of=BOTH), "tagged")
+    assert listed()[NAME]["id"] == listed()[BOTH]["id"]
+    done(image(name=BOTH, state="absent"), "untagged")
+    assert NAME in listed()
+    # By its ID, it goes with every name.
+    done(image(name=listed()[NAME]["id"], state="absent"), "removed")
+    assert NAME not in listed()
+    assert "there is no image" in image(name=NAME, tag_of=BOTH)["msg"]
+
+
+def test_an_image_is_saved_once(node, folder, image):
+    path = f"{folder}/saved.tar"
+    node.check_output(f"rm -f {path}")
+    done(image(archive=[f"{folder}/both.tar", f"{folder}/other.tar"]), "loaded", "loaded")
+    done(image(name=[BOTH, OTHER], save_to=path), "saved")
+    inode = node.check_output(f"stat -c %i {path}")
+    done(image(name=[BOTH, OTHER], save_to=path))
+    assert node.check_output(f"stat -c %i {path}") == inode
+    # What it holds can be loaded again.
+    done(image(name=[BOTH, OTHER], state="absent"), "removed", "removed")
+    done(image(archive=path), "loaded")
+    done(image(archive=f"{folder}/changed.tar"), "loaded")
+    done(image(name=[BOTH, OTHER], save_to=path), "saved")
+    assert node.run(f"ls -A {folder} | grep cruntime").failed
+    node.check_output(f"rm {path}")
+
+
+# With a CRI, see test_pods.py.
+@pytest.mark.runtime("docker")
+def test_what_is_in_use_stays(node, image, listed):
+    task = {"name": BUSYBOX, "state": "absent", "all_tags": True}
+    image(archive=f"{ARCHIVES}/busybox.tar")
+    node.check_output(f"docker create --name user {BUSYBOX} sleep 600")
+    try:
+        assert f"{BUSYBOX} is in use by user" in image(**task)["msg"]
+        assert BUSYBOX in listed()
+        done(image(**task, force=True), "removed")
+    finally:
+        node.check_output("docker rm --force user")
+
+
+@pytest.mark.usefixtures("registries")
+def test_images_are_pulled(image, call, listed, node):
+    names = [f"{host}/{MIRRORED}" for host in (TLS, PLAIN)]
+    secret = f"{PASSWORD}/{MIRRORED}"
+    call([IMAGE, {"name": [*names, secret], "state": "absent"}])
+    done(image(name=names), "pulled", "pulled")
+    done(image(name=secret, **CREDENTIALS), "pulled")
+    found = listed()
+    (digest,) = [name for name in found[names[0]]["repo_digests"] if name.startswith(TLS)]
+    done(image(name=[digest, f"{names[0]}@{digest.partition('@')[2]}", found[secret]["id"]]))
+    other = f"{TLS}/library/mirrored@sha256:{'1' * 64}"
+    nowhere, absent, down = f"{TLS}/library/nowhere:1", f"{PLAIN}/x:1", "registry.test:5009/x:1"
+    call([IMAGE, {"name": secret, "state": "absent"}])
+    always, failed, unauthorized = call(
+        [IMAGE, {"name": names[0], "pull": "always"}],
+        [IMAGE, {"name": [names[0], other, nowhere, absent, down], "retries": 1}],
+        [IMAGE, {"name": secret, "username": "user", "password": "wrong"}],
+    )
+    assert always["changed"] is False
+    attempts = {each["name"]: each["attempts"] for each in failed["failures"]}
+    assert attempts.keys() == {other, nowhere, absent, down}
+    assert (attempts[nowhere], attempts[down]) == (1, 2)
+    assert all(each["reason"] in failed["msg"] for each in failed["failures"])
+    assert [each["attempts"] for each in unauthorized["failures"]] == [1]
+    assert secret not in listed()
+    # Nothing that tells a password is left.
+    assert node.run("grep -rls 'dXNlcjpwYXNzd29yZA' /tmp /root/.docker /run/containers").failed
+    image(name=names, state="absent")
+
+
+@pytest.mark.usefixtures("registries")
+def test_images_are_pushed(node, folder, image, call):
+    done(image(archive=f"{folder}/both.tar"), "loaded")
+    node_name = node.check_output("hostname")
+    pushes = {
+        f"{TLS}/{node_name}/both:1": {},
+        f"{PASSWORD}/{node_name}-password/both:1": CREDENTIALS,
+        f"{PLAIN}/{node_name}-plain/both:1": {"insecure": True},
+    }
+    for name, options in pushes.items():
+        result = done(image(name=name, tag_of=BOTH, push=True, **options), "tagged", "pushed")
+        # What was pushed can be pulled by the digest that was told.
+        digest = f"{name.rpartition(':')[0]}@{result['digests'][name]}"
+        credentials = {key: value for key, value in options.items() if key in CREDENTIALS}
+        gone, pulled, again = call(
+            [IMAGE, {"name": BOTH, "state": "absent", "all_tags": True}],
+            [IMAGE, {"name": digest, **credentials}],
+            [IMAGE, {"name": BOTH, "tag_of": digest}],
+        )
+        assert [action["action"] for action in gone["actions"]] == ["removed"]
+        assert not pulled.get("failed"), pulled["msg"]
+        assert pulled["images"][0]["name"] == digest
+        assert not again.get("failed"), again["msg"]
+    image(name=f"{PASSWORD}/x:1", tag_of=BOTH)
+    (refused,) = call([IMAGE, {"name": f"{PASSWORD}/x:1", "push": True}])
+    assert refused["failed"]
+    image(name=f"{PASSWORD}/x:1", state="absent")
+
+
+def test_an_image_is_built_once(node, runtime, folder, image, listed):
+    node.check_output(
+        "mkdir -p /root/context && cd /root/context && echo hello > hello && "
+        "printf 'FROM scratch\\nARG WHO=you\\nLABEL who=$WHO\\nCOPY hello /\\n' > Dockerfile"
+    )
+    task = {"name": BUILT, "build": {"context": "/root/context"}}
+    if runtime.name == "containerd":
+        assert "takes nerdctl or buildctl" in image(**task)["msg"]
+        return
+    done(image(**task), "built")
+    first = listed()[BUILT]["id"]
+    task["build"]["args"] = {"WHO": "me"}
+    done(image(**task), "built")
+    node.check_output("echo hi > /root/context/hello")
+    done(image(**task), "built")
+    assert listed()[BUILT]["id"] != first
+    ids = node.check_output("rm -r /root/context && echo")
+    assert "there is no folder" in image(**task)["msg"], ids
+
+
+def test_pins(node, runtime, folder, image, listed):
+    image(archive=f"{folder}/both.tar")
+    result = image(name=BOTH, pin=True)
+    if runtime.name == "docker":
+        assert "Docker can't pin" in result["msg"]
+    elif runtime.name == "crio":
+        assert "pinned_images" in result["msg"]
+    elif "1.6.20" in node.check_output("containerd --version"):
+        assert "1.6.20 is too old" in result["msg"]
+    else:
+        done(result, "pinned")
+        assert listed()[BOTH]["pinned"] is True
+        # Another image by this name is pinned in its place.
+        done(image(archive=f"{folder}/changed.tar"), "loaded")
+        assert listed()[BOTH]["pinned"] is True
+        # What is pinned is not pruned.
+        done(image(prune={"only": [BOTH]}))
+        done(image(name=BOTH, pin=False), "unpinned")
+
+
+def test_what_nobody_uses_is_pruned(folder, image, listed):
+    image(archive=[f"{folder}/{name}.tar" for name in ("both", "docker", "oci", "other")])
+    done(image(prune={"only": [f"{OURS}/*"], "older_than": "24000d"}))
+    prune = {"only": [f"{OURS}/[bdo]*:1"], "keep": [f"{OURS}/busybox:1", BOTH], "older_than": "1h"}
+    done(image(name=OCI, prune=prune), "removed", "removed")
+    assert {BOTH, OCI} <= set(listed())
+    assert not {DOCKER, OTHER} & set(listed())
+
+
+STORES = {
+    "containerd": "lib/containerd",
+    "crio": "lib/containers/storage",
+    "docker": "lib/docker",
+}
+
+
+def test_a_store_and_a_folder_are_preloaded(node, runtime, folder, image, listed):
+    node.check_output(
+        f"mkdir -p {folder}/preload && cp {folder}/other.tar {folder}/oci.tar {folder}/preload/"
+    )
+    image(archive=f"{folder}/both.tar")
+    units = {"containerd": "containerd", "crio": "crio", "docker": "docker.socket docker"}
+    # A store at rest, as it would be on the machine that the tarball was made on.
+    node.check_output(
+        f"systemctl stop {units[runtime.name]} && cd /var && "
+        f"tar --use-compress-program lz4 --create --file {folder}/store.lz4 "
+        f"./{STORES[runtime.name]}; systemctl start {units[runtime.name]}"
+    )
+    outside = f"systemctl show --property MainPID {runtime.service}; ls /sys/class/net"
+    before = node.check_output(outside)
+    done(image(name=BOTH, state="absent"), "removed")
+    image(archive=f"{folder}/docker.tar")
+    result = image(name=[BOTH, f"{OURS}/nowhere:1"], preload=f"{folder}/store.lz4")
+    assert f"holds no {OURS}/nowhere:1" in result["msg"]
+    assert BOTH not in listed()
+    done(image(name=BOTH, preload=f"{folder}/store.lz4"), "preloaded")
+    # What was there before is there still, and the runtime did not stop for it.
+    assert {BOTH, DOCKER} <= set(listed())
+    assert node.check_output(outside) == before
+    assert "holds no lib/" in image(name=OTHER, preload=f"{folder}/both.tar.lz4")["msg"]
+    done(image(name=[OTHER], preload=f"{folder}/preload"), "loaded")
+    done(image(preload=f"{folder}/preload"), "loaded")
+    assert node.run("grep cruntime- /proc/mounts").failed
+    assert node.run(f"ls -A /var/{STORES[runtime.name]} | grep cruntime").failed
+    node.check_output(f"rm -r {folder}/preload {folder}/store.lz4")
+
+
+@pytest.mark.runtime("crio")
+def test_crio_without_podman_does_what_a_cri_can(node, folder, call):
+    node.check_output("mv /usr/bin/podman /usr/bin/podman.away")
+    try:
+        absent, loaded = call(
+            [IMAGE, {"name": BOTH, "state": "absent"}],
+            [IMAGE, {"archive": f"{folder}/both.tar"}],
+        )
+    finally:
+        node.check_output("mv /usr/bin/podman.away /usr/bin/podman")
+    assert not absent.get("failed"), absent
+    assert "takes podman" in loaded["msg"]
+
+
+@pytest.fixture
+def dockers_spec(node, spec, run_module):
+    """A function that gives Docker the spec with further keys."""
+
+    def run(**keys):
+        extra = {**spec.get("extra_config", {}), **keys}
+        result = run_module(node, ENABLE, **{**spec, "extra_config": extra})
+        assert not result.get("failed"), result
+
+    return run
+
+
+@pytest.mark.runtime("docker")
+def test_dockers_store_in_containerd(node, folder, image, listed, dockers_spec):
+    if not node.check_output("docker --version").startswith("Docker version 28"):
+        return  # The option is older, but not made for daily use.
+    dockers_spec(features={"containerd-snapshotter": True})
+    try:
+        for name in ("both", "docker", "oci"):
+            done(image(archive=f"{folder}/{name}.tar"), "loaded")
+        done(image(archive=f"{folder}/changed.tar"), "loaded")
+        done(image(name=[BOTH, DOCKER], save_to="/root/saved.tar"), "saved")
+        done(image(name=NAME, tag_of=BOTH), "tagged")
+        before = listed()
+        done(image(name=[BOTH, NAME], state="absent", all_tags=True), "removed")
+        done(image(archive="/root/saved.tar"), "loaded")
+        assert listed()[BOTH]["id"] == before[BOTH]["id"]
+        image(name=NAMES, state="absent", force=True)
+    finally:
+        dockers_spec()
+        node.check_output("rm -f /root/saved.tar")
+
+
+def test_one_round_names_what_is_wrong(call):
+    wrong = {
+        "-rf": "begins with '-'",
+        "a b": "white space",
+        "Busybox": "lower-case",
+        f"a@sha256:{'0' * 64}@sha256:{'0' * 64}": "two digests",
+        "a\n": "",
+    }
+    results = call(*([IMAGE, {"name": [name]}] for name in wrong))
+    for (name, words), result in zip(wrong.items(), results, strict=True):
+        assert result["failed"]
+        assert words in result["msg"]
+        assert repr(name)[1:-1] in result["msg"]
+    assert json.dumps(results).count("names no image") == len(wrong)

@@ -1,0 +1,238 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What archives hold is read without unpacking them; what is no whole one is refused."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import pathlib
+import platform
+import tarfile
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.cruntime.node.plugins.module_utils import image_archive
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+
+NAME = "registry.test/app:1"
+
+
+def digest(content):
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def blob(content):
+    return "blobs/" + digest(content).replace(":", "/")
+
+
+LAYER = b"layer" * 1000
+CONFIG = json.dumps(
+    {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Cmd": ["/x"]},
+        "rootfs": {"type": "layers", "diff_ids": [digest(LAYER)]},
+    }
+).encode()
+MANIFEST = json.dumps(
+    {
+        "schemaVersion": 2,
+        "config": {"digest": digest(CONFIG), "size": len(CONFIG)},
+        "layers": [{"digest": digest(LAYER), "size": len(LAYER)}],
+    }
+).encode()
+BLOBS = {blob(content): content for content in (LAYER, CONFIG, MANIFEST)}
+
+
+def index(**entry):
+    entry = {"digest": digest(MANIFEST), "size": len(MANIFEST), **entry}
+    return json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
+
+
+def oci(annotations=None, **entry):
+    return {
+        "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
+        "index.json": index(annotations=annotations or {}, **entry),
+        **BLOBS,
+    }
+
+
+def docker(names=(NAME,), config=""):
+    config = config or blob(CONFIG)
+    entry = {"Config": config, "RepoTags": list(names), "Layers": [blob(LAYER)]}
+    return {"manifest.json": json.dumps([entry]).encode(), **BLOBS, config: CONFIG}
+
+
+def tar(members):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def read(tmp_path):
+    """A function that writes these bytes or members to a file and reads it."""
+
+    def run(content):
+        path = tmp_path / "archive.tar"
+        path.write_bytes(tar(content) if isinstance(content, dict) else content)
+        return image_archive.read(Runner(), str(path))
+
+    return run
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    ("members", "names", "target"),
+    [
+        (docker(), (NAME,), ""),
+        (docker(config=digest(CONFIG)[7:] + ".json"), (NAME,), ""),
+        (docker(names=["busybox:1"]), ("docker.io/library/busybox:1",), ""),
+        (docker(names=[]), (), ""),
+        (oci({"io.containerd.image.name": NAME}), (NAME,), digest(MANIFEST)),
+        (oci({"org.opencontainers.image.ref.name": NAME}), (NAME,), digest(MANIFEST)),
+        # A bare tag is no name.
+        (oci({"org.opencontainers.image.ref.name": "1"}), (), digest(MANIFEST)),
+        ({**docker(), **oci({"io.containerd.image.name": NAME})}, (NAME,), digest(MANIFEST)),
+    ],
+)
+def test_what_an_archive_holds(read, members, names, target, pack):
+    (image,) = read(pack(tar(members))).images
+    assert (image.names, image.config, image.target) == (names, digest(CONFIG), target)
+
+
+def test_the_image_for_this_node_is_found_among_several_platforms(read):
+    machine = image_archive._ARCHITECTURES.get(platform.machine(), platform.machine())
+    entries = [
+        {"digest": digest(b"?"), "platform": {"os": "unknown", "architecture": "unknown"}},
+        {"digest": digest(MANIFEST), "platform": {"os": "linux", "architecture": machine}},
+    ]
+    inner = json.dumps({"manifests": entries}).encode()
+    layout = oci(digest=digest(inner), mediaType="application/vnd.oci.image.index.v1+json")
+    (image,) = read({**layout, blob(inner): inner}).images
+    assert (image.config, image.target) == (digest(CONFIG), digest(inner))
+    other = json.dumps({"manifests": entries[:1]}).encode()
+    layout = oci(digest=digest(other), mediaType="application/vnd.oci.image.index.v1+json")
+    with pytest.raises(CruntimeError, match="holds no image for linux"):
+        read({**layout, blob(other): other})
+
+
+def test_an_oci_layout_becomes_a_docker_archive(read, tmp_path):
+    archive = read(oci({"io.containerd.image.name": NAME}))
+    with archive.docker_stream(Runner()) as stream:
+        (tmp_path / "archive.tar").write_bytes(stream.read(512 + 512) + read_all(stream))
+    with tarfile.open(tmp_path / "archive.tar") as made:
+        manifest = json.loads(made.extractfile("manifest.json").read())
+        assert made.extractfile(manifest[0]["Config"]).read() == CONFIG
+        assert [made.extractfile(path).read() for path in manifest[0]["Layers"]] == [LAYER]
+    assert manifest[0]["RepoTags"] == [NAME]
+
+
+def read_all(stream):
+    return b"".join(iter(lambda: stream.read(4096), b""))
+
+
+def without(members, part):
+    return {name: content for name, content in members.items() if part not in name}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no whole tar archive"),
+        (b"no tar\n" * 1000, "no whole tar archive"),
+        ({"etc/passwd": b"x"}, "holds no images"),
+        ({**docker(), "../../etc/passwd": b"x"}, "outside of it"),
+        ({**docker(), "/etc/passwd": b"x"}, "outside of it"),
+        (without(docker(), blob(LAYER)), "it is not whole"),
+        (without(oci(), blob(LAYER)), "it is not whole"),
+        (without(oci(), blob(MANIFEST)), "it is not whole"),
+        ({**oci(), blob(LAYER): b"short"}, "it is not whole"),
+        ({**oci(), blob(CONFIG): b"{}"}, "another digest"),
+        ({**docker(), "manifest.json": b"[{}]"}, "makes no sense"),
+        ({**docker(), "manifest.json": b"nothing"}, "makes no sense"),
+        ({**docker(), "manifest.json": b"7"}, "makes no sense"),
+        (tar(docker())[:2000], "no whole tar archive"),
+        (gzip.compress(tar(docker()))[:-20], "archive"),
+    ],
+)
+def test_what_is_no_whole_archive_is_refused(read, content, words):
+    with pytest.raises(CruntimeError, match=words) as failure:
+        read(content)
+    assert "archive.tar" in str(failure.value)
+
+
+@pytest.mark.parametrize("path", ["relative.tar", "/nowhere.tar", "/"])
+def test_what_is_no_file_is_refused(path):
+    with pytest.raises(CruntimeError, match=path):
+        image_archive.read(Runner(), path)
+
+
+WHOLE = {**docker(), **oci({"io.containerd.image.name": NAME})}
+
+
+@given(st.integers(0, len(tar(WHOLE)) - 1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_part_of_an_archive_is_refused_or_whole(read, length):
+    try:
+        (image,) = read(tar(WHOLE)[:length]).images
+    except CruntimeError:
+        return
+    # It was cut where all that belongs to the image had been.
+    assert image.config == digest(CONFIG)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=30), st.binary(max_size=50), max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_foreign_members_never_break_the_reader(read, members):
+    try:
+        content = tar({name.replace("\0", "x"): data for name, data in members.items()})
+    except UnicodeEncodeError:
+        return
+    with pytest.raises(CruntimeError):
+        read(content)
+
+
+def test_layers_are_not_read(tmp_path):
+    path = tmp_path / "large.tar"
+    size = 300 * 1024 * 1024
+    config = json.dumps({"rootfs": {"diff_ids": []}}).encode()
+    entry = [{"Config": "c.json", "RepoTags": [NAME], "Layers": ["layer.tar"]}]
+    with tarfile.open(path, "w") as archive:
+        large = tarfile.TarInfo("layer.tar")
+        large.size = size
+        archive.addfile(large, Zeros(size))
+        for name, content in (("c.json", config), ("manifest.json", json.dumps(entry).encode())):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    before = bytes_read()
+    image_archive.read(Runner(), str(path))
+    assert bytes_read() - before < 1024 * 1024
+
+
+class Zeros(io.RawIOBase):
+    def __init__(self, size):
+        self._left = size
+
+    def read(self, size=-1):
+        size = min(size, self._left)
+        self._left -= size
+        return bytes(size)
+
+
+def bytes_read():
+    text = pathlib.Path(f"/proc/{os.getpid()}/io").read_text(encoding="ascii")
+    return int(dict(line.split(": ") for line in text.splitlines())["rchar"])

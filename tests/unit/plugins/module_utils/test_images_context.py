@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The digest of a build changes with all that the build reads, and with nothing else."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.images.context import digest
+
+
+@pytest.fixture
+def context(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_text("x")
+    (tmp_path / "link").symlink_to("folder")
+    return tmp_path
+
+
+def of(context, args=None, options=()):
+    return digest(str(context), str(context / "Dockerfile"), args or {}, list(options))
+
+
+def test_the_same_context_has_the_same_digest(context):
+    before = of(context)
+    os.utime(context / "folder/file", (0, 0))
+    assert of(context) == before
+    assert of(context, {"a": "1", "b": "2"}) == of(context, {"b": "2", "a": "1"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: (path / "Dockerfile").write_text("FROM other\n"),
+        lambda path: (path / "folder/file").write_text("y"),
+        lambda path: (path / "folder/file").chmod(0o755),
+        lambda path: (path / "folder/file").rename(path / "folder/other"),
+        lambda path: (path / "empty").mkdir(),
+        lambda path: [(path / "link").unlink(), (path / "link").symlink_to("Dockerfile")],
+    ],
+)
+def test_every_change_counts(context, change):
+    before = of(context)
+    change(context)
+    assert of(context) != before
+
+
+def test_arguments_and_options_count(context):
+    assert len({of(context), of(context, {"a": "1"}), of(context, options=["--pull"])}) == 3
+
+
+def test_what_can_not_be_read_is_named(context):
+    with pytest.raises(CruntimeError, match="nowhere can't be read"):
+        digest(str(context), str(context / "nowhere"), {}, [])

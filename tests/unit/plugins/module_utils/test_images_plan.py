@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to be done about images follows from what is wanted and what was seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
+from ansible_collections.cruntime.node.plugins.module_utils.images import plan
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import Image
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters, Seen
+
+A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
+APP, OTHER = "r.test/app:1", "r.test/other:1"
+
+
+def archived(config, *names, target="", fingerprint=""):
+    return Archived(names, config, target, fingerprint, "c.json", ())
+
+
+def archive(*images, path="/a.tar"):
+    return Archive(path, "", True, images)
+
+
+def told(steps):
+    return [(step.verb, step.name) for step in steps]
+
+
+SEEN = Seen(
+    [
+        Image(A, (APP, "docker.io/library/busybox:latest"), (f"r.test/app@{C}",)),
+        Image(B, (OTHER,), pinned=True),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        (APP, A),
+        ("busybox", A),
+        ("docker.io/busybox:latest", A),
+        ("busybox:1", None),
+        (f"r.test/app@{C}", A),
+        (f"r.test/app:9@{C}", A),
+        # The tag is there, but with another digest.
+        (f"r.test/app:1@{B}", None),
+        (f"r.test/other@{C}", None),
+        (A, A),
+        (A[7:], A),
+        (C, None),
+    ],
+)
+def test_presence(name, found):
+    image = SEEN.find(name)
+    assert (image and image.id) == found
+
+
+@pytest.mark.parametrize(
+    ("names", "policy", "pulled"),
+    [
+        ([APP, "busybox"], "missing", []),
+        ([APP, "new"], "missing", ["docker.io/library/new:latest"]),
+        ([APP, A], "always", [APP]),
+        ([APP], "never", []),
+    ],
+)
+def test_what_is_pulled(names, policy, pulled):
+    assert told(plan.to_pull(names, SEEN, policy)) == [("pull", name) for name in pulled]
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "words"),
+    [("new:1", "never", "pull is never: new:1"), (C, "missing", "an ID can't be pulled")],
+)
+def test_what_can_not_be_pulled(name, policy, words):
+    with pytest.raises(CruntimeError, match=words):
+        plan.to_pull([name], SEEN, policy)
+
+
+def load(*archives, names=()):
+    return told(plan.to_load(plan.wanted_of(list(names), list(archives)), SEEN))
+
+
+def test_an_archive_is_loaded_for_what_is_missing():
+    assert load(archive(archived(A, APP))) == []
+    assert load(archive(archived(C, APP))) == [("load", "")]
+    # The same image by another name.
+    assert load(archive(archived(A, "r.test/new:1"))) == [("tag", "r.test/new:1")]
+    # Two names of one archive are one load, and nothing of it is tagged before.
+    both = archive(archived(C, "r.test/x:1", "r.test/y:1"), archived(A, "r.test/z:1"))
+    assert load(both) == [("load", "")]
+    # Only what is asked for counts.
+    assert load(both, names=["r.test/z:1"]) == [("tag", "r.test/z:1")]
+
+
+def test_an_image_without_a_name_is_given_one():
+    unnamed = archive(archived(C))
+    assert load(unnamed, names=["new:1"]) == [("load", "docker.io/library/new:1")]
+    assert load(unnamed) == [("load", "")]
+    assert load(archive(archived(A))) == []
+    with pytest.raises(CruntimeError, match=r"/a.tar holds no new:1, but r.test/app:1"):
+        load(archive(archived(A, APP)), names=["new:1"])
+
+
+def test_the_same_image_by_what_the_store_counts():
+    manifest = Image(C, (APP,), fingerprint="f")
+    assert manifest.is_same(archived(A, target=C))
+    assert manifest.is_same(archived(A, fingerprint="f"))
+    assert not manifest.is_same(archived(A, fingerprint="g"))
+    # Where the ID is that of the configuration, nothing else counts.
+    assert not Image(C, (APP,)).is_same(archived(A, fingerprint=""))
+
+
+def test_a_tag_is_set_where_it_is_not():
+    assert told(plan.to_tag(["r.test/new:1", APP], APP, SEEN)) == [("tag", "r.test/new:1")]
+    assert told(plan.to_tag([OTHER], A, SEEN)) == [("tag", OTHER)]
+    with pytest.raises(CruntimeError, match="no image nothing"):
+        plan.to_tag([APP], "nothing", SEEN)
+
+
+@pytest.mark.parametrize(
+    ("names", "all_tags", "steps"),
+    [
+        (["nothing"], False, []),
+        ([APP], False, [("untag", APP)]),
+        ([APP], True, [("remove", APP)]),
+        ([APP, "busybox"], False, [("remove", APP)]),
+        ([A], False, [("remove", APP)]),
+        ([f"r.test/app@{C}"], False, [("remove", APP)]),
+        ([OTHER], False, [("remove", OTHER)]),
+    ],
+)
+def test_what_is_removed(names, all_tags, steps):
+    assert told(plan.to_remove(names, SEEN, all_tags)) == steps
+
+
+def test_a_short_name_is_also_one_of_localhost():
+    for spelling in ("localhost/app:1", "localhost/library/app:1"):
+        seen = Seen([Image(A, (spelling,))])
+        assert told(plan.to_remove(["app:1"], seen, False)) == [("remove", spelling)]
+        assert plan.to_pull(["app:1"], seen, "missing")
+
+
+PRUNED = Seen(
+    [
+        Image(A, ("r.test/used:1",)),
+        Image(B, ("r.test/pinned:1",), pinned=True),
+        Image(C, ("docker.io/library/busybox:latest",)),
+        Image("sha256:" + "d" * 64),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("filters", "pruned"),
+    [
+        (Filters(), [C, "sha256:" + "d" * 64]),
+        (Filters(untagged=True), ["sha256:" + "d" * 64]),
+        (Filters(only=("busy*",)), []),
+        (Filters(only=("docker.io/*",)), [C]),
+        (Filters(only=("busybox",)), [C]),
+        (Filters(keep=("busybox",)), ["sha256:" + "d" * 64]),
+        (Filters(keep=("*",)), []),
+    ],
+)
+def test_what_is_pruned(filters, pruned):
+    steps = plan.to_prune(PRUNED, {A: ["user"]}, filters)
+    assert [step.image.id for step in steps] == pruned
+
+
+def test_what_is_pinned():
+    assert told(plan.to_pin([APP, OTHER], SEEN, True)) == [("pin", APP)]
+    assert told(plan.to_pin([APP, OTHER], SEEN, False)) == [("unpin", OTHER)]

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several images are pulled at once; only what may pass is tried again."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.images.pulls import may_pass, pull_all
+
+
+# What the runtimes said on real nodes.
+@pytest.mark.parametrize(
+    ("reason", "passes"),
+    [
+        ("dial tcp 172.17.0.14:5009: connect: connection refused", True),
+        ("dial tcp: lookup nowhere.test on 10.255.255.53:53: no such host", True),
+        ("unexpected status from HEAD request to https://r/v2/x: 503 Service Unavailable", True),
+        ("toomanyrequests: You have reached your pull rate limit", True),
+        ("net/http: TLS handshake timeout", True),
+        ("'crictl pull r/x:1' did not finish within 600 seconds", True),
+        ("r:5000/x:1: not found", False),
+        ("manifest for r:5000/x:1 not found: manifest unknown: manifest unknown", False),
+        ('Head "https://r:5002/v2/x/manifests/1": no basic auth credentials', False),
+        ("unexpected status from HEAD request to https://r:5002/v2/x: 401 Unauthorized", False),
+        ("unauthorized: authentication required", False),
+        ("tls: failed to verify certificate: x509: unknown authority", False),
+        ("http: server gave HTTP response to HTTPS client", False),
+    ],
+)
+def test_what_may_pass(reason, passes):
+    assert may_pass(reason) is passes
+
+
+def test_each_failure_is_told_with_its_reason():
+    pauses, tries = [], []
+
+    def pull(name):
+        tries.append(name)
+        if name == "gone":
+            raise CommandError("'pull gone' failed: not found")
+        if name == "down" or (name == "slow" and tries.count(name) < 3):
+            raise CommandError("'pull' failed: i/o timeout")
+
+    failures = pull_all(pull, ["good", "gone", "slow", "down"], 1, 3, pauses.append)
+    assert failures == [("gone", "not found", 1), ("down", "i/o timeout", 4)]
+    assert tries.count("slow") == 3
+    assert pauses == [1, 2, 1, 2, 4]
+
+
+def test_no_more_than_so_many_at_once():
+    barrier, running, most = threading.Barrier(3), [], []
+
+    def pull(name):
+        running.append(name)
+        most.append(len(running))
+        barrier.wait(timeout=30)
+        running.remove(name)
+
+    assert pull_all(pull, ["1", "2", "3", "4", "5", "6"], 3, 0) == []
+    assert max(most) == 3

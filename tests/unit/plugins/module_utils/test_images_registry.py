@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A registry is asked what it has, and whoever gives no answer has nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import threading
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.images import registry
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
+
+CONFIG = "sha256:" + "c" * 64
+MANIFEST = json.dumps({"schemaVersion": 2, "config": {"digest": CONFIG}}).encode()
+BASIC = "Basic dXNlcjpwYXNzd29yZA=="
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        paths = {
+            "/v2/app/manifests/1": (200, MANIFEST),
+            "/v2/garbage/manifests/1": (200, b"<html>"),
+            "/v2/broken/manifests/1": (500, b""),
+        }
+        status, content = paths.get(self.path, (404, b""))
+        if self.path.startswith("/v2/private/"):
+            allowed = self.headers.get("Authorization") == BASIC
+            status, content = (200, MANIFEST) if allowed else (401, b"")
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture(scope="module")
+def host():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_what_a_registry_has(host):
+    digest = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
+    assert registry.look(f"{host}/app:1", None, insecure=True) == (digest, CONFIG)
+
+
+@pytest.mark.parametrize("name", ["nothing:1", "garbage:1", "broken:1", "private/app:1"])
+def test_who_does_not_tell_has_nothing(host, name):
+    assert registry.look(f"{host}/{name}", None, insecure=True) is None
+
+
+def test_a_password_opens(host):
+    known = registry.look(f"{host}/private/app:1", Credentials("user", "password"), insecure=True)
+    assert known.config == CONFIG
+
+
+def test_plain_http_is_not_tried_unasked(host):
+    assert registry.look(f"{host}/app:1", None, insecure=False) is None
+
+
+def test_a_registry_that_is_down(host):
+    assert registry.look("127.0.0.1:1/app:1", None, insecure=True) is None

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task asks for makes sense, or is refused before anything is looked at."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.images import request
+from ansible_collections.cruntime.node.plugins.module_utils.options import IMAGE
+
+HEX = "0" * 64
+
+
+def parse(**task):
+    result = ArgumentSpecValidator(IMAGE).validate(task)
+    assert not result.error_messages
+    return request.parse(result.validated_parameters)
+
+
+@pytest.mark.parametrize(
+    ("task", "source"),
+    [
+        ({"name": ["a"]}, "pull"),
+        ({"archive": ["/a.tar"]}, "archive"),
+        ({"name": ["a"], "archive": ["/a.tar"]}, "archive"),
+        ({"name": ["a"], "tag_of": "b"}, "tag_of"),
+        ({"name": ["a"], "build": {"context": "/c"}}, "build"),
+        ({"preload": "/p"}, "preload"),
+        ({"prune": {}}, "pull"),
+        ({"name": ["a"], "state": "absent"}, "absent"),
+    ],
+)
+def test_the_options_say_where_an_image_comes_from(task, source):
+    assert parse(**task).source == source
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({}, "name, archive, preload or prune"),
+        ({"state": "absent"}, "takes a name"),
+        ({"name": ["a"], "archive": ["/a"], "tag_of": "b"}, "archive and tag_of"),
+        ({"name": ["a"], "archive": ["/a"], "pull": "always"}, "pull is of no use with archive"),
+        ({"name": ["a"], "tag_of": "b", "platform": "linux/arm64"}, "platform is of no use"),
+        ({"name": ["a"], "state": "absent", "push": True}, "push is of no use with state absent"),
+        ({"name": ["a"], "all_tags": True}, "all_tags is for state absent"),
+        ({"tag_of": "b"}, "tag_of takes a name"),
+        ({"name": [HEX], "tag_of": "b"}, "it is a digest"),
+        ({"name": [f"a@sha256:{HEX}"], "push": True}, "can't be pushed"),
+        ({"archive": ["/a"], "push": True}, "save_to and push take a name"),
+        ({"name": ["a"], "insecure": True}, "insecure is for push"),
+        ({"name": ["a"], "username": "u"}, "go together"),
+        ({"name": ["a"], "username": "u:v", "password": "p"}, "colon"),
+        ({"name": ["a"], "username": "u", "password": "p\n"}, "control character"),
+        ({"name": ["a"], "platform": "arm"}, "platform: 'arm'"),
+        ({"name": ["a"], "parallel": 0}, "parallel must be 1 or more"),
+        ({"name": ["a"], "retries": -1}, "retries must be 0 or more"),
+        ({"name": ["a"], "save_to": "a.tar"}, "save_to must be an absolute path"),
+        ({"prune": {"older_than": "1 day"}}, "prune.older_than: '1 day'"),
+        ({"name": ["a"], "build": {"context": "c"}}, "build.context must be an absolute path"),
+        ({"name": ["a"], "build": {"context": "/c", "args": {"a b": 1}}}, "build.args: 'a b'"),
+        ({"name": ["a"], "build": {"context": "/c", "options": ["x"]}}, "build.options: 'x'"),
+        ({"name": ["-rf"]}, "begins with '-'"),
+        ({"name": ["a b"]}, "white space"),
+        ({"name": ["Busybox"]}, "lower-case"),
+        ({"name": [f"a@sha256:{HEX}@sha256:{HEX}"]}, "two digests"),
+        ({"name": ["a\x1b"]}, r"name: 'a\\x1b' names no image"),
+        ({"name": [""]}, "names no image"),
+        ({"name": ["a"], "tag_of": "--help"}, "tag_of: '--help' names no image"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(task, words):
+    with pytest.raises(CruntimeError, match=words):
+        parse(**task)
+
+
+def test_values_are_read():
+    task = parse(name=["a", "b", "a"], username="u", password="p", prune={"older_than": "2d"})
+    assert task.names == ["a", "b"]
+    assert task.credentials == ("u", "p")
+    assert task.prune.age == 2 * 86400
+
+
+@given(st.text(max_size=80))
+def test_no_name_that_is_taken_could_be_an_option_or_break_a_line(name):
+    try:
+        request.check_name("name", name)
+    except CruntimeError:
+        return
+    assert name.isprintable()
+    assert not name.startswith("-")
+    assert " " not in name

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the image tools print is read; passwords reach them where nobody sees."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.images import (
+    auth_file,
+    containerd,
+    cri,
+    crio,
+    docker,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Credentials,
+    Image,
+    parse_time,
+)
+
+MIRRORED = "registry.test:5000/library/mirrored"
+DIGEST = "sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886"
+BUILT = "sha256:86aedb203c25d3a5ad741e9e5015ade584e0f60d2ea124a353adcd946be89d69"
+
+
+def test_images_of_containerd(transcript):
+    (image,) = cri.parse_images(transcript("containerd-1.7.24-crictl-images.json"))
+    assert image.id == "sha256:4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502"
+    assert f"{MIRRORED}:1" in image.repo_tags
+    assert f"{MIRRORED}@{DIGEST}" in image.repo_digests
+    assert (image.size, image.pinned) == (2171545, True)
+
+
+def test_images_of_crio_have_ids_like_all_others(transcript):
+    images = cri.parse_images(transcript("crio-1.37-crictl-images.json"))
+    assert [image.repo_tags for image in images] == [(), ("docker.io/library/built:1",)]
+    assert images[1].id == BUILT
+
+
+def test_a_closer_look_at_an_image(transcript):
+    text = transcript("crio-1.37-crictl-inspecti.json")
+    details = cri.parse_details(text)
+    assert details[BUILT].labels["v"] == "1"
+    assert details[BUILT].created == 1795475640
+    # Of several images: a list, or one document after another in older versions.
+    assert cri.parse_details(f"[{text}]") == cri.parse_details(f"{text}\n{text}\n") == details
+
+
+def test_containers_by_their_image():
+    text = json.dumps(
+        {
+            "containers": [
+                {
+                    "id": "0123456789abcdef",
+                    "metadata": {"name": "app"},
+                    "image": {"image": "r.test/app:1"},
+                    "imageRef": BUILT[7:],
+                }
+            ]
+        }
+    )
+    assert cri.parse_users(text) == {BUILT: ["app (0123456789ab)"]}
+    assert cri.parse_users('{"containers": []}') == {}
+
+
+def test_the_reason_of_a_failure_is_told_once(transcript):
+    words = " ".join(transcript("containerd-2.1.9-crictl-pull-refused.txt").split())
+    assert cri.parse_failure(words) == (
+        'failed to pull and unpack image "registry.test:5000/library/nope:1": '
+        "failed to resolve image: registry.test:5000/library/nope:1: not found"
+    )
+    assert cri.parse_failure("FATA[0000] pulling image: no") == "no"
+    assert containerd.parse_failure("elapsed: 0.1 s ctr: no such file") == "no such file"
+    assert crio.parse_failure("time=x level=warning Error: no") == "no"
+    assert docker.parse_failure("Error response from daemon: no") == "no"
+
+
+def test_the_digest_that_a_push_sends(transcript):
+    table = transcript("containerd-1.7.24-ctr-images-list.txt")
+    assert containerd.parse_target(table, f"{MIRRORED}:1") == DIGEST
+    with pytest.raises(CruntimeError, match="no image nothing:1"):
+        containerd.parse_target(table, "nothing:1")
+    pushed = docker.parse_pushed(transcript("docker-20.10.24-push.txt"), "x:1")
+    assert pushed == "sha256:d719be8cd90c5b4471d4750595cda4ed0bc1d4dadeac06050f29dca4b6566ddf"
+    with pytest.raises(CruntimeError, match="no digest of x:1"):
+        docker.parse_pushed("", "x:1")
+
+
+def inspected(**changes):
+    return {
+        "Id": BUILT,
+        "RepoTags": ["busybox:1"],
+        "RepoDigests": [],
+        "Size": 7,
+        "Created": "2024-01-01T00:00:00Z",
+        "Architecture": "amd64",
+        "Os": "linux",
+        "Config": {"Cmd": ["/bin/sh"], "Labels": None},
+        "RootFS": {"Layers": [DIGEST]},
+        **changes,
+    }
+
+
+def test_images_of_docker():
+    (image,) = docker.parse_images(json.dumps([inspected()]))
+    assert image == Image(BUILT, ("docker.io/library/busybox:1",), (), 7)
+    # Where the ID is that of a manifest, what the image is made of is compared.
+    item = inspected(RepoDigests=[f"busybox@{BUILT}"])
+    (image,) = docker.parse_images(json.dumps([item]))
+    assert image.fingerprint
+    details = docker.parse_details(json.dumps([item]))
+    assert details[BUILT] == ({}, 1704067200)
+
+
+def test_a_time_that_nobody_knows():
+    assert parse_time(None) == parse_time("") == 0
+
+
+def test_a_password_is_for_root_only_and_gone_afterwards(tmp_path):
+    with auth_file.written(str(tmp_path), "r:5000", Credentials("user", "secret")) as path:
+        with open(path, encoding="utf-8") as file:
+            auth = json.load(file)["auths"]["r:5000"]["auth"]
+        assert base64.b64decode(auth) == b"user:secret"
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
+    assert list(tmp_path.iterdir()) == []
