@@ -336,35 +336,34 @@ def look_at_containers(module, subset):
         raise CruntimeError("containers can only be seen by root: run this task with become")
     runner = Runner()
     services = Services(runner)
+    name = module.params["runtime"]
     try:
-        runtime = running(runner, services, module.params["runtime"])
+        runtime = running(runner, services, name)
     except NotRunningError as error:
         if "containers" in subset:
             raise
         # Why it does not run is what its journal is for.
         module.warn(str(error))
-        return {"logs": tell(runner, services, None, [], module.params)}
-    found = listed(runtime.containers(), meant)
-    result = {"containers": [container.result for container in found]}
+        known = runtimes(runner)
+        about = known.values() if name is None else [known[name]]
+        journal = logs.of_units(runner, units_of(services, about), lines)
+        return {"logs": {"containers": [], "runtime": journal, "status_command": None}}
+    api = runtime.containers()
+    found = listed(api, meant)
+    result = {}
+    if "containers" in subset:
+        result["containers"] = [container.result for container in found]
     if "logs" in subset:
-        result["logs"] = tell(runner, services, runtime, found, module.params)
-    return {key: result[key] for key in subset if key in result}
+        result["logs"] = {
+            "containers": logs.of_containers(api, found, lines),
+            "runtime": logs.of_units(runner, units_of(services, [runtime]), lines),
+            "status_command": api.status_command,
+        }
+    return result
 
 
-def tell(runner, services, runtime, containers, options):
-    chosen = options["runtime"]
-    about = (
-        [runtime]
-        if runtime
-        else [runtimes(runner)[name] for name in ([chosen] if chosen else runtimes(runner))]
-    )
-    units = services.look(name for each in about for name in each.all_units)
-    api = runtime and runtime.containers()
-    return {
-        "containers": logs.of_containers(api, containers, options["log_lines"]),
-        "runtime": logs.of_units(runner, units.values(), options["log_lines"]),
-        "status_command": api and api.status_command,
-    }
+def units_of(services, about):
+    return services.look(name for runtime in about for name in runtime.all_units).values()
 
 
 def describe(module, runtime, units):
