@@ -237,7 +237,7 @@ def test_images_are_pushed(node, folder, image, call):
     node_name = node.check_output("hostname")
     pushes = {
         f"{TLS}/{node_name}/both:1": {},
-        f"{PASSWORD}/{node_name}-password/both:1": CREDENTIALS,
+        f"{PASSWORD}/{node_name}-auth/both:1": CREDENTIALS,
         f"{PLAIN}/{node_name}-plain/both:1": {"insecure": True},
     }
     for name, options in pushes.items():
