@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from typing import NamedTuple
 
 import pytest
 
@@ -19,14 +20,17 @@ NAMES = [
 BOTH, DOCKER, OCI, OTHER, UNNAMED, NAME, BUILT = NAMES
 BUSYBOX = f"{OURS}/busybox:1"
 CA = "/etc/ssl/registry-test.pem"
-TLS, PLAIN, PASSWORD = (f"registry.test:{port}" for port in (5000, 5001, 5002))
 MIRRORED = "library/mirrored:1"
-CREDENTIALS = {"username": "user", "password": "password"}
-REGISTRIES = [
-    {"registry": TLS, "ca_file": CA},
-    {"registry": PLAIN, "insecure": True},
-    {"registry": PASSWORD, "ca_file": CA},
-]
+CREDENTIALS = {"username": "user", "password": "open-sesame"}
+
+
+class Registries(NamedTuple):
+    """One registry at several addresses: with TLS, in plain HTTP, with a password, and down."""
+
+    tls: str
+    plain: str
+    password: str
+    down: str
 
 
 @pytest.fixture
@@ -82,17 +86,19 @@ def folder(node, call):
 
 @pytest.fixture
 def registries(node, registry, spec, run_module):
-    """A registry that the runtime was told of: with TLS, with a password, and without either."""
+    """The addresses of a registry that the runtime was told of."""
     address, certificate = registry
-    hosts = node.file("/etc/hosts").content_string
-    node.check_output("echo %s >> /etc/hosts", f"{address} registry.test")
+    found = Registries(*(f"{address}:{port}" for port in (5000, 5001, 5002, 5009)))
     node.check_output("echo %s > %s", certificate, CA)
-    result = run_module(node, ENABLE, **{**spec, "registries": REGISTRIES})
+    entries = [
+        {"registry": found.tls, "ca_file": CA},
+        {"registry": found.plain, "insecure": True},
+        {"registry": found.password, "ca_file": CA},
+    ]
+    result = run_module(node, ENABLE, **{**spec, "registries": entries})
     assert not result.get("failed"), result
-    yield
+    yield found
     run_module(node, ENABLE, **spec)
-    # The file is one that Docker mounts; it can only be written in place.
-    node.check_output("printf %%s %s > /etc/hosts", hosts)
 
 
 def done(result, *actions):
@@ -201,22 +207,22 @@ def test_what_is_in_use_stays(node, image, listed):
         node.check_output("docker rm --force user")
 
 
-@pytest.mark.usefixtures("registries")
-def test_images_are_pulled(image, call, listed, node):
-    names = [f"{host}/{MIRRORED}" for host in (TLS, PLAIN)]
-    secret = f"{PASSWORD}/{MIRRORED}"
+def test_images_are_pulled(registries, image, call, listed, node):
+    tls, plain = names = [f"{host}/{MIRRORED}" for host in registries[:2]]
+    secret = f"{registries.password}/{MIRRORED}"
     call([IMAGE, {"name": [*names, secret], "state": "absent"}])
     done(image(name=names), "pulled", "pulled")
     done(image(name=secret, **CREDENTIALS), "pulled")
     found = listed()
-    (digest,) = [name for name in found[names[0]]["repo_digests"] if name.startswith(TLS)]
-    done(image(name=[digest, f"{names[0]}@{digest.partition('@')[2]}", found[secret]["id"]]))
-    other = f"{TLS}/library/mirrored@sha256:{'1' * 64}"
-    nowhere, absent, down = f"{TLS}/library/nowhere:1", f"{PLAIN}/x:1", "registry.test:5009/x:1"
+    (digest,) = [name for name in found[tls]["repo_digests"] if name.startswith(registries.tls)]
+    done(image(name=[digest, f"{tls}@{digest.partition('@')[2]}", found[secret]["id"]]))
+    other = f"{registries.tls}/library/mirrored@sha256:{'1' * 64}"
+    nowhere = f"{registries.tls}/library/nowhere:1"
+    absent, down = f"{registries.plain}/x:1", f"{registries.down}/x:1"
     call([IMAGE, {"name": secret, "state": "absent"}])
     always, failed, unauthorized = call(
-        [IMAGE, {"name": names[0], "pull": "always"}],
-        [IMAGE, {"name": [names[0], other, nowhere, absent, down], "retries": 1}],
+        [IMAGE, {"name": tls, "pull": "always"}],
+        [IMAGE, {"name": [plain, other, nowhere, absent, down], "retries": 1}],
         [IMAGE, {"name": secret, "username": "user", "password": "wrong"}],
     )
     assert always["changed"] is False
@@ -227,18 +233,17 @@ def test_images_are_pulled(image, call, listed, node):
     assert [each["attempts"] for each in unauthorized["failures"]] == [1]
     assert secret not in listed()
     # Nothing that tells a password is left.
-    assert node.run("grep -rls 'dXNlcjpwYXNzd29yZA' /tmp /root/.docker /run/containers").failed
+    assert node.run("grep -rls 'dXNlcjpvcGVuLXNlc2FtZQ' /tmp /root/.docker /run/containers").failed
     image(name=names, state="absent")
 
 
-@pytest.mark.usefixtures("registries")
-def test_images_are_pushed(node, folder, image, call):
+def test_images_are_pushed(registries, node, folder, image, call):
     done(image(archive=f"{folder}/both.tar"), "loaded")
     node_name = node.check_output("hostname")
     pushes = {
-        f"{TLS}/{node_name}/both:1": {},
-        f"{PASSWORD}/{node_name}-auth/both:1": CREDENTIALS,
-        f"{PLAIN}/{node_name}-plain/both:1": {"insecure": True},
+        f"{registries.tls}/{node_name}/both:1": {},
+        f"{registries.password}/{node_name}-auth/both:1": CREDENTIALS,
+        f"{registries.plain}/{node_name}-plain/both:1": {"insecure": True},
     }
     for name, options in pushes.items():
         result = done(image(name=name, tag_of=BOTH, push=True, **options), "tagged", "pushed")
@@ -254,10 +259,11 @@ def test_images_are_pushed(node, folder, image, call):
         assert not pulled.get("failed"), pulled["msg"]
         assert pulled["images"][0]["name"] == digest
         assert not again.get("failed"), again["msg"]
-    image(name=f"{PASSWORD}/x:1", tag_of=BOTH)
-    (refused,) = call([IMAGE, {"name": f"{PASSWORD}/x:1", "push": True}])
+    locked = f"{registries.password}/x:1"
+    image(name=locked, tag_of=BOTH)
+    (refused,) = call([IMAGE, {"name": locked, "push": True}])
     assert refused["failed"]
-    image(name=f"{PASSWORD}/x:1", state="absent")
+    image(name=locked, state="absent")
 
 
 def test_an_image_is_built_once(node, runtime, folder, image, listed):
