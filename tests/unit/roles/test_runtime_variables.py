@@ -20,9 +20,8 @@ from ansible.template import Templar
 ROLE = pathlib.Path(__file__).parents[3] / "roles" / "runtime"
 FACTS = json.loads((pathlib.Path(__file__).parent / "facts.json").read_text())
 # From ansible-core 2.19 on, only what is trusted is a template.
-TRUSTED = (
-    {_TRUST: True} if _TRUST in inspect.signature(DataLoader.load_from_file).parameters else {}
-)
+_PARAMETERS = inspect.signature(DataLoader.load_from_file).parameters
+TRUSTED = {"trusted_as_template": True} if "trusted_as_template" in _PARAMETERS else {}
 
 
 def variables(system, **chosen):
@@ -122,11 +121,15 @@ def test_packages_of_another_repository_take_the_place_of_the_distribution():
 
 
 @pytest.mark.parametrize(
+    # As pgrep lists them.
     ("command", "runtime"),
     [
-        ("/usr/bin/containerd-shim-runc-v2 -namespace k8s.io -id keep -address /x", "containerd"),
-        ("/usr/bin/containerd-shim-runc-v2 -namespace moby -id 5f -address /x", "docker"),
-        ("/usr/bin/conmon -b /x -c 5f --exit-dir /var/run/crio/exits -l /y", "crio"),
+        (
+            "2811 /usr/bin/containerd-shim-runc-v2 -namespace k8s.io -id keep -address /x",
+            "containerd",
+        ),
+        ("2811 /usr/bin/containerd-shim-runc-v2 -namespace moby -id 5f -address /x", "docker"),
+        ("2811 /usr/bin/conmon -b /x -c 5f --exit-dir /var/run/crio/exits -l /y", "crio"),
     ],
 )
 def test_a_container_belongs_to_its_runtime(command, runtime):
