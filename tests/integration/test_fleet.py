@@ -13,6 +13,11 @@ pytestmark = [pytest.mark.scenario("fleet"), pytest.mark.xdist_group("fleet")]
 
 SWITCH = "cruntime.node.switch"
 BROKEN = "/etc/containerd/conf.d/99-broken.toml"
+MARKER = "/var/lib/cruntime-switch.json"
+REFUSAL = "/etc/systemd/system/kubelet.service.d/99-refusal.conf"
+REFUSAL_TEXT = """[Service]
+ExecStartPre=/bin/sh -c "! grep containerd.sock /var/lib/kubelet/kubeadm-flags.env"
+"""
 PROCESSES = "systemctl show --property=MainPID containerd kubelet"
 OLD, NEW = "unix:///var/run/cri-dockerd.sock", "unix:///run/containerd/containerd.sock"
 
@@ -85,15 +90,40 @@ def test_fleet_stops_at_the_node_that_fails(fleet, switch):
     assert not any(fleet[name].file("/var/lib/kubelet/hooks").exists for name in behind)
 
 
+def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch):
+    _first, broken, *_behind = fleet
+    fleet[broken].check_output("rm %s", BROKEN)
+    # The runtime is switched by then, and kubeadm's files are written.
+    fleet[broken].check_output(f"printf '%s' >{REFUSAL}", REFUSAL_TEXT)
+    fleet[broken].check_output("systemctl daemon-reload")
+    status, _stats, words = switch("--limit", broken)
+    fleet[broken].check_output(f"rm {REFUSAL} && systemctl daemon-reload")
+    assert status != 0
+    assert "brought back" in words
+    assert runs(fleet[broken]) == ON_DOCKER
+    assert fleet[broken].service("docker").is_running
+    assert fleet[broken].service("kubelet").is_running
+    config = fleet[broken].file("/var/lib/kubelet/config.yaml").content_string
+    assert f"containerRuntimeEndpoint: {OLD}\n" in config
+    assert "cgroupDriver: cgroupfs\n" in config
+
+
 def test_fleet_goes_on_where_it_stopped(fleet, switch):
     first, broken, *_behind = fleet
     started = fleet[first].check_output(PROCESSES)
-    fleet[broken].check_output("rm %s", BROKEN)
+    # As a run leaves it that is killed once the runtime is switched.
+    died = fleet[broken]
+    old = {"runtime": "docker", "version": "1", "endpoint": OLD, "driver": "cgroupfs"}
+    died.check_output(f"printf '%s' >{MARKER}", json.dumps(old))
+    died.check_output("systemctl stop kubelet && systemctl disable --now docker docker.socket")
     status, stats, words = switch()
     assert status == 0, words[-3000:]
     assert stats[first]["changed"] == 0
+    assert "taken up where it stopped" in words
     for node in fleet.values():
         assert runs(node) == ON_CONTAINERD
+        assert node.service("kubelet").is_running
+        assert not node.file(MARKER).exists
         assert not node.service("docker").is_running
         config = node.file("/var/lib/kubelet/config.yaml").content_string
         assert f"containerRuntimeEndpoint: {NEW}\n" in config
