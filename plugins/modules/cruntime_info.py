@@ -264,7 +264,7 @@ def look(module):
     subset = module.params["gather_subset"]
     result = {}
     if "runtimes" in subset:
-        result["runtimes"] = look_at_runtimes(module)
+        result.update(look_at_runtimes(module))
     if "containers" in subset or "logs" in subset:
         result.update(look_at_containers(module, subset))
     return result
