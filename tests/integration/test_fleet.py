@@ -94,7 +94,7 @@ def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch):
     _first, broken, *_behind = fleet
     fleet[broken].check_output("rm %s", BROKEN)
     # The runtime is switched by then, and kubeadm's files are written.
-    fleet[broken].check_output(f"printf '%s' >{REFUSAL}", REFUSAL_TEXT)
+    fleet[broken].check_output(f"echo %s >{REFUSAL}", REFUSAL_TEXT)
     fleet[broken].check_output("systemctl daemon-reload")
     status, _stats, words = switch("--limit", broken)
     fleet[broken].check_output(f"rm {REFUSAL} && systemctl daemon-reload")
@@ -114,7 +114,7 @@ def test_fleet_goes_on_where_it_stopped(fleet, switch):
     # As a run leaves it that is killed once the runtime is switched.
     died = fleet[broken]
     old = {"runtime": "docker", "version": "1", "endpoint": OLD, "driver": "cgroupfs"}
-    died.check_output(f"printf '%s' >{MARKER}", json.dumps(old))
+    died.check_output(f"echo %s >{MARKER}", json.dumps(old))
     died.check_output("systemctl stop kubelet && systemctl disable --now docker docker.socket")
     status, stats, words = switch()
     assert status == 0, words[-3000:]
