@@ -118,10 +118,11 @@ class Stage:
 
 
 def lint(stage: Stage) -> Tally:
-    """Style of the Python code, and of the playbooks."""
+    """Style of the Python code, of the roles and of the playbooks."""
     return stage.check("ruff", "check", ".") + stage.check(
-        "ansible-lint", "--offline", "--strict", MOLECULE, ROOT / "examples", ROOT / "playbooks"
-    )
+        "ansible-lint", "--offline", "--strict", "--profile", "production",
+        MOLECULE, ROOT / "examples", ROOT / "playbooks", ROOT / "roles",
+    )  # fmt: skip
 
 
 def unit(stage: Stage) -> Tally:

@@ -159,7 +159,8 @@ def _start(runtime: Runtime, units: Units, changes: list[Change], restart: bool)
     if whole:
         return whole
     changed = [change for change in changes if change.changed]
-    reason = "asked for" if restart else _owed(runtime.services, units, changes)
+    reason = "asked for" if restart else _replaced(runtime.services, units)
+    reason = reason or _owed(runtime.services, units, changes)
     if changed and not reason:
         reason = f"{changed[0].path} changed"
         if all(runtime.reloads(change) for change in changed):
@@ -183,7 +184,8 @@ def _start_adapter(runtime: Runtime, units: Units, changes: list[Change], anew: 
         return whole if runtime.adapted else []
     services = _names(runtime.adapters, lambda name: name.endswith(".service"))
     stale = [change for change in changes if change.changed or _owed(services, units, [change])]
-    reason = _owed(services, units, stale) or (f"{stale[0].path} changed" if stale else "")
+    reason = _replaced(services, units) or _owed(services, units, stale)
+    reason = reason or (f"{stale[0].path} changed" if stale else "")
     if not reason and runtime.adapted:
         reason = f"{runtime.label} is restarted" if anew else _outlived(runtime, services, units)
     if not reason:
@@ -210,6 +212,12 @@ def _outlived(runtime: Runtime, services: tuple[str, ...], units: Units) -> str:
     if all((units[name].started or 0.0) >= began for name in services):
         return ""
     return f"{' and '.join(runtime.services)} was started after it"
+
+
+def _replaced(services: tuple[str, ...], units: Units) -> str:
+    """Say that an upgrade has left a process of the old version behind."""
+    old = _names(services, lambda name: units[name].replaced)
+    return f"{' and '.join(old)} runs a program that was replaced" if old else ""
 
 
 def _owed(services: tuple[str, ...], units: Units, changes: list[Change]) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import glob
 import os
@@ -46,6 +47,8 @@ class Unit:
     :param path: the unit file, empty where there is none.
     :param pid: the main process, 0 where none runs.
     :param started: start of the main process in seconds since the epoch, None where none runs.
+    :param replaced: the program that the main process runs is gone from its path, as after an
+        upgrade of its package.
     :param command: the argv of ExecStart, as the unit has it.
     :param needs: the units that a start of this one pulls in.
     """
@@ -57,6 +60,7 @@ class Unit:
     path: str = ""
     pid: int = 0
     started: float | None = None
+    replaced: bool = False
     command: tuple[str, ...] = ()
     reload_needed: bool = False
     needs: frozenset[str] = frozenset()
@@ -127,7 +131,10 @@ class Services:
         text = self._runner.output(
             "systemctl", "show", "--property", ",".join(_PROPERTIES), "--", *names
         )
-        return {unit.name: _unveiled(unit) for unit in parse_show(names, text)}
+        return {
+            unit.name: dataclasses.replace(_unveiled(unit), replaced=program_is_gone(unit.pid))
+            for unit in parse_show(names, text)
+        }
 
     def start(self, names: Iterable[str]) -> None:
         self._call("start", names, timeout=self._timeout)
@@ -238,6 +245,16 @@ def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
             needed for key in _PULLED_IN_BY for needed in properties.get(key, "").split()
         ),
     )
+
+
+def program_is_gone(pid: int) -> bool:
+    """Say whether the file that a process was started from was removed or replaced since.
+
+    :param pid: 0 for no process.
+    """
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/exe").endswith(" (deleted)")
+    return False
 
 
 def _unveiled(unit: Unit) -> Unit:

@@ -106,6 +106,7 @@ UNIT_PROPERTIES = "Id,ActiveState,UnitFileState,MainPID,ExecMainStartTimestampMo
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "runtime(name): only for nodes whose spec asks for it")
+    config.addinivalue_line("markers", "scenario(name): only in this one of Molecule's scenarios")
     config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
 
 
@@ -119,6 +120,9 @@ def pytest_collection_modifyitems(config, items):
         if host:
             item.add_marker(pytest.mark.xdist_group(host.backend.get_pytest_id()))
         fits = mark is None or spec_of(host)["runtime"] in mark.args
+        scenario = item.get_closest_marker("scenario")
+        if scenario:
+            fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in scenario.args
         if item.get_closest_marker("once"):
             fits = fits and item.originalname not in seen
             seen.add(item.originalname)

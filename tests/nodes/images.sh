@@ -59,14 +59,16 @@ for name; do
         "$context" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 done
 
-# Further nodes, made of the one with Debian 13: a registry, and CRI-O, which no Debian suite has.
+# Further nodes, made of the one with Debian 13: a registry, one without any runtime, and CRI-O,
+# which no Debian suite has.
 further() {
     local log=$cache/image-$1.log
     docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 }
 if [[ $* == *trixie* ]]; then
-    cp -r "$here"/{registry,crio} "$context/"
+    cp -r "$here"/{registry,bare,crio} "$context/"
     further registry registry
+    further bare bare
     if [[ -x ${CRUNTIME_TEST_BIN:-/nonexistent}/crio ]]; then
         mkdir "$context/crio/bin"
         install "$CRUNTIME_TEST_BIN"/{crio,pinns} "$context/crio/bin/"

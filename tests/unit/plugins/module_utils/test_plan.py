@@ -105,6 +105,13 @@ def test_a_restart_is_made_when_it_is_owed(changes, restart, why):
     assert up == ([Step("restart", ("containerd.service",), why)] if why else [])
 
 
+def test_a_restart_is_owed_after_an_upgrade_of_the_package():
+    units = node("containerd.service", containerd_service={"replaced": True})
+    why = "containerd.service runs a program that was replaced"
+    up = plan.bring_up(CONTAINERD, units, [change()], restart=False)
+    assert up == [Step("restart", ("containerd.service",), why)]
+
+
 def test_no_restart_is_owed_for_what_a_reload_has_read():
     units = node("containerd.service")
     assert plan.bring_up(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=1)], False) == []

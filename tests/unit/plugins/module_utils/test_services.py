@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -147,3 +149,21 @@ def test_file_states(file_state, enabled, enabled_for_good, masked):
 def test_a_unit_file_of_the_admin_stands_where_a_mask_would():
     assert not Unit("x.service", path="/etc/systemd/system/x.service").maskable
     assert Unit("x.service", path="/usr/lib/systemd/system/x.service").maskable
+
+
+def test_a_program_that_was_replaced_under_its_process(tmp_path):
+    program = tmp_path / "program"
+    shutil.copy(shutil.which("sleep"), program)
+    with subprocess.Popen([program, "60"]) as process:
+        try:
+            assert not services.program_is_gone(process.pid)
+            newer = tmp_path / "newer"
+            shutil.copy(program, newer)
+            newer.rename(program)
+            assert services.program_is_gone(process.pid)
+        finally:
+            process.kill()
+
+
+def test_where_nothing_runs_no_program_is_gone():
+    assert not services.program_is_gone(0)

@@ -1,0 +1,93 @@
+"""A node that the role runtime brought from bare to ready, and what became of it on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.scenario("bare")
+
+PROVISION = "cruntime.node.provision"
+
+
+@pytest.fixture
+def play(node, request):
+    """A function that runs a playbook on the node and returns how many tasks changed something."""
+    inventory = request.config.getoption("ansible_inventory")
+    name = node.ansible.get_variables()["inventory_hostname"]
+
+    def run(playbook, check=False, fails=False, **variables):
+        command = ["ansible-playbook", playbook, "--inventory", inventory, "--limit", name]
+        command += ["--extra-vars", json.dumps(variables)] + ["--check", "--diff"] * check
+        env = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+        assert (done.returncode != 0) is fails, done.stdout[-4000:] + done.stderr[-2000:]
+        return done.stdout if fails else json.loads(done.stdout)["stats"][name]["changed"]
+
+    return run
+
+
+@pytest.fixture
+def provisioned(node, play):
+    """The node; provisioned once more when the test is over."""
+    yield node
+    play(PROVISION)
+
+
+def test_packages_are_held(node, spec):
+    package = {"containerd": "containerd", "docker": "docker.io"}[spec["runtime"]]
+    assert (
+        node.check_output("dpkg-query --show --showformat='${db:Status-Want}' %s", package)
+        == "hold"
+    )
+
+
+def test_kernel_is_prepared_now_and_after_a_boot(node):
+    assert node.sysctl("net.ipv4.ip_forward") == 1
+    assert "net.ipv4.ip_forward = 1" in node.file("/etc/sysctl.d/50-cruntime.conf").content_string
+    assert node.file("/etc/modules-load.d/50-cruntime.conf").content_string == "overlay\n"
+
+
+@pytest.mark.runtime("containerd")
+def test_a_container_outlived_two_upgrades(node):
+    task = "ctr --namespace k8s.io task"
+    assert node.check_output("containerd --version").split()[2].startswith("2.1.")
+    assert node.file("/etc/containerd/config.toml").contains("^version = 3$")
+    # It has run since 1.6, and obeys the new one.
+    assert "RUNNING" in node.check_output(f"{task} ls | grep survivor")
+    assert node.check_output(f"{task} exec --exec-id check survivor echo hello") == "hello"
+
+
+@pytest.mark.runtime("containerd")
+def test_a_downgrade_and_back(provisioned, play):
+    assert play(PROVISION, check=True, runtime_version="1.7.*") > 0
+    assert play(PROVISION, runtime_version="1.7.*") > 0
+    assert provisioned.check_output("ctr version").count("Version:  1.7.") == 2
+    assert provisioned.file("/etc/containerd/config.toml").contains("^version = 2$")
+
+
+def test_a_bare_node_is_foretold_and_left_alone(provisioned, play, spec, snapshot):
+    play(PROVISION, fails=spec["runtime"] == "containerd", runtime_state="absent")
+    if spec["runtime"] == "containerd":
+        # The survivor.
+        assert provisioned.service("containerd.service").is_running
+        provisioned.check_output("ctr --namespace k8s.io task rm --force survivor")
+        provisioned.check_output("ctr --namespace k8s.io container rm survivor")
+        play(PROVISION, runtime_state="absent")
+    assert not provisioned.exists("containerd" if spec["runtime"] == "containerd" else "dockerd")
+    assert play(PROVISION, check=True, runtime_state="absent") == 0
+    before = snapshot()
+    assert play(PROVISION, check=True) > 0
+    assert snapshot() == before
+
+
+def test_a_wrong_spec_is_refused_before_a_package_is_touched(node, play, spec, snapshot):
+    before = snapshot()
+    said = play(PROVISION, fails=True, runtime_spec={**spec, "cgroup_driver": "none"})
+    assert "cgroup_driver" in said
+    said = play(PROVISION, fails=True, runtime_spec={**spec, "runtime": "rkt"})
+    assert "rkt" in said
+    assert snapshot() == before

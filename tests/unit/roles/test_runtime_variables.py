@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role runtime would install on systems that the tests have no node of.
+
+facts.json has what Ansible's setup says of each, as far as the role reads it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pathlib
+import re
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+ROLE = pathlib.Path(__file__).parents[3] / "roles" / "runtime"
+FACTS = json.loads((pathlib.Path(__file__).parent / "facts.json").read_text())
+# From ansible-core 2.19 on, only what is trusted is a template.
+_PARAMETERS = inspect.signature(DataLoader.load_from_file).parameters
+TRUSTED = {"trusted_as_template": True} if "trusted_as_template" in _PARAMETERS else {}
+
+
+def variables(system, **chosen):
+    """Return a function that tells the role's variables on a system."""
+    loader = DataLoader()
+    facts = FACTS[system]
+    # As tasks/main.yml finds it.
+    names = (facts["distribution"].lower(), facts["os_family"].lower())
+    files = (ROLE / "vars" / f"{name}.yml" for name in names)
+    known = {"ansible_facts": facts}
+    for path in (
+        ROLE / "defaults" / "main.yml",
+        ROLE / "vars" / "main.yml",
+        next(path for path in files if path.exists()),
+    ):
+        known.update(loader.load_from_file(str(path), **TRUSTED))
+    templar = Templar(loader, {**known, **chosen})
+    return lambda name: templar.template(templar.available_variables[name])
+
+
+@pytest.mark.parametrize(
+    ("system", "runtime", "packages"),
+    [
+        ("Debian 12", "containerd", ["containerd", "runc", "containernetworking-plugins"]),
+        ("Debian 12", "docker", ["docker.io", "runc", "containernetworking-plugins"]),
+        ("Debian 13", "docker", ["docker.io", "docker-cli", "runc", "containernetworking-plugins"]),
+        ("Debian 13", "crio", ["cri-o", "containernetworking-plugins"]),
+        ("Ubuntu 22.04", "containerd", ["containerd", "runc", "containernetworking-plugins"]),
+        ("Ubuntu 24.04", "docker", ["docker.io", "runc", "containernetworking-plugins"]),
+        ("RHEL 9", "containerd", ["containerd.io", "containernetworking-plugins"]),
+        ("AlmaLinux 9", "crio", ["cri-o", "containernetworking-plugins"]),
+        (
+            "Rocky 9",
+            "docker",
+            ["docker-ce", "docker-ce-cli", "containerd.io", "containernetworking-plugins"],
+        ),
+        (
+            "Fedora 42",
+            "containerd",
+            ["containerd", "runc", "containernetworking-plugins", "cri-tools"],
+        ),
+        (
+            "Fedora 42",
+            "docker",
+            ["moby-engine", "docker-cli", "runc", "containernetworking-plugins", "cri-tools"],
+        ),
+    ],
+)
+def test_packages(system, runtime, packages):
+    tell = variables(system, runtime_spec={"runtime": runtime})
+    assert tell("_runtime_wanted") == packages
+
+
+@pytest.mark.parametrize("system", FACTS)
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+def test_each_system_has_packages_and_tasks_for_each_runtime(system, runtime):
+    tell = variables(system, runtime_spec={"runtime": runtime})
+    assert all(tell("_runtime_wanted"))
+    for job in ("look", "repositories", "packages", "folder", "hold", "remove"):
+        assert (ROLE / "tasks" / f"{job}-{tell('_runtime_family')}.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "installed", "pending"),
+    [
+        ("", {"containerd": "1.6.20", "runc": "1"}, False),
+        ("", {"containerd": "1.6.20"}, True),
+        ("", {}, True),
+        ("latest", {"containerd": "1.6.20", "runc": "1"}, False),
+        ("1.7.*", {"containerd": "1.6.20~ds1", "runc": "1"}, True),
+        ("1.7.*", {"containerd": "1.7.24~ds1-6+b4", "runc": "1"}, False),
+        ("1.7.24~ds1-6+b4", {"containerd": "1.7.24~ds1-6+b4", "runc": "1"}, False),
+        # Neither a dot nor a plus stands for anything else.
+        ("1.7.24~ds1-6+b4", {"containerd": "1.7.24~ds1-66b4", "runc": "1"}, True),
+        ("1.7", {"containerd": "1.7.24", "runc": "1"}, True),
+    ],
+)
+def test_an_installation_is_due(version, installed, pending):
+    tell = variables(
+        "Debian 13",
+        runtime_spec={"runtime": "containerd"},
+        runtime_extra_packages=["runc"],
+        runtime_version=version,
+        _runtime_installed=installed,
+    )
+    assert tell("_runtime_pending") is pending
+
+
+def test_packages_of_another_repository_take_the_place_of_the_distribution():
+    tell = variables(
+        "Ubuntu 24.04",
+        runtime_spec={"runtime": "docker"},
+        runtime_packages=["docker-ce", "docker-ce-cli"],
+        runtime_extra_packages=["containerd.io"],
+    )
+    assert tell("_runtime_wanted") == ["docker-ce", "docker-ce-cli", "containerd.io"]
+
+
+@pytest.mark.parametrize(
+    # As pgrep lists them.
+    ("command", "runtime"),
+    [
+        (
+            "2811 /usr/bin/containerd-shim-runc-v2 -namespace k8s.io -id keep -address /x",
+            "containerd",
+        ),
+        ("2811 /usr/bin/containerd-shim-runc-v2 -namespace moby -id 5f -address /x", "docker"),
+        ("2811 /usr/bin/conmon -b /x -c 5f --exit-dir /var/run/crio/exits -l /y", "crio"),
+    ],
+)
+def test_a_container_belongs_to_its_runtime(command, runtime):
+    tell = variables("Debian 13", runtime_spec={"runtime": runtime})
+    tests = {"match": re.match, "search": re.search}
+    owners = [
+        name
+        for name, (test, pattern) in tell("_runtime_own_shims").items()
+        if tests[test](pattern, command)
+    ]
+    assert owners == [runtime]
