@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import datetime
+import pathlib
 
 import pytest
 
+from ansible_collections.cruntime.node.plugins.module_utils.options import ENABLE
 from ansible_collections.cruntime.node.plugins.plugin_utils.spec import SpecError
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import checked
 
@@ -109,3 +111,8 @@ def test_extra_config_that_can_be_written(extra):
 def test_extra_config_that_can_not(extra, words):
     with pytest.raises(SpecError, match=words):
         checked(extra_config=extra)
+
+
+def test_every_option_is_in_the_table():
+    table = (pathlib.Path(__file__).parents[4] / "docs" / "spec.md").read_text(encoding="utf-8")
+    assert [option for option in ENABLE if f"`{option}" not in table] == []
