@@ -44,6 +44,7 @@ def switch(inventory):
 
     def run(*flags):
         command = ["ansible-playbook", SWITCH, "--inventory", inventory, *flags]
+        command += ["--extra-vars", "cruntime_canary=true cruntime_batch=2"]
         env = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
         return done.returncode, json.loads(done.stdout)["stats"], done.stdout
@@ -73,14 +74,14 @@ def test_fleet_check_mode_shows_the_plan_and_does_nothing(fleet, switch):
 
 
 def test_fleet_stops_at_the_node_that_fails(fleet, switch):
-    first, broken, *behind = fleet
+    canary, broken, beside, *behind = fleet
     fleet[broken].check_output("mkdir -p /etc/containerd/conf.d")
     fleet[broken].check_output(f"echo 'no toml' >{BROKEN}")
     status, stats, words = switch()
     assert status != 0
     assert stats[broken]["failures"] == 1
     assert "brought back" in words
-    assert runs(fleet[first]) == ON_CONTAINERD
+    assert runs(fleet[canary]) == runs(fleet[beside]) == ON_CONTAINERD
     assert runs(fleet[broken]) == ON_DOCKER
     assert fleet[broken].service("docker").is_running
     assert fleet[broken].service("kubelet").is_running
