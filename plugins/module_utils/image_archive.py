@@ -82,14 +82,12 @@ class Archive:
     docker: bool
     images: tuple[Archived, ...]
 
-    @contextlib.contextmanager
-    def docker_stream(self, runner: Runner) -> Iterator[BinaryIO]:
-        """Open it as a plain tar that is a docker-archive, which all of Docker and podman read.
+    def as_docker(self, stream: BinaryIO) -> BinaryIO:
+        """Make its plain tar a docker-archive, which every version of Docker and podman reads.
 
         An OCI layout has all that takes but the one document, which goes first.
         """
-        with plain(runner, self.path, self.compression) as stream:
-            yield stream if self.docker else _Chain(self._docker_manifest(), stream)
+        return stream if self.docker else _Chain(self._docker_manifest(), stream)
 
     def _docker_manifest(self) -> bytes:
         content = json.dumps(

@@ -395,6 +395,7 @@ def test_dockers_store_in_containerd(node, folder, image, listed, dockers_spec):
         done(image(archive="/root/saved.tar"), "loaded")
         assert listed()[BOTH]["id"] == before[BOTH]["id"]
         image(name=NAMES, state="absent", force=True)
+        image(prune={"untagged": True})
     finally:
         dockers_spec()
         node.check_output("rm -f /root/saved.tar")

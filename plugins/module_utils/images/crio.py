@@ -12,6 +12,7 @@ import os
 import tempfile
 from typing import Callable, Iterator
 
+from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
@@ -64,8 +65,8 @@ class CrioStore(CriStore):
             self._podman("pull", "--quiet", *flags, "--platform", platform, name)
 
     def load(self, archive: Archive, name: str = "") -> None:
-        with archive.docker_stream(self._runner) as stream:
-            words = self._podman("load", "--quiet", stdin=stream)
+        with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
+            words = self._podman("load", "--quiet", stdin=archive.as_docker(stream))
         if name:
             # It says: Loaded image: sha256:HEX
             self._podman("tag", words.strip().rpartition(" ")[2], name)

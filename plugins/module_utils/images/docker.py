@@ -13,6 +13,7 @@ import os
 import re
 from typing import Callable, Iterator
 
+from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -72,8 +73,10 @@ class DockerStore(ImageStore):
             self._docker("pull", "--quiet", *flags, name, timeout=self._timeout, env=env)
 
     def load(self, archive: Archive, name: str = "") -> None:
-        with archive.docker_stream(self._runner) as stream:
-            words = self._docker("load", "--quiet", stdin=stream, timeout=self._timeout)
+        with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
+            words = self._docker(
+                "load", "--quiet", stdin=archive.as_docker(stream), timeout=self._timeout
+            )
         if name:
             self._docker("tag", parse_loaded(words), name)
 

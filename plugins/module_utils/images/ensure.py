@@ -26,7 +26,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.images import (
     plan,
     preload,
     pulls,
-    registry,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Build, ImageStore
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Seen, Step
@@ -321,6 +320,11 @@ class Work:
             os.replace(written, path)
 
     def _push(self, names: list[str]) -> None:
+        # Not at the top: TLS and HTTP take long to import, and a look at images needs neither.
+        from ansible_collections.cruntime.node.plugins.module_utils.images import (  # noqa: PLC0415
+            registry,
+        )
+
         credentials, insecure = self._request.credentials, self._options["insecure"]
         steps = []
         for name in names:

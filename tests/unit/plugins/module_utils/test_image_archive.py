@@ -131,17 +131,15 @@ def test_the_image_for_this_node_is_found_among_several_platforms(read):
 
 def test_an_oci_layout_becomes_a_docker_archive(read, tmp_path):
     archive = read(oci({"io.containerd.image.name": NAME}))
-    with archive.docker_stream(Runner()) as stream:
-        (tmp_path / "archive.tar").write_bytes(stream.read(512 + 512) + read_all(stream))
+    with image_archive.plain(Runner(), archive.path, archive.compression) as plain:
+        stream = archive.as_docker(plain)
+        made = b"".join(iter(lambda: stream.read(4096), b""))
+    (tmp_path / "archive.tar").write_bytes(made)
     with tarfile.open(tmp_path / "archive.tar") as made:
         manifest = json.loads(made.extractfile("manifest.json").read())
         assert made.extractfile(manifest[0]["Config"]).read() == CONFIG
         assert [made.extractfile(path).read() for path in manifest[0]["Layers"]] == [LAYER]
     assert manifest[0]["RepoTags"] == [NAME]
-
-
-def read_all(stream):
-    return b"".join(iter(lambda: stream.read(4096), b""))
 
 
 def without(members, part):
