@@ -384,6 +384,7 @@ def test_dockers_store_in_containerd(node, folder, image, listed, dockers_spec):
     if not node.check_output("docker --version").startswith("Docker version 28"):
         return  # The option is older, but not made for daily use.
     dockers_spec(features={"containerd-snapshotter": True})
+    node.check_output("rm -f /root/saved.tar")
     try:
         for name in ("both", "docker", "oci"):
             done(image(archive=f"{folder}/{name}.tar"), "loaded")
