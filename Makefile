@@ -5,9 +5,9 @@ VENV := .venv
 COLLECTION := .cache/collections/ansible_collections/cruntime/node
 SETUP := $(VENV)/.made $(COLLECTION)
 
-.PHONY: test test-unit lint sanity nodes molecule demo clean
+.PHONY: test test-unit test-roles lint sanity nodes molecule demo clean
 
-# Every test; ends with the line: N passed, N failed, N skipped
+# Every test but those of the roles; ends with the line: N passed, N failed, N skipped
 test: $(SETUP)
 	@$(VENV)/bin/python tests/run.py
 
@@ -16,6 +16,10 @@ test-unit: $(SETUP)
 
 lint sanity nodes molecule: $(SETUP)
 	@$(VENV)/bin/python tests/run.py $@
+
+# The roles, on nodes provisioned from bare and on a fleet that is switched.
+test-roles: $(SETUP)
+	@$(VENV)/bin/python tests/run.py molecule-bare molecule-fleet
 
 # Provisions a node, switches its runtime, shows that a second run changes nothing.
 demo: $(SETUP)

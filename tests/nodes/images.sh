@@ -48,6 +48,9 @@ trap 'rm -rf "$context"' EXIT
 cp -r "$here/"{Dockerfile,image_archive.py,init.sh} "$cache/bin" "$context"
 
 (($#)) || set -- bookworm trixie trixie-forky
+# It is made of the one with Debian 13, as are the other further nodes below.
+wants_bare=
+[[ $* != bare ]] || { wants_bare=yes && set -- trixie; }
 for name; do
     base_image "${suite[$name]}" "$mirror"
     log=$cache/image-$name.log
@@ -59,8 +62,7 @@ for name; do
         "$context" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 done
 
-# Further nodes, made of the one with Debian 13: a registry, one without any runtime, and CRI-O,
-# which no Debian suite has.
+# Further nodes: a registry, one without any runtime, and CRI-O, which no Debian suite has.
 further() {
     local log=$cache/image-$1.log
     docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
@@ -68,7 +70,7 @@ further() {
 if [[ $* == *trixie* ]]; then
     cp -r "$here"/{registry,bare,crio} "$context/"
     further registry registry
-    further bare bare
+    [[ -z $wants_bare ]] || further bare bare
     if [[ -x ${CRUNTIME_TEST_BIN:-/nonexistent}/crio ]]; then
         mkdir "$context/crio/bin"
         install "$CRUNTIME_TEST_BIN"/{crio,pinns} "$context/crio/bin/"
