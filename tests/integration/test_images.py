@@ -18,6 +18,11 @@ NAMES = [
     f"{OURS}/{name}:1" for name in ("both", "docker", "oci", "other", "unnamed", "name", "built")
 ]
 BOTH, DOCKER, OCI, OTHER, UNNAMED, NAME, BUILT = NAMES
+# Takes these away, and what lost its name to another image.
+CLEAN = [
+    [IMAGE, {"name": NAMES, "state": "absent", "all_tags": True, "force": True}],
+    [IMAGE, {"prune": {"untagged": True}}],
+]
 BUSYBOX = f"{OURS}/busybox:1"
 CA = "/etc/ssl/registry-test.pem"
 MIRRORED = "library/mirrored:1"
@@ -74,14 +79,9 @@ def folder(node, call):
     """A folder of archives on the node, none of whose images is there."""
     script = (ON_NODE / "archives.py").read_text()
     node.check_output(f"test -d {FOLDER} || /usr/bin/python3 -c %s {FOLDER}", script)
-    clean = [
-        [IMAGE, {"name": NAMES, "state": "absent", "all_tags": True, "force": True}],
-        # What lost its name to another image.
-        [IMAGE, {"prune": {"untagged": True}}],
-    ]
-    call(*clean)
+    call(*CLEAN)
     yield FOLDER
-    call(*clean)
+    call(*CLEAN)
 
 
 @pytest.fixture
@@ -380,11 +380,13 @@ def dockers_spec(node, spec, run_module):
 
 
 @pytest.mark.runtime("docker")
-def test_dockers_store_in_containerd(node, folder, image, listed, dockers_spec):
+def test_dockers_store_in_containerd(node, folder, image, call, listed, dockers_spec):
     if not node.check_output("docker --version").startswith("Docker version 28"):
         return  # The option is older, but not made for daily use.
     dockers_spec(features={"containerd-snapshotter": True})
     node.check_output("rm -f /root/saved.tar")
+    # It is a store of its own.
+    call(*CLEAN)
     try:
         for name in ("both", "docker", "oci"):
             done(image(archive=f"{folder}/{name}.tar"), "loaded")
@@ -395,8 +397,7 @@ def test_dockers_store_in_containerd(node, folder, image, listed, dockers_spec):
         done(image(name=[BOTH, NAME], state="absent", all_tags=True), "removed")
         done(image(archive="/root/saved.tar"), "loaded")
         assert listed()[BOTH]["id"] == before[BOTH]["id"]
-        image(name=NAMES, state="absent", force=True)
-        image(prune={"untagged": True})
+        call(*CLEAN)
     finally:
         dockers_spec()
         node.check_output("rm -f /root/saved.tar")
