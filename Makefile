@@ -5,7 +5,7 @@ VENV := .venv
 COLLECTION := .cache/collections/ansible_collections/cruntime/node
 SETUP := $(VENV)/.made $(COLLECTION)
 
-.PHONY: test test-unit test-roles lint sanity nodes molecule demo clean
+.PHONY: test test-unit test-roles bench lint sanity nodes molecule demo clean
 
 # Every test but those of the roles; ends with the line: N passed, N failed, N skipped
 test: $(SETUP)
@@ -20,6 +20,11 @@ lint sanity nodes molecule: $(SETUP)
 # The roles, on nodes provisioned from bare and on a fleet that is switched.
 test-roles: $(SETUP)
 	@$(VENV)/bin/python tests/run.py molecule-bare molecule-fleet
+
+# Measures, beside what it is to be compared with; takes some ten minutes on a quiet machine.
+bench: $(SETUP)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH=.cache/collections \
+		$(VENV)/bin/python tests/bench/bench.py
 
 # Provisions a node, switches its runtime, shows that a second run changes nothing.
 demo: $(SETUP)

@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 ENABLE = "cruntime.node.cruntime_enable"
+CONTAINERS = "cruntime.node.cruntime_containers"
 NODES = pathlib.Path(__file__).parents[1] / "nodes"
 ARCHIVES = "/usr/local/share/cruntime-test"
 PAUSE, BUSYBOX = (f"localhost/cruntime-test/{name}:1" for name in ("pause", "busybox"))
@@ -136,7 +137,7 @@ def test_cri_dockerd_runs_as_specified(node, enable, pids, crictl):
 
 
 @pytest.mark.usefixtures("cri_dockerd")
-def test_a_pod_of_dockers_runs(node, enable, crictl):
+def test_a_pod_of_dockers_runs(node, enable, crictl, run_module):
     lenient = {"name": "lenient", "path": LENIENT}
     enable(**KUBERNETES, oci_runtimes=[lenient], oci_runtime="lenient")
     for name in ("pause", "busybox"):
@@ -153,8 +154,15 @@ def test_a_pod_of_dockers_runs(node, enable, crictl):
         # cri-dockerd goes round, its pods stay.
         enable(**KUBERNETES, oci_runtimes=[lenient], oci_runtime="lenient", network_plugin="cni")
         assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")
+        for state in ("paused", "running"):
+            (record,) = run_module(node, CONTAINERS, pod="pod", state=state)["containers"]
+            assert (record["id"], record["state"]) == (container, state)
+            assert (record["namespace"], record["name"]) == ("default", "container")
+        gone = run_module(node, CONTAINERS, pod="pod", state="absent", sandboxes=True)
+        assert len(gone["changes"]) == 2
+        assert not crictl("pods --quiet")
     finally:
-        crictl(f"rmp --force {pod}")
+        node.run("crictl rmp --force %s", pod)
 
 
 @pytest.mark.usefixtures("cri_dockerd")

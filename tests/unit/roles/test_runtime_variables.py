@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the role runtime would install on systems that the tests have no node of.
 
-facts.json has what Ansible's setup says of each, as far as the role reads it.
+facts.json has what Ansible's setup says of each, as far as the role reads it; written down by hand.
 """
 
 from __future__ import annotations
