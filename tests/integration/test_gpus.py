@@ -54,7 +54,7 @@ def test_cdi_and_rootless(node, runtime, enable, said, snapshot):
         assert "_CRIO_ROOTLESS=1" in node.file(f"/proc/{pid}/environ").content_string
 
 
-def test_gpus_of_nvidia(node, runtime, enable, said, run_container):
+def test_gpus_of_nvidia(node, runtime, enable, said, request):
     result = enable(gpus="nvidia")
     assert f"the OCI runtime nvidia needs {NVIDIA}, which is not there" in result["msg"]
     # Nothing was touched.
@@ -70,6 +70,6 @@ def test_gpus_of_nvidia(node, runtime, enable, said, run_container):
         assert not result.get("failed"), result["msg"]
         assert re.search(r"""efault_?[rR]untime(_name)?"? ?[=:] ?["']nvidia["']""", said())
         if runtime.name == "docker":
-            assert run_container(runtime, "echo hello") == "hello"
+            assert request.getfixturevalue("run_container")("echo hello") == "hello"
     finally:
         node.check_output("rm %s", NVIDIA)
