@@ -7,6 +7,7 @@ results.json beside this file and prints a table.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -242,7 +243,7 @@ def main() -> None:
         measured.play({"cruntime.node.cruntime_enable": {**SPEC, "registries": entries}})
         archives = [f"/usr/local/share/cruntime-test/{name}.tar" for name in ("busybox", "pause")]
         measured.play(image(archive=archives))
-        for figure in (*images(measured, address), *pods(measured)):
+        for figure in itertools.chain(images(measured, address), pods(measured)):
             figures.append(figure)
             print(figure.row, flush=True)
     results = [dict(vars(figure)) for figure in figures]
