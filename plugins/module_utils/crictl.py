@@ -26,7 +26,12 @@ def info(runner: Runner, endpoint: str) -> str | None:
 
 
 def run(
-    runner: Runner, endpoint: str, *argv: str, timeout: float = 30, merged: bool = False
+    runner: Runner,
+    endpoint: str,
+    *argv: str,
+    timeout: float = 30,
+    env: dict[str, str] | None = None,
+    merged: bool = False,
 ) -> Result:
     """Run crictl on a runtime and return its result, whatever its exit status.
 
@@ -40,5 +45,8 @@ def run(
     # Each endpoint would be read from crictl.yaml, which may be about another runtime.
     endpoints = ("--runtime-endpoint", endpoint, "--image-endpoint", endpoint)
     return runner.run(
-        "crictl", *endpoints, "--timeout", _TIMEOUT, *argv, timeout=timeout, merged=merged
+        *("crictl", *endpoints, "--timeout", _TIMEOUT, *argv),
+        timeout=timeout,
+        env=env,
+        merged=merged,
     )

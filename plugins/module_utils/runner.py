@@ -49,6 +49,12 @@ class Runner:
         """Return the absolute path of a tool, or None where the node has none."""
         return shutil.which(name, path=SEARCH_PATH)
 
+    def _find(self, name: str) -> str:
+        path = self.which(name)
+        if path is None:
+            raise CommandError(f"{name} is not on this node")
+        return path
+
     def run(
         self,
         *argv: str,
@@ -67,9 +73,7 @@ class Runner:
         :param merged: whether what it writes to stderr becomes output too, in the order written.
         :raises CommandError: the tool is missing or took too long.
         """
-        path = self.which(argv[0])
-        if path is None:
-            raise CommandError(f"{argv[0]} is not on this node")
+        path = self._find(argv[0])
         with _input(stdin, answer) as descriptor, subprocess.Popen(
             [path, *argv[1:]],
             stdin=descriptor,
@@ -96,9 +100,7 @@ class Runner:
 
         :raises CommandError: it is missing, or it failed before its reader was done.
         """
-        path = self.which(argv[0])
-        if path is None:
-            raise CommandError(f"{argv[0]} is not on this node")
+        path = self._find(argv[0])
         with tempfile.TemporaryFile() as log, subprocess.Popen(
             [path, *argv[1:]],
             stdin=subprocess.DEVNULL,
@@ -145,9 +147,7 @@ class Runner:
 
         :raises CommandError: it is missing.
         """
-        path = self.which(argv[0])
-        if path is None:
-            raise CommandError(f"{argv[0]} is not on this node")
+        path = self._find(argv[0])
         with subprocess.Popen(
             [path, *argv[1:]],
             stdin=subprocess.DEVNULL,

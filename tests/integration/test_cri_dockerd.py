@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 
 import pytest
+from test_pods import POD
 
 ENABLE = "cruntime.node.cruntime_enable"
 CONTAINERS = "cruntime.node.cruntime_containers"
@@ -20,15 +21,6 @@ PAUSE, BUSYBOX = (f"localhost/cruntime-test/{name}:1" for name in ("pause", "bus
 KUBERNETES = {"kubernetes_version": "1.34.2", "sandbox_image": PAUSE}
 SOCKET, SERVICE = "cri-docker.socket", "cri-docker.service"
 LENIENT = "/usr/local/libexec/cruntime-test/crun-lenient"
-POD = {
-    "metadata": {"name": "pod", "namespace": "default", "uid": "1", "attempt": 1},
-    "log_directory": "/tmp",
-    # The host's network, for the node has no CNI network.
-    "linux": {
-        "cgroup_parent": "kubepods.slice",
-        "security_context": {"namespace_options": {"network": 2}},
-    },
-}
 CONTAINER = {
     "metadata": {"name": "container"},
     "image": {"image": BUSYBOX},

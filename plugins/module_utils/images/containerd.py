@@ -31,9 +31,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     wait_until,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import NAMESPACE
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 
-NAMESPACE = "k8s.io"
 _HOSTS_DIR = "/etc/containerd/certs.d"
 _PIN = "io.cri-containerd.pinned"
 # Images without a name get this one while they are imported.

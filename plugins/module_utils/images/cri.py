@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 
+from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
@@ -22,9 +23,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     gone,
     parse_time,
 )
-
-# crictl's own default of two seconds is too short for a loaded node.
-_CONNECT_TIMEOUT = "10s"
 
 
 class CriStore(ImageStore):
@@ -59,13 +57,7 @@ class CriStore(ImageStore):
 
     def _crictl(self, *words: str, timeout: float = 60, env: dict | None = None) -> str:
         endpoint = self._runtime.cri_endpoint
-        result = self._runner.run(
-            "crictl",
-            *("--runtime-endpoint", endpoint, "--image-endpoint", endpoint),
-            *("--timeout", _CONNECT_TIMEOUT, *words),
-            timeout=timeout,
-            env=env,
-        )
+        result = crictl.run(self._runner, endpoint, *words, timeout=timeout, env=env)
         if result.rc != 0:
             raise CommandError(f"'crictl {' '.join(words)}' failed: {parse_failure(result.words)}")
         return result.out

@@ -20,7 +20,8 @@ CONFIG_PATH = "/etc/containerd/config.toml"
 # Where runc's shim keeps its state, in every version, if its options name no other place; it adds
 # the containerd namespace, which is this one for all that comes through the CRI.
 _RUNC_ROOT = "/run/containerd/runc"
-_NAMESPACE = "k8s.io"
+#: Where its CRI keeps images and containers.
+NAMESPACE = "k8s.io"
 
 
 class Containerd(Runtime):
@@ -132,7 +133,7 @@ def _oci_runtime(handler: dict) -> OciRuntime | None:
         return None
     options = handler.get("options") or {}
     root = options.get("Root") or _RUNC_ROOT
-    return OciRuntime(options.get("BinaryName") or "runc", f"{root}/{_NAMESPACE}")
+    return OciRuntime(options.get("BinaryName") or "runc", f"{root}/{NAMESPACE}")
 
 
 def parse_dumped_settings(dump: str) -> dict[str, str]:
