@@ -16,7 +16,6 @@ import jinja2
 try:
     import tomlkit
 except ImportError as error:  # said by the action plugin, which can fail a task
-    tomlkit = None
     TOMLKIT_IMPORT_ERROR: ImportError | None = error
 else:
     TOMLKIT_IMPORT_ERROR = None
@@ -47,7 +46,7 @@ JSON = Format(json.loads, _dump_json)
 TOML = Format(_parse_toml, _dump_toml)
 
 
-def text(source: str, variables: dict) -> str:
+def text(source: str, variables: dict[str, Any]) -> str:
     """Render a template."""
     return _environment().get_template(source).render(variables)
 

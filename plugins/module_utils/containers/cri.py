@@ -13,13 +13,14 @@ import concurrent.futures
 import functools
 import json
 import shlex
-from typing import Callable
+from typing import Any, Callable, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     PATIENCE,
     Container,
     Containers,
+    Item,
     OciRuntime,
     Sandbox,
     Snapshot,
@@ -127,19 +128,20 @@ class CriContainers(Containers):
     def _run(self, *argv: str, timeout: float = PATIENCE, merged: bool = False) -> Result:
         return crictl.run(self._runner, self._endpoint, *argv, timeout=timeout, merged=merged)
 
-    def _ask(self, *argv: str) -> dict:
+    def _ask(self, *argv: str) -> dict[str, Any]:
         result = self._run(*argv)
         if result.rc != 0:
             raise CommandError(
                 f"'crictl {' '.join(argv)}' failed: {reason(result, self._endpoint)}"
             )
-        return json.loads(result.out)
+        answer: dict[str, Any] = json.loads(result.out)
+        return answer
 
-    def _at_once(self, items: list, *argv: str) -> dict[str, str]:
+    def _at_once(self, items: Sequence[Item], *argv: str) -> dict[str, str]:
         ids = [item.id for item in items]
         return failures(self._run(*argv, *ids, timeout=PATIENCE + 10 * len(ids)), items)
 
-    def _one_by_one(self, items: list, each: int, *argv: str) -> dict[str, str]:
+    def _one_by_one(self, items: Sequence[Item], each: int, *argv: str) -> dict[str, str]:
         """Run a verb whose process ends at the first item that fails, until all had their turn."""
         failed: dict[str, str] = {}
         while items:
@@ -157,12 +159,12 @@ class CriContainers(Containers):
         images = self._ask("images", "--output", "json")["images"]
         return {digest(image["id"]): image["repoTags"][0] for image in images if image["repoTags"]}
 
-    def _told(self, oci: OciRuntime) -> list[dict]:
+    def _told(self, oci: OciRuntime) -> list[dict[str, Any]]:
         argv = _argv(oci, "list", "--format", "json")
         # An empty list is null.
         return json.loads(self._runner.output(*argv)) or []
 
-    def _each(self, verb: str, containers: list) -> dict[str, str]:
+    def _each(self, verb: str, containers: Sequence[Item]) -> dict[str, str]:
         """Run a verb that takes one container only: a process for each, a few at a time."""
         with concurrent.futures.ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
             reasons = pool.map(lambda container: self._one(verb, container), containers)
@@ -182,10 +184,10 @@ class CriContainers(Containers):
 
 
 def join(
-    ps: list[dict],
-    pods: list[dict],
+    ps: list[dict[str, Any]],
+    pods: list[dict[str, Any]],
     handlers: dict[str, OciRuntime | None],
-    kernel: dict[str, dict],
+    kernel: dict[str, dict[str, Any]],
 ) -> Snapshot:
     """Make records of what crictl and the OCI runtimes said.
 
@@ -218,7 +220,9 @@ def join(
     )
 
 
-def _container(each: dict, pod: dict, oci: OciRuntime | None, kernel: dict) -> Container:
+def _container(
+    each: dict[str, Any], pod: dict[str, Any], oci: OciRuntime | None, kernel: dict[str, Any]
+) -> Container:
     labels = each.get("labels") or {}
     image = each["image"]
     return Container(
@@ -238,7 +242,7 @@ def _container(each: dict, pod: dict, oci: OciRuntime | None, kernel: dict) -> C
     )
 
 
-def _state(cri: str, kernel: dict) -> str:
+def _state(cri: str, kernel: dict[str, Any]) -> str:
     state = _STATES.get(cri, "unknown")
     return "paused" if state == "running" and kernel.get("status") == "paused" else state
 

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import os
 import tempfile
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
@@ -214,7 +214,7 @@ class ContainerdStore(CriStore):
             answer=credentials.password,
         )
 
-    def _ctr(self, *words: str, timeout: float = 60, address: str = "", **given) -> str:
+    def _ctr(self, *words: str, timeout: float = 60, address: str = "", **given: Any) -> str:
         address = address or self._runtime.socket_path
         result = self._runner.run(
             "ctr",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
@@ -55,7 +56,7 @@ class CriStore(ImageStore):
             if not gone(error):
                 raise
 
-    def _crictl(self, *words: str, timeout: float = 60, env: dict | None = None) -> str:
+    def _crictl(self, *words: str, timeout: float = 60, env: dict[str, Any] | None = None) -> str:
         endpoint = self._runtime.cri_endpoint
         result = crictl.run(self._runner, endpoint, *words, timeout=timeout, env=env)
         if result.rc != 0:
@@ -98,7 +99,7 @@ def parse_details(text: str) -> dict[str, Details]:
     return details
 
 
-def _documents(text: str) -> list[dict]:
+def _documents(text: str) -> list[dict[str, Any]]:
     """Read one document, a list of them (crictl 1.31 and newer), or one after another (older)."""
     found, rest, decoder = [], text.strip(), json.JSONDecoder()
     while rest:

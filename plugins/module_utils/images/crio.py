@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import tempfile
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
@@ -130,7 +130,7 @@ class CrioStore(CriStore):
         with auth_file.written(self._scratch_dir, registry_of(name), credentials) as path:
             yield ("--authfile", path)
 
-    def _podman(self, *words: str, tool: str = "podman", **given) -> str:
+    def _podman(self, *words: str, tool: str = "podman", **given: Any) -> str:
         result = self._runner.run(tool, *words, timeout=self._timeout, **given)
         if result.rc != 0:
             raise CommandError(f"'{tool} {' '.join(words)}' failed: {parse_failure(result.words)}")

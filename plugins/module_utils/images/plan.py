@@ -34,6 +34,12 @@ class Step(NamedTuple):
     image: Image | None = None
     archive: Archive | None = None
 
+    @property
+    def known(self) -> Image:
+        """The image, of a step that can't be without."""
+        assert self.image is not None
+        return self.image
+
 
 class Seen:
     """What a store listed, by everything that an image can be called."""
@@ -64,8 +70,9 @@ class Seen:
 
 def key(name: str) -> str:
     """Return the one way in which a store lists a name: with a digest, its tag does not count."""
-    if image_id(name):
-        return image_id(name)
+    identity = image_id(name)
+    if identity:
+        return identity
     repository, _tag, digest = split(normalised(name))
     return f"{repository}@{digest}" if digest else normalised(name)
 

@@ -61,7 +61,8 @@ def pull_all(
     def attempt(name: str) -> Failure | None:
         for number in range(retries + 1):
             try:
-                return pull(name)
+                pull(name)
+                return None
             except CommandError as error:
                 if number == retries or not may_pass(str(error)):
                     return Failure(name, reason_of(error), number + 1)

@@ -99,7 +99,8 @@ def _get(url: str, credentials: Credentials | None, context: ssl.SSLContext) -> 
 def _read(opener: urllib.request.OpenerDirector, url: str, headers: dict[str, str]) -> bytes:
     request = urllib.request.Request(url, headers=headers)
     with opener.open(request, timeout=_TIMEOUT) as answer:
-        return answer.read(_MAX_MANIFEST)
+        content: bytes = answer.read(_MAX_MANIFEST)
+    return content
 
 
 def _basic(credentials: Credentials) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Containers,
@@ -90,7 +91,7 @@ class Runtime:
         """Something brings it up at boot."""
         return any(units[name].enabled for name in self.units)
 
-    def configured(self, options: dict) -> Runtime:
+    def configured(self, options: dict[str, Any]) -> Runtime:
         """Return this runtime as a spec wants it: it may answer elsewhere than it does now."""
         wanted = copy.copy(self)
         wanted.socket_path = options.get("socket") or type(self).socket_path
@@ -125,11 +126,11 @@ class Runtime:
         """
         raise NotImplementedError
 
-    def variant(self, version: str) -> dict:
+    def variant(self, version: str) -> dict[str, Any]:
         """Say which of the rendered files this version reads, as keys of their C(when)."""
         return {}
 
-    def unused_options(self, options: dict) -> dict[str, str]:
+    def unused_options(self, options: dict[str, Any]) -> dict[str, str]:
         """Return the options given that change nothing on this node, each with the reason."""
         return {}
 
