@@ -39,7 +39,11 @@ NODE_PYTHONS = {"3.8": "2.13", "3.9": "2.15", "3.10": "2.17", "3.13": "2.21"}
 UNIT_TESTS = ("pytest>=8,<9", "hypothesis>=6,<7", "-r", "requirements.txt")
 
 # nox may be called by its path alone.
-os.environ["PATH"] = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ |= {
+    "PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+    "ANSIBLE_HOME": str(CACHE / "ansible"),
+}
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_external_run = True
@@ -113,10 +117,13 @@ def changelog(session: nox.Session) -> None:
 def module_docs(session: nox.Session) -> None:
     """The documentation of modules, plugins and roles, and the links within it."""
     session.run(
-        *("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck"),
-        *("--validate-collection-refs", "all", "--disallow-unknown-collection-refs"),
-        *("--disallow-semantic-markup-errors", COLLECTION),
-        env={"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)},
+        *("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--check-extra-docs-refs"),
+        *(
+            "--validate-collection-refs",
+            "dependent",
+            "--disallow-unknown-collection-refs",
+            COLLECTION,
+        ),
     )
 
 
@@ -130,7 +137,6 @@ def docs(session: nox.Session) -> None:
     session.run(
         *("antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"),
         *("--dest-dir", pages / "collections", "cruntime.node"),
-        env={"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)},
     )
     session.run("sphinx-build", "-q", "-W", "--keep-going", "-n", "-E", pages, site)
 

@@ -162,11 +162,13 @@ def has_crio() -> bool:
     return bool(folder) and (pathlib.Path(folder) / "crio").exists()
 
 
-STAGES = dict.fromkeys(("lint", "docs", "unit", "oldest", "sanity", "matrix"), checkers) | {
-    "nodes": nodes,
-} | {
-    f"molecule-{path.parent.name}": molecule for path in sorted(MOLECULE.glob("*/molecule.yml"))
-}
+STAGES = (
+    dict.fromkeys(("lint", "docs", "unit", "oldest", "sanity", "matrix"), checkers)
+    | {
+        "nodes": nodes,
+    }
+    | {f"molecule-{path.parent.name}": molecule for path in sorted(MOLECULE.glob("*/molecule.yml"))}
+)
 # They take long, or need more Pythons: they run when they are named.
 BY_NAME = {"matrix", "molecule-bare", "molecule-fleet"}
 

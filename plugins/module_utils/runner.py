@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from typing import IO, Iterator, NamedTuple, Protocol
+from typing import IO, Iterator, NamedTuple, Protocol, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 
@@ -116,11 +116,11 @@ class Runner:
             start_new_session=True,
         ) as process:
             failed = False
-            assert process.stdout is not None
+            output = cast("IO[bytes]", process.stdout)
             try:
-                yield process.stdout
+                yield output
                 # What is left tells whether all of it could be read.
-                while process.stdout.read(_CHUNK):
+                while output.read(_CHUNK):
                     pass
                 failed = process.wait() != 0
             finally:

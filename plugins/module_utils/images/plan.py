@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Iterable, NamedTuple
+from typing import Iterable, NamedTuple, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
@@ -37,8 +37,7 @@ class Step(NamedTuple):
     @property
     def known(self) -> Image:
         """The image, of a step that can't be without."""
-        assert self.image is not None
-        return self.image
+        return cast("Image", self.image)
 
 
 class Seen:
