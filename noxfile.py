@@ -166,16 +166,22 @@ def unit_oldest(session: nox.Session) -> None:
 @nox.session(tags=["matrix"])
 @nox.parametrize(
     "python,core",
-    [(python, core) for core, pythons in CORES.items() for python in dict.fromkeys(pythons)],
+    [
+        nox.param(python, core, id=f"{core}-py{python}")
+        for core, pythons in CORES.items()
+        for python in pythons
+    ],
 )
-def unit_matrix(session: nox.Session, core: str) -> None:
+def unit_core(session: nox.Session, core: str) -> None:
     """The unit tests with every ansible-core, on the oldest and the newest Python it runs on."""
     session.install(f"ansible-core=={core}.*", *UNIT_TESTS)
     run_unit(session, *UNIT_OF_PLUGINS)
 
 
 @nox.session(tags=["matrix"])
-@nox.parametrize("python,core", list(NODE_PYTHONS.items()))
+@nox.parametrize(
+    "python,core", [nox.param(python, core, id=python) for python, core in NODE_PYTHONS.items()]
+)
 def unit_node(session: nox.Session, core: str) -> None:
     """The unit tests of what runs on nodes, on their Pythons."""
     session.install(f"ansible-core=={core}.*", *UNIT_TESTS)
@@ -183,8 +189,10 @@ def unit_node(session: nox.Session, core: str) -> None:
 
 
 @nox.session(tags=["matrix"])
-@nox.parametrize("python,core", [(pythons[1], core) for core, pythons in CORES.items()])
-def sanity_matrix(session: nox.Session, core: str) -> None:
+@nox.parametrize(
+    "python,core", [nox.param(pythons[1], core, id=core) for core, pythons in CORES.items()]
+)
+def sanity_core(session: nox.Session, core: str) -> None:
     """Ansible's sanity tests of every ansible-core, for every Python on the PATH."""
     session.install(f"ansible-core=={core}.*")
     run_sanity(session)
@@ -225,7 +233,7 @@ def run_unit(session: nox.Session, *paths: str) -> None:
 
 def run_sanity(session: nox.Session, *options: str) -> None:
     """Run Ansible's sanity tests in a copy: they insist on the path, and on a git repository."""
-    root = CACHE / session.name.replace("/", "-")
+    root = CACHE / re.sub(r"\W+", "-", session.name).strip("-")
     copy = root / "ansible_collections" / "cruntime" / "node"
     shutil.rmtree(root, ignore_errors=True)
     listed = ["git", "ls-files", "-z", "-co", "--exclude-standard"]

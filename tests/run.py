@@ -119,11 +119,11 @@ def checkers(stage: Stage) -> Tally:
         return no_report(stage)
     total = Tally()
     for session in json.loads(outcome.read_text())["sessions"]:
-        tally = stage.read(*sorted((JUNIT / session["name"]).glob("*.xml")))
+        tally = stage.read(*sorted((JUNIT / session["signature"]).glob("*.xml")))
         if session["result"] == "skipped":
             tally += Tally(skipped=1)
         elif session["result"] != "success" and not tally.failed:
-            print(f"   FAILED {session['name']}")
+            print(f"   FAILED {session['signature']}")
             tally += no_report(stage)
         elif not tally.passed and not tally.failed:
             tally += one(True)
