@@ -33,6 +33,7 @@ CORES = {
     "2.20": ("3.12", "3.13"),
     "2.21": ("3.12", "3.13"),
 }
+BLOB = "https://github.com/cruntime/cruntime.node/blob/main"
 OLDEST_CORE = min(CORES)
 # The Pythons of nodes, with an ansible-core for each whose module_utils it can read.
 NODE_PYTHONS = {"3.8": "2.13", "3.9": "2.15", "3.10": "2.17", "3.13": "2.21"}
@@ -133,12 +134,17 @@ def docs(session: nox.Session) -> None:
     pages, site = CACHE / "docs", CACHE / "site"
     shutil.rmtree(pages, ignore_errors=True)
     shutil.copytree(ROOT / "docs", pages)
+    for name in ("README", "CONTRIBUTING"):
+        # In the site, docs/ is the root.
+        text = (ROOT / f"{name}.md").read_text().replace("](docs/", "](")
+        text = re.sub(r"\]\((roles/\S+|examples/\S*|LICENSE)\)", rf"]({BLOB}/\1)", text)
+        (pages / f"{name.lower()}.md").write_text(text)
     (pages / "collections").mkdir()
     session.run(
         *("antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"),
         *("--dest-dir", pages / "collections", "cruntime.node"),
     )
-    session.run("sphinx-build", "-q", "-W", "--keep-going", "-n", "-E", pages, site)
+    session.run("sphinx-build", "--quiet", "--fail-on-warning", "--keep-going", pages, site)
 
 
 @in_venv("unit")
@@ -201,11 +207,13 @@ def sanity_core(session: nox.Session, core: str) -> None:
 @nox.session(tags=["matrix"])
 def importer(session: nox.Session) -> None:
     """What Galaxy looks at when a collection is uploaded."""
-    session.install("galaxy-importer")
-    folder = pathlib.Path(session.create_tmp())
-    session.run("ansible-galaxy", "collection", "build", "--force", "--output-path", folder, ROOT)
-    (archive,) = folder.glob("*.tar.gz")
-    said = session.run("python", "-m", "galaxy_importer.main", archive, silent=True)
+    session.install("galaxy-importer", "antsibull-changelog")
+    with session.chdir(copied(session)):
+        # As it is uploaded, with its changelog.
+        session.run("antsibull-changelog", "release")
+        session.run("ansible-galaxy", "collection", "build", "--force", silent=True)
+        (archive,) = pathlib.Path().glob("*.tar.gz")
+        said = session.run("python", "-m", "galaxy_importer.main", str(archive), silent=True)
     session.log(said)
     if re.search(r"^(WARNING|ERROR)", said, re.MULTILINE):
         session.error("galaxy-importer is not content")
@@ -231,8 +239,8 @@ def run_unit(session: nox.Session, *paths: str) -> None:
     )
 
 
-def run_sanity(session: nox.Session, *options: str) -> None:
-    """Run Ansible's sanity tests in a copy: they insist on the path, and on a git repository."""
+def copied(session: nox.Session) -> pathlib.Path:
+    """A copy of the collection in a git repository of its own, where Ansible wants it to be."""
     root = CACHE / re.sub(r"\W+", "-", session.name).strip("-")
     copy = root / "ansible_collections" / "cruntime" / "node"
     shutil.rmtree(root, ignore_errors=True)
@@ -244,17 +252,23 @@ def run_sanity(session: nox.Session, *options: str) -> None:
     with session.chdir(copy):
         session.run("git", "init", "--quiet", external=True)
         session.run("git", "add", "--all", external=True)
-        command = ("ansible-test", "sanity", "--color", "no", "--requirements", *options)
+    return copy
+
+
+def run_sanity(session: nox.Session, *options: str) -> None:
+    """Run Ansible's sanity tests."""
+    folder = junit(session)
+    command = ("ansible-test", "sanity", "--color", "no", "--requirements", *options)
+    with session.chdir(copied(session)):
         said = session.run(*command, "--prime-venvs", silent=True, success_codes=range(256))
         # Where its site is out of reach, ansible-test names the file that it could not download.
         pip = re.search(r"manually downloaded and saved to: (\S+get_pip\S+)", said)
         if pip:
             shutil.copy(ROOT / "tests" / "get_pip.py", pip[1])
-        folder = junit(session)
         try:
             session.run(*command, "--junit")
         finally:
-            for report in copy.glob("tests/output/junit/*.xml"):
+            for report in pathlib.Path().glob("tests/output/junit/*.xml"):
                 shutil.copy(report, folder)
             if not shutil.which("shellcheck"):
                 (folder / "shellcheck.xml").write_text(NO_SHELLCHECK)

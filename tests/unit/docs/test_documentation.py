@@ -147,9 +147,7 @@ def words_of(tree):
             yield "".join(parts)
 
 
-MESSAGES = re.findall(
-    r"^`(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE
-)
+MESSAGES = re.findall(r"^`(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
