@@ -28,7 +28,7 @@ test-matrix: $(SETUP)
 
 # The unit tests and the scenarios of the runtimes, measured, on the nodes too.
 coverage: $(SETUP)
-	@$(VENV)/bin/python tests/coverage.py
+	@$(VENV)/bin/nox --session coverage
 
 # Measures, beside what it is to be compared with; takes some ten minutes on a quiet machine.
 bench: $(SETUP)

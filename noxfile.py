@@ -159,6 +159,27 @@ def sanity(session: nox.Session) -> None:
     run_sanity(session, "--python", session.run("python", "-c", VERSION, silent=True).strip())
 
 
+@in_venv()
+def coverage(session: nox.Session) -> None:
+    """The lines that unit and integration tests run, on the controller and on the nodes."""
+    folder = CACHE / "coverage"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    measured = {
+        "COVERAGE_FILE": str(folder / "data"),
+        "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
+        "CRUNTIME_COVERAGE": str(folder),
+        "PYTHONPATH": str(COLLECTIONS),
+    }
+    session.run("pytest", "tests/unit", "--quiet", env=measured)
+    stages = session.posargs or ("molecule-containerd", "molecule-crio", "molecule-docker")
+    session.run("python", "tests/run.py", "nodes", *stages, env=measured)
+    where = {"COVERAGE_FILE": measured["COVERAGE_FILE"]}
+    session.run("coverage", "combine", "--quiet", folder, env=where)
+    session.run("coverage", "html", "--quiet", "--directory", folder / "html", env=where)
+    session.run("coverage", "report", env=where)
+
+
 # Each in an environment of its own
 
 

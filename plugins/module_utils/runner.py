@@ -32,7 +32,8 @@ ENVIRONMENT = dict(os.environ, PATH=SEARCH_PATH, LC_ALL="C", LANGUAGE="C")
 class Stream(Protocol):
     """What can be read to its end."""
 
-    def read(self, size: int = -1, /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes:
+        """Read so many bytes, or all."""
 
 
 class Result(NamedTuple):
