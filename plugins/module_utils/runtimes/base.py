@@ -7,17 +7,23 @@
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
-    Containers,
-    OciRuntime,
-)
-from ansible_collections.cruntime.node.plugins.module_utils.containers.cri import CriContainers
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+
+
+class OciRuntime(NamedTuple):
+    """The tool that makes the kernel run a container, such as runc.
+
+    :param root: the folder where it keeps its state, empty for its own default.
+    """
+
+    binary: str
+    root: str
 
 
 class Runtime:
@@ -176,10 +182,6 @@ class Runtime:
         :raises CruntimeError: it gives none.
         """
         raise NotImplementedError
-
-    def containers(self) -> Containers:
-        """Return the way to its containers, which are those of pods where nothing else is said."""
-        return CriContainers(self._runner, self.cri_endpoint, self.oci_runtimes)
 
     def oci_runtimes(self) -> dict[str, OciRuntime | None]:
         """Ask the running runtime which OCI runtime is behind each handler of pods.

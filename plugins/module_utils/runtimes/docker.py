@@ -10,10 +10,6 @@ import re
 import time
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
-from ansible_collections.cruntime.node.plugins.module_utils.containers.base import Containers
-from ansible_collections.cruntime.node.plugins.module_utils.containers.docker import (
-    DockerContainers,
-)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, json_object
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
@@ -134,10 +130,6 @@ class Docker(Runtime):
         if self.adapted and crictl.info(self._runner, self.cri_endpoint) is None:
             # Nobody can ask it, but it told systemd when it was ready.
             self._runner.output("systemctl", "is-active", *self.adapters)
-
-    def containers(self) -> Containers:
-        # Those of cri-dockerd too, which need not be asked.
-        return DockerContainers(self._runner, ENDPOINT)
 
     def _ask(self, command: str, template: str) -> str:
         # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
