@@ -60,5 +60,5 @@ def toml_file(
 ) -> dict[str, Any]:
     """Render a TOML file beside the runtime's own."""
     content = formats.text(source, variables)
-    formats.TOML.parse(content)
+    formats.TOML.prove(content)
     return file(path, content, restart, **marks)

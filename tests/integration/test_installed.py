@@ -12,8 +12,9 @@ import uuid
 import venv
 
 import ansible
-import ansible_collections.community.docker as connection
 import pytest
+
+import ansible_collections.community.docker as connection
 
 ROOT = pathlib.Path(__file__).parents[2]
 NODE_SH = ROOT / "tests" / "nodes" / "node.sh"

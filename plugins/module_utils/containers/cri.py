@@ -21,7 +21,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Container,
     Containers,
     Item,
-    OciRuntime,
     Sandbox,
     Snapshot,
     digest,
@@ -32,6 +31,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
 
 _STATES = {
     "CONTAINER_RUNNING": "running",
