@@ -45,5 +45,5 @@ attributes:
       Can be given options for a whole play by C(group/cruntime.node.cruntime) in
       C(module_defaults).
     support: full
-    membership: cruntime.node.cruntime
+    membership: [cruntime.node.cruntime]
 """
