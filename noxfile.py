@@ -277,9 +277,10 @@ def copied(session: nox.Session) -> pathlib.Path:
 
 
 def run_sanity(session: nox.Session, *options: str) -> None:
-    """Run Ansible's sanity tests."""
+    """Run Ansible's sanity tests, or those named after `--` on nox's command line."""
     folder = junit(session)
     command = ("ansible-test", "sanity", "--color", "no", "--requirements", *options)
+    command += tuple(session.posargs)
     with session.chdir(copied(session)):
         said = session.run(*command, "--prime-venvs", silent=True, success_codes=range(256))
         # Where its site is out of reach, ansible-test names the file that it could not download.
