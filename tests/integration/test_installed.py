@@ -13,6 +13,8 @@ import venv
 
 import ansible
 import pytest
+import testinfra
+import yaml
 
 import ansible_collections.community.docker as connection
 
@@ -21,6 +23,23 @@ NODE_SH = ROOT / "tests" / "nodes" / "node.sh"
 # How a test node is reached, in place of SSH.
 CONNECTION = "ansible_connection=community.docker.docker ansible_user=root"
 INTERPRETER = "ansible_python_interpreter=/usr/bin/python3"
+
+# What the examples of the modules are about, as far as a node can have it.
+PREPARED = """
+mkdir -p /srv/images /srv/app
+zstd --quiet --force /usr/local/share/cruntime-test/busybox.tar -o /srv/images/app.tar.zst
+ctr --namespace k8s.io images import /usr/local/share/cruntime-test/busybox.tar >/dev/null
+for tag in 1.3 1.4 1.5; do
+    ctr --namespace k8s.io images tag --force localhost/cruntime-test/busybox:1 \\
+        registry.example.com/app:$tag >/dev/null
+done
+printf 'FROM scratch\\nCOPY Dockerfile /\\n' >/srv/app/Dockerfile
+"""
+# Examples that need what the node has not, and what they say of it.
+LACKING = {
+    "A kubelet uses Docker, by cri-dockerd": "must be there first",
+    "Build an image and push it": "takes nerdctl or buildctl",
+}
 
 pytestmark = pytest.mark.scenario("containerd")
 
@@ -68,10 +87,10 @@ def installed(tmp_path_factory):
             ANSIBLE_STDOUT_CALLBACK="ansible.posix.json",
         )
         played = json.loads(output)
-        tasks = [task["hosts"][node] for task in played["plays"][0]["tasks"]]
-        # The one of them that is about the runtime.
-        (enabled,) = (task for task in tasks if "cri_endpoint" in task)
-        return played["stats"][node], enabled
+        results = {
+            task["task"]["name"]: task["hosts"][node] for task in played["plays"][0]["tasks"]
+        }
+        return played["stats"][node], results
 
     return root, play
 
@@ -92,10 +111,33 @@ def test_the_playbook_of_the_readme_works(installed, bare, tmp_path):
     block = re.search(r"^```yaml\n(.*?)^```", (root / "README.md").read_text(), re.M | re.S)
     playbook = tmp_path / "site.yml"
     playbook.write_text(block[1])
-    stats, enabled = play(playbook, bare)
+    stats, results = play(playbook, bare)
     assert stats["changed"] == 1
+    enabled = results["Enable it as the spec says"]
     assert enabled["cri_endpoint"] == "unix:///run/containerd/containerd.sock"
     assert play(playbook, bare)[0]["changed"] == 0
+
+
+def test_the_examples_of_the_modules_run(installed, bare, tmp_path):
+    """In check mode, for most of them are about registries that are not there."""
+    root, play = installed
+    node = testinfra.get_host(f"docker://{bare}")
+    node.check_output(PREPARED)
+    examples = [
+        {**task, "ignore_errors": True}
+        for path in sorted((root / "plugins" / "modules").glob("*.py"))
+        for task in yaml.safe_load(re.search(r'EXAMPLES = r"""(.*?)"""', path.read_text(), re.S)[1])
+    ]
+    playbook = tmp_path / "examples.yml"
+    variables = {"registry_password": "secret"}
+    playbook.write_text(
+        json.dumps([{"hosts": "all", "vars": variables, "tasks": examples}], indent=1)
+    )
+    _stats, results = play(playbook, bare, "--check")
+    failed = {name: result["msg"] for name, result in results.items() if result.get("failed")}
+    assert len(results) > len(examples) - len(failed)
+    assert {name: failed[name] for name in failed if LACKING.get(name) not in failed[name]} == {}
+    assert failed.keys() == LACKING.keys()
 
 
 def test_the_example_works(installed, bare, tmp_path):
@@ -103,6 +145,6 @@ def test_the_example_works(installed, bare, tmp_path):
     spec = tmp_path / "spec.json"
     spec.write_text(json.dumps({"cruntime_spec": {"runtime": "docker"}}))
     playbook = root / "examples" / "site.yml"
-    stats, enabled = play(playbook, bare, "--extra-vars", f"@{spec}")
-    assert (stats["changed"], enabled["runtime"]) == (1, "docker")
+    stats, results = play(playbook, bare, "--extra-vars", f"@{spec}")
+    assert (stats["changed"], results["Enable the runtime"]["runtime"]) == (1, "docker")
     assert play(playbook, bare, "--extra-vars", f"@{spec}")[0]["changed"] == 0
