@@ -117,18 +117,23 @@ def checkers(stage: Stage) -> Tally:
     stage.run("nox", "--tags", stage.name, "--report", outcome)
     if not outcome.exists():
         return no_report(stage)
-    total = Tally()
-    for session in json.loads(outcome.read_text())["sessions"]:
-        tally = stage.read(*sorted((JUNIT / session["signature"]).glob("*.xml")))
-        if session["result"] == "skipped":
-            tally += Tally(skipped=1)
-        elif session["result"] != "success" and not tally.failed:
-            print(f"   FAILED {session['signature']}")
-            tally += no_report(stage)
-        elif not tally.passed and not tally.failed:
-            tally += one(True)
-        total += tally
-    return total
+    sessions = json.loads(outcome.read_text())["sessions"]
+    return sum((outcome_of(stage, session) for session in sessions), Tally())
+
+
+def outcome_of(stage: Stage, session: dict) -> Tally:
+    """The tally of one nox session, by its reports if it left any."""
+    name = session["signatures"][0]
+    if session["result"] == "skipped":
+        print(f"   SKIPPED {name}: {session.get('reason') or 'it has no Python here'}")
+        return Tally(skipped=1)
+    tally = stage.read(*sorted((JUNIT / name).glob("*.xml")))
+    if session["result"] == "success":
+        return tally if tally.passed else tally + one(True)
+    if tally.failed:
+        return tally
+    print(f"   FAILED {name}")
+    return tally + no_report(stage)
 
 
 def no_report(stage: Stage) -> Tally:
