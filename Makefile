@@ -21,8 +21,9 @@ lint sanity nodes molecule: $(SETUP)
 test-roles: $(SETUP)
 	@$(VENV)/bin/python tests/run.py molecule-bare molecule-fleet
 
-# Measures, beside what it is to be compared with; takes some ten minutes on a quiet machine.
+# Measures, beside what it is to be compared with; takes half an hour on a quiet machine.
 bench: $(SETUP)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH=.cache/collections \
 		$(VENV)/bin/python tests/bench/bench.py
 
