@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
-import time
+from typing import Iterable
 
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -23,21 +25,27 @@ DROP_IN_PATH = f"{DROP_IN_DIR}/50-cruntime.conf"
 REGISTRIES_PATH = "/etc/containers/registries.conf.d/50-cruntime.conf"
 _NO_ROOT = 'runtime_root = ""'
 _HANDLERS = "crio.runtime.runtimes."
-# More than enough for a reload, in seconds.
-_RELOAD_TIME = 3
-# What CRI-O takes over on SIGHUP, in every version since 1.28.
-_RELOADABLE = frozenset(
+# What CRI-O takes over on SIGHUP, in every version since 1.28, and shows from then on.
+_SHOWN = frozenset(
     (
-        "apparmor_profile",
-        "decryption_keys_path",
-        "log_filter",
-        "log_level",
-        "pause_command",
-        "pause_image",
-        "pause_image_auth_file",
-        "seccomp_profile",
+        ("crio.image", "pause_command"),
+        ("crio.image", "pause_image"),
+        ("crio.image", "pause_image_auth_file"),
+        ("crio.runtime", "apparmor_profile"),
+        ("crio.runtime", "decryption_keys_path"),
+        ("crio.runtime", "log_filter"),
+        ("crio.runtime", "log_level"),
+        ("crio.runtime", "seccomp_profile"),
     )
 )
+# What of that says how much it logs.
+_LOGGING = frozenset((("crio.runtime", "log_filter"), ("crio.runtime", "log_level")))
+# What it takes over too, but only tells of, when it has taken over everything.
+_TOLD = frozenset((("crio.image", "pinned_images"), ("crio.runtime", "default_runtime")))
+_TAKEN_OVER = "Configuration reload completed"
+# Since then it says so, and forgets pinned images that are named no more.
+_TELLS_SINCE = Version("1.31.0")
+_TELLING_LEVELS = ("info", "debug", "trace")
 
 
 class Crio(Runtime):
@@ -81,14 +89,13 @@ class Crio(Runtime):
         if unknown:
             raise self._refuse(f"{version} knows no key {' and no key '.join(sorted(unknown))}")
 
-    def reloads(self, change: Change) -> bool:
-        if change.path == REGISTRIES_PATH:
-            return True
-        if change.path != DROP_IN_PATH or not isinstance(change.before, bytes):
+    def reloads(self, changes: Iterable[Change]) -> bool:
+        keys = {key for change in changes for key in changed_keys(change)}
+        told = keys - _SHOWN
+        if not all(_is_told(*key) for key in told):
             return False
-        before, after = (parse_settings(text) for text in (change.before, change.after))
-        changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
-        return changed <= _RELOADABLE
+        # Where it would not tell, a restart is the surer way: containers outlive it.
+        return not told or (_LOGGING.isdisjoint(keys) and self._tells())
 
     def reloaded(self, since: float) -> bool:
         log = self._runner.output(
@@ -96,11 +103,15 @@ class Crio(Runtime):
             *("--no-pager", "--output=cat", f"--since=@{since:.6f}", "_SYSTEMD_UNIT=crio.service"),
             timeout=10,
         )
-        failure = re.search(r'Unable to reload configuration: ([^"]*)', log)
+        failure = re.search(r'msg="Unable to reload configuration: ((?:[^"\\]|\\.)*)"', log)
         if failure:
-            raise self._refuse(failure.group(1))
-        # With a log level above info it does not say that it is done.
-        return "Configuration reload completed" in log or time.time() - since > _RELOAD_TIME
+            raise self._refuse(failure.group(1).replace('\\"', '"'))
+        if _TAKEN_OVER in log:
+            return True
+        if self._tells():
+            return False
+        wanted = parse_shown(self._runner.output("crio", "config"), escaped=False)
+        return parse_shown(self._status("config"), escaped=True) == wanted
 
     def settings(self) -> dict[str, str]:
         return parse_settings_in_use(self._status("config"))
@@ -116,6 +127,15 @@ class Crio(Runtime):
 
     def probe(self) -> None:
         self._status("info")
+
+    def _tells(self) -> bool:
+        """Say whether the process that runs now logs when a reload is done."""
+        try:
+            shown = parse_shown(self._status("config"), escaped=True)
+        except CommandError:
+            return False
+        loud = shown["log_level"] in _TELLING_LEVELS and not shown["log_filter"]
+        return loud and Version(self.version()) >= _TELLS_SINCE
 
     def _status(self, what: str) -> str:
         return self._runner.output("crio", "status", "--socket", self.socket_path, what, timeout=10)
@@ -168,14 +188,40 @@ def parse_keys(config: str) -> set[str]:
     return set(re.findall(r"^[ \t#]*([\w-]+) *=", config, re.MULTILINE))
 
 
-def parse_settings(drop_in: Content) -> dict[str, str]:
-    """Return the lines of a drop-in by key; a table's head and what is no setting by themselves."""
+def changed_keys(change: Change) -> set[tuple[str, str]]:
+    """Return what differs: a table and a key of the drop-in, or the path of another file."""
+    if change.path != DROP_IN_PATH:
+        return {(change.path, "")}
+    before, after = (parse_settings(text) for text in (change.before, change.after))
+    return {key for key in {*before, *after} if before.get(key) != after.get(key)}
+
+
+def parse_settings(drop_in: Content) -> dict[tuple[str, str], str]:
+    """Return the lines of a drop-in by table and key; a line that is no setting by itself."""
     text = drop_in.decode("utf-8", errors="replace") if isinstance(drop_in, bytes) else ""
-    lines = [line.strip() for line in text.splitlines()]
+    settings, table = {}, ""
+    for line in (line.strip() for line in text.splitlines()):
+        if line.startswith("["):
+            table = line.strip("[]")
+        elif line and not line.startswith("#"):
+            settings[table, line.partition("=")[0].strip()] = line
+    return settings
+
+
+def _is_told(table: str, key: str) -> bool:
+    return table == REGISTRIES_PATH or table.startswith(_HANDLERS) or (table, key) in _TOLD
+
+
+def parse_shown(config: str, escaped: bool) -> dict[str, str]:
+    """Return what a reload can change of C(crio config) or C(crio status config), by key.
+
+    :param escaped: as TOML has it; C(crio config) prints every text as it is.
+    """
+    keys = "|".join(key for _table, key in _SHOWN)
+    found = re.findall(rf'^[# \t]*({keys}) = (".*")$', config, re.MULTILINE)
+    # The first one is that of CRI-O itself; handlers may have their own.
     return {
-        line.partition("=")[0].strip(): line
-        for line in lines
-        if line and not line.startswith(("#", "["))
+        key: json.loads(text) if escaped else text[1:-1] for key, text in reversed(found)
     }
 
 
