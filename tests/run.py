@@ -172,10 +172,8 @@ def molecule(stage: Stage) -> Tally:
     """One scenario: its checks, and one more for its sequence with the idempotence step."""
     scenario = stage.name.removeprefix("molecule-")
     if scenario == "crio" and not has_crio():
-        print(
-            "   SKIPPED: no CRI-O; name a folder with crio and pinns by CRUNTIME_TEST_BIN, or a\n"
-            "   repository with the package cri-o by CRUNTIME_TEST_CRIO_REPOSITORY, as a line of apt's"
-        )
+        print("   SKIPPED: no CRI-O; name a folder with crio and pinns by CRUNTIME_TEST_BIN, or a")
+        print("   repository with the package cri-o, as a line of apt's, by CRUNTIME_TEST_CRIO_APT")
         return Tally(skipped=1)
     succeeded = stage.run(
         "molecule", "test", "--scenario-name", scenario,
@@ -189,7 +187,7 @@ def has_crio() -> bool:
     """Whether images.sh could make a node with CRI-O."""
     folder = os.environ.get("CRUNTIME_TEST_BIN", "")
     has_binaries = bool(folder) and (pathlib.Path(folder) / "crio").exists()
-    return has_binaries or bool(os.environ.get("CRUNTIME_TEST_CRIO_REPOSITORY"))
+    return has_binaries or bool(os.environ.get("CRUNTIME_TEST_CRIO_APT"))
 
 
 STAGES = {"lint": lint, "unit": unit, "sanity": sanity, "nodes": nodes} | {

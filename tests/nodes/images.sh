@@ -69,9 +69,9 @@ further() {
 }
 
 # CRI-O goes into the image's root: its binaries from the folder $CRUNTIME_TEST_BIN, with a unit, or
-# the line for apt in $CRUNTIME_TEST_CRIO_REPOSITORY, with the files of this host that it names.
+# the line for apt in $CRUNTIME_TEST_CRIO_APT, with the files of this host that it names.
 put_crio() {
-    local bin=${CRUNTIME_TEST_BIN:-/nonexistent} line=${CRUNTIME_TEST_CRIO_REPOSITORY:-}
+    local bin=${CRUNTIME_TEST_BIN:-/nonexistent} line=${CRUNTIME_TEST_CRIO_APT:-}
     local root=$context/crio/root path
     if [[ -x $bin/crio ]]; then
         mkdir -p "$root"/usr/{local/bin,lib/systemd/system}

@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Iterable
-from typing import NamedTuple
+from typing import Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -82,7 +83,7 @@ class Crio(Runtime):
         finally:
             shutil.rmtree(drop_ins)
         if result.rc != 0:
-            raise self._refuse(parse_refusal(result.err).replace(drop_ins, DROP_IN_DIR))
+            raise self._refuse(explained(parse_refusal(result.err).replace(drop_ins, DROP_IN_DIR)))
         with open(path, encoding="utf-8") as handle:
             # What CRI-O does not know, it ignores without a word.
             unknown = parse_keys(handle.read()) - parse_keys(result.out)
@@ -95,7 +96,7 @@ class Crio(Runtime):
         if not all(_is_told(*key) for key in told):
             return False
         # Where it would not tell, a restart is the surer way: containers outlive it.
-        return not told or (_LOGGING.isdisjoint(keys) and self._tells())
+        return not told or (_LOGGING.isdisjoint(keys) and self._tells(self._shown()))
 
     def reloaded(self, since: float) -> bool:
         log = self._runner.output(
@@ -106,12 +107,11 @@ class Crio(Runtime):
         failure = re.search(r'msg="Unable to reload configuration: ((?:[^"\\]|\\.)*)"', log)
         if failure:
             raise self._refuse(failure.group(1).replace('\\"', '"'))
-        if _TAKEN_OVER in log:
-            return True
-        if self._tells():
+        shown = self._shown()
+        if self._tells(shown) and _TAKEN_OVER not in log:
             return False
-        wanted = parse_shown(self._runner.output("crio", "config"), escaped=False)
-        return parse_shown(self._status("config"), escaped=True) == wanted
+        # It says so of one too that passed over a folder which was not there when it was started.
+        return shown == parse_shown(self._runner.output("crio", "config"), escaped=False)
 
     def settings(self) -> dict[str, str]:
         return parse_settings_in_use(self._status("config"))
@@ -128,13 +128,15 @@ class Crio(Runtime):
     def probe(self) -> None:
         self._status("info")
 
-    def _tells(self) -> bool:
-        """Say whether the process that runs now logs when a reload is done."""
-        try:
-            shown = parse_shown(self._status("config"), escaped=True)
-        except CommandError:
-            return False
-        loud = shown["log_level"] in _TELLING_LEVELS and not shown["log_filter"]
+    def _shown(self) -> dict[str, str]:
+        """Return what the process that runs now goes by; nothing where it does not answer."""
+        with contextlib.suppress(CommandError):
+            return parse_shown(self._status("config"), escaped=True)
+        return {}
+
+    def _tells(self, shown: dict[str, str]) -> bool:
+        """Say whether a process that goes by this logs when a reload is done."""
+        loud = shown.get("log_level") in _TELLING_LEVELS and not shown["log_filter"]
         return loud and Version(self.version()) >= _TELLS_SINCE
 
     def _status(self, what: str) -> str:
@@ -220,12 +222,21 @@ def parse_shown(config: str, escaped: bool) -> dict[str, str]:
     keys = "|".join(key for _table, key in _SHOWN)
     found = re.findall(rf'^[# \t]*({keys}) = (".*")$', config, re.MULTILINE)
     # The first one is that of CRI-O itself; handlers may have their own.
-    return {
-        key: json.loads(text) if escaped else text[1:-1] for key, text in reversed(found)
-    }
+    return {key: json.loads(text) if escaped else text[1:-1] for key, text in reversed(found)}
 
 
 def parse_refusal(log: str) -> str:
     """Pick what ended C(crio config) from all that it logs."""
     errors = re.findall(r'level=(?:fatal|error) msg="(.*)"', log)
     return errors[-1].replace('\\"', '"') if errors else log.strip()
+
+
+def explained(refusal: str) -> str:
+    """Add the way out to a refusal that names none."""
+    handler = re.search(r'default_runtime set to "(.+?)", but no runtime entry', refusal)
+    if handler:
+        refusal += (
+            f". CRI-O has no OCI runtime {handler.group(1)} of its own here: give its path by "
+            "oci_runtimes, or choose another oci_runtime"
+        )
+    return refusal

@@ -157,7 +157,7 @@ def crio(monkeypatch, transcript):
     def make(version="1.37.0", **settings):
         config = transcript("crio-1.37.0-status-config.toml")
         for key, value in settings.items():
-            config = re.sub(f'^( *{key}) = .*', rf'\1 = "{value}"', config, flags=re.MULTILINE)
+            config = re.sub(f"^( *{key}) = .*", rf'\1 = "{value}"', config, flags=re.MULTILINE)
 
         def output(_runner, *argv, **_options):
             if not version:
