@@ -260,12 +260,9 @@ SWITCHES = {"containerd": ["docker"], "crio": ["containerd", "docker"], "docker"
 
 @pytest.mark.once
 def test_to_each_other_runtime_and_back(node, spec, runtime, enable):
-    for name in SWITCHES[runtime.name]:
-        other = RUNTIMES[name]
-        for wanted, result in (
-            (other, enable(runtime=name, extra_config={})),
-            (runtime, enable()),
-        ):
+    for other in SWITCHES[runtime.name]:
+        for wanted, changes in ((RUNTIMES[other], {"runtime": other}), (runtime, {})):
+            result = enable(**changes)
             assert result["changed"] is True, result
             node.check_output(wanted.version)
             assert all(node.service(unit).is_enabled for unit in wanted.enabled)
