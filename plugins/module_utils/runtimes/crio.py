@@ -24,6 +24,7 @@ DROP_IN_DIR = "/etc/crio/crio.conf.d"
 DROP_IN_PATH = f"{DROP_IN_DIR}/50-cruntime.conf"
 # Kept in memory by CRI-O, unlike by podman.
 REGISTRIES_PATH = "/etc/containers/registries.conf.d/50-cruntime.conf"
+_OWN_CONMON = "/usr/libexec/crio/conmon"
 _NO_ROOT = 'runtime_root = ""'
 _HANDLERS = "crio.runtime.runtimes."
 # What CRI-O takes over on SIGHUP, in every version since 1.28, and shows from then on.
@@ -59,6 +60,10 @@ class Crio(Runtime):
 
     def version(self) -> str:
         return parse_version(self._runner.output("crio", "--version"))
+
+    def variant(self, version: str) -> dict:
+        # CRI-O's own packages bring one that is not on the PATH.
+        return {"own_conmon": os.access(_OWN_CONMON, os.X_OK)}
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
         path = staged.get(DROP_IN_PATH)
