@@ -237,8 +237,8 @@ def run_container(node, runtime, image):
 
 
 @pytest.fixture(scope="module")
-def registry():
-    """A node that is a registry: its address, and the certificate of its CA."""
+def registry_node():
+    """A function that runs a command on a node that is there to be a registry."""
     name = f"cruntime-registry-{uuid.uuid4().hex[:8]}"
 
     def run(*command):
@@ -246,10 +246,16 @@ def registry():
 
     try:
         run(NODE_SH, "up", name, "registry")
-        address = run("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
-        yield address.strip(), run("docker", "exec", name, "serve-registry")
+        yield lambda *command: run("docker", "exec", name, *command)
     finally:
         run(NODE_SH, "down", name)
+
+
+@pytest.fixture(scope="module")
+def registry(registry_node):
+    """A node that is a registry: its address, and the certificate of its CA."""
+    certificate = registry_node("serve-registry")
+    return registry_node("hostname", "--ip-address").strip(), certificate
 
 
 @pytest.fixture(scope="session")
