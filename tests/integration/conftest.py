@@ -107,6 +107,7 @@ UNIT_PROPERTIES = "Id,ActiveState,UnitFileState,MainPID,ExecMainStartTimestampMo
 def pytest_configure(config):
     config.addinivalue_line("markers", "runtime(name): only for nodes whose spec asks for it")
     config.addinivalue_line("markers", "scenario(name): only in this one of Molecule's scenarios")
+    config.addinivalue_line("markers", "long: only where $CRUNTIME_LONG asks for it")
     config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
 
 
@@ -123,6 +124,8 @@ def pytest_collection_modifyitems(config, items):
         scenario = item.get_closest_marker("scenario")
         if scenario:
             fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in scenario.args
+        if item.get_closest_marker("long"):
+            fits = fits and "CRUNTIME_LONG" in os.environ
         if item.get_closest_marker("once"):
             fits = fits and item.originalname not in seen
             seen.add(item.originalname)

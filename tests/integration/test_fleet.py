@@ -150,6 +150,7 @@ def kubelet_files(node):
     return node.check_output(f"cat {FLAGS} {CONFIG}; stat -c '%a %U' {FLAGS} {CONFIG}")
 
 
+@pytest.mark.long
 def test_fleet_with_an_unreachable_node_is_not_touched(fleet, switch, tmp_path):
     (tmp_path / "ghost.ini").write_text(f"ghost {GHOST}\n")
     status, stats, words = switch("--inventory", str(tmp_path / "ghost.ini"))
@@ -159,6 +160,7 @@ def test_fleet_with_an_unreachable_node_is_not_touched(fleet, switch, tmp_path):
     assert not any(stats[name]["changed"] for name in fleet)
 
 
+@pytest.mark.long
 def test_fleet_with_a_wrong_kubeconfig_is_not_touched(fleet, switch, tmp_path):
     status, stats, words = switch(switch_kubeconfig=str(tmp_path / "kubeconfig"))
     assert status != 0
@@ -167,6 +169,7 @@ def test_fleet_with_a_wrong_kubeconfig_is_not_touched(fleet, switch, tmp_path):
     assert not any(stats[name]["changed"] for name in fleet)
 
 
+@pytest.mark.long
 def test_fleet_check_mode_shows_the_plan_and_does_nothing(fleet, switch, image):
     status, stats, words = switch("--check", "--diff")
     assert status == 0, words[-3000:]
@@ -232,6 +235,7 @@ def test_fleet_takes_a_node_back_whose_module_is_killed(fleet, switch):
     assert "app" in node.check_output("docker ps --format {{.Names}}").splitlines()
 
 
+@pytest.mark.long
 def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch):
     _canary, broken, *_behind = fleet
     node = fleet[broken]
@@ -249,6 +253,7 @@ def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch):
     assert kubelet_files(node) == before
 
 
+@pytest.mark.long
 def test_fleet_leaves_a_node_whose_drain_is_refused(fleet, switch, cluster):
     _canary, broken, *_behind = fleet
     started = fleet[broken].check_output("systemctl show --property=MainPID docker kubelet")
@@ -263,6 +268,7 @@ def test_fleet_leaves_a_node_whose_drain_is_refused(fleet, switch, cluster):
     assert refused.socket == OLD
 
 
+@pytest.mark.long
 def test_fleet_takes_up_a_node_on_which_a_run_died(fleet, switch, cluster):
     _canary, broken, *_behind = fleet
     # As a run leaves it that is killed once the runtime is switched.
@@ -283,7 +289,8 @@ def test_fleet_takes_up_a_node_on_which_a_run_died(fleet, switch, cluster):
 
 
 def test_fleet_goes_on_where_it_stopped(fleet, switch, image, pulls):
-    switched, (last,) = [*fleet][:3], [*fleet][3:]
+    *_before, last = fleet
+    switched = [name for name, node in fleet.items() if runs(node) == ON_CONTAINERD]
     started = {name: fleet[name].check_output(PROCESSES) for name in switched}
     pulled = pulls()
     status, stats, words = switch(switch_old_packages=["docker.io", "docker-cli"])
@@ -313,6 +320,7 @@ def test_fleet_goes_on_where_it_stopped(fleet, switch, image, pulls):
     assert any("/library/mirrored/" in path for path in pulled)
 
 
+@pytest.mark.long
 def test_fleet_with_a_node_that_runs_nothing(fleet, switch):
     name, node = next(iter(fleet.items()))
     node.check_output("systemctl stop containerd")
