@@ -42,7 +42,8 @@ class ActionModule(ActionBase):
         if not names or not plan or "runtime" not in plan:
             return report.NO_IMAGES
         args = {"runtime": plan["runtime"], "name": names}
-        return report.Images(names, self._run_module("cruntime.node.cruntime_image", args, task_vars))
+        found = self._run_module("cruntime.node.cruntime_image", args, task_vars)
+        return report.Images(names, found)
 
     def _compare(self, spec, task_vars):
         if spec is None:

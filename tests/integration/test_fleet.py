@@ -100,12 +100,13 @@ def cluster(tmp_path):
     @contextlib.contextmanager
     def serve(name, **state):
         with api_server.served(api_server.Cluster(name, socket=OLD, **state)) as served:
-            yield served, {
+            variables = {
                 "switch_kubeconfig": served.kubeconfig(tmp_path / "kubeconfig"),
                 "switch_drain_flags": ["--ignore-daemonsets", "--timeout=3s"],
                 "switch_drain_tasks": "",
                 "switch_uncordon_tasks": "",
             }
+            yield served, variables
 
     return serve
 
@@ -120,7 +121,8 @@ def runs(node):
 
 def docker_images(node):
     """The IDs of Docker's images, by name."""
-    listed = node.check_output("docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}'")
+    row = "{{.Repository}}:{{.Tag}} {{.ID}}"
+    listed = node.check_output(f"docker images --no-trunc --format '{row}'")
     return dict(line.split() for line in listed.splitlines())
 
 

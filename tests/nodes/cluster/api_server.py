@@ -15,6 +15,13 @@ from typing import Iterator
 
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 ANNOTATION = "kubeadm.alpha.kubernetes.io/cri-socket"
+PODS = "/api/v1/namespaces/default/pods"
+DAEMON_SETS = "/apis/apps/v1/namespaces/default/daemonsets"
+DAEMON_SET = {
+    "kind": "DaemonSet",
+    "apiVersion": "apps/v1",
+    "metadata": {"name": "app", "namespace": "default"},
+}
 PROTECTED = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
@@ -61,6 +68,7 @@ DISCOVERY = {
 
 def pod(name: str, node: str, owner: str) -> dict:
     """A pod that runs; its owner is a ReplicaSet or a DaemonSet."""
+    reference = {"apiVersion": "apps/v1", "kind": owner, "name": "app", "uid": "1"}
     return {
         "kind": "Pod",
         "apiVersion": "v1",
@@ -68,9 +76,7 @@ def pod(name: str, node: str, owner: str) -> dict:
             "name": name,
             "namespace": "default",
             "uid": name,
-            "ownerReferences": [
-                {"apiVersion": "apps/v1", "kind": owner, "name": "app", "uid": "1", "controller": True}
-            ],
+            "ownerReferences": [{**reference, "controller": True}],
         },
         "spec": {"nodeName": node, "containers": [{"name": "app", "image": "app"}]},
         "status": {"phase": "Running"},
@@ -148,41 +154,43 @@ class Cluster:
 
     def answer(self, method: str, path: str, body: object) -> tuple[int, dict]:
         """Do what a request asks for; return a status and an object."""
-        name = self.node["metadata"]["name"]
-        evicted = re.fullmatch(r"/api/v1/namespaces/default/pods/([^/]+)/eviction", path)
-        seen = re.fullmatch(r"/api/v1/namespaces/default/pods/([^/]+)", path)
-        if method == "GET" and path in DISCOVERY:
-            return 200, DISCOVERY[path]
-        if method == "GET" and path == f"/api/v1/nodes/{name}":
-            return 200, self.node
-        if method == "GET" and path == "/api/v1/nodes":
-            return 200, listed("NodeList", [self.node])
-        if method == "PATCH" and path == f"/api/v1/nodes/{name}":
+        if method == "GET":
+            found = self._objects().get(path)
+            return (200, found) if found else missing(path)
+        node = f"/api/v1/nodes/{self.node['metadata']['name']}"
+        if (method, path) == ("PATCH", node):
             self.node = merged(self.node, body)
             return 200, self.node
-        if method == "GET" and path == "/api/v1/pods":
-            return 200, listed("PodList", [*self.pods.values()])
-        if method == "GET" and path == "/apis/apps/v1/namespaces/default/daemonsets/app":
-            return 200, {
-                "kind": "DaemonSet",
-                "apiVersion": "apps/v1",
-                "metadata": {"name": "app", "namespace": "default"},
-            }
-        if method == "GET" and seen and seen[1] in self.pods:
-            return 200, self.pods[seen[1]]
-        if method == "POST" and evicted and evicted[1] in self.protected:
-            return status(429, "TooManyRequests", PROTECTED)
-        if method == "POST" and evicted and evicted[1] in self.pods:
-            del self.pods[evicted[1]]
-            return 201, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
-        return status(404, "NotFound", f"the server could not find {path}")
+        evicted = re.fullmatch(f"{PODS}/([^/]+)/eviction", path)
+        return self._evict(evicted[1]) if method == "POST" and evicted else missing(path)
+
+    def _objects(self) -> dict[str, dict]:
+        return {
+            **DISCOVERY,
+            f"/api/v1/nodes/{self.node['metadata']['name']}": self.node,
+            "/api/v1/nodes": listed("NodeList", [self.node]),
+            "/api/v1/pods": listed("PodList", [*self.pods.values()]),
+            **{f"{PODS}/{name}": found for name, found in self.pods.items()},
+            f"{DAEMON_SETS}/app": DAEMON_SET,
+        }
+
+    def _evict(self, name: str) -> tuple[int, dict]:
+        if name in self.protected:
+            return failure(429, "TooManyRequests", PROTECTED)
+        if self.pods.pop(name, None) is None:
+            return missing(name)
+        return 201, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
+
+
+def missing(what: str) -> tuple[int, dict]:
+    return failure(404, "NotFound", f"the server could not find {what}")
 
 
 def listed(kind: str, items: list[dict]) -> dict:
     return {"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}
 
 
-def status(code: int, reason: str, message: str) -> tuple[int, dict]:
+def failure(code: int, reason: str, message: str) -> tuple[int, dict]:
     words = {"status": "Failure", "reason": reason, "message": message, "code": code}
     return code, {"kind": "Status", "apiVersion": "v1", "metadata": {}, **words}
 
