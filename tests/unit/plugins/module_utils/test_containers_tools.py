@@ -166,6 +166,14 @@ def test_oci_runtimes_of_containerd_as_configured():
     assert found == {"": crun, "crun": crun, "kata": None, "runc": RUNC}
 
 
+def test_oci_runtimes_of_crio_as_packages_bring_them(transcript):
+    crun, runc = (
+        OciRuntime(f"/usr/libexec/crio/{tool}", f"/run/{tool}") for tool in ("crun", "runc")
+    )
+    found = crio.parse_oci_runtimes(transcript("crio-1.35.6-status-config.toml"))
+    assert found == {"": crun, "crun": crun, "runc": runc}
+
+
 def test_oci_runtimes_of_crio_as_configured(transcript):
     config = transcript("crio-1.37.0-status-config-own-handler.toml")
     assert crio.parse_oci_runtimes(config) == {

@@ -293,8 +293,9 @@ def test_a_reload_that_crio_refuses_is_told_in_its_words(reloaded):
         reloaded(REFUSED, [])
 
 
-def test_settings_of_a_real_crio(transcript):
-    config = transcript("crio-1.37.0-status-config.toml")
+@pytest.mark.parametrize("version", ["1.35.6", "1.37.0"])
+def test_settings_of_a_real_crio(transcript, version):
+    config = transcript(f"crio-{version}-status-config.toml")
     assert crio.parse_settings_in_use(config) == {
         "cgroup_driver": "systemd",
         "sandbox_image": "localhost/cruntime-test/pause:1",
