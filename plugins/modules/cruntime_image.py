@@ -111,17 +111,17 @@ options:
   password:
     description:
       - The password or token of O(username). The tools get it by their environment, their terminal
-        or a file that is gone when they are done; no process list shows it.
+        or a file in memory. No process list shows it, and no disk gets it.
     type: str
   parallel:
-    description: How many images are pulled at once.
+    description: How many images are pulled or pushed at once.
     type: int
     default: 4
   retries:
     description:
-      - How often a pull is tried again when its failure may pass, such as a timeout or a busy
-        registry, after 1, 2, 4 and so on up to 30 seconds. What can't pass, such as an image that
-        does not exist, fails at once.
+      - How often a pull or push is tried again when its failure may pass, such as a timeout or a
+        busy registry, after 1, 2, 4 and so on up to 30 seconds. What can't pass, such as an image
+        that does not exist, fails at once.
     type: int
     default: 3
   pin:
@@ -150,8 +150,9 @@ options:
     default: false
   prune:
     description:
-      - Remove the images that no container uses, running or not, that are not pinned and that are
-        not in O(name). An empty dictionary removes all of these.
+      - Remove the images that no container uses, running or not, that are not pinned, that are not
+        in O(name), and of which the runtime does not make its pods. An empty dictionary removes all
+        of these.
     type: dict
     suboptions:
       only:
@@ -331,8 +332,8 @@ digests:
   sample:
     r.test/app:1: sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886
 failures:
-  description: The images that could not be pulled. The others were.
-  returned: when a pull failed
+  description: The images that could not be pulled or pushed. The others were.
+  returned: when a pull or push failed
   type: list
   elements: dict
   contains:

@@ -141,6 +141,10 @@ class ImageStore:
         """Return the containers, running or not, that use an image, by its ID."""
         raise NotImplementedError
 
+    def sandbox_image(self) -> str:
+        """Return the name of the image that pods are made of; empty where the runtime has none."""
+        return self._runtime.settings().get("sandbox_image", "")
+
     def check(self, wanted: set[str]) -> None:
         """Find out whether this node can do all of this, before anything is touched.
 
