@@ -40,7 +40,8 @@ _MAX_DOCUMENT = 8 * _MIB
 _MAX_DOCUMENTS = 64 * _MIB
 _MAX_BLOB = _MIB
 _MAX_MEMBERS = 100_000
-_INDEXES = (
+#: What lists an image for several platforms.
+INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
@@ -221,6 +222,21 @@ def fingerprint(config: dict, layers: list[str]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def this_platform() -> str:
+    """Return what this node runs, such as linux/amd64."""
+    machine = platform.machine()
+    return f"linux/{_ARCHITECTURES.get(machine, machine)}"
+
+
+def for_this_node(index: dict) -> dict | None:
+    """Return the entry of an index that is for this node."""
+    for entry in index["manifests"]:
+        given = entry.get("platform") or {}
+        if f"{given.get('os')}/{given.get('architecture')}" == this_platform():
+            return entry
+    return None
+
+
 class _Damaged(Exception):
     """What is wrong with an archive; goes behind its path."""
 
@@ -328,25 +344,17 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
             layer_paths=tuple(_blob_path(layer["digest"]) for layer in manifest["layers"]),
         )
     if not images:
-        raise _Damaged(f"holds no image for {_platform()[0]}/{_platform()[1]}")
+        raise _Damaged(f"holds no image for {this_platform()}")
     return list(images.values())
 
 
 def _manifest(documents: dict[str, bytes], entry: dict) -> dict | None:
     """Follow an entry of an index to the manifest for this node; None where it has none."""
-    if entry.get("mediaType") not in _INDEXES:
-        found = json.loads(_blob(documents, entry["digest"]))
-        return found if "config" in found and "layers" in found else None
-    for each in json.loads(_blob(documents, entry["digest"]))["manifests"]:
-        given = each.get("platform") or {}
-        if (given.get("os"), given.get("architecture")) == _platform():
-            return _manifest(documents, each)
-    return None
-
-
-def _platform() -> tuple[str, str]:
-    machine = platform.machine()
-    return "linux", _ARCHITECTURES.get(machine, machine)
+    found = json.loads(_blob(documents, entry["digest"]))
+    if entry.get("mediaType") in INDEXES:
+        inner = for_this_node(found)
+        return _manifest(documents, inner) if inner else None
+    return found if "config" in found and "layers" in found else None
 
 
 def _blob(documents: dict[str, bytes], digest: str) -> bytes:

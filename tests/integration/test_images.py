@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -239,6 +241,72 @@ def test_images_are_pulled(registries, image, call, listed, node):
     image(name=names, state="absent")
 
 
+# How a registry goes wrong, and how often that is tried where it is tried once more.
+TROUBLES = {
+    **dict.fromkeys(("html", "truncated", "swapped", "private", "forbidden", "missing"), 1),
+    "busy": 2,
+}
+
+
+@pytest.fixture
+def bad_registry(node, spec, run_module):
+    """The address of a registry on the node whose repositories go wrong as their names say."""
+    address, down = "127.0.0.1:5010", "127.0.0.1:5009"
+    node.check_output(
+        "cat >/run/bad.py <<'END'\n%s\nEND", (ON_NODE / "bad_registry.py").read_text()
+    )
+    node.check_output("systemd-run --unit bad-registry /usr/bin/python3 /run/bad.py 5010")
+    entries = [{"registry": each, "insecure": True} for each in (address, down)]
+    result = run_module(node, ENABLE, **{**spec, "registries": entries})
+    assert not result.get("failed"), result
+    yield address
+    node.check_output("systemctl stop bad-registry")
+    run_module(node, ENABLE, **spec)
+
+
+def test_a_registry_that_goes_wrong(bad_registry, runtime, folder, image, call, listed):
+    names = {f"{bad_registry}/{kind}/x:1": tries for kind, tries in TROUBLES.items()}
+    names["127.0.0.1:5009/down:1"] = 2
+    swapped = f"{bad_registry}/swapped/x@sha256:{'1' * 64}"
+    image(archive=f"{folder}/both.tar")
+    before = listed()
+    (pulled,) = call([IMAGE, {"name": [*names, swapped], "retries": 1, "parallel": 8}])
+    attempts = {each["name"]: each["attempts"] for each in pulled["failures"]}
+    assert attempts == {**names, swapped: 1}, pulled["failures"]
+    assert f"{len(names) + 1} of {len(names) + 1} images could not be pulled" in pulled["msg"]
+    assert all(each["reason"] in pulled["msg"] for each in pulled["failures"])
+    assert listed() == before
+    tagged, pushed = call(
+        [IMAGE, {"name": list(names), "tag_of": BOTH}],
+        [IMAGE, {"name": list(names), "push": True, "insecure": True, "retries": 1, "parallel": 8}],
+    )
+    try:
+        assert not tagged.get("failed"), tagged
+        attempts = {each["name"]: each["attempts"] for each in pushed["failures"]}
+        assert attempts == names, pushed["failures"]
+        assert pushed["changed"] is False
+    finally:
+        call([IMAGE, {"name": list(names), "state": "absent"}])
+    assert listed() == before
+
+
+def test_a_password_is_left_nowhere(bad_registry, node, call):
+    """Neither while a pull hangs nor when the module is killed meanwhile."""
+    task = {"name": f"{bad_registry}/hanging/x:1", "username": "user", "password": "open-sesame"}
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(call, [IMAGE, task])
+        node.check_output(
+            "timeout 60 sh -c 'until ss -Htn sport = 5010 | grep .; do sleep 1; done'"
+        )
+        seen = node.check_output("ps -eo args | grep -v call-")
+        node.check_output("pkill -KILL -f '[/]tmp/call-'")
+        with pytest.raises(AssertionError):
+            run.result()
+    secrets = "open-sesame|dXNlcjpvcGVuLXNlc2FtZQ"
+    assert not re.search(secrets, seen)
+    assert not node.run(f"grep -rlsE '{secrets}' /tmp /run /root /etc /var/tmp").stdout
+
+
 def test_images_are_pushed(registries, node, folder, image, call):
     done(image(archive=f"{folder}/both.tar"), "loaded")
     node_name = node.check_output("hostname")
@@ -308,9 +376,12 @@ def test_pins(node, runtime, folder, image, listed):
         done(image(name=BOTH, pin=False), "unpinned")
 
 
-def test_what_nobody_uses_is_pruned(folder, image, listed):
+def test_what_nobody_uses_is_pruned(runtime, spec, folder, image, listed):
     image(archive=[f"{folder}/{name}.tar" for name in ("both", "docker", "oci", "other")])
     done(image(prune={"only": [f"{OURS}/*"], "older_than": "24000d"}))
+    if runtime.name != "docker":
+        image(archive=f"{ARCHIVES}/pause.tar")
+        done(image(prune={"only": [spec["sandbox_image"]]}))
     prune = {"only": [f"{OURS}/[bdo]*:1"], "keep": [f"{OURS}/busybox:1", BOTH], "older_than": "1h"}
     done(image(name=OCI, prune=prune), "removed", "removed")
     assert {BOTH, OCI} <= set(listed())

@@ -333,8 +333,7 @@ class Work:
             published = None
             if image and not self._predicted([name]):
                 published = registry.look(name, credentials, insecure)
-            # A manifest of its own may have been made for each registry; the image is the same.
-            if published and image.id in (published.digest, published.config):
+            if published and plan.is_published(image, published.digest, published.config):
                 self._pushed[normalised(name)] = published.digest
             else:
                 steps.append(Step("push", normalised(name)))

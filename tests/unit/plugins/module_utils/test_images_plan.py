@@ -172,6 +172,14 @@ def test_what_is_pruned(filters, pruned):
     assert [step.image.id for step in steps] == pruned
 
 
+@pytest.mark.parametrize(
+    ("digest", "config", "same"),
+    [(A, "", True), (B, A, True), (C, "", True), (B, "", False), (B, C, False)],
+)
+def test_what_a_registry_has_already(digest, config, same):
+    assert plan.is_published(SEEN.find(APP), digest, config) is same
+
+
 def test_what_is_pinned():
     assert told(plan.to_pin([APP, OTHER], SEEN, True)) == [("pin", APP)]
     assert told(plan.to_pin([APP, OTHER], SEEN, False)) == [("unpin", OTHER)]

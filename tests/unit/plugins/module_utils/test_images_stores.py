@@ -84,7 +84,7 @@ def test_the_reason_of_a_failure_is_told_once(transcript):
 
 def test_the_digest_that_a_push_sends(transcript):
     table = transcript("containerd-1.7.24-ctr-images-list.txt")
-    assert containerd.parse_target(table, f"{MIRRORED}:1") == DIGEST
+    assert containerd.parse_target(table, f"{MIRRORED}:1")[1] == DIGEST
     with pytest.raises(CruntimeError, match="no image nothing:1"):
         containerd.parse_target(table, "nothing:1")
     pushed = docker.parse_pushed(transcript("docker-20.10.24-push.txt"), "x:1")
