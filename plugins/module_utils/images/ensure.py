@@ -333,7 +333,7 @@ class Work:
             published = None
             if image and not self._predicted([name]):
                 published = registry.look(name, credentials, insecure)
-            if published and plan.is_published(image, published.digest, published.config):
+            if published and plan.is_published(image, *published):
                 self._pushed[normalised(name)] = published.digest
             else:
                 steps.append(Step("push", normalised(name)))

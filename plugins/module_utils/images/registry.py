@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import glob
 import hashlib
+import http.client
 import json
 import re
 import ssl
@@ -20,6 +21,7 @@ import urllib.parse
 import urllib.request
 from typing import NamedTuple
 
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalised,
     split,
@@ -35,6 +37,8 @@ _MANIFESTS = (
 # Where runtimes keep whom they trust, by host.
 _CERTIFICATES = ("/etc/docker/certs.d/{}/*.crt", "/etc/containers/certs.d/{}/*.crt")
 _HOSTS = "/etc/containerd/certs.d/{}/hosts.toml"
+# What comes of reading an answer that is none.
+_GARBAGE = (ValueError, KeyError, TypeError, AttributeError)
 _TIMEOUT = 15
 _MAX_MANIFEST = 4 * 1024 * 1024
 
@@ -44,10 +48,12 @@ class Published(NamedTuple):
 
     :param digest: of its manifest.
     :param config: digest of its configuration; empty for an index of several platforms.
+    :param fingerprint: see C(image_archive.fingerprint); empty likewise.
     """
 
     digest: str
     config: str
+    fingerprint: str
 
 
 def look(name: str, credentials: Credentials | None, insecure: bool) -> Published | None:
@@ -60,27 +66,26 @@ def look(name: str, credentials: Credentials | None, insecure: bool) -> Publishe
     tag = split(normalised(name))[1]
     server = "registry-1.docker.io" if host == "docker.io" else host
     for scheme in ("https", "http") if insecure else ("https",):
-        url = f"{scheme}://{server}/v2/{repository}/manifests/{tag}"
+        url, context = f"{scheme}://{server}/v2/{repository}", _trust(host, insecure)
         try:
-            return _published(_get(url, credentials, _trust(host, insecure)))
-        except (OSError, ValueError):
+            content = _get(f"{url}/manifests/{tag}", credentials, context)
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            described = json.loads(content).get("config")
+            if not described:
+                return Published(digest, "", "")
+            config = json.loads(_get(f"{url}/blobs/{described['digest']}", credentials, context))
+            layers = config["rootfs"]["diff_ids"]
+            return Published(digest, described["digest"], fingerprint(config, layers))
+        except (OSError, http.client.HTTPException, *_GARBAGE):
             continue
     return None
 
 
-def _published(content: bytes) -> Published:
-    manifest = json.loads(content)
-    config = manifest.get("config") or {}
-    return Published(f"sha256:{hashlib.sha256(content).hexdigest()}", config.get("digest", ""))
-
-
 def _get(url: str, credentials: Credentials | None, context: ssl.SSLContext) -> bytes:
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
-    headers = {"Accept": ", ".join(_MANIFESTS)}
-    if credentials:
-        headers["Authorization"] = _basic(credentials)
+    who = _basic(credentials) if credentials else ""
     try:
-        return _read(opener, url, headers)
+        return _read(opener, url, who)
     except urllib.error.HTTPError as error:
         challenge = error.headers.get("WWW-Authenticate", "")
         if error.code != 401 or not challenge.lower().startswith("bearer "):
@@ -91,13 +96,16 @@ def _get(url: str, credentials: Credentials | None, context: ssl.SSLContext) -> 
     if not realm.startswith("https://"):
         raise ValueError(f"{url} sends passwords to {realm}")
     asked = {key: value for key, value in given.items() if key in ("service", "scope")}
-    token = json.loads(_read(opener, f"{realm}?{urllib.parse.urlencode(asked)}", headers))
-    headers["Authorization"] = f"Bearer {token.get('token') or token.get('access_token')}"
-    return _read(opener, url, headers)
+    token = json.loads(_read(opener, f"{realm}?{urllib.parse.urlencode(asked)}", who))
+    bearer = f"Bearer {token.get('token') or token.get('access_token')}"
+    return _read(opener, url, bearer)
 
 
-def _read(opener: urllib.request.OpenerDirector, url: str, headers: dict[str, str]) -> bytes:
-    request = urllib.request.Request(url, headers=headers)
+def _read(opener: urllib.request.OpenerDirector, url: str, who: str) -> bytes:
+    request = urllib.request.Request(url, headers={"Accept": ", ".join(_MANIFESTS)})
+    if who:
+        # Not for whoever a registry sends us on to.
+        request.add_unredirected_header("Authorization", who)
     with opener.open(request, timeout=_TIMEOUT) as answer:
         return answer.read(_MAX_MANIFEST)
 
