@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import re
@@ -32,11 +33,15 @@ CREDENTIALS = {"username": "user", "password": "open-sesame"}
 
 
 class Registries(NamedTuple):
-    """One registry at several addresses: with TLS, in plain HTTP, with a password, and down."""
+    """One registry at several addresses: with TLS, in plain HTTP, with a password, and down.
+
+    Another one, which goes wrong as its repositories' names say.
+    """
 
     tls: str
     plain: str
     password: str
+    bad: str
     down: str
 
 
@@ -90,12 +95,14 @@ def folder(node, call):
 def registries(node, registry, spec, run_module):
     """The addresses of a registry that the runtime was told of."""
     address, certificate = registry
-    found = Registries(*(f"{address}:{port}" for port in (5000, 5001, 5002, 5009)))
+    found = Registries(*(f"{address}:{port}" for port in (5000, 5001, 5002, 5003, 5009)))
     node.check_output("echo %s > %s", certificate, CA)
     entries = [
         {"registry": found.tls, "ca_file": CA},
         {"registry": found.plain, "insecure": True},
         {"registry": found.password, "ca_file": CA},
+        {"registry": found.bad, "ca_file": CA},
+        {"registry": found.down, "ca_file": CA},
     ]
     result = run_module(node, ENABLE, **{**spec, "registries": entries})
     assert not result.get("failed"), result
@@ -157,12 +164,9 @@ def test_what_is_no_whole_archive_is_refused(folder, call, listed):
     assert listed() == before
 
 
-def test_a_missing_tool_is_named(node, folder, call):
-    node.check_output("mv /usr/bin/lz4 /usr/bin/lz4.away")
-    try:
+def test_a_missing_tool_is_named(folder, call, hidden):
+    with hidden("lz4"):
         (result,) = call([IMAGE, {"archive": f"{folder}/both.tar.lz4"}])
-    finally:
-        node.check_output("mv /usr/bin/lz4.away /usr/bin/lz4")
     assert "install the package lz4" in result["msg"]
 
 
@@ -248,63 +252,49 @@ TROUBLES = {
 }
 
 
-@pytest.fixture
-def bad_registry(node, spec, run_module):
-    """The address of a registry on the node whose repositories go wrong as their names say."""
-    address, down = "127.0.0.1:5010", "127.0.0.1:5009"
-    node.check_output(
-        "cat >/run/bad.py <<'END'\n%s\nEND", (ON_NODE / "bad_registry.py").read_text()
-    )
-    node.check_output("systemd-run --unit bad-registry /usr/bin/python3 /run/bad.py 5010")
-    entries = [{"registry": each, "insecure": True} for each in (address, down)]
-    result = run_module(node, ENABLE, **{**spec, "registries": entries})
-    assert not result.get("failed"), result
-    yield address
-    node.check_output("systemctl stop bad-registry")
-    run_module(node, ENABLE, **spec)
-
-
-def test_a_registry_that_goes_wrong(bad_registry, runtime, folder, image, call, listed):
-    names = {f"{bad_registry}/{kind}/x:1": tries for kind, tries in TROUBLES.items()}
-    names["127.0.0.1:5009/down:1"] = 2
-    swapped = f"{bad_registry}/swapped/x@sha256:{'1' * 64}"
+def test_a_registry_that_goes_wrong(registries, folder, image, call, listed):
+    tries = {f"{registries.bad}/{kind}/x:1": number for kind, number in TROUBLES.items()}
+    tries[f"{registries.down}/x:1"] = 2
+    swapped = f"{registries.bad}/swapped/x@sha256:{'1' * 64}"
     image(archive=f"{folder}/both.tar")
     before = listed()
-    (pulled,) = call([IMAGE, {"name": [*names, swapped], "retries": 1, "parallel": 8}])
-    attempts = {each["name"]: each["attempts"] for each in pulled["failures"]}
-    assert attempts == {**names, swapped: 1}, pulled["failures"]
-    assert f"{len(names) + 1} of {len(names) + 1} images could not be pulled" in pulled["msg"]
-    assert all(each["reason"] in pulled["msg"] for each in pulled["failures"])
-    assert listed() == before
-    tagged, pushed = call(
-        [IMAGE, {"name": list(names), "tag_of": BOTH}],
-        [IMAGE, {"name": list(names), "push": True, "insecure": True, "retries": 1, "parallel": 8}],
+    task = {"retries": 1, "parallel": 8}
+    pulled, tagged = call(
+        [IMAGE, {"name": [*tries, swapped], **task}],
+        [IMAGE, {"name": list(tries), "tag_of": BOTH}],
     )
-    try:
-        assert not tagged.get("failed"), tagged
-        attempts = {each["name"]: each["attempts"] for each in pushed["failures"]}
-        assert attempts == names, pushed["failures"]
-        assert pushed["changed"] is False
-    finally:
-        call([IMAGE, {"name": list(names), "state": "absent"}])
+    pushed, untagged = call(
+        [IMAGE, {"name": list(tries), "push": True, **task}],
+        [IMAGE, {"name": list(tries), "state": "absent"}],
+    )
+    assert not tagged.get("failed"), tagged
+    assert not untagged.get("failed"), untagged
+    for result, expected in ((pulled, {**tries, swapped: 1}), (pushed, tries)):
+        failures = result["failures"]
+        assert {each["name"]: each["attempts"] for each in failures} == expected, failures
+        assert f"{len(failures)} of {len(failures)} images could not be p" in result["msg"]
+        assert all(each["reason"] in result["msg"] for each in failures)
+        assert result["changed"] is False
     assert listed() == before
 
 
-def test_a_password_is_left_nowhere(bad_registry, node, call):
+def test_a_password_is_left_nowhere(registries, node, call):
     """Neither while a pull hangs nor when the module is killed meanwhile."""
-    task = {"name": f"{bad_registry}/hanging/x:1", "username": "user", "password": "open-sesame"}
+    task = {"name": f"{registries.bad}/hanging/x:1", **CREDENTIALS}
     with ThreadPoolExecutor() as pool:
         run = pool.submit(call, [IMAGE, task])
         node.check_output(
-            "timeout 60 sh -c 'until ss -Htn sport = 5010 | grep .; do sleep 1; done'"
+            "timeout 60 sh -c 'until ss -Htn dport = 5003 | grep .; do sleep 1; done'"
         )
         seen = node.check_output("ps -eo args | grep -v call-")
+        # What it started is left to itself, as it is when a connection breaks.
         node.check_output("pkill -KILL -f '[/]tmp/call-'")
         with pytest.raises(AssertionError):
             run.result()
     secrets = "open-sesame|dXNlcjpvcGVuLXNlc2FtZQ"
     assert not re.search(secrets, seen)
     assert not node.run(f"grep -rlsE '{secrets}' /tmp /run /root /etc /var/tmp").stdout
+    node.run("pkill -x 'crictl|docker|podman'")
 
 
 def test_images_are_pushed(registries, node, folder, image, call):
@@ -336,24 +326,93 @@ def test_images_are_pushed(registries, node, folder, image, call):
     image(name=locked, state="absent")
 
 
-def test_an_image_is_built_once(node, runtime, folder, image, listed):
+@pytest.fixture
+def build(node):
+    """What to build from: a context on the node, as the option wants it."""
     node.check_output(
         "mkdir -p /root/context && cd /root/context && echo hello > hello && "
-        "printf 'FROM scratch\\nARG WHO=you\\nLABEL who=$WHO\\nCOPY hello /\\n' > Dockerfile"
+        "printf 'FROM scratch\\nARG WHO=you\\nLABEL who=$WHO\\nCOPY hello /\\n' > Dockerfile && "
+        "printf 'FROM scratch\\nCOPY nothing /\\n' > Broken"
     )
-    task = {"name": BUILT, "build": {"context": "/root/context"}}
-    if runtime.name == "containerd":
-        assert "takes nerdctl or buildctl" in image(**task)["msg"]
-        return
-    done(image(**task), "built")
-    first = listed()[BUILT]["id"]
-    task["build"]["args"] = {"WHO": "me"}
-    done(image(**task), "built")
-    node.check_output("echo hi > /root/context/hello")
-    done(image(**task), "built")
-    assert listed()[BUILT]["id"] != first
-    ids = node.check_output("rm -r /root/context && echo")
-    assert "there is no folder" in image(**task)["msg"], ids
+    yield {"context": "/root/context"}
+    node.check_output("rm -rf /root/context")
+
+
+@pytest.fixture
+def hidden(node):
+    """A function that takes tools away from a node for a while; those that it has not are none."""
+
+    @contextlib.contextmanager
+    def hide(*names):
+        found = (node.run(f"command -v {name}").stdout.strip() for name in names)
+        paths = " ".join(filter(None, found))
+        node.check_output(f"for path in {paths}; do mv $path $path.away; done")
+        try:
+            yield
+        finally:
+            node.check_output(f"for path in {paths}; do mv $path.away $path; done")
+
+    return hide
+
+
+@pytest.fixture
+def check_builds(node, image, build, call, listed):
+    """A function that builds by what is there: once, and again after each change."""
+
+    def run():
+        task = {"name": [BUILT, NAME], "build": dict(build)}
+        done(image(**task), "built", "built")
+        first = listed()
+        assert first[BUILT] == first[NAME]
+        task["build"]["args"] = {"WHO": "me, 'you' and $HOME"}
+        done(image(**task), "built", "built")
+        node.check_output("echo hi > /root/context/hello")
+        done(image(**task), "built", "built")
+        before = listed()
+        assert before[BUILT]["id"] != first[BUILT]["id"]
+        forced, broken, nowhere = call(
+            [IMAGE, {**task, "force": True}],
+            [IMAGE, {**task, "build": {**build, "dockerfile": "Broken"}}],
+            [IMAGE, {**task, "build": {"context": "/root/nowhere"}}],
+        )
+        assert [action["action"] for action in forced["actions"]] == ["built", "built"]
+        assert "nothing" in broken["msg"]
+        assert not broken["actions"]
+        assert "there is no folder /root/nowhere" in nowhere["msg"]
+        assert before.keys() == listed().keys()
+        call(*CLEAN)
+
+    return run
+
+
+@pytest.mark.runtime("docker", "crio")
+def test_an_image_is_built_once(runtime, folder, hidden, check_builds):
+    check_builds()
+    if runtime.name == "crio":
+        with hidden("podman"):
+            check_builds()
+
+
+@pytest.mark.runtime("containerd")
+def test_containerd_takes_a_builder(folder, build, call, hidden):
+    with hidden("nerdctl", "buildctl"):
+        (result,) = call([IMAGE, {"name": BUILT, "build": build}])
+    assert "takes nerdctl or buildctl, and this node has neither" in result["msg"]
+
+
+@pytest.mark.runtime("containerd")
+@pytest.mark.once
+def test_containerd_builds_by_what_is_there(node, folder, hidden, check_builds):
+    if not node.exists("buildkitd"):
+        pytest.skip("no nerdctl, buildctl and buildkitd; CRUNTIME_TEST_BIN may name their folder")
+    node.check_output("systemd-run --unit buildkit --collect buildkitd")
+    try:
+        node.check_output("timeout 60 sh -c 'until buildctl debug workers; do sleep 1; done'")
+        check_builds()
+        with hidden("nerdctl"):
+            check_builds()
+    finally:
+        node.check_output("systemctl stop buildkit")
 
 
 def test_pins(node, runtime, folder, image, listed):
@@ -427,17 +486,29 @@ def test_a_store_and_a_folder_are_preloaded(node, runtime, folder, image, listed
 
 
 @pytest.mark.runtime("crio")
-def test_crio_without_podman_does_what_a_cri_can(node, folder, call):
-    node.check_output("mv /usr/bin/podman /usr/bin/podman.away")
-    try:
-        absent, loaded = call(
-            [IMAGE, {"name": BOTH, "state": "absent"}],
-            [IMAGE, {"archive": f"{folder}/both.tar"}],
-        )
-    finally:
-        node.check_output("mv /usr/bin/podman.away /usr/bin/podman")
-    assert not absent.get("failed"), absent
-    assert "takes podman" in loaded["msg"]
+def test_crio_without_podman_does_what_a_cri_can(
+    registries, folder, image, build, call, listed, hidden
+):
+    name, other = (f"{host}/{MIRRORED}" for host in registries[:2])
+    call([IMAGE, {"name": [name, other], "state": "absent"}])
+    cannot = {
+        "loading images": {"archive": f"{folder}/both.tar"},
+        "tagging images": {"name": NAME, "tag_of": name},
+        "saving images": {"name": name, "save_to": "/root/saved.tar"},
+        # Nor is it pulled first.
+        "pushing images": {"name": other, "push": True},
+        "pulling for another platform": {"name": other, "platform": "linux/arm64"},
+        "building images": {"name": BUILT, "build": build},
+    }
+    with hidden("podman", "buildah"):
+        done(image(name=name), "pulled")
+        before = listed()
+        assert name in before
+        results = call(*([IMAGE, options] for options in cannot.values()))
+        assert listed() == before
+        done(image(name=name, state="absent"), "removed")
+    for words, result in zip(cannot, results, strict=True):
+        assert f"{words} on CRI-O takes podman" in result["msg"]
 
 
 @pytest.fixture

@@ -77,6 +77,19 @@ class Credentials(NamedTuple):
     password: str
 
 
+class Published(NamedTuple):
+    """An image in a registry.
+
+    :param digest: of its manifest, or of whatever else is in its place.
+    :param config: digest of its configuration; empty for an index of several platforms.
+    :param fingerprint: see C(image_archive.fingerprint); empty likewise.
+    """
+
+    digest: str
+    config: str
+    fingerprint: str
+
+
 class Build(NamedTuple):
     """How to build an image.
 

@@ -28,7 +28,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.images import (
     preload,
     transfers,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.images.base import Build, ImageStore
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Build,
+    ImageStore,
+    Published,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Seen, Step
 from ansible_collections.cruntime.node.plugins.module_utils.images.request import Request
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -321,18 +325,12 @@ class Work:
             os.replace(written, path)
 
     def _push(self, names: list[str]) -> None:
-        # Not at the top: TLS and HTTP take long to import, and a look at images needs neither.
-        from ansible_collections.cruntime.node.plugins.module_utils.images import (  # noqa: PLC0415
-            registry,
-        )
-
-        credentials, insecure = self._request.credentials, self._options["insecure"]
         steps = []
         for name in names:
             image = self._seen.find(name)
             published = None
             if image and not self._predicted([name]):
-                published = registry.look(name, credentials, insecure)
+                published = self._published(name)
             if published and plan.is_published(image, *published):
                 self._pushed[normalised(name)] = published.digest
             else:
@@ -346,9 +344,20 @@ class Work:
         _raise(failures, f"of {len(steps)} images could not be pushed")
 
     def _push_one(self, name: str) -> None:
-        self._pushed[name] = self._store.push(
-            name, self._request.credentials, self._options["insecure"]
+        digest = self._store.push(name, self._request.credentials, self._options["insecure"])
+        published = self._published(name)
+        # podman takes any answer for success.
+        if published and published.digest != digest:
+            raise CruntimeError(f"{digest} was pushed, but the registry has {published.digest}")
+        self._pushed[name] = digest
+
+    def _published(self, name: str) -> Published | None:
+        # Not at the top: TLS and HTTP take long to import, and a look at images needs neither.
+        from ansible_collections.cruntime.node.plugins.module_utils.images import (  # noqa: PLC0415
+            registry,
         )
+
+        return registry.look(name, self._request.credentials, self._options["insecure"])
 
     def _prune(self) -> None:
         prune = self._request.prune
@@ -378,8 +387,18 @@ class Work:
     # Doing and telling
 
     def _check(self, steps: list[Step], further: set[str] = frozenset()) -> None:
+        """Check that all of this can be done, and what follows: before anything is touched."""
         if steps:
-            self._store.check({step.verb for step in steps}.union(further))
+            following = {
+                verb
+                for verb, wanted in (
+                    ("pin", self._options["pin"]),
+                    ("save", self._options["save_to"]),
+                    ("push", self._options["push"]),
+                )
+                if wanted
+            }
+            self._store.check({step.verb for step in steps} | further | following)
 
     def _do(self, steps: list[Step], how=None, quiet: bool = False) -> bool:
         """Do steps and note them, or in check mode only note them.

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a registry has by a name, asked before a push: only what it lacks is pushed.
+"""What a registry has by a name, asked before a push and after it: only what it lacks is pushed.
 
 No tool on every node tells it without a pull. Whoever can't be asked is pushed to.
 """
@@ -19,14 +19,16 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalised,
     split,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Credentials,
+    Published,
+)
 
 _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -37,23 +39,9 @@ _MANIFESTS = (
 # Where runtimes keep whom they trust, by host.
 _CERTIFICATES = ("/etc/docker/certs.d/{}/*.crt", "/etc/containers/certs.d/{}/*.crt")
 _HOSTS = "/etc/containerd/certs.d/{}/hosts.toml"
-# What comes of reading an answer that is none.
-_GARBAGE = (ValueError, KeyError, TypeError, AttributeError)
+_NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
 _TIMEOUT = 15
 _MAX_MANIFEST = 4 * 1024 * 1024
-
-
-class Published(NamedTuple):
-    """An image in a registry.
-
-    :param digest: of its manifest.
-    :param config: digest of its configuration; empty for an index of several platforms.
-    :param fingerprint: see C(image_archive.fingerprint); empty likewise.
-    """
-
-    digest: str
-    config: str
-    fingerprint: str
 
 
 def look(name: str, credentials: Credentials | None, insecure: bool) -> Published | None:
@@ -69,15 +57,17 @@ def look(name: str, credentials: Credentials | None, insecure: bool) -> Publishe
         url, context = f"{scheme}://{server}/v2/{repository}", _trust(host, insecure)
         try:
             content = _get(f"{url}/manifests/{tag}", credentials, context)
-            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-            described = json.loads(content).get("config")
-            if not described:
-                return Published(digest, "", "")
-            config = json.loads(_get(f"{url}/blobs/{described['digest']}", credentials, context))
-            layers = config["rootfs"]["diff_ids"]
-            return Published(digest, described["digest"], fingerprint(config, layers))
-        except (OSError, http.client.HTTPException, *_GARBAGE):
+        except _NO_ANSWER:
             continue
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        try:
+            config = json.loads(content)["config"]["digest"]
+            described = json.loads(_get(f"{url}/blobs/{config}", credentials, context))
+            made_of = fingerprint(described, described["rootfs"]["diff_ids"])
+        except (*_NO_ANSWER, KeyError, TypeError, AttributeError):
+            # An index, or garbage.
+            return Published(digest, "", "")
+        return Published(digest, config, made_of)
     return None
 
 

@@ -75,8 +75,13 @@ def test_what_a_registry_has(host):
 
 
 @pytest.mark.parametrize(
-    "name", ["nothing:1", "garbage:1", "noise:1", "list:1", "blob:1", "broken:1", "private/app:1"]
+    ("name", "content"), [("garbage", b"<html>"), ("list", b"[]"), ("blob", MANIFEST)]
 )
+def test_garbage_is_something_else_than_any_image(host, name, content):
+    assert registry.look(f"{host}/{name}:1", None, insecure=True) == (of(content), "", "")
+
+
+@pytest.mark.parametrize("name", ["nothing:1", "noise:1", "broken:1", "private/app:1"])
 def test_who_does_not_tell_has_nothing(host, name):
     assert registry.look(f"{host}/{name}", None, insecure=True) is None
 

@@ -1,10 +1,14 @@
-"""A registry in plain HTTP that goes wrong, each repository in the way that its name says."""
+"""A registry that goes wrong, each repository in the way that its name says.
+
+Usage: bad.py PORT CERTIFICATE KEY
+"""
 
 from __future__ import annotations
 
 import hashlib
 import http.server
 import json
+import ssl
 import sys
 import time
 
@@ -67,5 +71,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    address = ("127.0.0.1", int(sys.argv[1]))
-    http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+    server = http.server.ThreadingHTTPServer(("", int(sys.argv[1])), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*sys.argv[2:])
+    # Each connection's handshake is for its own thread.
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    server.serve_forever()
