@@ -136,6 +136,16 @@ def test_archives_of_every_kind_are_loaded_once(folder, image, listed):
     assert {BOTH, DOCKER, OCI, OTHER} <= set(listed())
 
 
+def test_a_look_at_a_hundred_images_takes_three_processes(folder, image, call):
+    names = [f"{OURS}/hundred:{number}" for number in range(100)]
+    done(image(archive=f"{folder}/hundred.tar"), "loaded")
+    (result,) = call([IMAGE, {"name": names}])
+    assert not result["changed"]
+    assert len(result["images"]) == 100
+    assert result["processes"] <= 3
+    done(image(name=names[0], state="absent", all_tags=True), "removed")
+
+
 @pytest.mark.parametrize("kind", ["docker", "oci"])
 def test_an_archive_without_a_name_gets_one(folder, image, listed, kind):
     done(image(name=UNNAMED, archive=f"{folder}/unnamed-{kind}.tar"), "loaded")
@@ -150,6 +160,8 @@ def test_what_is_no_whole_archive_is_refused(folder, call, listed):
         "truncated.tar.lz4": "",
         "lacking.tar": "it is not whole",
         "outside.tar": "which is outside of it",
+        "leading.tar": "a link to '/etc/shadow' outside of it",
+        "twice.tar": "holds two manifest.json that differ",
         "foreign.tar": "holds no images",
         "text.tar": "is no whole tar",
         "nowhere.tar": "there is no archive",
