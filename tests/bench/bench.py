@@ -23,12 +23,17 @@ HERE = pathlib.Path(__file__).resolve().parent
 NODES = HERE.parent / "nodes"
 PAIRS = 5
 OURS = "localhost/cruntime-test"
+# The nodes that are measured: CRI-O's is there where its binaries could be had.
+NODE = {"containerd": "trixie", "docker": "trixie-forky", "crio": "trixie-crio"}
 SPEC = {
-    "runtime": "containerd",
-    "cgroup_driver": "systemd",
-    "sandbox_image": f"{OURS}/pause:1",
-    # A node may not lower an OOM score, as the sandbox of a pod asks for.
-    "rootless": True,
+    "containerd": {
+        "cgroup_driver": "systemd",
+        "sandbox_image": f"{OURS}/pause:1",
+        # A node may not lower an OOM score, as the sandbox of a pod asks for.
+        "rootless": True,
+    },
+    "docker": {},
+    "crio": {},
 }
 CONTAINERS, PAUSED, SINGLE = 200, 50, 5
 # Notes each process that a Python on the node starts.
@@ -139,6 +144,11 @@ def node(image: str, folder: pathlib.Path) -> Iterator[Node]:
         subprocess.run([NODES / "node.sh", "down", name], check=True)
 
 
+def exists(image: str) -> bool:
+    command = ["docker", "image", "inspect", f"cruntime-node:{image}"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
 def image(**options: object) -> dict:
     return {"cruntime.node.cruntime_image": options}
 
@@ -160,31 +170,31 @@ def ratios(
     return found
 
 
-def images(node: Node, registry: str) -> Iterator[Figure]:
+def images(node: Node, registry: str, runtime: str) -> Iterator[Figure]:
     names = [f"{OURS}/bench-{number}:1" for number in range(100)]
-    tag = f"ctr --namespace k8s.io images tag {OURS}/busybox:1"
-    node.sh(f"for n in $(seq 0 99); do {tag} {OURS}/bench-$n:1; done")
+    node.play(image(name=names, tag_of=f"{OURS}/busybox:1"))
     present = image(name=names)
     yield Figure(
-        "100 images that are there", "module / ping", "<= 1.3",
+        f"100 images that are there, {runtime}", "module / ping", "<= 1.3",
         ratios(lambda: node.play(present), lambda: node.play({"ansible.builtin.ping": {}})),
     )  # fmt: skip
     yield Figure(
-        "100 images that are there", "processes on the node", "<= 3", [node.processes(present)]
-    )
+        f"100 images that are there, {runtime}", "processes on the node", "<= 3",
+        [node.processes(present)],
+    )  # fmt: skip
 
     script = (HERE / "images_of_size.py").read_text()
     node.sh(f"python3 - /root/bench 1 1024 <<'END'\n{script}\nEND")
     small, large = (image(archive=[f"/root/bench/{mib}.tar"]) for mib in (1, 1024))
     node.play(small, large)
     yield Figure(
-        "an archive that is loaded", "1 GiB / 1 MiB", "<= 1.2",
+        f"an archive that is loaded, {runtime}", "1 GiB / 1 MiB", "<= 1.2",
         ratios(lambda: node.play(large), lambda: node.play(small)),
     )  # fmt: skip
 
     eight = [f"{registry}/library/bench-{number}:1" for number in range(8)]
     yield Figure(
-        "8 images that are not there", "loop of tasks / one task", ">= 2",
+        f"8 images that are not there, {runtime}", "loop of tasks / one task", ">= 2",
         ratios(
             lambda: node.play(*(image(name=[name]) for name in eight)),
             lambda: node.play(image(name=eight, parallel=8)),
@@ -230,7 +240,6 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         registry = stack.enter_context(node("registry", folder))
-        measured = stack.enter_context(node("trixie", folder))
         registry.sh("serve-registry >/dev/null")
         address = registry.sh("hostname --ip-address").strip() + ":5001"
         copy = "skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false"
@@ -240,12 +249,19 @@ def main() -> None:
             "docker://localhost:5001/library/bench-$n:1; done"
         )
         entries = [{"registry": address, "insecure": True}]
-        measured.play({"cruntime.node.cruntime_enable": {**SPEC, "registries": entries}})
         archives = [f"/usr/local/share/cruntime-test/{name}.tar" for name in ("busybox", "pause")]
-        measured.play(image(archive=archives))
-        for figure in itertools.chain(images(measured, address), pods(measured)):
-            figures.append(figure)
-            print(figure.row, flush=True)
+        for runtime, name in NODE.items():
+            if not exists(name):
+                print(f"no {runtime}: there is no image {name} of a node with it", flush=True)
+                continue
+            with node(name, folder) as measured:
+                spec = {**SPEC[runtime], "registries": entries}
+                measured.play({"cruntime.node.cruntime_enable": {"runtime": runtime, **spec}})
+                measured.play(image(archive=archives))
+                further = pods(measured) if runtime == "containerd" else ()
+                for figure in itertools.chain(images(measured, address, runtime), further):
+                    figures.append(figure)
+                    print(figure.row, flush=True)
     results = [dict(vars(figure)) for figure in figures]
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
 
