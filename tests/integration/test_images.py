@@ -342,7 +342,7 @@ def test_images_are_pushed(registries, node, folder, image, call):
 def build(node):
     """What to build from: a context on the node, as the option wants it."""
     node.check_output(
-        "mkdir -p /root/context && cd /root/context && echo hello > hello && "
+        "mkdir -p /root/context && cd /root/context && "
         "printf 'FROM scratch\\nARG WHO=you\\nLABEL who=$WHO\\nCOPY hello /\\n' > Dockerfile && "
         "printf 'FROM scratch\\nCOPY nothing /\\n' > Broken"
     )
@@ -372,6 +372,7 @@ def check_builds(node, image, build, call, listed):
     """A function that builds by what is there: once, and again after each change."""
 
     def run():
+        node.check_output("echo hello > /root/context/hello")
         task = {"name": [BUILT, NAME], "build": dict(build)}
         done(image(**task), "built", "built")
         first = listed()
@@ -518,7 +519,7 @@ def test_crio_without_podman_does_what_a_cri_can(
         assert name in before
         results = call(*([IMAGE, options] for options in cannot.values()))
         assert listed() == before
-        done(image(name=name, state="absent"), "removed")
+        done(image(name=name, state="absent", all_tags=True), "removed")
     for words, result in zip(cannot, results, strict=True):
         assert f"{words} on CRI-O takes podman" in result["msg"]
 
