@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 
-from lab import ARCHIVES, HERE, OURS, PING, SPEC, Figure, Fleet, nodes, ratios, seconds
+from lab import ARCHIVES, HERE, OURS, PING, SPEC, Figure, Fleet, exists, nodes, ratios, seconds
 
 _EIGHT = range(8)
+# By runtime, the image of a node and what its spec has beside the registry.
+_NODES = {
+    "containerd": ("trixie", SPEC),
+    "docker": ("trixie-forky", {}),
+    "crio": ("trixie-crio", {}),
+}
 
 
 def image(**options: object) -> dict:
@@ -15,14 +22,20 @@ def image(**options: object) -> dict:
 
 
 def figures(folder: pathlib.Path) -> Iterator[Figure]:
-    with nodes("registry", folder) as registry, nodes("trixie", folder) as node:
+    """Measure each runtime; CRI-O where there is an image of a node with it."""
+    with nodes("registry", folder) as registry:
         address = serve(registry)
-        insecure = [{"registry": address, "insecure": True}]
-        node.play({"cruntime.node.cruntime_enable": {**SPEC, "registries": insecure}})
-        node.play(image(archive=[f"{ARCHIVES}/{name}.tar" for name in ("busybox", "pause")]))
-        yield from _present(node)
-        yield from _archives(node)
-        yield from _pulls(node, address)
+        for runtime, (name, spec) in _NODES.items():
+            if not exists(name):
+                print(f"no {runtime}: there is no image {name} of a node with it", flush=True)
+                continue
+            registries = [{"registry": address, "insecure": True}]
+            spec = {**spec, "runtime": runtime, "registries": registries}
+            with nodes(name, folder) as node:
+                node.play({"cruntime.node.cruntime_enable": spec})
+                node.play(image(archive=[f"{ARCHIVES}/busybox.tar", f"{ARCHIVES}/pause.tar"]))
+                for figure in (*_present(node), *_archives(node), *_pulls(node, address)):
+                    yield dataclasses.replace(figure, name=f"{figure.name}, {runtime}")
 
 
 def serve(registry: Fleet) -> str:
@@ -41,8 +54,7 @@ def eight(address: str, number: object = "$n") -> str:
 
 def _present(node: Fleet) -> Iterator[Figure]:
     names = [f"{OURS}/bench-{number}:1" for number in range(100)]
-    tag = f"ctr --namespace k8s.io images tag {OURS}/busybox:1"
-    node.sh(f"for n in $(seq 0 99); do {tag} {OURS}/bench-$n:1; done")
+    node.play(image(name=names, tag_of=f"{OURS}/busybox:1"))
     present = image(name=names)
     yield Figure(
         "100 images that are there", "cruntime_image / ping", "<= 1.3",

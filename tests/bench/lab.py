@@ -158,6 +158,12 @@ def nodes(image: str, folder: pathlib.Path, count: int = 1, name: str = "node") 
         _node_sh("down", *names)
 
 
+def exists(image: str) -> bool:
+    """Say whether there is an image of such nodes."""
+    command = ["docker", "image", "inspect", f"cruntime-node:{image}"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
 def _node_sh(*argv: str) -> None:
     subprocess.run([NODES / "node.sh", *argv], check=True)
 

@@ -46,6 +46,10 @@ mirror=$(host_mirror)
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 cp -r "$here/"{Dockerfile,image_archive.py,init.sh} "$cache/bin" "$context"
+# What builds on containerd is in no Debian suite either, and takes long to make.
+for tool in nerdctl buildctl buildkitd; do
+    [[ ! -x ${CRUNTIME_TEST_BIN:-/nonexistent}/$tool ]] || install "$CRUNTIME_TEST_BIN/$tool" "$context/bin/"
+done
 
 (($#)) || set -- bookworm trixie trixie-forky
 # It is made of the one with Debian 13, as are the other further nodes below.
