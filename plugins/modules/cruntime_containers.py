@@ -240,6 +240,9 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils.containers import converge, selection
+from ansible_collections.cruntime.node.plugins.module_utils.containers.catalog import (
+    containers_of,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import running
@@ -278,7 +281,7 @@ def run(module):
         raise CruntimeError("containers can only be seen by root: run this task with become")
     runner = Runner()
     runtime = running(runner, Services(runner), options["runtime"])
-    containers = runtime.containers()
+    containers = containers_of(runner, runtime)
     if options["state"] == "listed":
         found = converge.listed(containers, meant)
         result = {"changed": False, "containers": [container.result for container in found]}

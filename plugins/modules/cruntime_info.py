@@ -256,6 +256,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils import logs
 from ansible_collections.cruntime.node.plugins.module_utils.containers import selection
+from ansible_collections.cruntime.node.plugins.module_utils.containers.catalog import (
+    containers_of,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.containers.converge import listed
 from ansible_collections.cruntime.node.plugins.module_utils.converge import cgroup_version
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
@@ -348,7 +351,7 @@ def look_at_containers(module, subset):
         about = known.values() if name is None else [known[name]]
         journal = logs.of_units(runner, units_of(services, about), lines)
         return {"logs": {"containers": [], "runtime": journal, "status_command": None}}
-    api = runtime.containers()
+    api = containers_of(runner, runtime)
     found = listed(api, meant)
     result = {}
     if "containers" in subset:

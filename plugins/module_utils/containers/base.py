@@ -12,19 +12,10 @@ import re
 from typing import Callable, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
 
 #: Seconds that a tool may take beside what it is told to wait.
 PATIENCE = 60
-
-
-class OciRuntime(NamedTuple):
-    """The tool that makes the kernel run a container, such as runc.
-
-    :param root: the folder where it keeps its state, empty for its own default.
-    """
-
-    binary: str
-    root: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     PATIENCE,
     Container,
     Containers,
-    OciRuntime,
     Sandbox,
     Snapshot,
     digest,
@@ -31,6 +30,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
 
 _STATES = {
     "CONTAINER_RUNNING": "running",

@@ -10,9 +10,8 @@ import json
 import re
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
-from ansible_collections.cruntime.node.plugins.module_utils.containers.base import OciRuntime
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 

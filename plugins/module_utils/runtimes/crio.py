@@ -11,9 +11,8 @@ import re
 import shutil
 import time
 
-from ansible_collections.cruntime.node.plugins.module_utils.containers.base import OciRuntime
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 

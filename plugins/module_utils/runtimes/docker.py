@@ -10,16 +10,13 @@ import re
 import time
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
-from ansible_collections.cruntime.node.plugins.module_utils.containers.base import Containers
-from ansible_collections.cruntime.node.plugins.module_utils.containers.docker import (
-    DockerContainers,
-)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, json_object
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
-    Runtime,
+from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
+    wants_adapter,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 
@@ -135,23 +132,11 @@ class Docker(Runtime):
             # Nobody can ask it, but it told systemd when it was ready.
             self._runner.output("systemctl", "is-active", *self.adapters)
 
-    def containers(self) -> Containers:
-        # Those of cri-dockerd too, which need not be asked.
-        return DockerContainers(self._runner, ENDPOINT)
-
     def _ask(self, command: str, template: str) -> str:
         # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
         return self._runner.output(
             "docker", "--host", ENDPOINT, command, "--format", template, timeout=10
         ).strip()
-
-
-def wants_adapter(spec: dict) -> bool:
-    """Say whether cri-dockerd shall run: as a spec says, else where its kubelet needs one."""
-    wanted, kubernetes = spec.get("cri_service"), spec.get("kubernetes_version")
-    if wanted is not None:
-        return wanted
-    return bool(kubernetes) and not has_dockershim(kubernetes)
 
 
 def _is_the_kubelets(kubernetes: str | None, adapted: bool) -> bool:

@@ -1,0 +1,24 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every way to containers there is."""
+
+from __future__ import annotations
+
+from ansible_collections.cruntime.node.plugins.module_utils.containers.base import Containers
+from ansible_collections.cruntime.node.plugins.module_utils.containers.cri import CriContainers
+from ansible_collections.cruntime.node.plugins.module_utils.containers.docker import (
+    DockerContainers,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import ENDPOINT
+
+
+def containers_of(runner: Runner, runtime: Runtime) -> Containers:
+    """Return the containers of a running runtime."""
+    if runtime.name == "docker":
+        # Those of cri-dockerd too, which need not be asked.
+        return DockerContainers(runner, ENDPOINT)
+    return CriContainers(runner, runtime.cri_endpoint, runtime.oci_runtimes)
