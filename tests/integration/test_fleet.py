@@ -20,6 +20,11 @@ MARKER = "/var/lib/cruntime-switch.json"
 HOOKS = "/var/lib/kubelet/hooks"
 FLAGS, CONFIG = "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/kubelet/config.yaml"
 BROKEN = "/etc/containerd/conf.d/99-broken.toml"
+# It reads well, and containerd does not start with it.
+BROKEN_TEXT = """version = 2
+[grpc]
+address = "/proc/none/containerd.sock"
+"""
 KILLER = "/etc/systemd/system/containerd.service.d/99-killer.conf"
 # The module is the only Python on the node, and it waits for the start of containerd.
 KILLER_TEXT = """[Service]
@@ -189,14 +194,14 @@ def test_fleet_check_mode_shows_the_plan_and_does_nothing(fleet, switch, image):
 def test_fleet_stops_at_the_node_that_fails(fleet, switch, image):
     canary, broken, beside, *behind = fleet
     fleet[broken].check_output("mkdir -p /etc/containerd/conf.d")
-    fleet[broken].check_output(f"echo 'no toml' >{BROKEN}")
+    fleet[broken].check_output(f"echo %s >{BROKEN}", BROKEN_TEXT)
     before = {name: (docker_images(node), kubelet_files(node)) for name, node in fleet.items()}
     status, stats, words = switch()
     assert status != 0
     assert [name for name in fleet if stats[name]["failures"]] == [broken]
     told = table(words)
     assert "FAILED, brought back to docker" in told[broken]
-    assert "99-broken.toml" in words
+    assert "/proc/none" in words
     # The nodes that were switched have the images of Docker, and are done.
     for name in (canary, beside):
         assert runs(fleet[name]) == ON_CONTAINERD
@@ -219,6 +224,19 @@ def test_fleet_stops_at_the_node_that_fails(fleet, switch, image):
         assert "not reached" in told[name]
         assert hooks(fleet[name]) == []
         assert runs(fleet[name]) == ON_DOCKER
+
+
+@pytest.mark.long
+def test_fleet_finds_a_broken_file_before_it_drains_a_node(fleet, switch):
+    _canary, broken, *_behind = fleet
+    drained = hooks(fleet[broken])
+    fleet[broken].check_output(f"echo 'no toml' >{BROKEN}")
+    status, stats, words = switch("--limit", broken)
+    assert status != 0
+    assert "99-broken.toml" in words
+    assert "FAILED, as it was" in table(words)[broken]
+    assert stats[broken]["changed"] == 0
+    assert hooks(fleet[broken]) == drained
 
 
 def test_fleet_takes_a_node_back_whose_module_is_killed(fleet, switch):

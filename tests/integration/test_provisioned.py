@@ -12,6 +12,7 @@ import pytest
 pytestmark = pytest.mark.scenario("bare")
 
 PROVISION = "cruntime.node.provision"
+SWITCH = "cruntime.node.switch"
 IMAGE = "localhost/cruntime-test/busybox:1"
 UNATTENDED = "/etc/apt/apt.conf.d/99unattended"
 ORIGINS = 'Unattended-Upgrade::Origins-Pattern {"codename=test";};'
@@ -90,6 +91,19 @@ def test_a_downgrade_is_held_against_unattended_upgrades(provisioned, play):
     assert "containerd" not in upgrades(provisioned)
     provisioned.check_output("apt-mark unhold containerd runc")
     assert "containerd" in upgrades(provisioned)
+
+
+@pytest.mark.long
+@pytest.mark.runtime("containerd")
+def test_a_switch_installs_the_new_runtime_beside_the_old_one(provisioned, play):
+    switched = {"switch_spec": {"runtime": "docker"}, "runtime_version": ""}
+    assert not provisioned.exists("dockerd")
+    assert play(SWITCH, check=True, **switched) > 0
+    assert not provisioned.exists("dockerd")
+    play(SWITCH, switch_carry_images=True, **switched)
+    assert provisioned.service("docker").is_running
+    names = provisioned.check_output("docker images --format '{{.Repository}}:{{.Tag}}'")
+    assert IMAGE in names.splitlines()
 
 
 @pytest.mark.long
