@@ -30,9 +30,9 @@ def figures(folder: pathlib.Path) -> Iterator[Figure]:
                 print(f"no {runtime}: there is no image {name} of a node with it", flush=True)
                 continue
             registries = [{"registry": address, "insecure": True}]
-            spec = {**spec, "runtime": runtime, "registries": registries}
+            whole = {**spec, "runtime": runtime, "registries": registries}
             with nodes(name, folder) as node:
-                node.play({"cruntime.node.cruntime_enable": spec})
+                node.play({"cruntime.node.cruntime_enable": whole})
                 node.play(image(archive=[f"{ARCHIVES}/busybox.tar", f"{ARCHIVES}/pause.tar"]))
                 for figure in (*_present(node), *_archives(node), *_pulls(node, address)):
                     yield dataclasses.replace(figure, name=f"{figure.name}, {runtime}")
