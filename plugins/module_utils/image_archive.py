@@ -33,9 +33,15 @@ _COMPRESSIONS = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\x04\x22\x4d\x18": "lz4",
 }
-# Nothing that describes an image is larger; layers are.
-_MAX_DOCUMENT = 8 * 1024 * 1024
-_INDEXES = (
+_MIB = 1024 * 1024
+# Nothing that describes images is larger, together or alone, or has more parts; layers are, and
+# what is made to fill the memory.
+_MAX_DOCUMENT = 8 * _MIB
+_MAX_DOCUMENTS = 64 * _MIB
+_MAX_BLOB = _MIB
+_MAX_MEMBERS = 100_000
+#: What lists an image for several platforms.
+INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
@@ -46,6 +52,11 @@ _ARCHITECTURES = {
     "armv6l": "arm",
     "i686": "386",
 }
+# Headers that are about the next one.
+_EXTENSIONS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 _EXECUTION = ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "ExposedPorts", "Volumes")
 
 
@@ -129,7 +140,7 @@ def read(runner: Runner, path: str) -> Archive:
         # A pipe can't be sought in.
         mode: Literal["r|", "r:"] = "r|" if compression else "r:"
         with plain(runner, path, compression) as stream, tarfile.open(
-            fileobj=stream, mode=mode
+            fileobj=stream, mode=mode, tarinfo=_Member
         ) as tar:
             _collect(tar, documents, sizes)
     except (tarfile.TarError, EOFError, OSError) as error:
@@ -146,6 +157,8 @@ def read(runner: Runner, path: str) -> Archive:
                 "holds no images: it has neither the manifest.json of a docker-archive "
                 "nor the index.json of an OCI layout"
             )
+        if not images:
+            raise _Damaged("holds no images: its manifest.json lists none")
     except _Damaged as error:
         raise CruntimeError(f"{path} {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -162,6 +175,8 @@ def compression_of(path: str) -> str:
         raise CruntimeError(f"an archive is an absolute path on the node, not {path!r}")
     if os.path.isdir(path):
         raise CruntimeError(f"{path} is a folder, not an archive of images")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CruntimeError(f"{path} is no file, let alone an archive of images")
     try:
         with open(path, "rb") as stream:
             magic = stream.read(4)
@@ -209,30 +224,88 @@ def fingerprint(config: dict[str, Any], layers: list[str]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def this_platform() -> str:
+    """Return what this node runs, such as linux/amd64."""
+    machine = platform.machine()
+    return f"linux/{_ARCHITECTURES.get(machine, machine)}"
+
+
+def for_this_node(index: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the entry of an index that is for this node."""
+    entries: list[dict[str, Any]] = index["manifests"]
+    for entry in entries:
+        given = entry.get("platform") or {}
+        if f"{given.get('os')}/{given.get('architecture')}" == this_platform():
+            return entry
+    return None
+
+
 class _Damaged(Exception):
     """What is wrong with an archive; goes behind its path."""
 
 
+# What tarfile itself does, which has no public name.
+_PROC_MEMBER = vars(tarfile.TarInfo)["_proc_member"]
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose name fits into the memory: tarfile reads what is in front of a header."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.size > _MAX_BLOB and self.type in _EXTENSIONS:
+            raise tarfile.ReadError(f"a name of {self.size} bytes")
+        member: tarfile.TarInfo = _PROC_MEMBER(self, tar)
+        return member
+
+
 def _collect(tar: tarfile.TarFile, documents: dict[str, bytes], sizes: dict[str, int]) -> None:
     """Fill in every member's size, and the content of those that may be documents."""
+    links, total = {}, 0
     for member in tar:
-        name = os.path.normpath(member.name)
-        if name.startswith(("/", "../")) or name == "..":
-            raise _Damaged(f"holds {member.name!r}, which is outside of it")
+        name = _inside(member.name, f"{member.name!r}, which is outside of it")
+        if len(sizes) >= _MAX_MEMBERS:
+            raise _Damaged(f"holds more than {_MAX_MEMBERS} files: it is no archive of images")
+        if member.issym() or member.islnk():
+            base = os.path.dirname(name) if member.issym() else ""
+            outside = f"{member.name!r}, a link to {member.linkname!r} outside of it"
+            links[name] = _inside(os.path.join(base, member.linkname), outside)
+            continue
         sizes[name] = member.size
-        if member.isfile() and member.size <= _MAX_DOCUMENT and _may_be_document(name, member.size):
+        if member.isfile() and _may_be_document(name, member.size):
+            total += member.size
+            if total > _MAX_DOCUMENTS:
+                raise _Damaged(f"holds more than {_MAX_DOCUMENTS // _MIB} MiB of descriptions")
             file = tar.extractfile(member)
             content = file.read() if file else b""
             if len(content) != member.size:
                 raise _Damaged("ends in the middle of a file")
-            documents[name] = content
+            if name.startswith("blobs/") and not content.startswith(b"{"):
+                # A small layer.
+                total -= member.size
+            elif documents.setdefault(name, content) != content:
+                raise _Damaged(f"holds two {name} that differ")
+    # Layers that images share were links once. A document that is a link is none.
+    sizes.update({name: sizes[target] for name, target in links.items() if target in sizes})
+
+
+def _inside(path: str, outside: str) -> str:
+    """Return a path in the archive.
+
+    :param outside: what to call it if it leads out of the archive.
+    """
+    path = os.path.normpath(path)
+    if path.startswith(("/", "../")) or path == "..":
+        raise _Damaged(f"holds {outside}")
+    return path
 
 
 def _may_be_document(name: str, size: int) -> bool:
-    if name.endswith(".json") or name == "oci-layout":
-        return True
-    # Blobs are named by their digest only. Layers this small cost nothing.
-    return name.startswith("blobs/") and size <= 1024 * 1024
+    # Blobs are named by their digest only.
+    if name.startswith("blobs/"):
+        return size <= _MAX_BLOB
+    if size > _MAX_DOCUMENT and name in ("manifest.json", "index.json"):
+        raise _Damaged(f"holds a {name} of {size} bytes, which describes no images")
+    return name.endswith(".json") and size <= _MAX_DOCUMENT
 
 
 def _docker_images(documents: dict[str, bytes], sizes: dict[str, int]) -> Iterator[Archived]:
@@ -280,25 +353,17 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
             layer_paths=tuple(_blob_path(layer["digest"]) for layer in manifest["layers"]),
         )
     if not images:
-        raise _Damaged(f"holds no image for {_platform()[0]}/{_platform()[1]}")
+        raise _Damaged(f"holds no image for {this_platform()}")
     return list(images.values())
 
 
 def _manifest(documents: dict[str, bytes], entry: dict[str, Any]) -> dict[str, Any] | None:
     """Follow an entry of an index to the manifest for this node; None where it has none."""
-    if entry.get("mediaType") not in _INDEXES:
-        found = json.loads(_blob(documents, entry["digest"]))
-        return found if "config" in found and "layers" in found else None
-    for each in json.loads(_blob(documents, entry["digest"]))["manifests"]:
-        given = each.get("platform") or {}
-        if (given.get("os"), given.get("architecture")) == _platform():
-            return _manifest(documents, each)
-    return None
-
-
-def _platform() -> tuple[str, str]:
-    machine = platform.machine()
-    return "linux", _ARCHITECTURES.get(machine, machine)
+    found = json.loads(_blob(documents, entry["digest"]))
+    if entry.get("mediaType") in INDEXES:
+        inner = for_this_node(found)
+        return _manifest(documents, inner) if inner else None
+    return found if "config" in found and "layers" in found else None
 
 
 def _blob(documents: dict[str, bytes], digest: str) -> bytes:

@@ -70,6 +70,7 @@ class Runner:
         env: dict[str, str] | None = None,
         answer: str | None = None,
         merged: bool = False,
+        descriptors: tuple[int, ...] = (),
     ) -> Result:
         """Run a command and return its result, whatever its exit status.
 
@@ -78,6 +79,7 @@ class Runner:
         :param env: variables beside this process's own.
         :param answer: what it is told when it asks on its terminal, as some do for a password.
         :param merged: whether what it writes to stderr becomes output too, in the order written.
+        :param descriptors: open files of this process that it inherits.
         :raises CommandError: the tool is missing or took too long.
         """
         path = self._find(argv[0])
@@ -87,6 +89,7 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             env={**ENVIRONMENT, **(env or {})},
+            pass_fds=descriptors,
             # A group of its own, so that a time-out reaches its children, who hold the pipes.
             start_new_session=True,
         ) as process:

@@ -57,6 +57,9 @@ options:
       - Archives on the node, each a docker-archive or an OCI layout in a tar, plain or compressed
         with gzip, zstd or lz4, whose tool must be on the node.
       - What they hold is read from their manifests. Nothing is loaded when all of it is there.
+        Otherwise an archive is loaded as a whole, with images that O(name) does not list.
+      - One that is truncated, lacks a part, or leads out of itself by C(../) or a link is refused
+        before anything is loaded.
       - Docker and podman are given an OCI layout as a docker-archive, so that every version loads
         it. Of an image for several platforms they get the one for this node.
       - The one image of an archive that names none is given the one O(name).
@@ -68,7 +71,9 @@ options:
   build:
     description:
       - Builds an image by C(docker build) on Docker, C(podman build) or C(buildah build) for CRI-O,
-        and C(nerdctl build) or C(buildctl build) for containerd, whichever is on the node.
+        and C(nerdctl build) or C(buildctl build) for containerd, whichever is on the node. The
+        latter two need a running C(buildkitd), with whatever worker, where they look for it or
+        where C(BUILDKIT_HOST) says.
       - A digest of the context, the Dockerfile, the arguments and the options is kept as the label
         C(io.cruntime.build-digest) of the image. While it stays, nothing is built; O(force) builds
         all the same, for example because a base image was renewed. Every file of the context
@@ -114,17 +119,17 @@ options:
   password:
     description:
       - The password or token of O(username). The tools get it by their environment, their terminal
-        or a file that is gone when they are done; no process list shows it.
+        or a file in memory. No process list shows it, and no disk gets it.
     type: str
   parallel:
-    description: How many images are pulled at once.
+    description: How many images are pulled or pushed at once.
     type: int
     default: 4
   retries:
     description:
-      - How often a pull is tried again when its failure may pass, such as a timeout or a busy
-        registry, after 1, 2, 4 and so on up to 30 seconds. What can't pass, such as an image that
-        does not exist, fails at once.
+      - How often a pull or push is tried again when its failure may pass, such as a timeout or a
+        busy registry, after 1, 2, 4 and so on up to 30 seconds. What can't pass, such as an image
+        that does not exist, fails at once.
     type: int
     default: 3
   pin:
@@ -142,6 +147,8 @@ options:
   push:
     description:
       - Push the images to the registry that their names say, unless it has them.
+      - Of an image for several platforms, the one that is there is pushed. It does not replace the
+        image for all of them that it was pulled from.
     type: bool
     default: false
   insecure:
@@ -149,12 +156,14 @@ options:
       - Push even if the registry's certificate can't be verified, or in plain HTTP. Docker must
         know such a registry already; see O(ignore:registries) of M(cruntime.node.cruntime_enable),
         which is also where pulls look.
+      - Without it, such a registry is not asked what it has, and each run pushes to it.
     type: bool
     default: false
   prune:
     description:
-      - Remove the images that no container uses, running or not, that are not pinned and that are
-        not in O(name). An empty dictionary removes all of these.
+      - Remove the images that no container uses, running or not, that are not pinned, that are not
+        in O(name), and of which the runtime does not make its pods. An empty dictionary removes all
+        of these.
     type: dict
     suboptions:
       only:
@@ -330,8 +339,8 @@ digests:
   sample:
     r.test/app:1: sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886
 failures:
-  description: The images that could not be pulled. The others were.
-  returned: when a pull failed
+  description: The images that could not be pulled or pushed. The others were.
+  returned: when a pull or push failed
   type: list
   elements: dict
   contains:
@@ -345,9 +354,12 @@ failures:
       description: How often it was tried.
       type: int
   sample:
-    - name: registry.test:5009/x:1
-      reason: "dial tcp 172.17.0.14:5009: connect: connection refused"
-      attempts: 4
+    - name: registry.test:5003/forbidden/x:1
+      reason: >-
+        failed to pull and unpack image "registry.test:5003/forbidden/x:1": failed to resolve image:
+        unexpected status from HEAD request to
+        https://registry.test:5003/v2/forbidden/x/manifests/1: 403 Forbidden
+      attempts: 1
 """
 
 import os

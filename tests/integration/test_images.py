@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
+import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -30,11 +33,15 @@ CREDENTIALS = {"username": "user", "password": "open-sesame"}
 
 
 class Registries(NamedTuple):
-    """One registry at several addresses: with TLS, in plain HTTP, with a password, and down."""
+    """One registry at several addresses: with TLS, in plain HTTP, with a password, and down.
+
+    Another one, which goes wrong as its repositories' names say.
+    """
 
     tls: str
     plain: str
     password: str
+    bad: str
     down: str
 
 
@@ -88,12 +95,14 @@ def folder(node, call):
 def registries(node, registry, spec, run_module):
     """The addresses of a registry that the runtime was told of."""
     address, certificate = registry
-    found = Registries(*(f"{address}:{port}" for port in (5000, 5001, 5002, 5009)))
+    found = Registries(*(f"{address}:{port}" for port in (5000, 5001, 5002, 5003, 5009)))
     node.check_output("echo %s > %s", certificate, CA)
     entries = [
         {"registry": found.tls, "ca_file": CA},
         {"registry": found.plain, "insecure": True},
         {"registry": found.password, "ca_file": CA},
+        {"registry": found.bad, "ca_file": CA},
+        {"registry": found.down, "ca_file": CA},
     ]
     result = run_module(node, ENABLE, **{**spec, "registries": entries})
     assert not result.get("failed"), result
@@ -127,6 +136,16 @@ def test_archives_of_every_kind_are_loaded_once(folder, image, listed):
     assert {BOTH, DOCKER, OCI, OTHER} <= set(listed())
 
 
+def test_a_look_at_a_hundred_images_takes_three_processes(folder, image, call):
+    names = [f"{OURS}/hundred:{number}" for number in range(100)]
+    done(image(archive=f"{folder}/hundred.tar"), "loaded")
+    (result,) = call([IMAGE, {"name": names}])
+    assert not result["changed"]
+    assert len(result["images"]) == 100
+    assert result["processes"] <= 3
+    done(image(name=names[0], state="absent", all_tags=True), "removed")
+
+
 @pytest.mark.parametrize("kind", ["docker", "oci"])
 def test_an_archive_without_a_name_gets_one(folder, image, listed, kind):
     done(image(name=UNNAMED, archive=f"{folder}/unnamed-{kind}.tar"), "loaded")
@@ -141,6 +160,8 @@ def test_what_is_no_whole_archive_is_refused(folder, call, listed):
         "truncated.tar.lz4": "",
         "lacking.tar": "it is not whole",
         "outside.tar": "which is outside of it",
+        "leading.tar": "a link to '/etc/shadow' outside of it",
+        "twice.tar": "holds two manifest.json that differ",
         "foreign.tar": "holds no images",
         "text.tar": "is no whole tar",
         "nowhere.tar": "there is no archive",
@@ -155,12 +176,9 @@ def test_what_is_no_whole_archive_is_refused(folder, call, listed):
     assert listed() == before
 
 
-def test_a_missing_tool_is_named(node, folder, call):
-    node.check_output("mv /usr/bin/lz4 /usr/bin/lz4.away")
-    try:
+def test_a_missing_tool_is_named(folder, call, hidden):
+    with hidden("lz4"):
         (result,) = call([IMAGE, {"archive": f"{folder}/both.tar.lz4"}])
-    finally:
-        node.check_output("mv /usr/bin/lz4.away /usr/bin/lz4")
     assert "install the package lz4" in result["msg"]
 
 
@@ -239,6 +257,58 @@ def test_images_are_pulled(registries, image, call, listed, node):
     image(name=names, state="absent")
 
 
+# How a registry goes wrong, and how often that is tried where it is tried once more.
+TROUBLES = {
+    **dict.fromkeys(("html", "truncated", "swapped", "private", "forbidden", "missing"), 1),
+    "busy": 2,
+}
+
+
+def test_a_registry_that_goes_wrong(registries, folder, image, call, listed):
+    tries = {f"{registries.bad}/{kind}/x:1": number for kind, number in TROUBLES.items()}
+    tries[f"{registries.down}/x:1"] = 2
+    swapped = f"{registries.bad}/swapped/x@sha256:{'1' * 64}"
+    image(archive=f"{folder}/both.tar")
+    before = listed()
+    task = {"retries": 1, "parallel": 8}
+    pulled, tagged = call(
+        [IMAGE, {"name": [*tries, swapped], **task}],
+        [IMAGE, {"name": list(tries), "tag_of": BOTH}],
+    )
+    pushed, untagged = call(
+        [IMAGE, {"name": list(tries), "push": True, **task}],
+        [IMAGE, {"name": list(tries), "state": "absent"}],
+    )
+    assert not tagged.get("failed"), tagged
+    assert not untagged.get("failed"), untagged
+    for result, expected in ((pulled, {**tries, swapped: 1}), (pushed, tries)):
+        failures = result["failures"]
+        assert {each["name"]: each["attempts"] for each in failures} == expected, failures
+        assert f"{len(failures)} of {len(failures)} images could not be p" in result["msg"]
+        assert all(each["reason"] in result["msg"] for each in failures)
+        assert result["changed"] is False
+    assert listed() == before
+
+
+def test_a_password_is_left_nowhere(registries, node, call):
+    """Neither while a pull hangs nor when the module is killed meanwhile."""
+    task = {"name": f"{registries.bad}/hanging/x:1", **CREDENTIALS}
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(call, [IMAGE, task])
+        node.check_output(
+            "timeout 60 sh -c 'until ss -Htn dport = 5003 | grep .; do sleep 1; done'"
+        )
+        seen = node.check_output("ps -eo args | grep -v call-")
+        # What it started is left to itself, as it is when a connection breaks.
+        node.check_output("pkill -KILL -f '[/]tmp/call-'")
+        with pytest.raises(AssertionError):
+            run.result()
+    secrets = "open-sesame|dXNlcjpvcGVuLXNlc2FtZQ"
+    assert not re.search(secrets, seen)
+    assert not node.run(f"grep -rlsE '{secrets}' /tmp /run /root /etc /var/tmp").stdout
+    node.run("pkill -x 'crictl|docker|podman'")
+
+
 def test_images_are_pushed(registries, node, folder, image, call):
     done(image(archive=f"{folder}/both.tar"), "loaded")
     node_name = node.check_output("hostname")
@@ -268,24 +338,94 @@ def test_images_are_pushed(registries, node, folder, image, call):
     image(name=locked, state="absent")
 
 
-def test_an_image_is_built_once(node, runtime, folder, image, listed):
+@pytest.fixture
+def build(node):
+    """What to build from: a context on the node, as the option wants it."""
     node.check_output(
-        "mkdir -p /root/context && cd /root/context && echo hello > hello && "
-        "printf 'FROM scratch\\nARG WHO=you\\nLABEL who=$WHO\\nCOPY hello /\\n' > Dockerfile"
+        "mkdir -p /root/context && cd /root/context && "
+        "printf 'FROM scratch\\nARG WHO=you\\nLABEL who=$WHO\\nCOPY hello /\\n' > Dockerfile && "
+        "printf 'FROM scratch\\nCOPY nothing /\\n' > Broken"
     )
-    task = {"name": BUILT, "build": {"context": "/root/context"}}
-    if runtime.name == "containerd":
-        assert "takes nerdctl or buildctl" in image(**task)["msg"]
-        return
-    done(image(**task), "built")
-    first = listed()[BUILT]["id"]
-    task["build"]["args"] = {"WHO": "me"}
-    done(image(**task), "built")
-    node.check_output("echo hi > /root/context/hello")
-    done(image(**task), "built")
-    assert listed()[BUILT]["id"] != first
-    ids = node.check_output("rm -r /root/context && echo")
-    assert "there is no folder" in image(**task)["msg"], ids
+    yield {"context": "/root/context"}
+    node.check_output("rm -rf /root/context")
+
+
+@pytest.fixture
+def hidden(node):
+    """A function that takes tools away from a node for a while; those that it has not are none."""
+
+    @contextlib.contextmanager
+    def hide(*names):
+        found = (node.run(f"command -v {name}").stdout.strip() for name in names)
+        paths = " ".join(filter(None, found))
+        node.check_output(f"for path in {paths}; do mv $path $path.away; done")
+        try:
+            yield
+        finally:
+            node.check_output(f"for path in {paths}; do mv $path.away $path; done")
+
+    return hide
+
+
+@pytest.fixture
+def check_builds(node, image, build, call, listed):
+    """A function that builds by what is there: once, and again after each change."""
+
+    def run():
+        node.check_output("echo hello > /root/context/hello")
+        task = {"name": [BUILT, NAME], "build": dict(build)}
+        done(image(**task), "built", "built")
+        first = listed()
+        assert first[BUILT] == first[NAME]
+        task["build"]["args"] = {"WHO": "me, 'you' and $HOME"}
+        done(image(**task), "built", "built")
+        node.check_output("echo hi > /root/context/hello")
+        done(image(**task), "built", "built")
+        before = listed()
+        assert before[BUILT]["id"] != first[BUILT]["id"]
+        forced, broken, nowhere = call(
+            [IMAGE, {**task, "force": True}],
+            [IMAGE, {**task, "build": {**build, "dockerfile": "Broken"}}],
+            [IMAGE, {**task, "build": {"context": "/root/nowhere"}}],
+        )
+        assert [action["action"] for action in forced["actions"]] == ["built", "built"]
+        assert "nothing" in broken["msg"]
+        assert not broken["actions"]
+        assert "there is no folder /root/nowhere" in nowhere["msg"]
+        assert before.keys() == listed().keys()
+        call(*CLEAN)
+
+    return run
+
+
+@pytest.mark.runtime("docker", "crio")
+def test_an_image_is_built_once(runtime, folder, hidden, check_builds):
+    check_builds()
+    if runtime.name == "crio":
+        with hidden("podman"):
+            check_builds()
+
+
+@pytest.mark.runtime("containerd")
+def test_containerd_takes_a_builder(folder, build, call, hidden):
+    with hidden("nerdctl", "buildctl"):
+        (result,) = call([IMAGE, {"name": BUILT, "build": build}])
+    assert "takes nerdctl or buildctl, and this node has neither" in result["msg"]
+
+
+@pytest.mark.runtime("containerd")
+@pytest.mark.once
+def test_containerd_builds_by_what_is_there(node, folder, hidden, check_builds):
+    if not node.exists("buildkitd"):
+        pytest.skip("no nerdctl, buildctl and buildkitd; CRUNTIME_TEST_BIN may name their folder")
+    node.check_output("systemd-run --unit buildkit --collect buildkitd")
+    try:
+        node.check_output("timeout 60 sh -c 'until buildctl debug workers; do sleep 1; done'")
+        check_builds()
+        with hidden("nerdctl"):
+            check_builds()
+    finally:
+        node.check_output("systemctl stop buildkit")
 
 
 def test_pins(node, runtime, folder, image, listed):
@@ -308,9 +448,12 @@ def test_pins(node, runtime, folder, image, listed):
         done(image(name=BOTH, pin=False), "unpinned")
 
 
-def test_what_nobody_uses_is_pruned(folder, image, listed):
+def test_what_nobody_uses_is_pruned(runtime, spec, folder, image, listed):
     image(archive=[f"{folder}/{name}.tar" for name in ("both", "docker", "oci", "other")])
     done(image(prune={"only": [f"{OURS}/*"], "older_than": "24000d"}))
+    if runtime.name != "docker":
+        image(archive=f"{ARCHIVES}/pause.tar")
+        done(image(prune={"only": [spec["sandbox_image"]]}))
     prune = {"only": [f"{OURS}/[bdo]*:1"], "keep": [f"{OURS}/busybox:1", BOTH], "older_than": "1h"}
     done(image(name=OCI, prune=prune), "removed", "removed")
     assert {BOTH, OCI} <= set(listed())
@@ -356,17 +499,29 @@ def test_a_store_and_a_folder_are_preloaded(node, runtime, folder, image, listed
 
 
 @pytest.mark.runtime("crio")
-def test_crio_without_podman_does_what_a_cri_can(node, folder, call):
-    node.check_output("mv /usr/bin/podman /usr/bin/podman.away")
-    try:
-        absent, loaded = call(
-            [IMAGE, {"name": BOTH, "state": "absent"}],
-            [IMAGE, {"archive": f"{folder}/both.tar"}],
-        )
-    finally:
-        node.check_output("mv /usr/bin/podman.away /usr/bin/podman")
-    assert not absent.get("failed"), absent
-    assert "takes podman" in loaded["msg"]
+def test_crio_without_podman_does_what_a_cri_can(
+    registries, folder, image, build, call, listed, hidden
+):
+    name, other = (f"{host}/{MIRRORED}" for host in registries[:2])
+    call([IMAGE, {"name": [name, other], "state": "absent"}])
+    cannot = {
+        "loading images": {"archive": f"{folder}/both.tar"},
+        "tagging images": {"name": NAME, "tag_of": name},
+        "saving images": {"name": name, "save_to": "/root/saved.tar"},
+        # Nor is it pulled first.
+        "pushing images": {"name": other, "push": True},
+        "pulling for another platform": {"name": other, "platform": "linux/arm64"},
+        "building images": {"name": BUILT, "build": build},
+    }
+    with hidden("podman", "buildah"):
+        done(image(name=name), "pulled")
+        before = listed()
+        assert name in before
+        results = call(*([IMAGE, options] for options in cannot.values()))
+        assert listed() == before
+        done(image(name=name, state="absent", all_tags=True), "removed")
+    for words, result in zip(cannot, results, strict=True):
+        assert f"{words} on CRI-O takes podman" in result["msg"]
 
 
 @pytest.fixture

@@ -77,6 +77,19 @@ class Credentials(NamedTuple):
     password: str
 
 
+class Published(NamedTuple):
+    """An image in a registry.
+
+    :param digest: of its manifest, or of whatever else is in its place.
+    :param config: digest of its configuration; empty for an index of several platforms.
+    :param fingerprint: see C(image_archive.fingerprint); empty likewise.
+    """
+
+    digest: str
+    config: str
+    fingerprint: str
+
+
 class Build(NamedTuple):
     """How to build an image.
 
@@ -140,6 +153,10 @@ class ImageStore:
     def users(self) -> dict[str, list[str]]:
         """Return the containers, running or not, that use an image, by its ID."""
         raise NotImplementedError
+
+    def sandbox_image(self) -> str:
+        """Return the name of the image that pods are made of; empty where the runtime has none."""
+        return self._runtime.settings().get("sandbox_image", "")
 
     def check(self, wanted: set[str]) -> None:
         """Find out whether this node can do all of this, before anything is touched.

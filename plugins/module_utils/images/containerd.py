@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import tempfile
 from typing import Any, Callable, Iterator
@@ -88,10 +89,11 @@ class ContainerdStore(CriStore):
         self._ctr("images", "tag", "--force", self._any_name(image), name)
 
     def save(self, names: list[str], path: str) -> None:
-        self._ctr("images", "export", *self._export_flags(), path, *names, timeout=self._timeout)
+        self._ctr("images", "export", *self._local(), path, *names, timeout=self._timeout)
 
-    def _export_flags(self) -> tuple[str, ...]:
-        # Through its transfer service, ctr 2.x may end before all of the archive is written.
+    def _local(self) -> tuple[str, ...]:
+        # Through its transfer service, ctr 2.x may end before all of an archive is written, and
+        # pushes images for more platforms than it is told.
         return ("--local",) if Version(self._runtime.version()).major > 1 else ()
 
     def untag(self, image: Image, name: str) -> None:
@@ -102,16 +104,17 @@ class ContainerdStore(CriStore):
         self._ctr("images", "remove", name, *([] if others else digests))
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
+        digest, flags = self._sent(name)
+        push = functools.partial(
+            self._with_registry, credentials, "images", "push", *flags, last=(name,)
+        )
         if not insecure:
-            self._push(name, credentials, _HOSTS_DIR)
+            push("--hosts-dir", _HOSTS_DIR)
         else:
-            self._push_insecurely(name, credentials)
-        return self._target(name)
+            self._push_insecurely(name, push)
+        return digest
 
-    def _push(self, name: str, credentials: Credentials | None, hosts_dir: str) -> None:
-        self._with_registry(credentials, "images", "push", "--hosts-dir", hosts_dir, last=(name,))
-
-    def _push_insecurely(self, name: str, credentials: Credentials | None) -> None:
+    def _push_insecurely(self, name: str, push: Callable[..., None]) -> None:
         # A push asks the first host only, so TLS and plain HTTP are tried one after the other.
         with tempfile.TemporaryDirectory(dir=self._scratch_dir) as folder:
             host = registry_of(name)
@@ -120,7 +123,7 @@ class ContainerdStore(CriStore):
                 with open(os.path.join(folder, host, "hosts.toml"), "w", encoding="utf-8") as file:
                     file.write(f'[host."{scheme}://{host}"]\nskip_verify = true\n')
                 try:
-                    return self._push(name, credentials, folder)
+                    return push("--hosts-dir", folder)
                 except CommandError as error:
                     if scheme == "http" or "HTTP response to HTTPS client" not in str(error):
                         raise
@@ -152,7 +155,7 @@ class ContainerdStore(CriStore):
         with self._runner.started("containerd", "--config", config):
             wait_until(answers, "a containerd for the preloaded store")
             ctr = functools.partial(self._ctr, address=socket, timeout=self._timeout)
-            yield _Foreign(ctr, self._export_flags())
+            yield _Foreign(ctr, self._local())
 
     def _build_by_nerdctl(self, build: Build) -> None:
         self._runner.output(
@@ -170,17 +173,21 @@ class ContainerdStore(CriStore):
 
     def _build_by_buildctl(self, build: Build) -> None:
         folder, name = os.path.split(build.dockerfile)
-        self._runner.output(
-            "buildctl",
-            *("build", "--frontend", "dockerfile.v0", "--progress", "plain"),
-            *("--local", f"context={build.context}", "--local", f"dockerfile={folder}"),
-            *("--opt", f"filename={name}"),
-            *_options("build-arg", build.args),
-            *_options("label", build.labels),
-            *("--output", f'type=image,"name={",".join(build.tags)}"'),
-            *build.options,
-            timeout=self._timeout,
-        )
+        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as scratch:
+            # An archive, because buildkitd may have a store of its own and not this one.
+            path = os.path.join(scratch, "image.tar")
+            self._runner.output(
+                "buildctl",
+                *("build", "--frontend", "dockerfile.v0", "--progress", "plain"),
+                *("--local", f"context={build.context}", "--local", f"dockerfile={folder}"),
+                *("--opt", f"filename={name}"),
+                *_options("build-arg", build.args),
+                *_options("label", build.labels),
+                *("--output", f'type=docker,"name={",".join(build.tags)}",dest={path}'),
+                *build.options,
+                timeout=self._timeout,
+            )
+            self.load(image_archive.read(self._runner, path))
 
     def _check_pins(self) -> None:
         installed = self._runtime.version()
@@ -189,9 +196,18 @@ class ContainerdStore(CriStore):
         if oldest and version < Version(oldest):
             raise self._cannot("pin images", f"{installed} is too old, {oldest} or newer can")
 
-    def _target(self, name: str) -> str:
-        """The digest of an image's manifest or index, which is what a push sends."""
-        return parse_target(self._ctr("images", "list", f"name=={name}"), name)
+    def _sent(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """Return the digest of what a push sends, and the flags that make it do so.
+
+        The CRI has one platform of an image, and a push of all of them fails for the others.
+        """
+        kind, digest = parse_target(self._ctr("images", "list", f"name=={name}"), name)
+        if kind not in image_archive.INDEXES:
+            return digest, ()
+        entry = image_archive.for_this_node(json.loads(self._ctr("content", "get", digest)))
+        if entry is None:
+            raise self._cannot(f"push {name}", f"it is not for {image_archive.this_platform()}")
+        return entry["digest"], (*self._local(), "--platform", image_archive.this_platform())
 
     def _any_name(self, image: Image) -> str:
         # The CRI names each of its images by its ID as well.
@@ -241,15 +257,16 @@ class _Foreign(Foreign):
         self._ctr("images", "export", *self._export_flags, path, *names)
 
 
-def parse_target(table: str, name: str) -> str:
+def parse_target(table: str, name: str) -> tuple[str, str]:
     """Read C(ctr images list): REF TYPE DIGEST and more columns.
 
+    :return: the type and the digest.
     :raises CruntimeError: there is no such image.
     """
     for line in table.splitlines():
         columns = line.split()
         if columns and columns[0] == name:
-            return columns[2]
+            return columns[1], columns[2]
     raise CruntimeError(f"containerd lists no image {name}")
 
 

@@ -61,8 +61,8 @@ class CrioStore(CriStore):
         if platform is None:
             super().pull(name, credentials, platform)
             return
-        with self._auth(name, credentials) as flags:
-            self._podman("pull", "--quiet", *flags, "--platform", platform, name)
+        with self._auth(name, credentials) as given:
+            self._podman("pull", "--quiet", "--platform", platform, name, **given)
 
     def load(self, archive: Archive, name: str = "") -> None:
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
@@ -81,8 +81,8 @@ class CrioStore(CriStore):
         with tempfile.TemporaryDirectory(dir=self._scratch_dir) as folder:
             path = os.path.join(folder, "digest")
             verify = ("--tls-verify=false",) if insecure else ()
-            with self._auth(name, credentials) as flags:
-                self._podman("push", "--quiet", "--digestfile", path, *verify, *flags, name)
+            with self._auth(name, credentials) as given:
+                self._podman("push", "--quiet", "--digestfile", path, *verify, name, **given)
             with open(path, encoding="ascii") as file:
                 return file.read().strip()
 
@@ -123,12 +123,13 @@ class CrioStore(CriStore):
         yield _Foreign(self._podman, folder)
 
     @contextlib.contextmanager
-    def _auth(self, name: str, credentials: Credentials | None) -> Iterator[tuple[str, ...]]:
+    def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
+        """Yield what the tool must be given to be that user."""
         if credentials is None:
-            yield ()
+            yield {}
             return
-        with auth_file.written(self._scratch_dir, registry_of(name), credentials) as path:
-            yield ("--authfile", path)
+        with auth_file.written(self._scratch_dir, registry_of(name), credentials) as file:
+            yield {"env": {"REGISTRY_AUTH_FILE": file.path}, "descriptors": (file.descriptor,)}
 
     def _podman(self, *words: str, tool: str = "podman", **given: Any) -> str:
         result = self._runner.run(tool, *words, timeout=self._timeout, **given)

@@ -69,8 +69,8 @@ class DockerStore(ImageStore):
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
         flags = ("--platform", platform) if platform else ()
-        with self._auth(name, credentials) as env:
-            self._docker("pull", "--quiet", *flags, name, timeout=self._timeout, env=env)
+        with self._auth(name, credentials) as given:
+            self._docker("pull", "--quiet", *flags, name, timeout=self._timeout, **given)
 
     def load(self, archive: Archive, name: str = "") -> None:
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
@@ -89,8 +89,8 @@ class DockerStore(ImageStore):
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
         if insecure:
             self._check_insecure(registry_of(name))
-        with self._auth(name, credentials) as env:
-            words = self._docker("push", name, timeout=self._timeout, env=env)
+        with self._auth(name, credentials) as given:
+            words = self._docker("push", name, timeout=self._timeout, **given)
         return parse_pushed(words, name)
 
     def build(self, build: Build) -> None:
@@ -167,14 +167,18 @@ class DockerStore(ImageStore):
         return result.out
 
     @contextlib.contextmanager
-    def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, str] | None]:
+    def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
+        """Yield what the tool must be given to be that user."""
         if credentials is None:
-            yield None
+            yield {}
             return
         host = registry_of(name)
         registry = _HUB if host == "docker.io" else host
-        with auth_file.written(self._scratch_dir, registry, credentials) as path:
-            yield {"DOCKER_CONFIG": os.path.dirname(path)}
+        with auth_file.written(self._scratch_dir, registry, credentials) as file:
+            yield {
+                "env": {"DOCKER_CONFIG": os.path.dirname(file.path)},
+                "descriptors": (file.descriptor,),
+            }
 
     def _docker(self, *words: str, **given: Any) -> str:
         result = self._run(*words, **given)

@@ -26,9 +26,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.images import (
     context,
     plan,
     preload,
-    pulls,
+    transfers,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.images.base import Build, ImageStore
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Build,
+    ImageStore,
+    Published,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Seen, Step
 from ansible_collections.cruntime.node.plugins.module_utils.images.request import Request
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -94,28 +98,28 @@ class Work:
     def _pull(self) -> None:
         steps = plan.to_pull(self._request.names, self._seen, self._options["pull"] or "missing")
         self._check(steps, {"platform"} if self._options["platform"] else set())
-        failures = [] if self._check_mode else self._pull_all([step.name for step in steps])
+        failures = [] if self._check_mode else self._transfer(steps, self._pull_one)
         if steps and not self._check_mode:
             self._look()
         for step in steps:
             # What was up to date was asked for, but nothing came of it.
             if self._check_mode or self._is_new(step.name):
                 self._note(step)
-        if failures:
-            words = "; ".join(f"{failure.name}: {failure.reason}" for failure in failures)
-            raise CruntimeError(
-                f"{len(failures)} of {len(steps)} images could not be pulled: {words}",
-                failures=[failure._asdict() for failure in failures],
-            )
+        _raise(failures, f"of {len(steps)} images could not be pulled")
         if steps and not self._check_mode:
             self._expect(self._request.names)
         self._finish(self._request.names)
 
-    def _pull_all(self, names: list[str]) -> list[pulls.Failure]:
-        def pull(name: str) -> None:
-            self._store.pull(name, self._request.credentials, self._options["platform"])
+    def _pull_one(self, name: str) -> None:
+        self._store.pull(name, self._request.credentials, self._options["platform"])
 
-        return pulls.pull_all(pull, names, self._options["parallel"], self._options["retries"])
+    def _transfer(
+        self, steps: list[Step], transfer: Callable[[str], None]
+    ) -> list[transfers.Failure]:
+        names = [step.name for step in steps]
+        return transfers.transfer_all(
+            transfer, names, self._options["parallel"], self._options["retries"]
+        )
 
     def _is_new(self, name: str) -> bool:
         before, after = self._before.find(name), self._seen.find(name)
@@ -322,35 +326,47 @@ class Work:
             os.replace(written, path)
 
     def _push(self, names: list[str]) -> None:
-        # Not at the top: TLS and HTTP take long to import, and a look at images needs neither.
-        from ansible_collections.cruntime.node.plugins.module_utils.images import (  # noqa: PLC0415
-            registry,
-        )
-
-        credentials, insecure = self._request.credentials, self._options["insecure"]
         steps = []
         for name in names:
             image = self._seen.find(name)
             published = None
             if image and not self._predicted([name]):
-                published = registry.look(name, credentials, insecure)
-            # A manifest of its own may have been made for each registry; the image is the same.
-            if image and published and image.id in (published.digest, published.config):
-                self._pushed[name] = published.digest
+                published = self._published(name)
+            if image and published and plan.is_published(image, *published):
+                self._pushed[normalised(name)] = published.digest
             else:
                 steps.append(Step("push", normalised(name)))
         self._check(steps)
+        failures = [] if self._check_mode else self._transfer(steps, self._push_one)
+        failed = {failure.name for failure in failures}
         for step in steps:
-            if not self._check_mode:
-                digest = self._store.push(step.name, credentials, insecure)
-                self._pushed[step.name] = digest
-            self._actions.append({"action": "pushed", "name": step.name})
+            if step.name not in failed:
+                self._note(step)
+        _raise(failures, f"of {len(steps)} images could not be pushed")
+
+    def _push_one(self, name: str) -> None:
+        digest = self._store.push(name, self._request.credentials, self._options["insecure"])
+        published = self._published(name)
+        # podman takes any answer for success.
+        if published and published.digest != digest:
+            raise CruntimeError(f"{digest} was pushed, but the registry has {published.digest}")
+        self._pushed[name] = digest
+
+    def _published(self, name: str) -> Published | None:
+        # Not at the top: TLS and HTTP take long to import, and a look at images needs neither.
+        from ansible_collections.cruntime.node.plugins.module_utils.images import (  # noqa: PLC0415
+            registry,
+        )
+
+        return registry.look(name, self._request.credentials, self._options["insecure"])
 
     def _prune(self) -> None:
         prune = self._request.prune
         if prune is None:
             return
-        keep = (*prune.filters.keep, *(plan.key(name) for name in self._request.names))
+        # No container is made of the image of the pods' sandboxes, but each pod needs it.
+        spared = [*self._request.names, *filter(None, [self._store.sandbox_image()])]
+        keep = (*prune.filters.keep, *(plan.key(name) for name in spared))
         filters = prune.filters._replace(keep=keep)
         steps = plan.to_prune(self._seen, self._store.users(), filters)
         if prune.age is not None and steps:
@@ -372,8 +388,18 @@ class Work:
     # Doing and telling
 
     def _check(self, steps: list[Step], further: Iterable[str] = ()) -> None:
+        """Check that all of this can be done, and what follows: before anything is touched."""
         if steps:
-            self._store.check({step.verb for step in steps}.union(further))
+            following = {
+                verb
+                for verb, wanted in (
+                    ("pin", self._options["pin"]),
+                    ("save", self._options["save_to"]),
+                    ("push", self._options["push"]),
+                )
+                if wanted
+            }
+            self._store.check({step.verb for step in steps}.union(further, following))
 
     def _do(
         self,
@@ -476,6 +502,19 @@ class Work:
             return self._to_be.get(name, "not known before the run")
         image = self._seen.find(name)
         return image.id if image else "absent"
+
+
+def _raise(failures: list[transfers.Failure], words: str) -> None:
+    """Name each image that failed, with its reason.
+
+    :raises CruntimeError: there are some.
+    """
+    if failures:
+        reasons = "; ".join(f"{failure.name}: {failure.reason}" for failure in failures)
+        raise CruntimeError(
+            f"{len(failures)} {words}: {reasons}",
+            failures=[failure._asdict() for failure in failures],
+        )
 
 
 def _lines(ids: dict[str, str]) -> str:

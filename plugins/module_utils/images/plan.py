@@ -211,6 +211,21 @@ def to_prune(seen: Seen, users: dict[str, list[str]], filters: Filters) -> list[
     ]
 
 
+def is_published(image: Image, digest: str, config: str, fingerprint: str) -> bool:
+    """Say whether what a registry has is this image.
+
+    :param digest: of its manifest, or of its index for several platforms, one of which is here.
+    :param config: of its configuration: the manifest may have been made for the registry.
+    :param fingerprint: where the ID here is that of an index, and one of its manifests is there.
+    """
+    known = {image.id, *(split(name)[2] for name in image.repo_digests)}
+    return (
+        digest in known
+        or config == image.id
+        or bool(image.fingerprint and fingerprint == image.fingerprint)
+    )
+
+
 def to_pin(names: list[str], seen: Seen, pinned: bool) -> list[Step]:
     """Pin images, or let go of them."""
     return [

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a registry has by a name, asked before a push: only what it lacks is pushed.
+"""What a registry has by a name, asked before a push and after it: only what it lacks is pushed.
 
 No tool on every node tells it without a pull. Whoever can't be asked is pushed to.
 """
@@ -12,19 +12,23 @@ from __future__ import annotations
 import base64
 import glob
 import hashlib
+import http.client
 import json
 import re
 import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import NamedTuple
 
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalised,
     split,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Credentials,
+    Published,
+)
 
 _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -35,19 +39,9 @@ _MANIFESTS = (
 # Where runtimes keep whom they trust, by host.
 _CERTIFICATES = ("/etc/docker/certs.d/{}/*.crt", "/etc/containers/certs.d/{}/*.crt")
 _HOSTS = "/etc/containerd/certs.d/{}/hosts.toml"
+_NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
 _TIMEOUT = 15
 _MAX_MANIFEST = 4 * 1024 * 1024
-
-
-class Published(NamedTuple):
-    """An image in a registry.
-
-    :param digest: of its manifest.
-    :param config: digest of its configuration; empty for an index of several platforms.
-    """
-
-    digest: str
-    config: str
 
 
 def look(name: str, credentials: Credentials | None, insecure: bool) -> Published | None:
@@ -60,27 +54,28 @@ def look(name: str, credentials: Credentials | None, insecure: bool) -> Publishe
     tag = split(normalised(name))[1]
     server = "registry-1.docker.io" if host == "docker.io" else host
     for scheme in ("https", "http") if insecure else ("https",):
-        url = f"{scheme}://{server}/v2/{repository}/manifests/{tag}"
+        url, context = f"{scheme}://{server}/v2/{repository}", _trust(host, insecure)
         try:
-            return _published(_get(url, credentials, _trust(host, insecure)))
-        except (OSError, ValueError):
+            content = _get(f"{url}/manifests/{tag}", credentials, context)
+        except _NO_ANSWER:
             continue
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        try:
+            config = json.loads(content)["config"]["digest"]
+            described = json.loads(_get(f"{url}/blobs/{config}", credentials, context))
+            made_of = fingerprint(described, described["rootfs"]["diff_ids"])
+        except (*_NO_ANSWER, KeyError, TypeError, AttributeError):
+            # An index, or garbage.
+            return Published(digest, "", "")
+        return Published(digest, config, made_of)
     return None
-
-
-def _published(content: bytes) -> Published:
-    manifest = json.loads(content)
-    config = manifest.get("config") or {}
-    return Published(f"sha256:{hashlib.sha256(content).hexdigest()}", config.get("digest", ""))
 
 
 def _get(url: str, credentials: Credentials | None, context: ssl.SSLContext) -> bytes:
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
-    headers = {"Accept": ", ".join(_MANIFESTS)}
-    if credentials:
-        headers["Authorization"] = _basic(credentials)
+    who = _basic(credentials) if credentials else ""
     try:
-        return _read(opener, url, headers)
+        return _read(opener, url, who)
     except urllib.error.HTTPError as error:
         challenge = error.headers.get("WWW-Authenticate", "")
         if error.code != 401 or not challenge.lower().startswith("bearer "):
@@ -91,13 +86,16 @@ def _get(url: str, credentials: Credentials | None, context: ssl.SSLContext) -> 
     if not realm.startswith("https://"):
         raise ValueError(f"{url} sends passwords to {realm}")
     asked = {key: value for key, value in given.items() if key in ("service", "scope")}
-    token = json.loads(_read(opener, f"{realm}?{urllib.parse.urlencode(asked)}", headers))
-    headers["Authorization"] = f"Bearer {token.get('token') or token.get('access_token')}"
-    return _read(opener, url, headers)
+    token = json.loads(_read(opener, f"{realm}?{urllib.parse.urlencode(asked)}", who))
+    bearer = f"Bearer {token.get('token') or token.get('access_token')}"
+    return _read(opener, url, bearer)
 
 
-def _read(opener: urllib.request.OpenerDirector, url: str, headers: dict[str, str]) -> bytes:
-    request = urllib.request.Request(url, headers=headers)
+def _read(opener: urllib.request.OpenerDirector, url: str, who: str) -> bytes:
+    request = urllib.request.Request(url, headers={"Accept": ", ".join(_MANIFESTS)})
+    if who:
+        # Not for whoever a registry sends us on to.
+        request.add_unredirected_header("Authorization", who)
     with opener.open(request, timeout=_TIMEOUT) as answer:
         content: bytes = answer.read(_MAX_MANIFEST)
     return content

@@ -16,7 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     is_reference,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
-from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters, key
 
 _SOURCES = ("archive", "tag_of", "build", "preload")
 # What makes no sense for an image that is to go.
@@ -52,9 +52,11 @@ def parse(options: dict[str, Any]) -> Request:
 
     :raises CruntimeError: one of them makes no sense, alone or beside another.
     """
-    names = list(dict.fromkeys(options["name"]))
-    for name in names:
+    spelled: dict[str, str] = {}
+    for name in options["name"]:
         check_name("name", name)
+        spelled.setdefault(key(name), name)
+    names = list(spelled.values())
     if options["state"] == "absent":
         source = "absent"
         for option in _PRESENT_ONLY:

@@ -67,6 +67,8 @@ def main() -> None:
     manifest = json.loads(docker["manifest.json"])
     manifest[0]["RepoTags"] = None
     write(folder / "unnamed-docker.tar", {**docker, "manifest.json": json.dumps(manifest).encode()})
+    manifest[0]["RepoTags"] = [f"localhost/cruntime-test/hundred:{n}" for n in range(100)]
+    write(folder / "hundred.tar", {**docker, "manifest.json": json.dumps(manifest).encode()})
     other = members(folder / "other.tar")
     manifest = json.loads(both["manifest.json"]) + json.loads(other["manifest.json"])
     two = only({**both, **other, "manifest.json": json.dumps(manifest).encode()}, "docker")
@@ -82,6 +84,12 @@ def main() -> None:
     layer = max(both, key=lambda name: len(both[name]))
     write(folder / "lacking.tar", {name: both[name] for name in both if name != layer})
     write(folder / "outside.tar", {**both, "../../etc/outside": b"x"})
+    write(folder / "twice.tar", only(both, "docker"))
+    with tarfile.open(folder / "twice.tar", "a") as archive:
+        image_archive.add(archive, "manifest.json", b"[]")
+    write(folder / "leading.tar", both)
+    with tarfile.open(folder / "leading.tar", "a") as archive:
+        image_archive.add(archive, "link", type=tarfile.SYMTYPE, linkname="/etc/shadow")
     write(folder / "foreign.tar", {"etc/passwd": b"root:x:0:0:root:/:/bin/sh\n"})
     (folder / "text.tar").write_text("no archive\n")
 

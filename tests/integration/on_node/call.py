@@ -1,6 +1,7 @@
 """Call modules on the node itself, one after the other, which costs no connection for each.
 
-Usage: call.py CALLS, a JSON list of [MODULE, OPTIONS]. Prints a JSON list of results.
+Usage: call.py CALLS, a JSON list of [MODULE, OPTIONS]. Prints a JSON list of results, each with how
+many processes its module started.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from ansible.module_utils import basic
 MODULES = "ansible_collections.cruntime.node.plugins.modules"
 
 
+started = []
+sys.addaudithook(lambda event, args: event == "subprocess.Popen" and started.append(args[0]))
+
+
 def call(module, options):
+    started.clear()
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
     basic._ANSIBLE_PROFILE = "legacy"
     output = io.StringIO()
     with contextlib.suppress(SystemExit), contextlib.redirect_stdout(output):
         runpy.run_module(f"{MODULES}.{module}", run_name="__main__", alter_sys=True)
-    return json.loads(output.getvalue())
+    return {**json.loads(output.getvalue()), "processes": len(started)}
 
 
 if __name__ == "__main__":

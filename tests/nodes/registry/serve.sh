@@ -1,5 +1,5 @@
 #!/bin/sh
-# Serve the test image as library/mirrored:1 from three registries; print the CA's certificate.
+# Serve the test image as library/mirrored:1 from three registries, and nothing good from a fourth; print the CA's certificate.
 set -eu
 mkdir -p /srv/registry && cd /srv/registry
 address=$(hostname --ip-address)
@@ -22,6 +22,8 @@ start 5001
 start 5000 $tls
 # shellcheck disable=SC2086
 start 5002 $tls $auth
+systemd-run --quiet --unit registry-bad \
+    python3 /usr/local/libexec/cruntime-test/bad.py 5003 "$PWD/ca.pem" "$PWD/key.pem"
 
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     skopeo copy --quiet --dest-tls-verify=false \

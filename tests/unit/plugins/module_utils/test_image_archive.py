@@ -11,7 +11,6 @@ import io
 import json
 import os
 import pathlib
-import platform
 import tarfile
 
 import pytest
@@ -71,14 +70,36 @@ def docker(names=(NAME,), config=""):
     return {"manifest.json": json.dumps([entry]).encode(), **BLOBS, config: CONFIG}
 
 
-def tar(members):
+def tar(members, *further):
+    """An archive of files, and of further members: links, or files whose names it has already."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in members.items():
+        for name, content in (*members.items(), *further):
             member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+            if isinstance(content, str):
+                member.type, member.linkname = tarfile.SYMTYPE, content
+                archive.addfile(member)
+            else:
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def hard_linked(target):
+    """A whole archive beside which there is a hard link."""
+    buffer = io.BytesIO(tar(docker()))
+    with tarfile.open(fileobj=buffer, mode="a") as archive:
+        member = tarfile.TarInfo("link")
+        member.type, member.linkname = tarfile.LNKTYPE, target
+        archive.addfile(member)
+    return buffer.getvalue()
+
+
+def long_header(size):
+    """An archive whose first member has a name as long as this."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, size
+    return gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(size))
 
 
 @pytest.fixture
@@ -114,7 +135,7 @@ def test_what_an_archive_holds(read, members, names, target, pack):
 
 
 def test_the_image_for_this_node_is_found_among_several_platforms(read):
-    machine = image_archive._ARCHITECTURES.get(platform.machine(), platform.machine())
+    machine = image_archive.this_platform().partition("/")[2]
     entries = [
         {"digest": digest(b"?"), "platform": {"os": "unknown", "architecture": "unknown"}},
         {"digest": digest(MANIFEST), "platform": {"os": "linux", "architecture": machine}},
@@ -142,6 +163,25 @@ def test_an_oci_layout_becomes_a_docker_archive(read, tmp_path):
     assert manifest[0]["RepoTags"] == [NAME]
 
 
+def test_a_layer_may_be_a_link_to_another(read):
+    """As docker save did where images share layers."""
+    entry = {"Config": blob(CONFIG), "RepoTags": [NAME], "Layers": ["1/layer.tar", "2/layer.tar"]}
+    members = {
+        **docker(),
+        "manifest.json": json.dumps([entry]).encode(),
+        "1/layer.tar": LAYER,
+        "2/layer.tar": "../1/layer.tar",
+    }
+    assert read(members).images[0].names == (NAME,)
+    with pytest.raises(CruntimeError, match=r"lacks 2/layer\.tar"):
+        read({**members, "2/layer.tar": "../3/layer.tar"})
+
+
+def test_the_same_twice_is_no_contradiction(read):
+    same = ("manifest.json", docker()["manifest.json"])
+    assert read(tar({"./": "", **docker()}, ("./", ""), same)).images[0].names == (NAME,)
+
+
 def without(members, part):
     return {name: content for name, content in members.items() if part not in name}
 
@@ -162,9 +202,23 @@ def without(members, part):
         ({**docker(), "manifest.json": b"[{}]"}, "makes no sense"),
         ({**docker(), "manifest.json": b"nothing"}, "makes no sense"),
         ({**docker(), "manifest.json": b"7"}, "makes no sense"),
+        ({**docker(), "manifest.json": b"[]"}, "holds no images"),
+        ({**oci(), "index.json": b'{"manifests": []}'}, "holds no image for linux"),
+        # Loaders differ in which of the two they would take.
+        (tar(docker(), ("manifest.json", b"[]")), "holds two manifest.json"),
+        (tar(oci(), ("./index.json", index(annotations={"a": "b"}))), "holds two index.json"),
+        ({**docker(), "manifest.json": "other.json", "other.json": b"[]"}, "holds no images"),
+        ({**docker(), "x": "/etc/shadow"}, "'x', a link to '/etc/shadow' outside of it"),
+        ({**docker(), "a/x": "../../y"}, "'a/x', a link to '../../y' outside of it"),
+        (hard_linked("../y"), "'link', a link to '../y' outside of it"),
+        ({**docker(), "manifest.json": bytes(9 << 20)}, "manifest.json of 9437184 bytes"),
+        # What is small when it is packed, and fills the memory when it is not.
+        (gzip.compress(tar({f"blobs/{n}": b"{" * (1 << 20) for n in range(70)})), "more than 64"),
+        (long_header(64 << 20), "no whole tar archive: a name of 67108864 bytes"),
         (tar(docker())[:2000], "no whole tar archive"),
         (gzip.compress(tar(docker()))[:-20], "archive"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_whole_archive_is_refused(read, content, words):
     with pytest.raises(CruntimeError, match=words) as failure:
@@ -176,6 +230,18 @@ def test_what_is_no_whole_archive_is_refused(read, content, words):
 def test_what_is_no_file_is_refused(path):
     with pytest.raises(CruntimeError, match=path):
         image_archive.read(Runner(), path)
+
+
+def test_a_pipe_is_no_archive(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CruntimeError, match="pipe is no file"):
+        image_archive.read(Runner(), str(tmp_path / "pipe"))
+
+
+def test_a_flood_of_members_is_refused(read, monkeypatch):
+    monkeypatch.setattr(image_archive, "_MAX_MEMBERS", 5)
+    with pytest.raises(CruntimeError, match="more than 5 files"):
+        read({f"{number}": b"" for number in range(6)})
 
 
 WHOLE = {**docker(), **oci({"io.containerd.image.name": NAME})}
@@ -190,6 +256,15 @@ def test_a_part_of_an_archive_is_refused_or_whole(read, length):
         return
     # It was cut where all that belongs to the image had been.
     assert image.config == digest(CONFIG)
+
+
+@given(st.integers(0, len(gzip.compress(tar(WHOLE))) - 1))
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
+)
+def test_a_part_of_a_compressed_archive_is_refused(read, length):
+    with pytest.raises(CruntimeError, match=r"archive\.tar"):
+        read(gzip.compress(tar(WHOLE))[:length])
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=30), st.binary(max_size=50), max_size=4))

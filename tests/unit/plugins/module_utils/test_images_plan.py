@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -170,6 +172,24 @@ PRUNED = Seen(
 def test_what_is_pruned(filters, pruned):
     steps = plan.to_prune(PRUNED, {A: ["user"]}, filters)
     assert [step.image.id for step in steps] == pruned
+
+
+@pytest.mark.parametrize(
+    ("digest", "config", "fingerprint", "same"),
+    [
+        (A, "", "", True),
+        (B, A, "", True),
+        (C, "", "", True),
+        (B, C, "f", True),
+        (B, "", "", False),
+        (B, C, "g", False),
+    ],
+)
+def test_what_a_registry_has_already(digest, config, fingerprint, same):
+    image = dataclasses.replace(SEEN.find(APP), fingerprint="f")
+    assert plan.is_published(image, digest, config, fingerprint) is same
+    # Nothing is alike because nothing is known.
+    assert not plan.is_published(SEEN.find(OTHER), C, "", "")
 
 
 def test_what_is_pinned():

@@ -12,11 +12,16 @@ import threading
 
 import pytest
 
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.images import registry
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
 
+CONTENT = {"config": {"Cmd": ["/x"]}, "rootfs": {"diff_ids": ["sha256:" + "d" * 64]}}
 CONFIG = "sha256:" + "c" * 64
 MANIFEST = json.dumps({"schemaVersion": 2, "config": {"digest": CONFIG}}).encode()
+INDEX = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
+# What was told where a registry sent us on to.
+ELSEWHERE = []
 BASIC = "Basic dXNlcjpwYXNzd29yZA=="
 
 
@@ -24,19 +29,35 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         paths = {
             "/v2/app/manifests/1": (200, MANIFEST),
+            f"/v2/app/blobs/{CONFIG}": (200, json.dumps(CONTENT).encode()),
+            "/v2/index/manifests/1": (200, INDEX),
             "/v2/garbage/manifests/1": (200, b"<html>"),
+            "/v2/list/manifests/1": (200, b"[]"),
+            "/v2/blob/manifests/1": (200, MANIFEST),
+            f"/v2/blob/blobs/{CONFIG}": (200, b"<html>"),
             "/v2/broken/manifests/1": (500, b""),
         }
         status, content = paths.get(self.path, (404, b""))
         if self.path.startswith("/v2/private/"):
             allowed = self.headers.get("Authorization") == BASIC
-            status, content = (200, MANIFEST) if allowed else (401, b"")
-        self.send_response(status)
+            content = MANIFEST if "/manifests/" in self.path else json.dumps(CONTENT).encode()
+            status, content = (200, content) if allowed else (401, b"")
+        if self.path == "/v2/noise/manifests/1":
+            self.wfile.write(b"noise\r\n\r\n")
+            return
+        if self.path == "/elsewhere":
+            ELSEWHERE.append(self.headers.get("Authorization"))
+        self.send_response(307 if self.path == "/v2/moved/manifests/1" else status)
+        self.send_header("Location", "/elsewhere")
         self.end_headers()
         self.wfile.write(content)
 
     def log_message(self, *words):
         pass
+
+
+def of(content):
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +69,19 @@ def host():
 
 
 def test_what_a_registry_has(host):
-    digest = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
-    assert registry.look(f"{host}/app:1", None, insecure=True) == (digest, CONFIG)
+    known = fingerprint(CONTENT, CONTENT["rootfs"]["diff_ids"])
+    assert registry.look(f"{host}/app:1", None, insecure=True) == (of(MANIFEST), CONFIG, known)
+    assert registry.look(f"{host}/index:1", None, insecure=True) == (of(INDEX), "", "")
 
 
-@pytest.mark.parametrize("name", ["nothing:1", "garbage:1", "broken:1", "private/app:1"])
+@pytest.mark.parametrize(
+    ("name", "content"), [("garbage", b"<html>"), ("list", b"[]"), ("blob", MANIFEST)]
+)
+def test_garbage_is_something_else_than_any_image(host, name, content):
+    assert registry.look(f"{host}/{name}:1", None, insecure=True) == (of(content), "", "")
+
+
+@pytest.mark.parametrize("name", ["nothing:1", "noise:1", "broken:1", "private/app:1"])
 def test_who_does_not_tell_has_nothing(host, name):
     assert registry.look(f"{host}/{name}", None, insecure=True) is None
 
@@ -60,6 +89,11 @@ def test_who_does_not_tell_has_nothing(host, name):
 def test_a_password_opens(host):
     known = registry.look(f"{host}/private/app:1", Credentials("user", "password"), insecure=True)
     assert known.config == CONFIG
+
+
+def test_a_password_goes_nowhere_else(host):
+    assert registry.look(f"{host}/moved:1", Credentials("user", "password"), insecure=True) is None
+    assert ELSEWHERE == [None]
 
 
 def test_plain_http_is_not_tried_unasked(host):

@@ -81,7 +81,8 @@ def test_what_makes_no_sense_is_refused(task, words):
 
 
 def test_values_are_read():
-    task = parse(name=["a", "b", "a"], username="u", password="p", prune={"older_than": "2d"})
+    names = ["a", "b", "a", "docker.io/library/a:latest"]
+    task = parse(name=names, username="u", password="p", prune={"older_than": "2d"})
     assert task.names == ["a", "b"]
     assert task.credentials == ("u", "p")
     assert task.prune.age == 2 * 86400

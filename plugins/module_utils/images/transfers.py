@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several images pulled at once; what may pass is tried again."""
+"""Several images pulled or pushed at once; what may pass is tried again."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import trim_docker_io
 
 # What a registry or the way to it may recover from. Everything else is as wrong a minute later.
 _MAY_PASS = re.compile(
     r"timeout|timed out|deadline exceeded|did not finish|connection refused|connection reset"
     r"|broken pipe|unexpected EOF|: EOF|no such host|server misbehaving|temporary failure"
-    r"|no route to host|network is unreachable|too ?many ?requests|\b(?:429|500|502|503|504)\b",
+    r"|no route to host|network is unreachable|too ?many ?requests"
+    r"|internal server error|bad gateway|service unavailable",
     re.IGNORECASE,
 )
+_URL = re.compile(r"https?://[^\s\"]+")
 _LONGEST_PAUSE = 30
 
 
 class Failure(NamedTuple):
-    """An image that could not be had.
+    """An image that could not be transferred.
 
     :param attempts: how often it was tried.
     """
@@ -34,26 +37,31 @@ class Failure(NamedTuple):
     attempts: int
 
 
-def reason_of(error: CommandError) -> str:
+def reason_of(error: CruntimeError) -> str:
     """Leave out the command: the image is named already."""
     return str(error).partition("' failed: ")[2] or str(error)
 
 
-def may_pass(reason: str) -> bool:
-    """Say whether a failure is worth another attempt."""
-    return _MAY_PASS.search(reason) is not None
+def may_pass(reason: str, name: str = "") -> bool:
+    """Say whether a failure is worth another attempt.
+
+    :param name: the image's, which may be made of any words.
+    """
+    for word in filter(None, (name, trim_docker_io(name))):
+        reason = reason.replace(word, "")
+    return _MAY_PASS.search(_URL.sub("", reason)) is not None
 
 
-def pull_all(
-    pull: Callable[[str], None],
+def transfer_all(
+    transfer: Callable[[str], None],
     names: list[str],
     parallel: int,
     retries: int,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Failure]:
-    """Pull all of these, and return those that failed.
+    """Pull or push all of these, and return those that failed.
 
-    :param pull: pulls one image, in a thread of its own.
+    :param transfer: transfers one image, in a thread of its own.
     :param parallel: how many at once.
     :param retries: how often one is tried again, with pauses of 1, 2, 4 ... seconds.
     """
@@ -61,11 +69,12 @@ def pull_all(
     def attempt(name: str) -> Failure | None:
         for number in range(retries + 1):
             try:
-                pull(name)
+                transfer(name)
                 return None
-            except CommandError as error:
-                if number == retries or not may_pass(str(error)):
-                    return Failure(name, reason_of(error), number + 1)
+            except CruntimeError as error:
+                reason = reason_of(error)
+                if number == retries or not may_pass(reason, name):
+                    return Failure(name, reason, number + 1)
             sleep(min(2**number, _LONGEST_PAUSE))
         return None
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several images are pulled at once; only what may pass is tried again."""
+"""Several images are transferred at once; only what may pass is tried again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import threading
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
-from ansible_collections.cruntime.node.plugins.module_utils.images.pulls import may_pass, pull_all
+from ansible_collections.cruntime.node.plugins.module_utils.images.transfers import (
+    may_pass,
+    transfer_all,
+)
 
 
 # What the runtimes said on real nodes.
@@ -36,17 +39,29 @@ def test_what_may_pass(reason, passes):
     assert may_pass(reason) is passes
 
 
+@pytest.mark.parametrize(
+    ("reason", "name"),
+    [
+        ("r:5000/timeout:503: not found", "r:5000/timeout:503"),
+        ("manifest for timeout:1 not found: manifest unknown", "docker.io/timeout:1"),
+        ('HEAD "https://r:5000/v2/timeout/manifests/1": 404 Not Found', "r:5000/timeout:1"),
+    ],
+)
+def test_the_words_of_a_name_are_no_reason(reason, name):
+    assert not may_pass(reason, name)
+
+
 def test_each_failure_is_told_with_its_reason():
     pauses, tries = [], []
 
-    def pull(name):
+    def transfer(name):
         tries.append(name)
         if name == "gone":
             raise CommandError("'pull gone' failed: not found")
         if name == "down" or (name == "slow" and tries.count(name) < 3):
             raise CommandError("'pull' failed: i/o timeout")
 
-    failures = pull_all(pull, ["good", "gone", "slow", "down"], 1, 3, pauses.append)
+    failures = transfer_all(transfer, ["good", "gone", "slow", "down"], 1, 3, pauses.append)
     assert failures == [("gone", "not found", 1), ("down", "i/o timeout", 4)]
     assert tries.count("slow") == 3
     assert pauses == [1, 2, 1, 2, 4]
@@ -55,11 +70,11 @@ def test_each_failure_is_told_with_its_reason():
 def test_no_more_than_so_many_at_once():
     barrier, running, most = threading.Barrier(3), [], []
 
-    def pull(name):
+    def transfer(name):
         running.append(name)
         most.append(len(running))
         barrier.wait(timeout=30)
         running.remove(name)
 
-    assert pull_all(pull, ["1", "2", "3", "4", "5", "6"], 3, 0) == []
+    assert transfer_all(transfer, ["1", "2", "3", "4", "5", "6"], 3, 0) == []
     assert max(most) == 3
