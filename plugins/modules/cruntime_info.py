@@ -62,7 +62,7 @@ EXAMPLES = r"""
 - name: List the images of the one that runs
   cruntime.node.cruntime_info:
     gather_subset: [images]
-  register: info
+  register: listed
 
 - name: Say which of them run
   ansible.builtin.debug:
