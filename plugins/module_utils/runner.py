@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from typing import IO, Iterator, NamedTuple, Protocol, cast
+from typing import IO, TYPE_CHECKING, Iterator, NamedTuple, Protocol, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 
@@ -34,6 +34,16 @@ class Stream(Protocol):
 
     def read(self, size: int = -1, /) -> bytes:
         """Read so many bytes, or all."""
+
+
+if TYPE_CHECKING:
+    _Popen = subprocess.Popen[bytes]
+else:
+    _Popen = subprocess.Popen
+
+
+class _Process(_Popen):
+    """One of the node's tools. AnsibleModule.run_command knows neither time-outs nor streams."""
 
 
 class Result(NamedTuple):
@@ -83,7 +93,7 @@ class Runner:
         :raises CommandError: the tool is missing or took too long.
         """
         path = self._find(argv[0])
-        with _input(stdin, answer) as descriptor, subprocess.Popen(
+        with _input(stdin, answer) as descriptor, _Process(
             [path, *argv[1:]],
             stdin=descriptor,
             stdout=subprocess.PIPE,
@@ -111,7 +121,7 @@ class Runner:
         :raises CommandError: it is missing, or it failed before its reader was done.
         """
         path = self._find(argv[0])
-        with tempfile.TemporaryFile() as log, subprocess.Popen(
+        with tempfile.TemporaryFile() as log, _Process(
             [path, *argv[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -159,7 +169,7 @@ class Runner:
         :raises CommandError: it is missing.
         """
         path = self._find(argv[0])
-        with subprocess.Popen(
+        with _Process(
             [path, *argv[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
