@@ -136,7 +136,7 @@ def _auth_file(entries: list[dict]) -> list[dict]:
     if not entries:
         return []
     content = formats.text("crio/auth.json.j2", {"registries": [_auth(entry) for entry in entries]})
-    formats.JSON.parse(content)
+    formats.JSON.prove(content)
     # CRI-O reads it at each pull.
     return [files.file(_AUTH_PATH, content, restart=False, secret=True)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import wants_adapter
+from ansible_collections.cruntime.node.plugins.module_utils.kubelet import wants_adapter
 from ansible_collections.cruntime.node.plugins.plugin_utils import files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config

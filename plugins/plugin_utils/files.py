@@ -56,5 +56,5 @@ def link(path: str, target: str) -> dict:
 def toml_file(path: str, source: str, variables: dict, restart: bool, **marks: Any) -> dict:
     """Render a TOML file beside the runtime's own."""
     content = formats.text(source, variables)
-    formats.TOML.parse(content)
+    formats.TOML.prove(content)
     return file(path, content, restart, **marks)

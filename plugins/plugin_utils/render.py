@@ -88,7 +88,7 @@ def _config(config: Config, spec: dict, driver: str) -> dict:
     text = formats.text(config.source, {**spec, **config.variables, **when})
     if spec["extra_config"]:
         text = extra_config.merged(config, text, spec["extra_config"])
-    config.format.parse(text)
+    config.format.prove(text)
     marks = {mark: True for mark in ("shared", "secret") if getattr(config, mark)}
     return files.file(config.path, text, restart=True, when=when, **marks)
 

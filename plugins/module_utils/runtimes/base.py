@@ -11,9 +11,9 @@ from typing import Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
-from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 
 
 class OciRuntime(NamedTuple):
@@ -107,7 +107,7 @@ class Runtime:
 
         :param kubernetes: the kubelet's version, None for any that is still maintained.
         """
-        if kubernetes and not _older(kubernetes, "1.27.0"):
+        if kubernetes and not older(kubernetes, "1.27.0"):
             return {}
         options = {"container-runtime-endpoint": self.cri_endpoint}
         if kubernetes and has_dockershim(kubernetes):
@@ -120,7 +120,7 @@ class Runtime:
         :param driver: the cgroup driver that the runtime was given.
         """
         config = {"cgroupDriver": driver} if driver else {}
-        if not (kubernetes and _older(kubernetes, "1.27.0")):
+        if not (kubernetes and older(kubernetes, "1.27.0")):
             config["containerRuntimeEndpoint"] = self.cri_endpoint
         return config
 
@@ -194,12 +194,3 @@ class Runtime:
 
     def _refuse(self, what: str) -> CruntimeError:
         return CruntimeError(f"{self.label} refuses this spec: {what}")
-
-
-def has_dockershim(kubernetes: str) -> bool:
-    """Say whether this kubelet can still drive Docker by itself, and so has to be told."""
-    return _older(kubernetes, "1.24.0-alpha.0")
-
-
-def _older(version: str, than: str) -> bool:
-    return Version(version) < Version(than)

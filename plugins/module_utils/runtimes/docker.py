@@ -13,10 +13,11 @@ from typing import Iterable
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, json_object
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
-    Runtime,
+from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
+    wants_adapter,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 
@@ -132,14 +133,6 @@ class Docker(Runtime):
         return self._runner.output(
             "docker", "--host", ENDPOINT, command, "--format", template, timeout=10
         ).strip()
-
-
-def wants_adapter(spec: dict) -> bool:
-    """Say whether cri-dockerd shall run: as a spec says, else where its kubelet needs one."""
-    wanted, kubernetes = spec.get("cri_service"), spec.get("kubernetes_version")
-    if wanted is not None:
-        return wanted
-    return bool(kubernetes) and not has_dockershim(kubernetes)
 
 
 def _is_the_kubelets(kubernetes: str | None, adapted: bool) -> bool:

@@ -1,0 +1,26 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the kubelet of a Kubernetes version needs of a node's runtime. Pure; both halves ask."""
+
+from __future__ import annotations
+
+from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+
+
+def has_dockershim(kubernetes: str) -> bool:
+    """Say whether this kubelet can still drive Docker by itself, and so has to be told."""
+    return older(kubernetes, "1.24.0-alpha.0")
+
+
+def wants_adapter(spec: dict) -> bool:
+    """Say whether cri-dockerd shall run: as a spec says, else where its kubelet needs one."""
+    wanted, kubernetes = spec.get("cri_service"), spec.get("kubernetes_version")
+    if wanted is not None:
+        return wanted
+    return bool(kubernetes) and not has_dockershim(kubernetes)
+
+
+def older(version: str, than: str) -> bool:
+    return Version(version) < Version(than)
