@@ -7,7 +7,7 @@ SETUP := $(VENV)/.made $(COLLECTION)
 
 .PHONY: test test-unit test-roles bench lint sanity nodes molecule demo clean
 
-# Every test but those of the roles; ends with the line: N passed, N failed, N skipped
+# Every test, but of the roles only the short ones; ends with the line: N passed, N failed, N skipped
 test: $(SETUP)
 	@$(VENV)/bin/python tests/run.py
 
@@ -17,12 +17,13 @@ test-unit: $(SETUP)
 lint sanity nodes molecule: $(SETUP)
 	@$(VENV)/bin/python tests/run.py $@
 
-# The roles, on nodes provisioned from bare and on a fleet that is switched.
+# All tests of the roles, on nodes provisioned from bare and on a fleet that is switched.
 test-roles: $(SETUP)
 	@$(VENV)/bin/python tests/run.py molecule-bare molecule-fleet
 
-# Measures, beside what it is to be compared with; takes some ten minutes on a quiet machine.
+# Measures, beside what it is to be compared with; takes half an hour on a quiet machine.
 bench: $(SETUP)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH=.cache/collections \
 		$(VENV)/bin/python tests/bench/bench.py
 

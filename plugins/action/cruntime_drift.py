@@ -18,29 +18,38 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec({"spec": {"type": "dict"}})
+        _validation, options = self.validate_argument_spec(
+            {"spec": {"type": "dict"}, "images": {"type": "list", "elements": "str", "default": []}}
+        )
+        # Whoever asks, nothing is changed.
+        self._task.check_mode = True
         try:
-            info = self._look(task_vars)
+            info = self._run_module("cruntime.node.cruntime_info", {}, task_vars)
             plan = self._compare(options["spec"], task_vars) if "runtimes" in info else {}
+            images = self._look_for(options["images"], plan, task_vars)
         except AnsibleConnectionFailure as error:
             node = report.unreachable(str(error))
         else:
-            node = report.summed_up(info, plan)
+            node = report.summed_up(info, plan, images)
         # What a node says is never a template, be it new text made of it.
         node = wrap_var({"name": task_vars["inventory_hostname"], **node})
         return {"changed": False, "node": node}
 
-    def _look(self, task_vars):
-        return self._outcome(
-            lambda: self._execute_module("cruntime.node.cruntime_info", {}, task_vars=task_vars)
-        )
+    def _run_module(self, name, args, task_vars):
+        return self._outcome(lambda: self._execute_module(name, args, task_vars=task_vars))
+
+    def _look_for(self, names, plan, task_vars):
+        if not names or not plan or "runtime" not in plan:
+            return report.NO_IMAGES
+        args = {"runtime": plan["runtime"], "name": names}
+        found = self._run_module("cruntime.node.cruntime_image", args, task_vars)
+        return report.Images(names, found)
 
     def _compare(self, spec, task_vars):
         if spec is None:
             return None
         task = self._task.copy()
         task.args = spec
-        task.check_mode = True
         enable = self._shared_loader_obj.action_loader.get(
             "cruntime.node.cruntime_enable",
             task=task,

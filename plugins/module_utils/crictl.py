@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 
@@ -50,3 +52,13 @@ def run(
         env=env,
         merged=merged,
     )
+
+
+def documents(text: str) -> list[dict]:
+    """Read one document, a list of them (crictl 1.31 and newer), or one after another (older)."""
+    found, rest, decoder = [], text.strip(), json.JSONDecoder()
+    while rest:
+        document, end = decoder.raw_decode(rest)
+        found += document if isinstance(document, list) else [document]
+        rest = rest[end:].lstrip()
+    return found

@@ -163,7 +163,7 @@ def _start(runtime: Runtime, units: Units, changes: list[Change], restart: bool)
     reason = reason or _owed(runtime.services, units, changes)
     if changed and not reason:
         reason = f"{changed[0].path} changed"
-        if all(runtime.reloads(change) for change in changed):
+        if runtime.reloads(changed):
             return [Step("reload", runtime.services, reason)]
     if not reason:
         return []

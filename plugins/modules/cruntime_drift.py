@@ -26,9 +26,17 @@ options:
       - The options of M(cruntime.node.cruntime_enable), which is run with them in check mode.
       - If not given, the node is only looked at.
     type: dict
+  images:
+    description:
+      - Images that the node shall have, by the names that M(cruntime.node.cruntime_image) takes.
+      - Without O(spec) they are not looked for.
+    type: list
+    elements: str
+    default: []
 requirements:
   - tomlkit (Python library, on the controller only)
   - systemd
+  - crictl of cri-tools, for O(images) of containerd and CRI-O
   - root privileges (use C(become))
 attributes:
   check_mode:
@@ -52,6 +60,7 @@ EXAMPLES = r"""
     spec:
       runtime: containerd
       cgroup_driver: systemd
+    images: [registry.k8s.io/pause:3.10]
   register: compared
 
 - name: Say which keys differ
@@ -134,6 +143,12 @@ node:
         why:
           description: Why it would be changed; a restart can be owed to a unit that is active.
           type: str
+    images_missing:
+      description: >-
+        Which of O(images) are not there; none if nobody could tell, as of a runtime that does not
+        run.
+      type: list
+      elements: str
   sample:
     name: worker-1
     state: drift
@@ -155,4 +170,5 @@ node:
         is: active, enabled
         should_be: active, enabled
         why: /etc/containerd/config.toml is newer than the running process
+    images_missing: [registry.k8s.io/pause:3.10]
 """

@@ -123,8 +123,9 @@ options:
     description:
       - Registries that need to be told of.
       - containerd reads changes at the next pull, and is restarted for the first entry and for
-        credentials only. CRI-O is reloaded, and restarted for the first credentials only. Docker is
-        reloaded, and restarted for an entry that is gone.
+        credentials only. CRI-O is reloaded, and restarted for the first credentials only, or where
+        its log would not tell that it was. Docker is reloaded, and restarted for an entry that is
+        gone.
     type: list
     elements: dict
     default: []
@@ -217,7 +218,8 @@ options:
   oci_runtime:
     description:
       - The OCI runtime that runs a container that asks for no other; a name in O(oci_runtimes), or
-        V(runc), or with O(runtime=crio) V(crun). The runtime's own default if not given.
+        V(runc), or with O(runtime=crio) V(crun) and a V(runc) that its package brings. The
+        runtime's own default if not given.
     type: str
   oci_runtimes:
     description:

@@ -82,13 +82,17 @@ def configs(spec: dict) -> Iterator[Config]:
         "metrics_port": port,
         "auth_file": _AUTH_PATH if registries.with_credentials(spec["registries"]) else None,
     }
-    yield Config(
-        "crio/50-cruntime.conf.j2",
-        "/etc/crio/crio.conf.d/50-cruntime.conf",
-        formats.TOML,
-        _MANAGED,
-        variables=variables,
-    )
+    # A handler has no monitor but the one that it names, or one on the PATH.
+    nodes = [{"own_conmon": own} for own in (False, True)] if spec["oci_runtimes"] else [{}]
+    for when in nodes:
+        yield Config(
+            "crio/50-cruntime.conf.j2",
+            "/etc/crio/crio.conf.d/50-cruntime.conf",
+            formats.TOML,
+            _MANAGED,
+            when,
+            variables,
+        )
 
 
 def unit_files(spec: dict) -> list[dict]:

@@ -6,16 +6,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.plugin_utils import drift
 
 
-def summed_up(info: dict, plan: dict | None) -> dict:
+class Images(NamedTuple):
+    """The images that a node shall have.
+
+    :param wanted: their names.
+    :param found: what cruntime_image returned of them in check mode.
+    """
+
+    wanted: list[str]
+    found: dict
+
+
+NO_IMAGES = Images([], {"images": []})
+
+
+def summed_up(info: dict, plan: dict | None, images: Images = NO_IMAGES) -> dict:
     """Sum up one node.
 
     :param info: what cruntime_info returned, if only that it failed.
     :param plan: what cruntime_enable returned in check mode; None where there is no spec.
+    :param images: which images shall be there, and what cruntime_image said of them.
     :return: all keys are always there; what nobody could tell is None or empty.
     """
     if "runtimes" not in info:
@@ -26,9 +41,11 @@ def summed_up(info: dict, plan: dict | None) -> dict:
     if "runtime" not in plan:
         return _node("failed", runtimes=runtimes, error=_words(plan))
     differences = _of_the_running(info, plan) + drift.of_files(plan["diff"])
+    missing = _missing(images)
     return _node(
-        "drift" if differences or plan["units"] else "ok",
+        "drift" if differences or plan["units"] or missing else "ok",
         runtimes=runtimes,
+        images_missing=missing,
         spec_runtime=plan["runtime"],
         drift=differences,
         units=[
@@ -54,7 +71,7 @@ def unreachable(words: str) -> dict:
 
 def _node(state: str, **known: Any) -> dict:
     nothing = {"error": None, "spec_runtime": None, "runtimes": None, "drift": [], "units": []}
-    return {"state": state, **nothing, **known}
+    return {"state": state, **nothing, "images_missing": None, **known}
 
 
 def _running(info: dict) -> list[dict]:
@@ -63,6 +80,14 @@ def _running(info: dict) -> list[dict]:
         {"name": name, **{fact: info["runtimes"][name][fact] for fact in facts}}
         for name in info["running"]
     ]
+
+
+def _missing(images: Images) -> list[str] | None:
+    """Name the images that are not there; None where the runtime could not be asked."""
+    if images.found.get("failed"):
+        return None
+    there = {image["name"] for image in images.found["images"]}
+    return [name for name in images.wanted if name not in there]
 
 
 def _of_the_running(info: dict, plan: dict) -> list[dict]:

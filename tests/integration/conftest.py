@@ -107,6 +107,7 @@ UNIT_PROPERTIES = "Id,ActiveState,UnitFileState,MainPID,ExecMainStartTimestampMo
 def pytest_configure(config):
     config.addinivalue_line("markers", "runtime(name): only for nodes whose spec asks for it")
     config.addinivalue_line("markers", "scenario(name): only in this one of Molecule's scenarios")
+    config.addinivalue_line("markers", "long: only where $CRUNTIME_LONG asks for it")
     config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
 
 
@@ -123,6 +124,8 @@ def pytest_collection_modifyitems(config, items):
         scenario = item.get_closest_marker("scenario")
         if scenario:
             fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in scenario.args
+        if item.get_closest_marker("long"):
+            fits = fits and "CRUNTIME_LONG" in os.environ
         if item.get_closest_marker("once"):
             fits = fits and item.originalname not in seen
             seen.add(item.originalname)
@@ -237,8 +240,8 @@ def run_container(node, runtime, image):
 
 
 @pytest.fixture(scope="module")
-def registry():
-    """A node that is a registry: its address, and the certificate of its CA."""
+def registry_node():
+    """A function that runs a command on a node that is there to be a registry."""
     name = f"cruntime-registry-{uuid.uuid4().hex[:8]}"
 
     def run(*command):
@@ -246,10 +249,16 @@ def registry():
 
     try:
         run(NODE_SH, "up", name, "registry")
-        address = run("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
-        yield address.strip(), run("docker", "exec", name, "serve-registry")
+        yield lambda *command: run("docker", "exec", name, *command)
     finally:
         run(NODE_SH, "down", name)
+
+
+@pytest.fixture(scope="module")
+def registry(registry_node):
+    """A node that is a registry: its address, and the certificate of its CA."""
+    certificate = registry_node("serve-registry")
+    return registry_node("hostname", "--ip-address").strip(), certificate
 
 
 @pytest.fixture(scope="session")

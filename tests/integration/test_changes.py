@@ -1,6 +1,7 @@
 """What a run does to a converged node when there is something to do."""
 
 import pytest
+from conftest import RUNTIMES
 
 ENABLE = "cruntime.node.cruntime_enable"
 
@@ -127,15 +128,59 @@ def test_a_containerd_that_serves_no_cri_yet(node, enable):
     node.check_output("ctr version")
 
 
-@pytest.mark.runtime("docker")
+# What is changed, and what the runtime says right after that run.
+RELOADS = {
+    "docker": [
+        ({"extra_config": {"debug": True}}, "docker info --format '{{.Debug}}'", "true"),
+        ({"extra_config": {"debug": False}}, "docker info --format '{{.Debug}}'", "false"),
+    ],
+    "crio": [
+        ({"log_level": "debug"}, "crio status config | grep ' log_level ='", '"debug"'),
+        # From here on it does not log that it is done.
+        ({"log_level": "warn"}, "crio status config | grep ' log_level ='", '"warn"'),
+        (
+            {"log_level": "warn", "sandbox_image": "x/y:1"},
+            "crio status config | grep ' pause_image ='",
+            '"x/y:1"',
+        ),
+        ({}, "crio status config | grep ' pause_image ='", '"localhost/cruntime-test/pause:1"'),
+        (
+            {"pinned_images": ["localhost/cruntime-test/none:1"]},
+            "crio status config | grep ' pinned_images ='",
+            "cruntime-test/none:1",
+        ),
+        (
+            {
+                "oci_runtimes": [{"name": "own", "path": "/usr/bin/crun"}],
+                "oci_runtime": "own",
+                "registries": [{"registry": "127.0.0.1:1", "insecure": True}],
+            },
+            "crio status config | grep ' default_runtime ='",
+            '"own"',
+        ),
+    ],
+}
+
+
+@pytest.mark.runtime("crio", "docker")
 def test_a_reload_is_over_when_the_run_is(node, spec, runtime, enable, main_pid):
     before = main_pid(runtime.service)
-    for debug in (True, False):
+    for changes, question, answer in RELOADS[runtime.name]:
         # Beside the keys of the spec: one that is gone would mean a restart.
-        enable(extra_config={**spec.get("extra_config", {}), "debug": debug})
-        said = node.check_output("docker info --format '{{.Debug}}'")
-        assert said == str(debug).lower()
+        extra = {**spec.get("extra_config", {}), **changes.get("extra_config", {})}
+        result = enable(**{**changes, "extra_config": extra})
+        assert not result.get("failed"), result
+        assert answer in node.check_output(question)
     assert main_pid(runtime.service) == before
+
+
+@pytest.mark.runtime("crio")
+def test_a_reload_that_nothing_would_tell_of_is_a_restart(runtime, enable, main_pid):
+    enable(log_level="warn")
+    before = main_pid(runtime.service)
+    registries = [{"registry": "127.0.0.1:1", "insecure": True}]
+    assert runtime.service in reasons(enable(log_level="warn", registries=registries))
+    assert main_pid(runtime.service) != before
 
 
 @pytest.mark.runtime("docker")
@@ -184,10 +229,41 @@ def test_containerd_is_not_taken_from_under_docker(node, enable):
     assert node.service("containerd.service").is_running
 
 
-@pytest.mark.runtime("containerd")
-def test_a_drop_in_of_the_operator_survives_and_counts(node, enable):
-    node.check_output("mkdir -p /etc/containerd/conf.d")
-    node.check_output("printf 'oom_score = -7\\n' > /etc/containerd/conf.d/99-operator.toml")
+# The operator's drop-in, and what the runtime says of it.
+DROP_INS = {
+    "containerd": (
+        "/etc/containerd/conf.d/99-operator.toml",
+        "oom_score = -7\n",
+        "containerd config dump",
+        "oom_score = -7",
+    ),
+    "crio": (
+        "/etc/crio/crio.conf.d/99-operator.conf",
+        "[crio.runtime]\nctr_stop_timeout = 77\n",
+        "crio status config",
+        "ctr_stop_timeout = 77",
+    ),
+}
+
+
+@pytest.mark.runtime("containerd", "crio")
+def test_a_drop_in_of_the_operator_survives_and_counts(node, runtime, enable):
+    path, text, question, answer = DROP_INS[runtime.name]
+    node.check_output(f"mkdir -p $(dirname {path}) && printf %s > {path}", text)
     enable(state="restarted")
-    assert "oom_score = -7" in node.check_output("containerd config dump")
-    node.check_output("rm -r /etc/containerd/conf.d")
+    assert answer in node.check_output(question)
+    node.check_output(f"rm {path}")
+
+
+SWITCHES = {"containerd": ["docker"], "crio": ["containerd", "docker"], "docker": ["containerd"]}
+
+
+@pytest.mark.once
+def test_to_each_other_runtime_and_back(node, spec, runtime, enable):
+    for other in SWITCHES[runtime.name]:
+        for wanted, changes in ((RUNTIMES[other], {"runtime": other}), (runtime, {})):
+            result = enable(**changes)
+            assert result["changed"] is True, result
+            node.check_output(wanted.version)
+            assert all(node.service(unit).is_enabled for unit in wanted.enabled)
+            assert not any(node.service(unit).is_running for unit in wanted.foreign)

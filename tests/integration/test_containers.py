@@ -176,12 +176,11 @@ REFUSALS = {
 
 
 def start_pods(script, runtime, spec, node):
-    """With crictl; with containerd, the second pod has another OCI runtime."""
-    handlers = ["", ""]
+    """With crictl; the second pod has another OCI runtime than the default one."""
     spec = {**spec, "extra_config": lenient(runtime, node)}
     if runtime == "containerd":
         spec["oci_runtimes"] = [{"name": "crun", "path": "/usr/bin/crun"}]
-        handlers = ["", "crun"]
+    handlers = ["", {"containerd": "crun", "crio": "runc"}[runtime]]
     script.task("converge", "cruntime.node.cruntime_enable", **spec)
     for name in ("pause", "busybox"):
         archive, image = f"{ARCHIVES}/{name}.tar", f"localhost/cruntime-test/{name}:1"

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 
 import pytest
 import testinfra
 
+from ansible_collections.cruntime.node.tests.nodes.cluster import api_server
+
 pytestmark = [pytest.mark.scenario("fleet"), pytest.mark.xdist_group("fleet")]
 
 SWITCH = "cruntime.node.switch"
-BROKEN = "/etc/containerd/conf.d/99-broken.toml"
 MARKER = "/var/lib/cruntime-switch.json"
+HOOKS = "/var/lib/kubelet/hooks"
+FLAGS, CONFIG = "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/kubelet/config.yaml"
+BROKEN = "/etc/containerd/conf.d/99-broken.toml"
+# It reads well, and containerd does not start with it.
+BROKEN_TEXT = """version = 2
+[grpc]
+address = "/proc/none/containerd.sock"
+"""
+KILLER = "/etc/systemd/system/containerd.service.d/99-killer.conf"
+# The module is the only Python on the node, and it waits for the start of containerd.
+KILLER_TEXT = """[Service]
+ExecStartPre=-/usr/bin/pkill -KILL python3
+"""
 REFUSAL = "/etc/systemd/system/kubelet.service.d/99-refusal.conf"
 REFUSAL_TEXT = """[Service]
 ExecStartPre=/bin/sh -c "! grep containerd.sock /var/lib/kubelet/kubeadm-flags.env"
 """
 PROCESSES = "systemctl show --property=MainPID containerd kubelet"
 OLD, NEW = "unix:///var/run/cri-dockerd.sock", "unix:///run/containerd/containerd.sock"
+ON_DOCKER = (["docker"], [OLD])
+ON_CONTAINERD = (["containerd"], [NEW])
+CERTIFICATE = "/etc/docker/certs.d/{}:5000/ca.crt"
+# Nothing listens on this port.
+GHOST = "ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=1"
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +63,57 @@ def fleet(inventory):
 def switch(inventory):
     """A function that runs the playbook and returns its exit status, its tally and its words."""
 
-    def run(*flags):
+    def run(*flags, **variables):
         command = ["ansible-playbook", SWITCH, "--inventory", inventory, *flags]
-        command += ["--extra-vars", "cruntime_canary=true cruntime_batch=2"]
+        chosen = {"cruntime_canary": True, "cruntime_batch": 2, **variables}
+        command += ["--extra-vars", json.dumps(chosen)]
         env = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
         return done.returncode, json.loads(done.stdout)["stats"], done.stdout
 
     return run
+
+
+@pytest.fixture(scope="module")
+def image(fleet, registry):
+    """An image that every node pulled from a registry, and runs by the name of app."""
+    address, certificate = registry
+    name = f"{address}:5000/library/mirrored:1"
+    path = CERTIFICATE.format(address)
+    for node in fleet.values():
+        node.check_output(f"mkdir -p $(dirname {path}) && echo %s >{path}", certificate)
+        node.check_output(f"docker pull {name}")
+        node.check_output(f"docker run --detach --name app {name} sleep 86400")
+    return name
+
+
+@pytest.fixture(scope="module")
+def pulls(registry_node):
+    """A function that tells which requests for images the registry has had."""
+
+    def read():
+        log = registry_node("journalctl", "--unit", "registry-5000", "--output", "cat")
+        return re.findall(r'"GET (/v2/library/\S+) HTTP', log)
+
+    return read
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A function that serves a cluster with one node, and tells the variables that lead to it."""
+
+    @contextlib.contextmanager
+    def serve(name, **state):
+        with api_server.served(api_server.Cluster(name, socket=OLD, **state)) as served:
+            variables = {
+                "switch_kubeconfig": served.kubeconfig(tmp_path / "kubeconfig"),
+                "switch_drain_flags": ["--ignore-daemonsets", "--timeout=3s"],
+                "switch_drain_tasks": "",
+                "switch_uncordon_tasks": "",
+            }
+            yield served, variables
+
+    return serve
 
 
 def runs(node):
@@ -60,91 +124,230 @@ def runs(node):
     return units, endpoints
 
 
-ON_DOCKER = (["docker"], [OLD])
-ON_CONTAINERD = (["containerd"], [NEW])
+def docker_images(node):
+    """The IDs of Docker's images, by name."""
+    row = "{{.Repository}}:{{.Tag}} {{.ID}}"
+    listed = node.check_output(f"docker images --no-trunc --format '{row}'")
+    return dict(line.split() for line in listed.splitlines())
 
 
-def test_fleet_check_mode_shows_the_plan_and_does_nothing(fleet, switch):
+def containerd_images(node):
+    """The IDs of the images of containerd's CRI, by name."""
+    listed = json.loads(node.check_output("crictl --timeout 10s images --output json"))
+    return {tag: image["id"] for image in listed["images"] for tag in image["repoTags"]}
+
+
+def table(words):
+    """The last table that the play printed: the rest of each node's row, by its name."""
+    tables = [
+        result["msg"]
+        for play in json.loads(words)["plays"]
+        for task in play["tasks"]
+        for result in task["hosts"].values()
+        if isinstance(result.get("msg"), list)
+    ]
+    return dict(line.split("  ", 1) for line in tables[-1])
+
+
+def hooks(node):
+    return node.file(HOOKS).content_string.splitlines() if node.file(HOOKS).exists else []
+
+
+def kubelet_files(node):
+    return node.check_output(f"cat {FLAGS} {CONFIG}; stat -c '%a %U' {FLAGS} {CONFIG}")
+
+
+@pytest.mark.long
+def test_fleet_with_an_unreachable_node_is_not_touched(fleet, switch, tmp_path):
+    (tmp_path / "ghost.ini").write_text(f"ghost {GHOST}\n")
+    status, stats, words = switch("--inventory", str(tmp_path / "ghost.ini"))
+    assert status != 0
+    assert "No further node is touched" in words
+    assert "can't be reached: ghost." in words
+    assert not any(stats[name]["changed"] for name in fleet)
+
+
+@pytest.mark.long
+def test_fleet_with_a_wrong_kubeconfig_is_not_touched(fleet, switch, tmp_path):
+    status, stats, words = switch(switch_kubeconfig=str(tmp_path / "kubeconfig"))
+    assert status != 0
+    assert f"by switch_kubeconfig {tmp_path}/kubeconfig" in words
+    assert "no such file or directory" in words
+    assert not any(stats[name]["changed"] for name in fleet)
+
+
+@pytest.mark.long
+def test_fleet_check_mode_shows_the_plan_and_does_nothing(fleet, switch, image):
     status, stats, words = switch("--check", "--diff")
-    assert status == 0
+    assert status == 0, words[-3000:]
     assert all(stats[name]["changed"] for name in fleet)
-    assert "docker -> containerd" in words
-    assert all(runs(node) == ON_DOCKER for node in fleet.values())
-    assert not any(node.file("/var/lib/kubelet/hooks").exists for node in fleet.values())
+    for name, node in fleet.items():
+        assert "containerd, if it were no check" in table(words)[name]
+        assert runs(node) == ON_DOCKER
+        assert not node.file(MARKER).exists
+        assert hooks(node) == []
+    # Of the runtime's file, and of the kubelet's.
+    assert "SystemdCgroup = true" in words
+    assert f"containerRuntimeEndpoint: {NEW}" in words
 
 
-def test_fleet_stops_at_the_node_that_fails(fleet, switch):
+def test_fleet_stops_at_the_node_that_fails(fleet, switch, image):
     canary, broken, beside, *behind = fleet
     fleet[broken].check_output("mkdir -p /etc/containerd/conf.d")
-    fleet[broken].check_output(f"echo 'no toml' >{BROKEN}")
+    fleet[broken].check_output(f"echo %s >{BROKEN}", BROKEN_TEXT)
+    before = {name: (docker_images(node), kubelet_files(node)) for name, node in fleet.items()}
     status, stats, words = switch()
     assert status != 0
-    assert stats[broken]["failures"] == 1
-    assert "brought back" in words
-    assert runs(fleet[canary]) == runs(fleet[beside]) == ON_CONTAINERD
+    assert [name for name in fleet if stats[name]["failures"]] == [broken]
+    told = table(words)
+    assert "FAILED, brought back to docker" in told[broken]
+    assert "/proc/none" in words
+    # The nodes that were switched have the images of Docker, and are done.
+    for name in (canary, beside):
+        assert runs(fleet[name]) == ON_CONTAINERD
+        assert containerd_images(fleet[name]).items() >= before[name][0].items()
+        assert not fleet[name].file(MARKER).exists
+        assert " containerd " in told[name]
+        # The new one was up before the old one went.
+        assert told[name].endswith("  0.0")
+    # The one that failed is as it was.
     assert runs(fleet[broken]) == ON_DOCKER
     assert fleet[broken].service("docker").is_running
     assert fleet[broken].service("kubelet").is_running
+    assert kubelet_files(fleet[broken]) == before[broken][1]
+    assert docker_images(fleet[broken]) == before[broken][0]
+    assert "app" in fleet[broken].check_output("docker ps --format {{.Names}}").splitlines()
+    assert not fleet[broken].file(MARKER).exists
     # Drained, and taken back.
-    hooks = fleet[broken].file("/var/lib/kubelet/hooks").content_string.split("\n")
-    assert hooks == ["kubelet active", "kubelet active", ""]
-    assert not any(fleet[name].file("/var/lib/kubelet/hooks").exists for name in behind)
+    assert hooks(fleet[broken]) == ["kubelet active"] * 2
+    for name in behind:
+        assert "not reached" in told[name]
+        assert hooks(fleet[name]) == []
+        assert runs(fleet[name]) == ON_DOCKER
 
 
-def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch):
-    _first, broken, *_behind = fleet
-    fleet[broken].check_output("rm %s", BROKEN)
-    # The runtime is switched by then, and kubeadm's files are written.
-    fleet[broken].check_output(f"echo %s >{REFUSAL}", REFUSAL_TEXT)
-    fleet[broken].check_output("systemctl daemon-reload")
-    status, _stats, words = switch("--limit", broken)
-    fleet[broken].check_output(f"rm {REFUSAL} && systemctl daemon-reload")
+@pytest.mark.long
+def test_fleet_finds_a_broken_file_before_it_drains_a_node(fleet, switch):
+    _canary, broken, *_behind = fleet
+    drained = hooks(fleet[broken])
+    fleet[broken].check_output(f"echo 'no toml' >{BROKEN}")
+    status, stats, words = switch("--limit", broken)
     assert status != 0
-    assert "brought back" in words
+    assert "99-broken.toml" in words
+    assert "FAILED, as it was" in table(words)[broken]
+    assert stats[broken]["changed"] == 0
+    assert hooks(fleet[broken]) == drained
+
+
+def test_fleet_takes_a_node_back_whose_module_is_killed(fleet, switch):
+    _canary, broken, *_behind = fleet
+    node = fleet[broken]
+    node.check_output("rm %s", BROKEN)
+    node.check_output(f"mkdir -p $(dirname {KILLER}) && echo %s >{KILLER}", KILLER_TEXT)
+    node.check_output("systemctl daemon-reload")
+    status, _stats, words = switch("--limit", broken)
+    node.check_output(f"rm {KILLER} && systemctl daemon-reload")
+    assert status != 0
+    assert "FAILED, brought back to docker" in table(words)[broken]
+    assert runs(node) == ON_DOCKER
+    assert node.service("docker").is_running
+    assert node.service("kubelet").is_running
+    assert "app" in node.check_output("docker ps --format {{.Names}}").splitlines()
+
+
+@pytest.mark.long
+def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch):
+    _canary, broken, *_behind = fleet
+    node = fleet[broken]
+    before = kubelet_files(node)
+    # The runtime is switched by then, and kubeadm's files are written.
+    node.check_output(f"echo %s >{REFUSAL}", REFUSAL_TEXT)
+    node.check_output("systemctl daemon-reload")
+    status, _stats, words = switch("--limit", broken)
+    node.check_output(f"rm {REFUSAL} && systemctl daemon-reload")
+    assert status != 0
+    assert "FAILED, brought back to docker" in table(words)[broken]
+    assert runs(node) == ON_DOCKER
+    assert node.service("docker").is_running
+    assert node.service("kubelet").is_running
+    assert kubelet_files(node) == before
+
+
+@pytest.mark.long
+def test_fleet_leaves_a_node_whose_drain_is_refused(fleet, switch, cluster):
+    _canary, broken, *_behind = fleet
+    started = fleet[broken].check_output("systemctl show --property=MainPID docker kubelet")
+    with cluster(broken, protected=("web",)) as (refused, variables):
+        status, _stats, words = switch("--limit", broken, **variables)
+    assert status != 0
+    assert "disruption budget" in words
+    assert "FAILED, brought back to docker" in table(words)[broken]
     assert runs(fleet[broken]) == ON_DOCKER
-    assert fleet[broken].service("docker").is_running
-    assert fleet[broken].service("kubelet").is_running
-    config = fleet[broken].file("/var/lib/kubelet/config.yaml").content_string
-    assert f"containerRuntimeEndpoint: {OLD}\n" in config
-    assert "cgroupDriver: cgroupfs\n" in config
+    assert fleet[broken].check_output("systemctl show --property=MainPID docker kubelet") == started
+    assert not refused.cordoned
+    assert refused.socket == OLD
 
 
-def test_fleet_goes_on_where_it_stopped(fleet, switch):
-    first, broken, *_behind = fleet
-    started = fleet[first].check_output(PROCESSES)
+@pytest.mark.long
+def test_fleet_takes_up_a_node_on_which_a_run_died(fleet, switch, cluster):
+    _canary, broken, *_behind = fleet
     # As a run leaves it that is killed once the runtime is switched.
     died = fleet[broken]
-    old = {"runtime": "docker", "version": "1", "endpoint": OLD, "driver": "cgroupfs"}
+    old = {"runtime": "docker", "version": "1", "cordoned": False, "annotation": OLD}
+    old["files"] = {path: died.file(path).content_string for path in (FLAGS, CONFIG)}
     died.check_output(f"echo %s >{MARKER}", json.dumps(old))
     died.check_output("systemctl stop kubelet && systemctl disable --now docker docker.socket")
-    status, stats, words = switch()
+    with cluster(broken) as (well, variables):
+        status, _stats, words = switch("--limit", broken, **variables)
     assert status == 0, words[-3000:]
-    assert stats[first]["changed"] == 0
     assert "taken up where it stopped" in words
+    assert runs(died) == ON_CONTAINERD
+    assert died.service("kubelet").is_running
+    assert list(well.pods) == ["log"]
+    assert not well.cordoned
+    assert well.socket == NEW
+
+
+def test_fleet_goes_on_where_it_stopped(fleet, switch, image, pulls):
+    *_before, last = fleet
+    switched = [name for name, node in fleet.items() if runs(node) == ON_CONTAINERD]
+    started = {name: fleet[name].check_output(PROCESSES) for name in switched}
+    pulled = pulls()
+    status, stats, words = switch(switch_old_packages=["docker.io", "docker-cli"])
+    assert status == 0, words[-3000:]
+    for name in switched:
+        assert stats[name]["changed"] == 0
+        assert "left alone" in table(words)[name]
+        assert fleet[name].check_output(PROCESSES) == started[name]
     for node in fleet.values():
         assert runs(node) == ON_CONTAINERD
         assert node.service("kubelet").is_running
         assert not node.file(MARKER).exists
         assert not node.service("docker").is_running
-        config = node.file("/var/lib/kubelet/config.yaml").content_string
+        config = node.file(CONFIG).content_string
         assert f"containerRuntimeEndpoint: {NEW}\n" in config
         assert "cgroupDriver: systemd\n" in config
         assert config.endswith("rotateCertificates: true\n")
-    assert fleet[first].check_output(PROCESSES) == started
+    # Removed on request, once the new runtime worked.
+    assert not fleet[last].exists("dockerd")
+    assert fleet[last].file("/var/lib/docker").listdir() == []
+    # Every node has the image, may run it, and asked no registry for it.
+    for name, node in fleet.items():
+        if name != [*fleet][1]:
+            run = f"ctr --namespace k8s.io run --rm {image} carried echo hello"
+            assert node.check_output(run) == "hello"
+    assert pulls() == pulled
+    assert any("/library/mirrored/" in path for path in pulled)
 
 
-def test_fleet_that_is_switched_is_left_alone(fleet, switch):
-    status, stats, _words = switch()
-    assert status == 0
-    assert not any(stats[name]["changed"] for name in fleet)
-
-
+@pytest.mark.long
 def test_fleet_with_a_node_that_runs_nothing(fleet, switch):
     name, node = next(iter(fleet.items()))
     node.check_output("systemctl stop containerd")
     try:
-        status, _stats, words = switch("--limit", name)
+        status, stats, words = switch("--limit", name)
     finally:
         node.check_output("systemctl start containerd")
     assert status != 0
+    assert stats[name]["changed"] == 0
     assert "nothing to switch from" in words

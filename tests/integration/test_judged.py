@@ -149,6 +149,7 @@ def test_the_runtime_reads_what_the_spec_says(node, runtime, put, run_module):
         "version": major,
         "config_version": 2 if major < 2 else 3,
         "cni_bin_dirs": (major, minor) >= (2, 1),
+        "own_conmon": node.file("/usr/libexec/crio/conmon").exists,
     }
     for values in SPECS[runtime.name]:
         driver = values.get("cgroup_driver", "systemd")

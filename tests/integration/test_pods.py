@@ -30,15 +30,16 @@ CONTAINER = {
 def lenient(runtime, node):
     """Keys for a node that may not lower an OOM score, as the sandbox of a pod asks for."""
     if runtime == "crio":
-        handler = {
-            "runtime_path": "/usr/local/libexec/cruntime-test/crun-lenient",
-            "runtime_root": "/run/crun",
-            "monitor_path": "/usr/bin/conmon",
+        handlers = {
+            tool: {
+                "runtime_path": f"/usr/local/libexec/cruntime-test/{tool}-lenient",
+                "runtime_root": f"/run/{tool}",
+                "monitor_path": "/usr/bin/conmon",
+            }
+            for tool in ("crun", "runc")
         }
         # The sandbox image of the tests has a command of its own.
-        return {
-            "crio": {"runtime": {"runtimes": {"crun": handler}}, "image": {"pause_command": ""}}
-        }
+        return {"crio": {"runtime": {"runtimes": handlers}, "image": {"pause_command": ""}}}
     version = node.check_output("containerd --version").split()[2].lstrip("v")[0]
     return {"plugins": {CRI[version]: {"restrict_oom_score_adj": True}}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -11,6 +12,16 @@ import pytest
 pytestmark = pytest.mark.scenario("bare")
 
 PROVISION = "cruntime.node.provision"
+SWITCH = "cruntime.node.switch"
+IMAGE = "localhost/cruntime-test/busybox:1"
+UNATTENDED = "/etc/apt/apt.conf.d/99unattended"
+ORIGINS = 'Unattended-Upgrade::Origins-Pattern {"codename=test";};'
+
+
+def upgrades(node):
+    """The packages that a run of unattended-upgrades would upgrade."""
+    said = node.check_output("unattended-upgrade --dry-run --verbose")
+    return re.findall(r"^Packages that will be upgraded: (.*)$", said, re.MULTILINE)[0].split()
 
 
 @pytest.fixture
@@ -62,21 +73,52 @@ def test_a_container_outlived_two_upgrades(node):
 
 
 @pytest.mark.runtime("containerd")
-def test_a_downgrade_and_back(provisioned, play):
+def test_images_are_preloaded_and_crictl_finds_its_runtime(node):
+    listed = json.loads(node.check_output("crictl --timeout 10s images --output json"))
+    assert [IMAGE] in [image["repoTags"] for image in listed["images"]]
+
+
+@pytest.mark.long
+@pytest.mark.runtime("containerd")
+def test_a_downgrade_is_held_against_unattended_upgrades(provisioned, play):
     assert play(PROVISION, check=True, runtime_version="1.7.*") > 0
     assert play(PROVISION, runtime_version="1.7.*") > 0
     assert provisioned.check_output("ctr version").count("Version:  1.7.") == 2
     assert provisioned.file("/etc/containerd/config.toml").contains("^version = 2$")
+    # The repository has 2.1, and is one of those that are upgraded from.
+    provisioned.check_output("apt-get -qq install --no-install-recommends unattended-upgrades")
+    provisioned.check_output(f"echo %s >{UNATTENDED}", ORIGINS)
+    assert "containerd" not in upgrades(provisioned)
+    provisioned.check_output("apt-mark unhold containerd runc")
+    assert "containerd" in upgrades(provisioned)
 
 
+@pytest.mark.long
+@pytest.mark.runtime("containerd")
+def test_a_switch_installs_the_new_runtime_beside_the_old_one(provisioned, play):
+    switched = {"switch_spec": {"runtime": "docker"}, "runtime_version": ""}
+    assert not provisioned.exists("dockerd")
+    assert play(SWITCH, check=True, **switched) > 0
+    assert not provisioned.exists("dockerd")
+    play(SWITCH, switch_carry_images=True, **switched)
+    assert provisioned.service("docker").is_running
+    names = provisioned.check_output("docker images --format '{{.Repository}}:{{.Tag}}'")
+    assert IMAGE in names.splitlines()
+
+
+@pytest.mark.long
 def test_a_bare_node_is_foretold_and_left_alone(provisioned, play, spec, snapshot):
     play(PROVISION, fails=spec["runtime"] == "containerd", runtime_state="absent")
     if spec["runtime"] == "containerd":
-        # The survivor.
+        # The container that outlived the upgrades.
         assert provisioned.service("containerd.service").is_running
         provisioned.check_output("ctr --namespace k8s.io task rm --force survivor")
         provisioned.check_output("ctr --namespace k8s.io container rm survivor")
-        play(PROVISION, runtime_state="absent")
+        play(PROVISION, runtime_state="absent", runtime_keep_data=True)
+        # What a new installation finds again.
+        assert provisioned.file("/var/lib/containerd/io.containerd.metadata.v1.bolt").exists
+    else:
+        assert provisioned.file("/var/lib/docker").listdir() == []
     assert not provisioned.exists("containerd" if spec["runtime"] == "containerd" else "dockerd")
     assert play(PROVISION, check=True, runtime_state="absent") == 0
     before = snapshot()
@@ -84,6 +126,7 @@ def test_a_bare_node_is_foretold_and_left_alone(provisioned, play, spec, snapsho
     assert snapshot() == before
 
 
+@pytest.mark.long
 def test_a_wrong_spec_is_refused_before_a_package_is_touched(node, play, spec, snapshot):
     before = snapshot()
     said = play(PROVISION, fails=True, runtime_spec={**spec, "cgroup_driver": "none"})

@@ -8,6 +8,7 @@ import pytest
 # Nothing listens on this port.
 GHOST = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 SECRET = "hunter2"
+NOWHERE = "localhost/cruntime-test/nowhere:1"
 FACTS = ("version", "cgroup_driver", "socket_path", "enabled")
 LOG_LEVELS = ("debug.level", "crio.runtime.log_level", "log-level")
 
@@ -47,7 +48,7 @@ def hosts(node, spec, info):
     far = {"log_level": "debug", "proxy": {"http": f"http://me:{SECRET}@proxy.local:3128"}}
     return {
         "as-specified": {**reached, "runtime_spec": spec},
-        "drifted": {**reached, "runtime_spec": {**spec, **far}},
+        "drifted": {**reached, "runtime_spec": {**spec, **far}, "runtime_images": [NOWHERE]},
         "wrong": {**reached, "runtime_spec": {**spec, "log_level": "shout"}},
         "unspecified": reached,
         "ghost": {**GHOST, "runtime_spec": spec},
@@ -93,7 +94,7 @@ def check_drift(row, runtime):
 
 
 @pytest.mark.once
-def test_the_report_has_a_row_for_every_node(runtime, snapshot, hosts, info, report):
+def test_the_report_has_a_row_for_every_node(node, runtime, snapshot, hosts, info, report):
     before = snapshot()
     rows, page = report(hosts)
     assert list(rows) == list(hosts)
@@ -102,6 +103,8 @@ def test_the_report_has_a_row_for_every_node(runtime, snapshot, hosts, info, rep
     for name in ("as-specified", "drifted", "wrong", "unspecified"):
         check_runtime(rows[name], runtime, info[runtime.name])
     check_drift(rows["drifted"], runtime)
+    asked = runtime.name == "docker" or node.exists("crictl")
+    assert rows["drifted"]["images_missing"] == ([NOWHERE] if asked else None)
     # Check mode writes the report too, and a diff that is asked for shows no secret.
     assert report({"drifted": hosts["drifted"]}, "--check", "--diff")[0] == {
         "drifted": rows["drifted"]

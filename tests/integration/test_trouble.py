@@ -183,7 +183,7 @@ def test_a_switch_that_fails_does_not_touch_the_running_runtime(node, runtime, o
     node.check_output(runtime.version)
 
 
-@pytest.mark.runtime("containerd")
+@pytest.mark.runtime("containerd", "crio")
 def test_a_flag_of_a_unit_that_is_masked_counts(node, refused):
     """Docker 20.10 can judge no file, so that it has to be tried; nothing is touched later on."""
     if node.check_output("dockerd --version").split()[2].startswith("20."):
@@ -254,11 +254,34 @@ def test_a_drop_in_that_overrides_the_spec_is_found(node, runtime, spec, rolled_
     assert path.rpartition("/")[0] in result["msg"]
 
 
-@pytest.mark.runtime("containerd")
-def test_keys_of_another_version_of_containerd_are_refused(node, refused):
-    version = node.check_output("containerd --version").split()[2].lstrip("v")[0]
-    wrong = CRI["2" if version == "1" else "1"]
-    words = refused(
-        runtime="containerd", extra_config={"plugins": {wrong: {"enable_selinux": True}}}
-    )
-    assert "containerd refuses this spec" in words
+@pytest.mark.runtime("containerd", "crio")
+def test_a_drop_in_that_nobody_could_read_is_named(node, runtime, refused, spec):
+    folder, name = {"containerd": ("conf.d", "9.toml"), "crio": ("crio.conf.d", "9.conf")}[
+        runtime.name
+    ]
+    path = f"/etc/{runtime.name}/{folder}/{name}"
+    node.check_output(f"mkdir -p $(dirname {path}) && echo 'no toml' > {path}")
+    try:
+        words = refused(**{**spec, "cgroup_driver": "cgroupfs"})
+    finally:
+        node.check_output(f"rm {path}")
+    assert path in words
+
+
+@pytest.mark.runtime("containerd", "crio")
+def test_keys_that_this_version_does_not_know_are_refused(node, runtime, refused):
+    if runtime.name == "crio":
+        extra = {"crio": {"runtime": {"no_such_key": True}}}
+    else:
+        version = node.check_output("containerd --version").split()[2].lstrip("v")[0]
+        extra = {"plugins": {CRI["2" if version == "1" else "1"]: {"enable_selinux": True}}}
+    label = {"containerd": "containerd", "crio": "CRI-O"}[runtime.name]
+    assert f"{label} refuses this spec" in refused(runtime=runtime.name, extra_config=extra)
+
+
+@pytest.mark.runtime("crio")
+def test_an_oci_runtime_that_crio_does_not_have(node, refused, spec):
+    if "crio.runtime.runtimes.runc" in node.check_output("crio status config"):
+        pytest.skip("this CRI-O comes with a runc of its own")
+    words = refused(**{**spec, "oci_runtime": "runc"})
+    assert "give its path by oci_runtimes, or choose another oci_runtime" in words

@@ -71,15 +71,32 @@ further() {
     local log=$cache/image-$1.log
     docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 }
+
+# CRI-O goes into the image's root: its binaries from the folder $CRUNTIME_TEST_BIN, with a unit, or
+# the line for apt in $CRUNTIME_TEST_CRIO_APT, with the files of this host that it names.
+put_crio() {
+    local bin=${CRUNTIME_TEST_BIN:-/nonexistent} line=${CRUNTIME_TEST_CRIO_APT:-}
+    local root=$context/crio/root path
+    if [[ -x $bin/crio ]]; then
+        mkdir -p "$root"/usr/{local/bin,lib/systemd/system}
+        install "$bin"/{crio,pinns} "$root/usr/local/bin/"
+        cp "$here/crio/crio.service" "$root/usr/lib/systemd/system/"
+    elif [[ -n $line ]]; then
+        mkdir -p "$root/etc/apt/sources.list.d"
+        echo "$line" >"$root/etc/apt/sources.list.d/cri-o.list"
+        for path in $(grep -oP '(signed-by=|file:)\K/[^] ]+' <<<"$line" || true); do
+            mkdir -p "$root${path%/*}"
+            cp -rL "$path" "$root${path%/*}/"
+        done
+    fi
+}
+
 if [[ $* == *trixie* ]]; then
     cp -r "$here"/{registry,bare,crio} "$context/"
     further registry registry
     [[ -z $wants_bare ]] || further bare bare
-    if [[ -x ${CRUNTIME_TEST_BIN:-/nonexistent}/crio ]]; then
-        mkdir "$context/crio/bin"
-        install "$CRUNTIME_TEST_BIN"/{crio,pinns} "$context/crio/bin/"
-        further trixie-crio crio
-    fi
+    put_crio
+    [[ ! -d $context/crio/root ]] || further trixie-crio crio
 fi
 # What a newer image replaced.
 docker image prune --force --filter label=cruntime-node >/dev/null

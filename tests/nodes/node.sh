@@ -1,14 +1,30 @@
 #!/usr/bin/env bash
 # Start and remove test nodes: systemd machines in containers, with room for runtimes of their own.
 #
-#   node.sh up NAME IMAGE     start NAME from cruntime-node:IMAGE, wait until systemd is up
-#   node.sh down NAME...      remove nodes and their volumes, whatever state they are in
+#   node.sh up NAME IMAGE [NAME IMAGE]...   start NAME from cruntime-node:IMAGE, wait until systemd is up
+#   node.sh down NAME...                    remove nodes and their volumes, whatever state they are in
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
 
 up() {
-    local name=$1 image=$2 state=''
+    local -A nodes=()
+    local name
+    while (($#)); do
+        nodes[$1]=$2
+        shift 2
+    done
+    # They boot side by side.
+    for name in "${!nodes[@]}"; do
+        start "$name" "${nodes[$name]}"
+    done
+    for name in "${!nodes[@]}"; do
+        await "$name"
+    done
+}
+
+start() {
+    local name=$1 image=$2
     docker image inspect "cruntime-node:$image" >/dev/null 2>&1 || "$here/images.sh" "$image"
     # Not --privileged: it asks for SYS_RESOURCE, which a host that is itself confined can't grant.
     # overlayfs does not stack on overlayfs, so the runtimes' data gets volumes.
@@ -22,7 +38,10 @@ up() {
         --tmpfs /run --tmpfs /tmp:exec,mode=1777 \
         --volume /var/lib/containerd --volume /var/lib/docker --volume /var/lib/containers \
         "cruntime-node:$image" >/dev/null
+}
 
+await() {
+    local name=$1 state=''
     for _ in {1..240}; do
         state=$(docker exec "$name" systemctl is-system-running 2>/dev/null || true)
         if [[ $state == running ]]; then

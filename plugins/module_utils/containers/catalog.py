@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import Containers
 from ansible_collections.cruntime.node.plugins.module_utils.containers.cri import CriContainers
+from ansible_collections.cruntime.node.plugins.module_utils.containers.crio import CrioContainers
 from ansible_collections.cruntime.node.plugins.module_utils.containers.docker import (
     DockerContainers,
 )
@@ -21,4 +22,5 @@ def containers_of(runner: Runner, runtime: Runtime) -> Containers:
     if runtime.name == "docker":
         # Those of cri-dockerd too, which need not be asked.
         return DockerContainers(runner, ENDPOINT)
-    return CriContainers(runner, runtime.cri_endpoint, runtime.oci_runtimes)
+    through_cri = CrioContainers if runtime.name == "crio" else CriContainers
+    return through_cri(runner, runtime.cri_endpoint, runtime.oci_runtimes)

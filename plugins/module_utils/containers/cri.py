@@ -71,7 +71,7 @@ class CriContainers(Containers):
         pods = self._ask("pods", "--output", "json")["items"]
         alive = any(_STATES.get(item["state"]) == "running" for item in [*ps, *pods])
         known = self._oci_runtimes() if alive else {}
-        handlers = {pod["id"]: known.get(pod.get("runtimeHandler", "")) for pod in pods}
+        handlers = {each: known.get(name) for each, name in self._handlers(pods, known).items()}
         running = {each["id"] for each in ps if each["state"] == "CONTAINER_RUNNING"}
         used = {handlers.get(each["podSandboxId"]) for each in ps if each["id"] in running}
         used |= {handlers[pod["id"]] for pod in pods if pod["state"] == "SANDBOX_READY"}
@@ -89,6 +89,10 @@ class CriContainers(Containers):
             )
         snapshot = join(ps, pods, handlers, kernel)
         return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
+
+    def _handlers(self, pods: list[dict], _known: dict[str, OciRuntime | None]) -> dict[str, str]:
+        """Return the handler of each pod by the id of its sandbox, empty for the default one."""
+        return {pod["id"]: pod.get("runtimeHandler", "") for pod in pods}
 
     def stop(self, containers: list[Container], timeout: int) -> dict[str, str]:
         return self._one_by_one(containers, timeout, "stop", "--timeout", str(timeout))
@@ -128,12 +132,15 @@ class CriContainers(Containers):
         return crictl.run(self._runner, self._endpoint, *argv, timeout=timeout, merged=merged)
 
     def _ask(self, *argv: str) -> dict:
+        return json.loads(self._output(*argv))
+
+    def _output(self, *argv: str) -> str:
         result = self._run(*argv)
         if result.rc != 0:
             raise CommandError(
                 f"'crictl {' '.join(argv)}' failed: {reason(result, self._endpoint)}"
             )
-        return json.loads(result.out)
+        return result.out
 
     def _at_once(self, items: list, *argv: str) -> dict[str, str]:
         ids = [item.id for item in items]
@@ -244,16 +251,10 @@ def _state(cri: str, kernel: dict) -> str:
 
 
 def parse_environments(inspected: str) -> dict[str, list[str]]:
-    """Read C(crictl inspect): an array if several were asked for, or before 1.31 one by one."""
-    decoder, found, position = json.JSONDecoder(), [], 0
-    text = inspected.strip()
-    while position < len(text):
-        answer, end = decoder.raw_decode(text, position)
-        found += answer if isinstance(answer, list) else [answer]
-        position = end + len(text[end:]) - len(text[end:].lstrip())
+    """Read C(crictl inspect)."""
     return {
         each["status"]["id"]: each["info"]["runtimeSpec"]["process"].get("env") or []
-        for each in found
+        for each in crictl.documents(inspected)
     }
 
 

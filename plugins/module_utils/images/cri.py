@@ -91,21 +91,11 @@ def parse_users(text: str) -> dict[str, list[str]]:
 def parse_details(text: str) -> dict[str, Details]:
     """Read C(crictl inspecti) of one or several images."""
     details = {}
-    for item in _documents(text):
+    for item in crictl.documents(text):
         spec = (item.get("info") or {}).get("imageSpec") or {}
         labels = (spec.get("config") or {}).get("Labels") or {}
         details[_full_id(item["status"]["id"])] = Details(labels, parse_time(spec.get("created")))
     return details
-
-
-def _documents(text: str) -> list[dict]:
-    """Read one document, a list of them (crictl 1.31 and newer), or one after another (older)."""
-    found, rest, decoder = [], text.strip(), json.JSONDecoder()
-    while rest:
-        document, end = decoder.raw_decode(rest)
-        found += document if isinstance(document, list) else [document]
-        rest = rest[end:].lstrip()
-    return found
 
 
 def parse_failure(words: str) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from typing import Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -145,8 +145,8 @@ class Runtime:
         :raises CruntimeError: it refuses them; the message holds its words.
         """
 
-    def reloads(self, change: Change) -> bool:
-        """Say whether the running process takes this change by a reload, without a restart."""
+    def reloads(self, changes: Iterable[Change]) -> bool:
+        """Say whether the running process takes these changes by a reload, without a restart."""
         return False
 
     def reloads_first(self, change: Change) -> bool:

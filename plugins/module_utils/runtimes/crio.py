@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shutil
-import time
+from typing import Iterable
 
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -21,23 +24,30 @@ DROP_IN_DIR = "/etc/crio/crio.conf.d"
 DROP_IN_PATH = f"{DROP_IN_DIR}/50-cruntime.conf"
 # Kept in memory by CRI-O, unlike by podman.
 REGISTRIES_PATH = "/etc/containers/registries.conf.d/50-cruntime.conf"
+_OWN_CONMON = "/usr/libexec/crio/conmon"
 _NO_ROOT = 'runtime_root = ""'
 _HANDLERS = "crio.runtime.runtimes."
-# More than enough for a reload, in seconds.
-_RELOAD_TIME = 3
-# What CRI-O takes over on SIGHUP, in every version since 1.28.
-_RELOADABLE = frozenset(
+# What CRI-O takes over on SIGHUP, in every version since 1.28, and shows from then on.
+_SHOWN = frozenset(
     (
-        "apparmor_profile",
-        "decryption_keys_path",
-        "log_filter",
-        "log_level",
-        "pause_command",
-        "pause_image",
-        "pause_image_auth_file",
-        "seccomp_profile",
+        ("crio.image", "pause_command"),
+        ("crio.image", "pause_image"),
+        ("crio.image", "pause_image_auth_file"),
+        ("crio.runtime", "apparmor_profile"),
+        ("crio.runtime", "decryption_keys_path"),
+        ("crio.runtime", "log_filter"),
+        ("crio.runtime", "log_level"),
+        ("crio.runtime", "seccomp_profile"),
     )
 )
+# What of that says how much it logs.
+_LOGGING = frozenset((("crio.runtime", "log_filter"), ("crio.runtime", "log_level")))
+# What it takes over too, but only tells of, when it has taken over everything.
+_TOLD = frozenset((("crio.image", "pinned_images"), ("crio.runtime", "default_runtime")))
+_TAKEN_OVER = "Configuration reload completed"
+# Since then it says so, and forgets pinned images that are named no more.
+_TELLS_SINCE = Version("1.31.0")
+_TELLING_LEVELS = ("info", "debug", "trace")
 
 
 class Crio(Runtime):
@@ -50,6 +60,10 @@ class Crio(Runtime):
 
     def version(self) -> str:
         return parse_version(self._runner.output("crio", "--version"))
+
+    def variant(self, version: str) -> dict:
+        # CRI-O's own packages bring one that is not on the PATH.
+        return {"own_conmon": os.access(_OWN_CONMON, os.X_OK)}
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
         path = staged.get(DROP_IN_PATH)
@@ -74,21 +88,20 @@ class Crio(Runtime):
         finally:
             shutil.rmtree(drop_ins)
         if result.rc != 0:
-            raise self._refuse(parse_refusal(result.err).replace(drop_ins, DROP_IN_DIR))
+            raise self._refuse(explained(parse_refusal(result.err).replace(drop_ins, DROP_IN_DIR)))
         with open(path, encoding="utf-8") as handle:
             # What CRI-O does not know, it ignores without a word.
             unknown = parse_keys(handle.read()) - parse_keys(result.out)
         if unknown:
             raise self._refuse(f"{version} knows no key {' and no key '.join(sorted(unknown))}")
 
-    def reloads(self, change: Change) -> bool:
-        if change.path == REGISTRIES_PATH:
-            return True
-        if change.path != DROP_IN_PATH or not isinstance(change.before, bytes):
+    def reloads(self, changes: Iterable[Change]) -> bool:
+        keys = {key for change in changes for key in changed_keys(change)}
+        told = keys - _SHOWN
+        if not all(_is_told(*key) for key in told):
             return False
-        before, after = (parse_settings(text) for text in (change.before, change.after))
-        changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
-        return changed <= _RELOADABLE
+        # Where it would not tell, a restart is the surer way: containers outlive it.
+        return not told or (_LOGGING.isdisjoint(keys) and self._tells(self._shown()))
 
     def reloaded(self, since: float) -> bool:
         log = self._runner.output(
@@ -96,11 +109,14 @@ class Crio(Runtime):
             *("--no-pager", "--output=cat", f"--since=@{since:.6f}", "_SYSTEMD_UNIT=crio.service"),
             timeout=10,
         )
-        failure = re.search(r'Unable to reload configuration: ([^"]*)', log)
+        failure = re.search(r'msg="Unable to reload configuration: ((?:[^"\\]|\\.)*)"', log)
         if failure:
-            raise self._refuse(failure.group(1))
-        # With a log level above info it does not say that it is done.
-        return "Configuration reload completed" in log or time.time() - since > _RELOAD_TIME
+            raise self._refuse(failure.group(1).replace('\\"', '"'))
+        shown = self._shown()
+        if self._tells(shown) and _TAKEN_OVER not in log:
+            return False
+        # It says so of one too that passed over a folder which was not there when it was started.
+        return shown == parse_shown(self._runner.output("crio", "config"), escaped=False)
 
     def settings(self) -> dict[str, str]:
         return parse_settings_in_use(self._status("config"))
@@ -116,6 +132,17 @@ class Crio(Runtime):
 
     def probe(self) -> None:
         self._status("info")
+
+    def _shown(self) -> dict[str, str]:
+        """Return what the process that runs now goes by; nothing where it does not answer."""
+        with contextlib.suppress(CommandError):
+            return parse_shown(self._status("config"), escaped=True)
+        return {}
+
+    def _tells(self, shown: dict[str, str]) -> bool:
+        """Say whether a process that goes by this logs when a reload is done."""
+        loud = shown.get("log_level") in _TELLING_LEVELS and not shown["log_filter"]
+        return loud and Version(self.version()) >= _TELLS_SINCE
 
     def _status(self, what: str) -> str:
         return self._runner.output("crio", "status", "--socket", self.socket_path, what, timeout=10)
@@ -168,18 +195,53 @@ def parse_keys(config: str) -> set[str]:
     return set(re.findall(r"^[ \t#]*([\w-]+) *=", config, re.MULTILINE))
 
 
-def parse_settings(drop_in: Content) -> dict[str, str]:
-    """Return the lines of a drop-in by key; a table's head and what is no setting by themselves."""
+def changed_keys(change: Change) -> set[tuple[str, str]]:
+    """Return what differs: a table and a key of the drop-in, or the path of another file."""
+    if change.path != DROP_IN_PATH:
+        return {(change.path, "")}
+    before, after = (parse_settings(text) for text in (change.before, change.after))
+    return {key for key in {*before, *after} if before.get(key) != after.get(key)}
+
+
+def parse_settings(drop_in: Content) -> dict[tuple[str, str], str]:
+    """Return the lines of a drop-in by table and key; a line that is no setting by itself."""
     text = drop_in.decode("utf-8", errors="replace") if isinstance(drop_in, bytes) else ""
-    lines = [line.strip() for line in text.splitlines()]
-    return {
-        line.partition("=")[0].strip(): line
-        for line in lines
-        if line and not line.startswith(("#", "["))
-    }
+    settings, table = {}, ""
+    for line in (line.strip() for line in text.splitlines()):
+        if line.startswith("["):
+            table = line.strip("[]")
+        elif line and not line.startswith("#"):
+            settings[table, line.partition("=")[0].strip()] = line
+    return settings
+
+
+def _is_told(table: str, key: str) -> bool:
+    return table == REGISTRIES_PATH or table.startswith(_HANDLERS) or (table, key) in _TOLD
+
+
+def parse_shown(config: str, escaped: bool) -> dict[str, str]:
+    """Return what a reload can change of C(crio config) or C(crio status config), by key.
+
+    :param escaped: as TOML has it; C(crio config) prints every text as it is.
+    """
+    keys = "|".join(key for _table, key in _SHOWN)
+    found = re.findall(rf'^[# \t]*({keys}) = (".*")$', config, re.MULTILINE)
+    # The first one is that of CRI-O itself; handlers may have their own.
+    return {key: json.loads(text) if escaped else text[1:-1] for key, text in reversed(found)}
 
 
 def parse_refusal(log: str) -> str:
     """Pick what ended C(crio config) from all that it logs."""
     errors = re.findall(r'level=(?:fatal|error) msg="(.*)"', log)
     return errors[-1].replace('\\"', '"') if errors else log.strip()
+
+
+def explained(refusal: str) -> str:
+    """Add the way out to a refusal that names none."""
+    handler = re.search(r'default_runtime set to "(.+?)", but no runtime entry', refusal)
+    if handler:
+        refusal += (
+            f". CRI-O has no OCI runtime {handler.group(1)} of its own here: give its path by "
+            "oci_runtimes, or choose another oci_runtime"
+        )
+    return refusal

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -100,13 +101,8 @@ class Docker(Runtime):
         if result.rc != 0:
             raise self._refuse(result.err.strip().replace(path, CONFIG_PATH))
 
-    def reloads(self, change: Change) -> bool:
-        before, after = json_object(change.before), json_object(change.after)
-        if change.path != CONFIG_PATH or before is None or after is None:
-            return False
-        changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
-        # A key that is gone from the file keeps its value in the process.
-        return changed <= _RELOADABLE & after.keys()
+    def reloads(self, changes: Iterable[Change]) -> bool:
+        return all(map(_reloads, changes))
 
     def reloads_first(self, change: Change) -> bool:
         # Containers outlive only a restart of a daemon that knew of it before.
@@ -153,3 +149,12 @@ def parse_version(line: str) -> str:
     if match is None:
         raise CruntimeError(f"unknown version of Docker: {line.strip()!r}")
     return match.group(1)
+
+
+def _reloads(change: Change) -> bool:
+    before, after = json_object(change.before), json_object(change.after)
+    if change.path != CONFIG_PATH or before is None or after is None:
+        return False
+    changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+    # A key that is gone from the file keeps its value in the process.
+    return changed <= _RELOADABLE & after.keys()

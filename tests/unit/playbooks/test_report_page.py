@@ -32,6 +32,7 @@ def node(name, state="ok", runtimes=(), **more):
         "spec_runtime": None,
         "drift": [],
         "units": [],
+        "images_missing": [],
         **more,
     }
 
@@ -53,9 +54,16 @@ NODES = [
     node("node-10", "ok", [runtime("containerd", "1.10.0")]),
     node("node-2", "ok", [OLD]),
     node("node-1", "drift", [OLD], spec_runtime="containerd", drift=DRIFT, units=[UNIT]),
-    node("node-3", "drift", [runtime("docker", "26.1.5")], spec_runtime="containerd", units=[UNIT]),
-    node("node-4", "failed", error="containerd is not installed on this node"),
-    node("node-5", "unreachable", None, error="ssh: timed out"),
+    node(
+        "node-3",
+        "drift",
+        [runtime("docker", "26.1.5")],
+        spec_runtime="containerd",
+        units=[UNIT],
+        images_missing=["registry.k8s.io/pause:3.10", HOSTILE],
+    ),
+    node("node-4", "failed", error="containerd is not installed on this node", images_missing=None),
+    node("node-5", "unreachable", None, error="ssh: timed out", images_missing=None),
     node(HOSTILE, "unspecified", [runtime("crio", "1.37.0", cgroup_driver=None, enabled=False)]),
 ]
 # As they are sorted when the page opens: what needs a look first.
@@ -161,6 +169,13 @@ def test_drift_shows_both_values(page):
     assert "spec: containerd" in page.evaluate(f"{ROWS}[1].cells[2].textContent")
 
 
+def test_images_that_are_missing_are_named(page):
+    cells = f"{ROWS}.map((row) => [row.cells[0].textContent, row.cells[7].textContent])"
+    found = dict(page.evaluate(cells))
+    assert found["node-3"] == f"registry.k8s.io/pause:3.10{HOSTILE}"
+    assert (found["node-2"], found["node-4"]) == ("none", "unknown")
+
+
 def test_a_hostile_name_is_text(page):
     assert page.evaluate("document.title") == "Container runtimes of the fleet"
     assert page.evaluate("document.images.length") == 0
@@ -187,7 +202,7 @@ def test_by_keyboard_alone(page):
     # The focus stays where it was, and is to be seen.
     assert page.evaluate("document.activeElement.textContent") == "Node"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    for _time in range(7):
+    for _time in range(8):
         page.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "4 differences"
     page.press("Enter")
@@ -207,6 +222,7 @@ def test_what_a_screen_reader_meets(page, width, phone):
         "Container runtimes of the fleet", "Nodes by runtime and version", "Nodes",
     ]  # fmt: skip
     columns = ["Node", "State", "Runtime", "Cgroup driver", "Socket", "Drift", "Units"]
+    columns.append("Images missing")
     assert named["columnheader"][: len(columns)] == columns
     assert "node-1" in named["rowheader"]
     assert "Nodes" in named["table"]

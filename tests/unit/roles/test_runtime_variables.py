@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the role runtime would install on systems that the tests have no node of.
 
-facts.json has what Ansible's setup says of each, as far as the role reads it; written down by hand.
+facts.json has what Ansible's setup says of each, as far as the role reads it: see README.md.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pathlib
 import re
 
 import pytest
+from ansible.module_utils.facts.system.distribution import Distribution
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
@@ -73,6 +74,11 @@ def variables(system, **chosen):
 def test_packages(system, runtime, packages):
     tell = variables(system, runtime_spec={"runtime": runtime})
     assert tell("_runtime_wanted") == packages
+
+
+@pytest.mark.parametrize("facts", FACTS.values(), ids=FACTS)
+def test_the_facts_are_of_the_family_that_ansible_finds(facts):
+    assert Distribution.OS_FAMILY[facts["distribution"]] == facts["os_family"]
 
 
 @pytest.mark.parametrize("system", FACTS)

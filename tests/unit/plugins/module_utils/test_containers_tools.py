@@ -16,13 +16,17 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Container,
     OciRuntime,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.containers.crio import CrioContainers
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio
 
 RUNC = OciRuntime("runc", "/run/containerd/runc/k8s.io")
 CRUN = OciRuntime("/usr/bin/crun", "/run/containerd/runc/k8s.io")
-LENIENT = OciRuntime("/usr/local/libexec/cruntime-test/crun-lenient", "/run/crun")
+LENIENT, LENIENT_RUNC = (
+    OciRuntime(f"/usr/local/libexec/cruntime-test/{tool}-lenient", f"/run/{tool}")
+    for tool in ("crun", "runc")
+)
 ENDPOINT = "unix:///run/x.sock"
 # crictl's, on every call.
 GLOBAL = f"--runtime-endpoint {ENDPOINT} --image-endpoint {ENDPOINT} --timeout 10s"
@@ -105,7 +109,31 @@ def test_records_of_a_real_containerd(transcript, version):
 
 
 def test_records_of_a_real_crio(transcript):
+    """The pod in alpha has the default handler, which is crun, that in beta runc."""
     config = transcript("crio-1.37.0-status-config-own-handler.toml")
+    pods = transcript("crio-1.37.0-crictl-pods.json")
+    answers = listing(transcript("crio-1.37.0-crictl-ps.json"), pods)
+    for oci, tool in ((LENIENT, "crun"), (LENIENT_RUNC, "runc")):
+        answers[f"{oci.binary} --root {oci.root} list --format json"] = transcript(
+            f"crio-1.37.0-{tool}-list.json"
+        )
+    ids = " ".join(pod["id"] for pod in json.loads(pods)["items"])
+    # What it lists of its pods says nothing of their handlers.
+    answers[f"crictl inspectp --output json {ids}"] = transcript("crio-1.37.0-crictl-inspectp.json")
+    told = Told(answers)
+    api = CrioContainers(told, ENDPOINT, lambda: crio.parse_oci_runtimes(config))
+    snapshot = api.look()
+    # Its created containers have a process already, which waits.
+    assert records(snapshot) == [*EXPECTED[:4], ("beta", "web", "late", "created", True)]
+    assert snapshot.containers[0].image_id.startswith("sha256:")
+    assert {(each.namespace, each.oci) for each in snapshot.containers} == {
+        ("alpha", LENIENT),
+        ("beta", LENIENT_RUNC),
+    }
+    assert sorted(told.asked) == sorted(answers)
+
+
+def test_crio_with_one_oci_runtime_is_not_asked_for_handlers(transcript):
     answers = listing(
         transcript("crio-1.37.0-crictl-ps.json"), transcript("crio-1.37.0-crictl-pods.json")
     )
@@ -113,11 +141,7 @@ def test_records_of_a_real_crio(transcript):
         "crio-1.37.0-crun-list.json"
     )
     told = Told(answers)
-    api = cri.CriContainers(told, ENDPOINT, lambda: crio.parse_oci_runtimes(config))
-    snapshot = api.look()
-    # Its created containers have a process already, which waits.
-    assert records(snapshot) == [*EXPECTED[:4], ("beta", "web", "late", "created", True)]
-    assert snapshot.containers[0].image_id.startswith("sha256:")
+    CrioContainers(told, ENDPOINT, lambda: {"": LENIENT, "crun": LENIENT}).look()
     assert sorted(told.asked) == sorted(answers)
 
 
@@ -142,9 +166,21 @@ def test_oci_runtimes_of_containerd_as_configured():
     assert found == {"": crun, "crun": crun, "kata": None, "runc": RUNC}
 
 
+def test_oci_runtimes_of_crio_as_packages_bring_them(transcript):
+    crun, runc = (
+        OciRuntime(f"/usr/libexec/crio/{tool}", f"/run/{tool}") for tool in ("crun", "runc")
+    )
+    found = crio.parse_oci_runtimes(transcript("crio-1.35.6-status-config.toml"))
+    assert found == {"": crun, "crun": crun, "runc": runc}
+
+
 def test_oci_runtimes_of_crio_as_configured(transcript):
     config = transcript("crio-1.37.0-status-config-own-handler.toml")
-    assert crio.parse_oci_runtimes(config) == {"": LENIENT, "crun": LENIENT}
+    assert crio.parse_oci_runtimes(config) == {
+        "": LENIENT,
+        "crun": LENIENT,
+        "runc": LENIENT_RUNC,
+    }
     rootless = config.replace('runtime_root = "/run/crun"', 'runtime_root = ""')
     assert crio.parse_oci_runtimes(rootless, "/run/runc")[""] == LENIENT._replace(root="/run/runc")
     virtual = config.replace('runtime_type = ""', 'runtime_type = "vm"')

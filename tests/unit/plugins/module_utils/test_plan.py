@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import plan
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -145,31 +147,89 @@ def test_a_file_that_no_docker_could_read_means_a_restart():
     assert step.verb == "restart"
 
 
+@pytest.fixture
+def crio(monkeypatch, transcript):
+    """A function that returns the CRI-O of a node which runs as the transcript says, but for this.
+
+    Its version is the one given; without one, it does not answer.
+    """
+
+    def make(version="1.37.0", **settings):
+        config = transcript("crio-1.37.0-status-config.toml")
+        for key, value in settings.items():
+            config = re.sub(f"^( *{key}) = .*", rf'\1 = "{value}"', config, flags=re.MULTILINE)
+
+        def output(_runner, *argv, **_options):
+            if not version:
+                raise CommandError("no answer")
+            return {"status": config, "--version": f"crio version {version}\n"}[argv[1]]
+
+        monkeypatch.setattr(Runner, "output", output)
+        return runtimes(Runner())["crio"]
+
+    return make
+
+
+def crio_drop_in(before, after):
+    return dataclasses.replace(
+        change(before.encode(), after.encode()), path="/etc/crio/crio.conf.d/50-cruntime.conf"
+    )
+
+
+def crio_registries(after=b"new"):
+    return dataclasses.replace(
+        change(b"old", after), path="/etc/containers/registries.conf.d/50-cruntime.conf"
+    )
+
+
+def crio_verb(runtime, *changes):
+    (step,) = plan.bring_up(runtime, node("crio.service"), changes, restart=False)
+    return step.verb
+
+
+A, B = (f'[crio.runtime.runtimes."{name}"]\nruntime_path = "/{name}"\n' for name in "ab")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "verb"),
     [
-        ('pause_image = "a"\n', 'pause_image = "b"\n', "reload"),
+        ('[crio.image]\npause_image = "a"\n', '[crio.image]\npause_image = "b"\n', "reload"),
         ("", '# why\n[crio.image]\npause_image = "b"\n', "reload"),
-        ('log_level = "info"\n', "", "reload"),
-        ('cgroup_manager = "systemd"\n', 'cgroup_manager = "cgroupfs"\n', "restart"),
-        ("", 'pause_image = "b"\npids_limit = 5\n', "restart"),
+        ('[crio.runtime]\nlog_level = "info"\n', "", "reload"),
+        ("", '[crio.image]\npinned_images = ["a"]\n', "reload"),
+        ("", '[crio.runtime]\ndefault_runtime = "b"\n' + B, "reload"),
+        (A + B, A.replace("/a", "/c") + B, "reload"),
+        ("", '[crio.runtime]\ncgroup_manager = "cgroupfs"\n', "restart"),
+        ("", '[crio.image]\npause_image = "b"\nimage_volumes = "bind"\n', "restart"),
+        # A handler's key of that name is the handler's.
+        ("[crio.runtime]\n" + A, '[crio.runtime]\nno_pivot = "x"\n' + A, "restart"),
+        ('[crio]\nroot = "/a"\n[x]\nroot = "/c"\n', '[x]\nroot = "/c"\n', "restart"),
     ],
 )
-def test_crio_is_reloaded_where_that_is_enough(before, after, verb):
-    drop_in = dataclasses.replace(
-        change(before.encode(), after.encode()), path="/etc/crio/crio.conf.d/50-cruntime.conf"
-    )
-    (step,) = plan.bring_up(CRIO, node("crio.service"), [drop_in], restart=False)
-    assert step.verb == verb
+def test_crio_is_reloaded_where_that_is_enough(crio, before, after, verb):
+    assert crio_verb(crio(), crio_drop_in(before, after)) == verb
 
 
 @pytest.mark.parametrize("after", [b"new", None])
-def test_crio_reloads_its_registries(after):
-    conf = dataclasses.replace(
-        change(b"old", after), path="/etc/containers/registries.conf.d/50-cruntime.conf"
-    )
-    (step,) = plan.bring_up(CRIO, node("crio.service"), [conf], restart=False)
-    assert step.verb == "reload"
+def test_crio_reloads_its_registries(crio, after):
+    assert crio_verb(crio(), crio_registries(after)) == "reload"
+
+
+@pytest.mark.parametrize(
+    "running",
+    [{"version": "1.30.9"}, {"log_level": "warn"}, {"log_filter": "x"}, {"version": None}],
+)
+def test_crio_is_restarted_where_nothing_would_tell_of_a_reload(crio, running):
+    shown = crio_drop_in("", '[crio.image]\npause_image = "b"\n')
+    assert crio_verb(crio(**running), crio_registries()) == "restart"
+    # What it shows needs no telling.
+    assert crio_verb(crio(**running), shown) == "reload"
+
+
+def test_crio_is_restarted_where_it_would_stop_telling(crio):
+    quiet = crio_drop_in("", '[crio.runtime]\nlog_level = "error"\n')
+    assert crio_verb(crio(), quiet) == "reload"
+    assert crio_verb(crio(), quiet, crio_registries()) == "restart"
 
 
 def test_going_back_reloads_what_was_reloaded():

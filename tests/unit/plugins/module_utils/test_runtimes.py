@@ -234,8 +234,68 @@ def test_cgroup_driver_of_crio(config, driver):
     assert crio.parse_settings_in_use(config) == {"cgroup_driver": driver}
 
 
-def test_settings_of_a_real_crio(transcript):
-    config = transcript("crio-1.37.0-status-config.toml")
+REFUSED = (
+    'time="2026-11-24T22:58:11Z" level=error msg="Unable to reload configuration: unable to reload '
+    'runtimes: default_runtime set to \\"x\\", but no runtime entry table was found"\n'
+)
+DONE = 'time="2026-11-24T22:58:11Z" level=info msg="Configuration reload completed"\n'
+
+
+@pytest.fixture
+def reloaded(monkeypatch, transcript):
+    """A function that asks whether a reload is over, where CRI-O logs this and shows that."""
+
+    def ask(log, running, wanted=()):
+        status = transcript("crio-1.37.0-status-config.toml")
+        config = transcript("crio-1.37.0-config.toml")
+        for old, new in running:
+            assert old in status
+            status = status.replace(old, new)
+        for old, new in wanted:
+            assert old in config
+            config = config.replace(old, new)
+        answers = {"--version": "crio version 1.37.0\n", "status": status, "config": config}
+        answers["--no-pager"] = log
+        monkeypatch.setattr(Runner, "output", lambda _self, *argv, **_kw: answers[argv[1]])
+        return runtimes(Runner())["crio"].reloaded(0.0)
+
+    return ask
+
+
+PAUSE_BEFORE = ('"localhost/cruntime-test/pause:1"', '"localhost/cruntime-test/pause:0"')
+QUIET = ('log_level = "info"', 'log_level = "warn"')
+FILTER = (r'log_filter = ""', r'log_filter = "^a\\.b"')
+
+
+@pytest.mark.parametrize(
+    ("log", "running", "wanted", "over"),
+    [
+        (DONE, [], [], True),
+        # It would say so.
+        ("", [], [], False),
+        # It says so, and has not read the folder that it did not know.
+        (DONE, [PAUSE_BEFORE], [], False),
+        # It would not say so, but shows what it goes by.
+        ("", [QUIET], [("# " + QUIET[0], QUIET[1])], True),
+        ("", [QUIET, PAUSE_BEFORE], [("# " + QUIET[0], QUIET[1])], False),
+        # It does not yet go by what will keep it from saying so.
+        ("", [], [("# " + QUIET[0], QUIET[1])], False),
+        # One text as TOML has it and as it is.
+        ("", [FILTER], [('# log_filter = ""', r'log_filter = "^a\.b"')], True),
+    ],
+)
+def test_a_reload_of_crio_is_over_once_it_shows_in_what_runs(reloaded, log, running, wanted, over):
+    assert reloaded(log, running, wanted) is over
+
+
+def test_a_reload_that_crio_refuses_is_told_in_its_words(reloaded):
+    with pytest.raises(CruntimeError, match='default_runtime set to "x", but no runtime entry'):
+        reloaded(REFUSED, [])
+
+
+@pytest.mark.parametrize("version", ["1.35.6", "1.37.0"])
+def test_settings_of_a_real_crio(transcript, version):
+    config = transcript(f"crio-{version}-status-config.toml")
     assert crio.parse_settings_in_use(config) == {
         "cgroup_driver": "systemd",
         "sandbox_image": "localhost/cruntime-test/pause:1",

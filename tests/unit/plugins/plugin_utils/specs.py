@@ -60,8 +60,9 @@ def toml(config_version, driver="systemd", cni_bin_dirs=True, **values):
     return tomlkit.parse(file["content"]).unwrap()
 
 
-def crio(driver="systemd", **values):
-    file = files({"cgroup_driver": driver}, runtime="crio", **values)[CRIO_CONFIG]
+def crio(driver="systemd", own_conmon=False, **values):
+    when = {"cgroup_driver": driver, "own_conmon": own_conmon}
+    file = files(when, runtime="crio", **values)[CRIO_CONFIG]
     return tomlkit.parse(file["content"]).unwrap()["crio"]
 
 

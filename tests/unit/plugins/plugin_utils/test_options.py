@@ -269,6 +269,13 @@ def test_oci_runtimes_of_crio(driver, monitor_cgroup):
     }
 
 
+def test_an_oci_runtime_of_crio_has_the_monitor_of_its_packages():
+    shim = {"name": "kata", "path": "/opt/containerd-shim-kata-v2", "shim": "io.containerd.kata.v2"}
+    runtimes = crio(own_conmon=True, oci_runtimes=[CRUN, shim])["runtime"]["runtimes"]
+    assert runtimes["crun"]["monitor_path"] == "/usr/libexec/crio/conmon"
+    assert "monitor_path" not in runtimes["kata"]
+
+
 def test_oci_runtimes_of_docker():
     assert daemon_json(oci_runtimes=[CRUN], oci_runtime="crun") == {
         **DEFAULT_DOCKER,

@@ -30,7 +30,7 @@ PLAN = {
     "units": [],
     "diff": [],
 }
-KEYS = {"state", "error", "runtimes", "spec_runtime", "drift", "units"}
+KEYS = {"state", "error", "runtimes", "spec_runtime", "drift", "units", "images_missing"}
 
 
 def row(**plan):
@@ -130,3 +130,21 @@ def test_a_node_that_cannot_be_looked_at():
 def test_no_secret_in_an_error():
     plan = {"failed": True, "msg": "proxy http://me:hunter2@proxy:3128 does not answer"}
     assert "hunter2" not in str(summed_up(INFO, plan))
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "missing"),
+    [
+        ({"images": [{"name": "r.test/a:1"}, {"name": "r.test/b:1"}]}, "ok", []),
+        ({"images": [{"name": "r.test/b:1"}]}, "drift", ["r.test/a:1"]),
+        ({"failed": True, "msg": "containerd is not running", "images": []}, "ok", None),
+    ],
+)
+def test_images_that_are_missing(found, state, missing):
+    images = report.Images(["r.test/a:1", "r.test/b:1"], found)
+    result = report.summed_up(INFO, PLAN, images)
+    assert (result["state"], result["images_missing"]) == (state, missing)
+
+
+def test_where_no_images_are_asked_for_none_are_missing():
+    assert row()["images_missing"] == []

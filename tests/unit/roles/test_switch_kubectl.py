@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role switch has the real kubectl do, before a stand-in for the API server."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.cruntime.node.tests.nodes.cluster import api_server
+
+PLAYBOOK = pathlib.Path(sys.executable).with_name("ansible-playbook")
+TASKS = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: cruntime.node.switch
+        tasks_from: "{{ item }}"
+      loop: "{{ files }}"
+"""
+NODE = "/api/v1/nodes/node-1"
+
+
+@pytest.fixture
+def play(tmp_path):
+    """A function that runs files of the role's tasks on a cluster; returns status and words."""
+    if not shutil.which("kubectl"):
+        if "kubectl" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
+            pytest.fail("no kubectl here")
+        pytest.skip("no kubectl here")
+    (tmp_path / "play.yml").write_text(TASKS)
+
+    def run(cluster, *files, check=False, **variables):
+        with api_server.served(cluster):
+            variables = {
+                "files": files,
+                "switch_kubeconfig": cluster.kubeconfig(tmp_path / "kubeconfig"),
+                "switch_node_name": "node-1",
+                "switch_ready_timeout": 2,
+                "_switch_old": {"cordoned": cluster.cordoned},
+                **variables,
+            }
+            done = subprocess.run(
+                [PLAYBOOK, "play.yml", "--extra-vars", json.dumps(variables), *["--check"] * check],
+                cwd=tmp_path,
+                env={
+                    **os.environ,
+                    "HOME": str(tmp_path),
+                    "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
+                    "ANSIBLE_HOME": str(tmp_path / "ansible"),
+                },
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_a_node_is_drained_and_taken_back(play):
+    cluster = api_server.Cluster("node-1")
+    status, words = play(cluster, "drain", "uncordon")
+    assert status == 0, words
+    # The DaemonSet's pod stays.
+    assert list(cluster.pods) == ["log"]
+    evicted = "POST /api/v1/namespaces/default/pods/web/eviction"
+    assert cluster.changes == [f"PATCH {NODE}", evicted, f"PATCH {NODE}"]
+    assert not cluster.cordoned
+
+
+def test_check_mode_lists_what_would_be_evicted_and_changes_nothing(play):
+    cluster = api_server.Cluster("node-1")
+    status, words = play(cluster, "drain", "uncordon", check=True)
+    assert status == 0, words
+    assert "changed=1" in words
+    assert cluster.changes == []
+
+
+def test_a_drain_that_a_budget_refuses_fails(play):
+    cluster = api_server.Cluster("node-1", protected=("web",))
+    flags = ["--ignore-daemonsets", "--timeout=2s"]
+    status, words = play(cluster, "drain", "uncordon", switch_drain_flags=flags)
+    assert status != 0
+    assert "disruption budget" in words
+    assert set(cluster.pods) == {"log", "web"}
+
+
+def test_a_node_that_was_cordoned_stays_so(play):
+    cluster = api_server.Cluster("node-1", cordoned=True)
+    status, words = play(cluster, "drain", "uncordon")
+    assert status == 0, words
+    assert cluster.cordoned
+
+
+def test_a_node_that_does_not_get_ready_takes_no_pods(play):
+    cluster = api_server.Cluster("node-1", ready=False)
+    status, words = play(cluster, "drain", "uncordon")
+    assert status != 0
+    assert "timed out waiting for the condition" in words
+    assert cluster.cordoned
