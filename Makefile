@@ -5,21 +5,31 @@ VENV := .venv
 COLLECTION := .cache/collections/ansible_collections/cruntime/node
 SETUP := $(VENV)/.made $(COLLECTION)
 
-.PHONY: test test-unit test-roles bench lint sanity nodes molecule demo clean
+.PHONY: test test-unit test-roles test-matrix coverage bench lint docs unit oldest sanity nodes \
+	molecule demo link clean
 
-# Every test, but of the roles only the short ones; ends with the line: N passed, N failed, N skipped
+# Every test but those of the matrix, and of the roles only the short ones; ends with the line:
+# N passed, N failed, N skipped
 test: $(SETUP)
 	@$(VENV)/bin/python tests/run.py
 
-test-unit: $(SETUP)
-	@$(VENV)/bin/python tests/run.py unit
+test-unit: unit
 
-lint sanity nodes molecule: $(SETUP)
+# One stage, or the stages whose name begins so.
+lint docs unit oldest sanity nodes molecule: $(SETUP)
 	@$(VENV)/bin/python tests/run.py $@
 
 # All tests of the roles, on nodes provisioned from bare and on a fleet that is switched.
 test-roles: $(SETUP)
 	@$(VENV)/bin/python tests/run.py molecule-bare molecule-fleet
+
+# Every ansible-core and every Python that is supported, as far as the Pythons are on the PATH.
+test-matrix: $(SETUP)
+	@$(VENV)/bin/python tests/run.py matrix
+
+# The unit tests and the scenarios of the runtimes, measured, on the nodes too.
+coverage: $(SETUP)
+	@$(VENV)/bin/nox --session coverage
 
 # Measures, beside what it is to be compared with; takes half an hour on a quiet machine.
 bench: $(SETUP)
@@ -36,9 +46,12 @@ $(VENV)/.made: requirements.txt requirements-test.txt
 	@tests/venv.sh $(VENV) $(PYTHON)
 	@touch $@
 
+# For nox in an environment of one's own.
+link: $(COLLECTION)
+
 $(COLLECTION):
 	@mkdir -p $(@D)
 	@ln -s ../../../.. $@
 
 clean:
-	rm -rf $(VENV) .cache
+	rm -rf $(VENV) .cache .nox

@@ -5,9 +5,9 @@ A stage that fails does not stop the ones after it. Each stage's full output is 
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 LOGS = CACHE / "logs"
 COLLECTIONS = CACHE / "collections"
-SANITY = CACHE / "sanity" / "ansible_collections" / "cruntime" / "node"
+JUNIT = CACHE / "junit"
 MOLECULE = ROOT / "extensions" / "molecule"
 NODES = ROOT / "tests" / "nodes"
 # Two runs on one machine must not share nodes.
@@ -87,13 +87,6 @@ class Stage:
                 process.wait()
                 raise
 
-    def check(self, *command: object) -> Tally:
-        """Run a command that is one check."""
-        succeeded = self.run(*command)
-        if not succeeded:
-            self.show_log()
-        return one(succeeded)
-
     def show_log(self) -> None:
         """Print the end of the log."""
         show(self.log.read_text(errors="replace"))
@@ -117,44 +110,30 @@ class Stage:
         return total
 
 
-def lint(stage: Stage) -> Tally:
-    """Style of the Python code, of the roles and of the playbooks."""
-    return stage.check("ruff", "check", ".") + stage.check(
-        "ansible-lint", "--offline", "--strict", "--profile", "production",
-        MOLECULE, ROOT / "examples", ROOT / "playbooks", ROOT / "roles",
-    )  # fmt: skip
+def checkers(stage: Stage) -> Tally:
+    """The nox sessions with this stage's name as their tag: their reports, or one check each."""
+    outcome = LOGS / f"{stage.name}.json"
+    outcome.unlink(missing_ok=True)
+    stage.run("nox", "--tags", stage.name, "--report", outcome)
+    if not outcome.exists():
+        return no_report(stage)
+    sessions = json.loads(outcome.read_text())["sessions"]
+    return sum((outcome_of(stage, session) for session in sessions), Tally())
 
 
-def unit(stage: Stage) -> Tally:
-    """The unit tests, on the controller's Python."""
-    stage.run("pytest", "tests/unit", f"--junitxml={stage.report}", PYTHONPATH=COLLECTIONS)
-    return stage.read(stage.report) if stage.report.exists() else no_report(stage)
-
-
-def sanity(stage: Stage) -> Tally:
-    """Ansible's own sanity tests, in a copy: they insist on the path, and on a git repo."""
-    shutil.rmtree(SANITY, ignore_errors=True)
-    names = subprocess.check_output(
-        ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, text=True
-    )
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file():
-            (SANITY / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, SANITY / name)
-    stage.run("git", "init", "--quiet", cwd=SANITY)
-    stage.run("git", "add", "--all", cwd=SANITY)
-    command = ["ansible-test", "sanity", "--color", "no", "--junit", "--requirements"]
-    command += ["--python", f"{sys.version_info.major}.{sys.version_info.minor}"]
-    succeeded = stage.run(*command, cwd=SANITY)
-    # Where its site is out of reach, ansible-test names the file that it could not download.
-    pip = re.search(r"manually downloaded and saved to: (\S+get_pip\S+)", stage.log.read_text())
-    if pip:
-        shutil.copy(ROOT / "tests" / "get_pip.py", pip[1])
-        succeeded = stage.run(*command, cwd=SANITY)
-    tally = stage.read(*sorted(SANITY.glob("tests/output/junit/*.xml")))
-    if not shutil.which("shellcheck"):
-        tally += Tally(skipped=1)
-    return tally if (succeeded and tally.passed) or tally.failed else tally + no_report(stage)
+def outcome_of(stage: Stage, session: dict) -> Tally:
+    """The tally of one nox session, by its reports if it left any."""
+    name = session["signatures"][0]
+    if session["result"] == "skipped":
+        print(f"   SKIPPED {name}: {session.get('reason') or 'it has no Python here'}")
+        return Tally(skipped=1)
+    tally = stage.read(*sorted((JUNIT / name).glob("*.xml")))
+    if session["result"] == "success":
+        return tally if tally.passed else tally + one(True)
+    if tally.failed:
+        return tally
+    print(f"   FAILED {name}")
+    return tally + no_report(stage)
 
 
 def no_report(stage: Stage) -> Tally:
@@ -190,9 +169,15 @@ def has_crio() -> bool:
     return has_binaries or bool(os.environ.get("CRUNTIME_TEST_CRIO_APT"))
 
 
-STAGES = {"lint": lint, "unit": unit, "sanity": sanity, "nodes": nodes} | {
-    f"molecule-{path.parent.name}": molecule for path in sorted(MOLECULE.glob("*/molecule.yml"))
+STAGES = {
+    **dict.fromkeys(("lint", "docs", "unit", "oldest", "sanity", "matrix"), checkers),
+    "nodes": nodes,
+    **{
+        f"molecule-{path.parent.name}": molecule for path in sorted(MOLECULE.glob("*/molecule.yml"))
+    },
 }
+# It takes hours, and needs more Pythons: it runs when it is named.
+BY_NAME = {"matrix"}
 
 
 def remove_nodes() -> None:
@@ -219,7 +204,7 @@ def run_stages(names: list[str]) -> Tally:
 
 def main() -> int:
     """Run the stages named on the command line: by a whole name, or by the first word of it."""
-    wanted = set(sys.argv[1:] or STAGES)
+    wanted = set(sys.argv[1:] or STAGES.keys() - BY_NAME)
     if sys.argv[1:]:
         # What takes long, of a stage that somebody asked for by its name.
         os.environ["CRUNTIME_LONG"] = "1"

@@ -15,7 +15,7 @@ import dataclasses
 import fcntl
 import os
 import time
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     compatibility,
@@ -53,7 +53,7 @@ class Node:
     timeout: int
 
 
-def enable(node: Node, options: dict, rendered: list[dict]) -> dict:
+def enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
     """Make a runtime run as its spec says.
 
     :param rendered: the files that the controller made of the spec, for every kind of node.
@@ -64,7 +64,7 @@ def enable(node: Node, options: dict, rendered: list[dict]) -> dict:
         return _enable(node, options, rendered)
 
 
-def disable(node: Node, options: dict) -> dict:
+def disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     """Stop a runtime and keep it from coming up at boot; its files and data stay.
 
     :raises CruntimeError: as C(enable).
@@ -73,7 +73,7 @@ def disable(node: Node, options: dict) -> dict:
         return _disable(node, options)
 
 
-def _enable(node: Node, options: dict, rendered: list[dict]) -> dict:
+def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
     ledger = files.Ledger()
     recall_sockets(node.runtimes, ledger)
     present = node.runtimes[options["runtime"]]
@@ -124,7 +124,7 @@ def _others_down(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[S
     return plan.take_down(others, units, keep=needed, why=why)
 
 
-def _disable(node: Node, options: dict) -> dict:
+def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     runtime = node.runtimes[options["runtime"]]
     units = _look(node)
     _check_unneeded(node, runtime, units)
@@ -177,7 +177,7 @@ def cgroup_version() -> int:
     return 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1
 
 
-def _chosen(rendered: list[dict], facts: dict) -> list[dict]:
+def _chosen(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Pick the files rendered for a node like this one.
 
     :raises CruntimeError: the controller knew that such a node can't do what the spec says.
@@ -189,7 +189,7 @@ def _chosen(rendered: list[dict], facts: dict) -> list[dict]:
     return chosen
 
 
-def _check_oci_runtimes(options: dict) -> list[str]:
+def _check_oci_runtimes(options: dict[str, Any]) -> list[str]:
     """Look for the binaries that the spec names; return warnings.
 
     :raises CruntimeError: the one that every container would be run by is not there.
@@ -323,7 +323,7 @@ def _wait(runtime: Runtime, timeout: int) -> None:
 
 def _result(
     runtime: Runtime, version: str | None, driver: str | None, kubernetes: str | None
-) -> dict:
+) -> dict[str, Any]:
     return {
         "runtime": runtime.name,
         "version": version,
@@ -338,7 +338,9 @@ def _result(
     }
 
 
-def _remarks(runtime: Runtime, options: dict, up: list[Step], backups: dict[str, str]) -> list[str]:
+def _remarks(
+    runtime: Runtime, options: dict[str, Any], up: list[Step], backups: dict[str, str]
+) -> list[str]:
     unused = runtime.unused_options(options)
     unmasked = [name for step in up if step.verb == "unmask" for name in step.units]
     return [
@@ -351,8 +353,8 @@ def _remarks(runtime: Runtime, options: dict, up: list[Step], backups: dict[str,
     ]
 
 
-def _file_result(change: Change, backups: dict[str, str]) -> dict:
-    result: dict = {"path": change.path, "changed": change.changed}
+def _file_result(change: Change, backups: dict[str, str]) -> dict[str, Any]:
+    result: dict[str, Any] = {"path": change.path, "changed": change.changed}
     if change.changed:
         result["diff"] = change.diff
     if change.path in backups:
@@ -361,8 +363,12 @@ def _file_result(change: Change, backups: dict[str, str]) -> dict:
 
 
 def _add_units(
-    node: Node, result: dict, before: dict[str, Unit], steps: list[Step], diffs: list[dict]
-) -> dict:
+    node: Node,
+    result: dict[str, Any],
+    before: dict[str, Unit],
+    steps: list[Step],
+    diffs: list[dict[str, Any]],
+) -> dict[str, Any]:
     reasons = {name: step.why for step in reversed(steps) for name in step.units}
     after = plan.predict(before, steps) if node.check_mode or not steps else _look(node)
     touched = sorted(reasons)

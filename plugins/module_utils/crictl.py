@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
@@ -54,7 +55,7 @@ def run(
     )
 
 
-def documents(text: str) -> list[dict]:
+def documents(text: str) -> list[dict[str, Any]]:
     """Read one document, a list of them (crictl 1.31 and newer), or one after another (older)."""
     found, rest, decoder = [], text.strip(), json.JSONDecoder()
     while rest:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CruntimeError(Exception):
     """Ends the run with a message for the operator.
@@ -14,7 +16,7 @@ class CruntimeError(Exception):
     :param facts: further keys of the module's failure result.
     """
 
-    def __init__(self, message: str, **facts) -> None:
+    def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)
         self.facts = facts
 

@@ -18,7 +18,7 @@ import os
 import re
 import stat
 import time
-from typing import Callable, Iterable, Iterator, NamedTuple, Union
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Union
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -71,7 +71,7 @@ class Change:
         return self.before != self.after
 
     @property
-    def diff(self) -> dict:
+    def diff(self) -> dict[str, Any]:
         """Ansible's diff of this file."""
         return {
             "before_header": self.path,
@@ -86,7 +86,7 @@ class Ledger:
 
     def __init__(self, state_dir: str = STATE_DIR) -> None:
         self.path = os.path.join(state_dir, "files.json")
-        self.entries: dict[str, dict] = {}
+        self.entries: dict[str, dict[str, Any]] = {}
         try:
             with open(self.path, encoding="utf-8") as handle:
                 self.entries = json.load(handle)
@@ -109,11 +109,12 @@ class Ledger:
 
     def secret(self, path: str) -> bool:
         """Say whether what was last written there was secret."""
-        return self.entries.get(path, {}).get("secret", False)
+        return bool(self.entries.get(path, {}).get("secret"))
 
     def keys(self, path: str) -> list[str]:
         """Return the keys that were last written to a file shared with others."""
-        return self.entries.get(path, {}).get("keys", [])
+        keys: list[str] = self.entries.get(path, {}).get("keys", [])
+        return keys
 
     def socket_of(self, runtime: str) -> str | None:
         """Return where this runtime was last told to answer, None where nothing was written."""
@@ -127,7 +128,7 @@ class Ledger:
         return json.dumps(self.entries, indent=1, sort_keys=True).encode()
 
 
-def look(wanted: Iterable[dict], ledger: Ledger, runtime: str) -> list[Change]:
+def look(wanted: Iterable[dict[str, Any]], ledger: Ledger, runtime: str) -> list[Change]:
     """Compare rendered files with what is on the node.
 
     :param wanted: dicts with C(path), C(restart) and either C(content) or C(link); C(shared) if
@@ -155,15 +156,16 @@ def look(wanted: Iterable[dict], ledger: Ledger, runtime: str) -> list[Change]:
     return changes
 
 
-def _look(file: dict, ledger: Ledger) -> Change:
-    path, after = file["path"], Link(file["link"]) if "link" in file else file["content"].encode()
+def _look(file: dict[str, Any], ledger: Ledger) -> Change:
+    path = file["path"]
+    after: Link | bytes = Link(file["link"]) if "link" in file else file["content"].encode()
     if not isinstance(after, Link):
         # The link stays and its target is written: a link in /etc is the admin's decision.
         path = os.path.realpath(path)
     before, mtime_ns = _read(path)
     secret = file.get("secret", False)
     keys: tuple[str, ...] = ()
-    if file.get("shared"):
+    if file.get("shared") and not isinstance(after, Link):
         keys = tuple(json.loads(after))
         after = _with_others_keys(before, after, ledger.keys(path))
     return Change(
@@ -191,7 +193,7 @@ def _with_others_keys(before: Content, after: bytes, ours: list[str]) -> bytes:
     return (json.dumps({**others, **rendered}, indent=2) + "\n").encode()
 
 
-def json_object(content: Content) -> dict | None:
+def json_object(content: Content) -> dict[str, Any] | None:
     """Read a file that holds a JSON object, None where it holds no such thing."""
     try:
         data = json.loads(content) if isinstance(content, bytes) else None
@@ -218,8 +220,8 @@ def settle(changes: Iterable[Change]) -> None:
     """Date files from the future to now: they would be newer than any process ever started."""
     now = time.time_ns()
     for change in changes:
-        found = change.before is not None and change.mtime_ns is not None
-        if not change.changed and found and change.mtime_ns > now:
+        found = change.before is not None and not change.changed
+        if found and change.mtime_ns is not None and change.mtime_ns > now:
             os.utime(change.path, ns=(now, now), follow_symlinks=False)
 
 
@@ -236,12 +238,11 @@ def staged(changes: Iterable[Change], directory: str) -> Iterator[dict[str, str]
     """
     paths = {}
     try:
-        texts = [change for change in changes if isinstance(change.after, bytes)]
-        for number, change in enumerate(texts):
-            paths[change.path] = os.path.join(
-                directory, f"{number}-{os.path.basename(change.path)}"
-            )
-            _write(paths[change.path], change.after, 0o600)
+        texts = {change.path: change.after for change in changes}
+        for number, (path, text) in enumerate(texts.items()):
+            if isinstance(text, bytes):
+                paths[path] = os.path.join(directory, f"{number}-{os.path.basename(path)}")
+                _write(paths[path], text, 0o600)
         yield paths
     finally:
         for path in paths.values():

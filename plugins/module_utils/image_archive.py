@@ -18,14 +18,14 @@ import json
 import os
 import platform
 import tarfile
-from typing import BinaryIO, Iterator
+from typing import IO, Any, Iterator, Literal
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     is_reference,
     normalised,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner, Stream
 
 # What a compressed file begins with -> the tool that reads it, which is its Debian package too.
 _COMPRESSIONS = {
@@ -93,7 +93,7 @@ class Archive:
     docker: bool
     images: tuple[Archived, ...]
 
-    def as_docker(self, stream: BinaryIO) -> BinaryIO:
+    def as_docker(self, stream: Stream) -> Stream:
         """Make its plain tar a docker-archive, which every version of Docker and podman reads.
 
         An OCI layout has all that takes but the one document, which goes first.
@@ -120,7 +120,7 @@ class Archive:
 class _Chain:
     """Bytes, and then a stream."""
 
-    def __init__(self, first: bytes, rest: BinaryIO) -> None:
+    def __init__(self, first: bytes, rest: Stream) -> None:
         self._first = io.BytesIO(first)
         self._rest = rest
 
@@ -134,13 +134,15 @@ def read(runner: Runner, path: str) -> Archive:
     :raises CruntimeError: there is none, it is no archive of images, or it is damaged.
     """
     compression = compression_of(path)
-    documents, sizes = {}, {}
+    documents: dict[str, bytes] = {}
+    sizes: dict[str, int] = {}
     try:
-        with plain(runner, path, compression) as stream:
-            # A pipe can't be sought in.
-            mode = "r|" if compression else "r:"
-            with tarfile.open(fileobj=stream, mode=mode, tarinfo=_Member) as tar:
-                _collect(tar, documents, sizes)
+        # A pipe can't be sought in.
+        mode: Literal["r|", "r:"] = "r|" if compression else "r:"
+        with plain(runner, path, compression) as stream, tarfile.open(
+            fileobj=stream, mode=mode, tarinfo=_Member
+        ) as tar:
+            _collect(tar, documents, sizes)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise CruntimeError(f"{path} is no whole tar archive: {error}") from error
     except _Damaged as error:
@@ -189,7 +191,7 @@ def compression_of(path: str) -> str:
 
 
 @contextlib.contextmanager
-def plain(runner: Runner, path: str, compression: str) -> Iterator[BinaryIO]:
+def plain(runner: Runner, path: str, compression: str) -> Iterator[IO[bytes]]:
     """Open an archive as the tar that it is, or that it becomes by its tool.
 
     :raises CruntimeError: the tool is missing, or says that the file is damaged.
@@ -207,7 +209,7 @@ def plain(runner: Runner, path: str, compression: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-def fingerprint(config: dict, layers: list[str]) -> str:
+def fingerprint(config: dict[str, Any], layers: list[str]) -> str:
     """Digest what an image is made of and how it runs.
 
     Tells images apart where a store makes up manifests of its own, so that no digest is left to
@@ -228,9 +230,10 @@ def this_platform() -> str:
     return f"linux/{_ARCHITECTURES.get(machine, machine)}"
 
 
-def for_this_node(index: dict) -> dict | None:
+def for_this_node(index: dict[str, Any]) -> dict[str, Any] | None:
     """Return the entry of an index that is for this node."""
-    for entry in index["manifests"]:
+    entries: list[dict[str, Any]] = index["manifests"]
+    for entry in entries:
         given = entry.get("platform") or {}
         if f"{given.get('os')}/{given.get('architecture')}" == this_platform():
             return entry
@@ -241,13 +244,18 @@ class _Damaged(Exception):
     """What is wrong with an archive; goes behind its path."""
 
 
+# What tarfile itself does, which has no public name.
+_PROC_MEMBER = vars(tarfile.TarInfo)["_proc_member"]
+
+
 class _Member(tarfile.TarInfo):
     """A member whose name fits into the memory: tarfile reads what is in front of a header."""
 
     def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
         if self.size > _MAX_BLOB and self.type in _EXTENSIONS:
             raise tarfile.ReadError(f"a name of {self.size} bytes")
-        return super()._proc_member(tar)
+        member: tarfile.TarInfo = _PROC_MEMBER(self, tar)
+        return member
 
 
 def _collect(tar: tarfile.TarFile, documents: dict[str, bytes], sizes: dict[str, int]) -> None:
@@ -267,7 +275,8 @@ def _collect(tar: tarfile.TarFile, documents: dict[str, bytes], sizes: dict[str,
             total += member.size
             if total > _MAX_DOCUMENTS:
                 raise _Damaged(f"holds more than {_MAX_DOCUMENTS // _MIB} MiB of descriptions")
-            content = tar.extractfile(member).read()
+            file = tar.extractfile(member)
+            content = file.read() if file else b""
             if len(content) != member.size:
                 raise _Damaged("ends in the middle of a file")
             if name.startswith("blobs/") and not content.startswith(b"{"):
@@ -309,7 +318,7 @@ def _docker_images(documents: dict[str, bytes], sizes: dict[str, int]) -> Iterat
                 raise _Damaged(f"lacks {layer}, a layer of its image: it is not whole")
         config = json.loads(content)
         yield Archived(
-            names=_names(entry.get("RepoTags") or ()),
+            names=_names(entry.get("RepoTags") or []),
             config=_digest(content),
             target="",
             fingerprint=fingerprint(config, config["rootfs"]["diff_ids"]),
@@ -348,7 +357,7 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
     return list(images.values())
 
 
-def _manifest(documents: dict[str, bytes], entry: dict) -> dict | None:
+def _manifest(documents: dict[str, bytes], entry: dict[str, Any]) -> dict[str, Any] | None:
     """Follow an entry of an index to the manifest for this node; None where it has none."""
     found = json.loads(_blob(documents, entry["digest"]))
     if entry.get("mediaType") in INDEXES:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 
 
@@ -14,12 +16,13 @@ def has_dockershim(kubernetes: str) -> bool:
     return older(kubernetes, "1.24.0-alpha.0")
 
 
-def wants_adapter(spec: dict) -> bool:
+def wants_adapter(spec: dict[str, Any]) -> bool:
     """Say whether cri-dockerd shall run: as a spec says, else where its kubelet needs one."""
-    wanted, kubernetes = spec.get("cri_service"), spec.get("kubernetes_version")
+    wanted: bool | None = spec.get("cri_service")
+    kubernetes: str | None = spec.get("kubernetes_version")
     if wanted is not None:
         return wanted
-    return bool(kubernetes) and not has_dockershim(kubernetes)
+    return bool(kubernetes and not has_dockershim(kubernetes))
 
 
 def older(version: str, than: str) -> bool:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Container,
@@ -39,7 +39,7 @@ class Log(NamedTuple):
     truncated: bool
 
 
-def of_containers(api: Containers, containers: list[Container], lines: int) -> list[dict]:
+def of_containers(api: Containers, containers: list[Container], lines: int) -> list[dict[str, Any]]:
     """Return the last lines of each container's log, as the module does.
 
     A container whose log can't be read has an error instead, which ends nothing.
@@ -65,7 +65,7 @@ def _read(
     lines: int,
     environment: list[str] | None,
     limit: int,
-) -> dict:
+) -> dict[str, Any]:
     nothing = {"text": None, "truncated": False}
     if environment is None:
         return dict(nothing, error="it is gone")
@@ -76,7 +76,7 @@ def _read(
     return dict(log._asdict(), error=None)
 
 
-def of_units(runner: Runner, units: Iterable[Unit], lines: int) -> dict:
+def of_units(runner: Runner, units: Iterable[Unit], lines: int) -> dict[str, Any]:
     """Return the last lines of units in the journal, those about them too, as the module does."""
     services = [unit for unit in units if unit.found and unit.name.endswith(".service")]
     names = [word for unit in services for word in ("--unit", unit.name)]

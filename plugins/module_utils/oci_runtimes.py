@@ -6,18 +6,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 #: Where NVIDIA's packages put it.
 _NVIDIA = {"name": "nvidia", "path": "/usr/bin/nvidia-container-runtime", "shim": None}
 
 
-def named(spec: dict) -> list[dict]:
+def named(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every OCI runtime beside the runtime's own, as the option oci_runtimes has them."""
-    given = spec["oci_runtimes"]
+    given: list[dict[str, Any]] = spec["oci_runtimes"]
     if spec["gpus"] != "nvidia" or any(each["name"] == "nvidia" for each in given):
         return given
     return [*given, _NVIDIA]
 
 
-def default(spec: dict) -> str | None:
+def default(spec: dict[str, Any]) -> str | None:
     """Return the name of the one for containers that ask for no other, None for the runtime's."""
     return spec["oci_runtime"] or ("nvidia" if spec["gpus"] == "nvidia" else None)

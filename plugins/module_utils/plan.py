@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Dict, Iterable
+from typing import Any, Callable, Dict, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
@@ -16,7 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 Units = Dict[str, Unit]
 
 #: What a verb makes of a unit.
-_EFFECTS = {
+_EFFECTS: dict[str, dict[str, Any]] = {
     "unmask": {"file_state": "disabled"},
     "start": {"active_state": "active"},
     "restart": {"active_state": "active"},

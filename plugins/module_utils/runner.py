@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from typing import BinaryIO, Iterator, NamedTuple
+from typing import IO, Iterator, NamedTuple, Protocol, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 
@@ -27,6 +27,13 @@ SEARCH_PATH = os.pathsep.join(
 _CHUNK = 1024 * 1024
 # Tools are parsed, so they must speak English whatever the node's locale.
 ENVIRONMENT = dict(os.environ, PATH=SEARCH_PATH, LC_ALL="C", LANGUAGE="C")
+
+
+class Stream(Protocol):
+    """What can be read to its end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read so many bytes, or all."""
 
 
 class Result(NamedTuple):
@@ -59,7 +66,7 @@ class Runner:
         self,
         *argv: str,
         timeout: float = 60,
-        stdin: str | BinaryIO | None = None,
+        stdin: str | Stream | None = None,
         env: dict[str, str] | None = None,
         answer: str | None = None,
         merged: bool = False,
@@ -98,7 +105,7 @@ class Runner:
         return Result(process.returncode, _text(out), _text(err or b""))
 
     @contextlib.contextmanager
-    def opened(self, *argv: str) -> Iterator[BinaryIO]:
+    def opened(self, *argv: str) -> Iterator[IO[bytes]]:
         """Start a command and read its standard output while it runs.
 
         :raises CommandError: it is missing, or it failed before its reader was done.
@@ -113,10 +120,11 @@ class Runner:
             start_new_session=True,
         ) as process:
             failed = False
+            output = cast("IO[bytes]", process.stdout)
             try:
-                yield process.stdout
+                yield output
                 # What is left tells whether all of it could be read.
-                while process.stdout.read(_CHUNK):
+                while output.read(_CHUNK):
                     pass
                 failed = process.wait() != 0
             finally:
@@ -131,7 +139,7 @@ class Runner:
         self,
         *argv: str,
         timeout: float = 60,
-        stdin: str | BinaryIO | None = None,
+        stdin: str | Stream | None = None,
         env: dict[str, str] | None = None,
         answer: str | None = None,
     ) -> str:
@@ -170,7 +178,7 @@ class Runner:
 
 
 @contextlib.contextmanager
-def _input(stdin: str | BinaryIO | None, answer: str | None) -> Iterator[int]:
+def _input(stdin: str | Stream | None, answer: str | None) -> Iterator[int]:
     """What a process is to read, as subprocess takes it."""
     if answer is not None:
         with _terminal(answer) as terminal:
@@ -196,7 +204,7 @@ def _terminal(answer: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _pumped(stream: BinaryIO) -> Iterator[int]:
+def _pumped(stream: Stream) -> Iterator[int]:
     """A pipe that a thread fills from a stream, which may be made on the way."""
     ours, theirs = os.pipe()
     trouble = []

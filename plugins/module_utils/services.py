@@ -11,7 +11,7 @@ import dataclasses
 import glob
 import os
 import time
-from typing import Iterable, Iterator
+from typing import Any, Iterable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -98,7 +98,7 @@ class Unit:
         return os.path.dirname(self.path) != "/etc/systemd/system"
 
     @property
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """What a module returns of a unit."""
         return {"active": self.active, "enabled": self.enabled, "masked": self.masked}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 _SEMVER = re.compile(
     r"v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
@@ -37,7 +38,7 @@ class Version:
         self.prerelease = match.group(4) or ""
 
     @property
-    def _key(self) -> tuple:
+    def _key(self) -> tuple[Any, ...]:
         # A release is newer than all its pre-releases; numbers sort before words.
         identifiers = tuple(
             (0, int(part), "") if part.isdigit() else (1, 0, part)

@@ -21,6 +21,8 @@ description:
   - However many containers are meant, each question and each action takes one process, but for
     pausing the containers of pods, which takes one for each.
 extends_documentation_fragment:
+  - cruntime.node.attributes
+  - cruntime.node.attributes.action_group
   - cruntime.node.selection
 options:
   state:
@@ -70,18 +72,12 @@ requirements:
   - root privileges (use C(become))
 attributes:
   check_mode:
-    description: Can run in check mode and predict what would change, without changing it.
     support: full
   diff_mode:
-    description: Returns the state of each container that changes, before and after.
     support: full
+    details: Of the state of each container.
   idempotent:
-    description: A container that is as wanted is left alone.
     support: full
-  platform:
-    description: Linux distributions that systemd runs.
-    support: full
-    platforms: posix
 notes:
   - With Docker, its own client is asked, which sees the containers of cri-dockerd as well. Their
     sandboxes are no containers here either.

@@ -20,6 +20,9 @@ description:
   - Secrets are not among the values, and a file that holds secrets, or that can't be read as what
     it should be, only differs as a whole. A value is hidden where its key has a telling name, such
     as C(password), C(auth) or C(token), and so is the user in a URL.
+extends_documentation_fragment:
+  - cruntime.node.attributes
+  - cruntime.node.attributes.read_only
 options:
   spec:
     description:
@@ -38,17 +41,6 @@ requirements:
   - systemd
   - crictl of cri-tools, for O(images) of containerd and CRI-O
   - root privileges (use C(become))
-attributes:
-  check_mode:
-    description: Can run in check mode, where it does the same.
-    support: full
-  diff_mode:
-    description: Has nothing to show, since it changes nothing.
-    support: none
-  platform:
-    description: Linux distributions that systemd runs.
-    support: full
-    platforms: posix
 seealso:
   - module: cruntime.node.cruntime_enable
   - module: cruntime.node.cruntime_info

@@ -22,6 +22,9 @@ description:
     the way, files and units are brought back to what they were.
   - A restart that is owed, because a managed file is newer than the running process, is made
     up for by the next run, whoever wrote the file.
+extends_documentation_fragment:
+  - cruntime.node.attributes
+  - cruntime.node.attributes.action_group
 options:
   runtime:
     description:
@@ -381,21 +384,13 @@ requirements:
   - root privileges (use C(become))
 attributes:
   check_mode:
-    description: Can run in check mode and predict what would change, without changing it.
     support: full
   diff_mode:
-    description: Returns each file and the units, before and after.
     support: full
+    details: Of each file and of the units.
   idempotent:
-    description: >-
-      A second run changes nothing: no file is written and no unit is touched.
-      With O(state=restarted) the runtime is restarted each time.
     support: partial
     details: O(state=restarted) restarts each time.
-  platform:
-    description: Linux distributions that systemd runs.
-    support: full
-    platforms: posix
 seealso:
   - module: cruntime.node.cruntime_info
 """

@@ -19,6 +19,9 @@ description:
     by their content, not by their names alone, so that a second run changes nothing.
   - Images that are not there are pulled, unless O(archive), O(build), O(tag_of) or O(preload) says
     where they come from. Then they are pinned, saved and pushed, as far as that is asked for.
+extends_documentation_fragment:
+  - cruntime.node.attributes
+  - cruntime.node.attributes.action_group
 options:
   name:
     description:
@@ -201,18 +204,14 @@ requirements:
   - podman, for all but listing, pulling and removing on CRI-O
 attributes:
   check_mode:
-    description: Can run in check mode, where it changes nothing and foresees the changes.
     support: full
+    details: O(pull=always) foresees a change, for only the registry knows.
   diff_mode:
-    description: Shows the image IDs that names stand for, before and after.
     support: full
+    details: Of the image IDs that names stand for.
   idempotent:
-    description: A second run changes nothing.
-    support: full
-  platform:
-    description: Linux distributions that systemd runs.
-    support: full
-    platforms: posix
+    support: partial
+    details: O(build) with O(force) builds each time.
 seealso:
   - module: cruntime.node.cruntime_enable
   - module: cruntime.node.cruntime_info

@@ -16,6 +16,9 @@ description:
   - Reads the state of containerd, CRI-O and Docker. Changes nothing on the node, and wakes no
     runtime that is stopped.
 extends_documentation_fragment:
+  - cruntime.node.attributes
+  - cruntime.node.attributes.read_only
+  - cruntime.node.attributes.action_group
   - cruntime.node.selection
 options:
   gather_subset:
@@ -43,17 +46,6 @@ options:
 requirements:
   - systemd
   - crictl of cri-tools, for V(images), V(containers) and V(logs) of containerd and CRI-O
-attributes:
-  check_mode:
-    description: Can run in check mode, where it does the same.
-    support: full
-  diff_mode:
-    description: Has nothing to show, since it changes nothing.
-    support: none
-  platform:
-    description: Linux distributions that systemd runs.
-    support: full
-    platforms: posix
 notes:
   - The cgroup driver is asked of the running runtime, which needs root privileges (use C(become)),
     and so do V(containers) and V(logs) in O(gather_subset).

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
@@ -23,7 +23,7 @@ _CONFIG_PATH = "/etc/containerd/config.toml"
 _CERTS_DIR = "/etc/containerd/certs.d"
 _RUNC_SHIM = "io.containerd.runc.v2"
 
-_TOP = {
+_TOP: dict[tuple[object, ...], str] = {
     ("version",): "the version of containerd on the node",
     ("imports",): "the drop-ins in /etc/containerd/conf.d",
     ("root",): "storage.root",
@@ -33,7 +33,7 @@ _TOP = {
 }
 
 
-def _handlers(plugin: tuple) -> dict[tuple, str]:
+def _handlers(plugin: tuple[object, ...]) -> dict[tuple[object, ...], str]:
     handler = (*plugin, "containerd", "runtimes", ANY)
     return {
         (*plugin, "containerd", "default_runtime_name"): "oci_runtime",
@@ -44,12 +44,12 @@ def _handlers(plugin: tuple) -> dict[tuple, str]:
     }
 
 
-def _rootless(plugin: tuple) -> dict[tuple, str]:
+def _rootless(plugin: tuple[object, ...]) -> dict[tuple[object, ...], str]:
     return {(*plugin, key): "rootless" for key in ("restrict_oom_score_adj", "disable_apparmor")}
 
 
 _V2 = ("plugins", "io.containerd.grpc.v1.cri")
-_MANAGED_V2 = {
+_MANAGED_V2: dict[tuple[object, ...], str] = {
     **_TOP,
     **_handlers(_V2),
     (*_V2, "sandbox_image"): "sandbox_image",
@@ -63,7 +63,7 @@ _MANAGED_V2 = {
 
 _V3 = ("plugins", "io.containerd.cri.v1.runtime")
 _IMAGES_V3 = ("plugins", "io.containerd.cri.v1.images")
-_MANAGED_V3 = {
+_MANAGED_V3: dict[tuple[object, ...], str] = {
     **_TOP,
     **_handlers(_V3),
     (*_IMAGES_V3, "pinned_images", "sandbox"): "sandbox_image",
@@ -78,7 +78,7 @@ _MANAGED_V3 = {
 }
 
 
-def check(spec: dict) -> None:
+def check(spec: dict[str, Any]) -> None:
     cri.check(spec)
     for entry in spec["registries"]:
         if entry["rewrite"] is not None:
@@ -88,7 +88,7 @@ def check(spec: dict) -> None:
             )
 
 
-def configs(spec: dict) -> Iterator[Config]:
+def configs(spec: dict[str, Any]) -> Iterator[Config]:
     """1.x reads configuration version 2, and 2.x version 3; several bin_dirs came with 2.1."""
     credentials = [
         # As the requests name it.
@@ -115,7 +115,12 @@ def configs(spec: dict) -> Iterator[Config]:
             "update containerd"
         )
 
-    def config(source: str, managed: dict, when: dict, refusal: str | None) -> Config:
+    def config(
+        source: str,
+        managed: dict[tuple[object, ...], str],
+        when: dict[str, Any],
+        refusal: str | None,
+    ) -> Config:
         return Config(
             source,
             _CONFIG_PATH,
@@ -143,11 +148,11 @@ def configs(spec: dict) -> Iterator[Config]:
         yield config(source, _MANAGED_V3, when, None)
 
 
-def unit_files(spec: dict) -> list[dict]:
+def unit_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-def registry_files(entries: list[dict]) -> list[dict]:
+def registry_files(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each registry's hosts.toml, which containerd reads at every pull."""
     return [
         files.toml_file(
@@ -162,13 +167,13 @@ def registry_files(entries: list[dict]) -> list[dict]:
     ]
 
 
-def _all_handlers(oci_runtimes: list[dict]) -> list[dict]:
+def _all_handlers(oci_runtimes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     named = {runtime["name"]: runtime for runtime in oci_runtimes}
     handlers = {**{name: {"name": name, "path": None, "shim": None} for name in HANDLERS}, **named}
     return [dict(handler, shim=handler["shim"] or _RUNC_SHIM) for handler in handlers.values()]
 
 
-def _hosts(entry: dict) -> dict:
+def _hosts(entry: dict[str, Any]) -> dict[str, Any]:
     """Say which servers are asked, in this order, and with C(server) the last.
 
     An insecure registry is asked over TLS that is not verified, and if it speaks none, over plain

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalised
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 
 
-def check(spec: dict) -> None:
+def check(spec: dict[str, Any]) -> None:
     runtime = spec["runtime"]
     if spec["live_restore"] is False:
         raise SpecError(
@@ -31,6 +33,6 @@ def check(spec: dict) -> None:
         )
 
 
-def pinned_images(spec: dict) -> list[str]:
+def pinned_images(spec: dict[str, Any]) -> list[str]:
     """Name each image in full, once: an image store compares names as they are."""
     return list(dict.fromkeys(normalised(image) for image in spec["pinned_images"]))

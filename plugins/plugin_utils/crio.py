@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import posixpath
 import re
-from typing import Iterator
+from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
@@ -55,7 +55,7 @@ _MANAGED = {
 }
 
 
-def check(spec: dict) -> None:
+def check(spec: dict[str, Any]) -> None:
     cri.check(spec)
     for runtime in spec["oci_runtimes"]:
         if runtime["shim"] and not _SHIM.fullmatch(posixpath.basename(runtime["path"])):
@@ -70,7 +70,7 @@ def check(spec: dict) -> None:
             _check_mirror(mirror)
 
 
-def configs(spec: dict) -> Iterator[Config]:
+def configs(spec: dict[str, Any]) -> Iterator[Config]:
     host, port = split_port(spec["metrics"] or "")
     variables = {
         "pinned_images": cri.pinned_images(spec),
@@ -95,14 +95,14 @@ def configs(spec: dict) -> Iterator[Config]:
         )
 
 
-def unit_files(spec: dict) -> list[dict]:
+def unit_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
     if not spec["rootless"]:
         return []
     path = "/etc/systemd/system/crio.service.d/50-cruntime-rootless.conf"
     return [files.file(path, formats.text("systemd/crio-rootless.conf.j2", {}), restart=True)]
 
 
-def registry_files(entries: list[dict]) -> list[dict]:
+def registry_files(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not entries:
         return []
     conf = files.toml_file(
@@ -116,7 +116,7 @@ def registry_files(entries: list[dict]) -> list[dict]:
     return [conf, *links, *_auth_file(registries.with_credentials(entries))]
 
 
-def _registry(entry: dict) -> dict:
+def _registry(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "prefix": entry["registry"],
         "location": entry["rewrite"] or entry["registry"],
@@ -132,7 +132,7 @@ def _registry(entry: dict) -> dict:
     }
 
 
-def _auth_file(entries: list[dict]) -> list[dict]:
+def _auth_file(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not entries:
         return []
     content = formats.text("crio/auth.json.j2", {"registries": [_auth(entry) for entry in entries]})
@@ -141,7 +141,7 @@ def _auth_file(entries: list[dict]) -> list[dict]:
     return [files.file(_AUTH_PATH, content, restart=False, secret=True)]
 
 
-def _auth(entry: dict) -> dict:
+def _auth(entry: dict[str, Any]) -> dict[str, Any]:
     pair = f"{entry['username']}:{entry['password']}"
     return {"host": registries.server(entry), "auth": base64.b64encode(pair.encode()).decode()}
 
@@ -152,7 +152,7 @@ def _location(url: str) -> str:
     return host + path[len("/v2") :]
 
 
-def _check_mirror(mirror: dict) -> None:
+def _check_mirror(mirror: dict[str, Any]) -> None:
     url = mirror["url"]
     if mirror["headers"]:
         raise SpecError(f"registries: CRI-O sends no headers of one's own to the mirror {url}")

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import wants_adapter
 from ansible_collections.cruntime.node.plugins.plugin_utils import files, formats, registries
@@ -44,7 +44,7 @@ _MANAGED = {
 }
 
 
-def check(spec: dict) -> None:
+def check(spec: dict[str, Any]) -> None:
     _check_adapter(spec)
     for entry in spec["registries"]:
         _check_registry(entry)
@@ -53,7 +53,7 @@ def check(spec: dict) -> None:
             raise SpecError(f"oci_runtimes: {runtime['name']} is Docker's own; choose another name")
 
 
-def configs(spec: dict) -> Iterator[Config]:
+def configs(spec: dict[str, Any]) -> Iterator[Config]:
     entries = spec["registries"]
     insecure = [host for host, tls in registries.servers(entries) if tls["insecure"]]
     variables = {
@@ -61,7 +61,7 @@ def configs(spec: dict) -> Iterator[Config]:
         "insecure": list(dict.fromkeys(insecure)),
     }
 
-    def config(when: dict, refusal: str | None) -> Config:
+    def config(when: dict[str, Any], refusal: str | None) -> Config:
         source, path, shared = "docker/daemon.json.j2", _CONFIG_PATH, not spec["exclusive"]
         return Config(source, path, formats.JSON, _MANAGED, when, variables, refusal, shared)
 
@@ -77,7 +77,7 @@ def configs(spec: dict) -> Iterator[Config]:
     yield config(when, None)
 
 
-def unit_files(spec: dict) -> list[dict]:
+def unit_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """What cri-dockerd is told: it has no file of its own, only flags and the socket's unit."""
     if not wants_adapter(spec):
         return []
@@ -93,11 +93,11 @@ def unit_files(spec: dict) -> list[dict]:
     ]
 
 
-def registry_files(entries: list[dict]) -> list[dict]:
+def registry_files(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return registries.certificate_links(_CERTS_DIR, entries)
 
 
-def _check_adapter(spec: dict) -> None:
+def _check_adapter(spec: dict[str, Any]) -> None:
     given = {**spec["cni"], "network_plugin": spec["network_plugin"], "socket": spec["socket"]}
     if wants_adapter(spec):
         for path in given["bin_dirs"]:
@@ -115,7 +115,7 @@ def _check_adapter(spec: dict) -> None:
             )
 
 
-def _check_registry(entry: dict) -> None:
+def _check_registry(entry: dict[str, Any]) -> None:
     registry = entry["registry"]
     if entry["username"] is not None:
         raise SpecError(

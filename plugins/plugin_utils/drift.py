@@ -31,7 +31,7 @@ _USER = re.compile(r"(?<=://)\S*@")
 _ASSIGNED = re.compile(rf"({_TELLING}=)[^\s&;]+", re.IGNORECASE)
 
 
-def of_files(diffs: list[dict]) -> list[dict]:
+def of_files(diffs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Tell what differs in each file of a diff.
 
     :param diffs: as cruntime_enable returns them.
@@ -61,7 +61,7 @@ def scrubbed(value: Any) -> Any:
     return value
 
 
-def _differences(path: str, before: str, after: str) -> Iterator[dict]:
+def _differences(path: str, before: str, after: str) -> Iterator[dict[str, Any]]:
     found, wanted = _leaves_of(path, before), _leaves_of(path, after)
     if found is None or wanted is None:
         yield {"key": None, "is": _as_a_whole(before), "should_be": _as_a_whole(after)}
@@ -102,7 +102,7 @@ def _as_a_whole(text: str) -> str | None:
     return text.rstrip("\n") if _LINK.fullmatch(text) else HIDDEN
 
 
-def _leaves_of(path: str, text: str) -> dict[tuple, Any] | None:
+def _leaves_of(path: str, text: str) -> dict[tuple[object, ...], Any] | None:
     """Read a file's values by their keys; None where it can't be read, or not by everyone."""
     parse = _PARSERS.get(os.path.splitext(path)[1])
     if parse is None or text == NOT_SHOWN:
@@ -116,7 +116,7 @@ def _leaves_of(path: str, text: str) -> dict[tuple, Any] | None:
         return None
 
 
-def _leaves(value: Any, path: tuple) -> Iterator[tuple[tuple, Any]]:
+def _leaves(value: Any, path: tuple[object, ...]) -> Iterator[tuple[tuple[object, ...], Any]]:
     """Walk a tree down to what is neither a table nor a list of tables."""
     if isinstance(value, dict) and (value or not path):
         for key, inner in value.items():

@@ -15,7 +15,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecE
 ANY = object()
 
 
-def merged(config: Config, text: str, extra: dict) -> str:
+def merged(config: Config, text: str, extra: dict[str, Any]) -> str:
     """Merge extra_config into the text of a configuration file.
 
     :raises SpecError: it fights what another option decides.
@@ -32,7 +32,9 @@ def merged(config: Config, text: str, extra: dict) -> str:
     return config.format.dump(data)
 
 
-def leaves(tree: dict, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
+def leaves(
+    tree: dict[str, Any], path: tuple[object, ...] = ()
+) -> Iterator[tuple[tuple[object, ...], Any]]:
     """Walk a tree of dicts: every path to a value that is no dict, with that value."""
     for key, value in tree.items():
         if isinstance(value, dict):
@@ -41,12 +43,14 @@ def leaves(tree: dict, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
             yield (*path, key), value
 
 
-def dotted(path: tuple) -> str:
+def dotted(path: tuple[object, ...]) -> str:
     """Write a path of keys as one would in TOML."""
     return ".".join(f"'{key}'" if "." in str(key) else str(key) for key in path)
 
 
-def _decided_by(managed: dict[tuple, str], data: Any, path: tuple) -> str | None:
+def _decided_by(
+    managed: dict[tuple[object, ...], str], data: Any, path: tuple[object, ...]
+) -> str | None:
     """Name the option that has set this path, something above it or something below it."""
     for keys, option in managed.items():
         matches = all(key in (ANY, here) for key, here in zip(keys, path))
@@ -55,7 +59,7 @@ def _decided_by(managed: dict[tuple, str], data: Any, path: tuple) -> str | None
     return None
 
 
-def _get(data: Any, path: tuple) -> Any:
+def _get(data: Any, path: tuple[object, ...]) -> Any:
     for key in path:
         if not isinstance(data, dict) or key not in data:
             return None
@@ -63,7 +67,7 @@ def _get(data: Any, path: tuple) -> Any:
     return data
 
 
-def _merge(data: dict, extra: dict, path: tuple) -> None:
+def _merge(data: dict[str, Any], extra: dict[str, Any], path: tuple[object, ...]) -> None:
     for key, value in extra.items():
         here = (*path, key)
         if isinstance(value, dict) != isinstance(data.get(key, value), dict):

@@ -37,7 +37,7 @@ class Config:
     source: str
     path: str
     format: Format
-    managed: dict[tuple, str]
+    managed: dict[tuple[object, ...], str]
     when: dict[str, Any] = dataclasses.field(default_factory=dict)
     variables: dict[str, Any] = dataclasses.field(default_factory=dict)
     refusal: str | None = None
@@ -45,15 +45,19 @@ class Config:
     secret: bool = False
 
 
-def file(path: str, content: str, restart: bool, when: dict | None = None, **marks: Any) -> dict:
+def file(
+    path: str, content: str, restart: bool, when: dict[str, Any] | None = None, **marks: Any
+) -> dict[str, Any]:
     return {"path": path, "content": content, "restart": restart, "when": when or {}, **marks}
 
 
-def link(path: str, target: str) -> dict:
+def link(path: str, target: str) -> dict[str, Any]:
     return {"path": path, "link": target, "restart": False, "when": {}}
 
 
-def toml_file(path: str, source: str, variables: dict, restart: bool, **marks: Any) -> dict:
+def toml_file(
+    path: str, source: str, variables: dict[str, Any], restart: bool, **marks: Any
+) -> dict[str, Any]:
     """Render a TOML file beside the runtime's own."""
     content = formats.text(source, variables)
     formats.TOML.prove(content)

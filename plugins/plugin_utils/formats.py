@@ -16,7 +16,6 @@ import jinja2
 try:
     import tomlkit
 except ImportError as error:  # said by the action plugin, which can fail a task
-    tomlkit = None
     TOMLKIT_IMPORT_ERROR: ImportError | None = error
 else:
     TOMLKIT_IMPORT_ERROR = None
@@ -24,7 +23,9 @@ else:
 try:
     import tomllib
 except ImportError:  # Python 3.10
-    tomllib = None
+    _TOML_LOADS: Callable[[str], Any] | None = None
+else:
+    _TOML_LOADS = tomllib.loads
 
 TEMPLATES = os.path.join(os.path.dirname(__file__), "..", "..", "templates")
 
@@ -39,7 +40,7 @@ class Format(NamedTuple):
 
 def _prove_toml(text: str) -> Any:
     # tomlkit takes ten times as long, for each host of a fleet.
-    return tomllib.loads(text) if tomllib else tomlkit.parse(text)
+    return _TOML_LOADS(text) if _TOML_LOADS else tomlkit.parse(text)
 
 
 def _parse_toml(text: str) -> Any:
@@ -58,7 +59,7 @@ JSON = Format(json.loads, json.loads, _dump_json)
 TOML = Format(_prove_toml, _parse_toml, _dump_toml)
 
 
-def text(source: str, variables: dict) -> str:
+def text(source: str, variables: dict[str, Any]) -> str:
     """Render a template."""
     return _environment().get_template(source).render(variables)
 

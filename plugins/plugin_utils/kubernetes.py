@@ -12,8 +12,10 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecE
 
 try:
     import semver
-except ImportError:  # said where a version is given
-    semver = None
+except ImportError as error:  # said where a version is given
+    SEMVER_IMPORT_ERROR: ImportError | None = error
+else:
+    SEMVER_IMPORT_ERROR = None
 
 REPOSITORY = "registry.k8s.io"
 
@@ -37,7 +39,7 @@ def parse_version(text: str) -> Any:
 
     :raises SpecError: it is none, or the controller can read none.
     """
-    if semver is None:
+    if SEMVER_IMPORT_ERROR is not None:
         raise SpecError(
             "kubernetes_version needs the Python library semver on the controller: "
             "pip install semver"
@@ -50,10 +52,11 @@ def parse_version(text: str) -> Any:
         ) from error
 
 
-def sandbox_image(spec: dict) -> str | None:
+def sandbox_image(spec: dict[str, Any]) -> str | None:
     """Choose the sandbox image: the one given, else that of the Kubernetes version, if any."""
-    if spec["sandbox_image"] or not spec["kubernetes_version"]:
-        return spec["sandbox_image"]
+    given: str | None = spec["sandbox_image"]
+    if given or not spec["kubernetes_version"]:
+        return given
     version = parse_version(spec["kubernetes_version"])
     for minor, tag in _PAUSE_TAGS:
         if (version.major, version.minor) >= minor:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Iterator
+from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.plugin_utils import files
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
@@ -49,7 +49,7 @@ _RESERVED_HEADERS = {
 }
 
 
-def check(entries: list[dict]) -> None:
+def check(entries: list[dict[str, Any]]) -> None:
     """Check the option registries.
 
     :raises SpecError: an entry is out of its grammar, or says two things at once.
@@ -73,7 +73,7 @@ def check(entries: list[dict]) -> None:
         _check_mirrors(option, entry["mirrors"])
 
 
-def normalised(entries: list[dict]) -> list[dict]:
+def normalised(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Write each name and URL in its one form."""
     return [
         dict(
@@ -94,7 +94,7 @@ def _url(url: str) -> str:
     return f"{scheme}://{host.lower()}{path.rstrip('/')}"
 
 
-def servers(entries: list[dict]) -> Iterator[tuple[str, dict]]:
+def servers(entries: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Walk registries and mirrors: each host with port, with its TLS options."""
     for entry in entries:
         yield server(entry), entry
@@ -102,16 +102,17 @@ def servers(entries: list[dict]) -> Iterator[tuple[str, dict]]:
             yield split_url(mirror["url"])[1], mirror
 
 
-def server(entry: dict) -> str:
+def server(entry: dict[str, Any]) -> str:
     """Name the host with port that a registry is asked at."""
-    return (entry["rewrite"] or entry["registry"]).partition("/")[0]
+    location: str = entry["rewrite"] or entry["registry"]
+    return location.partition("/")[0]
 
 
-def with_credentials(entries: list[dict]) -> list[dict]:
+def with_credentials(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [entry for entry in entries if entry["username"] is not None]
 
 
-def certificate_links(directory: str, entries: list[dict]) -> list[dict]:
+def certificate_links(directory: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Link certificates into a folder per host, as Docker and the containers libraries read them.
 
     :raises SpecError: one host would need two different certificates.
@@ -142,7 +143,7 @@ def _check_place(option: str, place: str) -> None:
         )
 
 
-def _check_default(option: str, entry: dict) -> None:
+def _check_default(option: str, entry: dict[str, Any]) -> None:
     if entry["insecure"]:
         raise SpecError(f"{option}: all registries at once can't be insecure; name those that are")
     if entry["username"] is not None:
@@ -151,7 +152,7 @@ def _check_default(option: str, entry: dict) -> None:
         raise SpecError(f"{option}: an entry for all other registries needs mirrors")
 
 
-def _check_tls(option: str, tls: dict) -> None:
+def _check_tls(option: str, tls: dict[str, Any]) -> None:
     for name in ("ca_file", "client_cert_file", "client_key_file"):
         if tls[name] is not None:
             check_path(f"{option}.{name}", tls[name])
@@ -161,7 +162,7 @@ def _check_tls(option: str, tls: dict) -> None:
         raise SpecError(f"{option} can't be verified by a ca_file and insecure; set one of the two")
 
 
-def _check_credentials(option: str, entry: dict) -> None:
+def _check_credentials(option: str, entry: dict[str, Any]) -> None:
     """Check a user and a password; the messages show neither."""
     username, password = entry["username"], entry["password"]
     if (username is None) != (password is None):
@@ -175,7 +176,7 @@ def _check_credentials(option: str, entry: dict) -> None:
         raise SpecError(f"{option}.username must not hold a colon, which would end it")
 
 
-def _check_mirrors(option: str, mirrors: list[dict]) -> None:
+def _check_mirrors(option: str, mirrors: list[dict[str, Any]]) -> None:
     urls = set()
     for number, mirror in enumerate(mirrors):
         here = f"{option}.mirrors[{number}]"
@@ -192,7 +193,7 @@ def _check_mirrors(option: str, mirrors: list[dict]) -> None:
         _check_headers(f"{here}.headers", mirror["headers"])
 
 
-def _check_headers(option: str, headers: dict) -> None:
+def _check_headers(option: str, headers: dict[str, Any]) -> None:
     names = set()
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):

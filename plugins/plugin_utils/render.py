@@ -30,7 +30,7 @@ RUNC_SHIM = "io.containerd.runc.v2"
 RUNTIMES: dict[str, Any] = {"containerd": containerd, "crio": crio, "docker": docker}
 
 
-def render(spec: dict) -> list[dict]:
+def render(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Render every file of a spec.
 
     :param spec: a checked one.
@@ -63,7 +63,7 @@ def render(spec: dict) -> list[dict]:
     ]
 
 
-def _check(spec: dict, runtime: Any) -> None:
+def _check(spec: dict[str, Any], runtime: Any) -> None:
     name = spec["runtime"]
     for option, why in runtime.UNSUPPORTED.items():
         if _given(spec[option]):
@@ -81,7 +81,7 @@ def _given(value: Any) -> bool:
     return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
-def _config(config: Config, spec: dict, driver: str) -> dict:
+def _config(config: Config, spec: dict[str, Any], driver: str) -> dict[str, Any]:
     when = dict(config.when, cgroup_driver=driver)
     if config.refusal:
         return files.file(config.path, "", restart=True, when=when, refusal=config.refusal)
@@ -93,7 +93,7 @@ def _config(config: Config, spec: dict, driver: str) -> dict:
     return files.file(config.path, text, restart=True, when=when, **marks)
 
 
-def _proxy(proxy: dict, unit: str) -> list[dict]:
+def _proxy(proxy: dict[str, Any], unit: str) -> list[dict[str, Any]]:
     if not _given(proxy):
         return []
     # systemd reads no file here but those named *.conf.
@@ -106,6 +106,6 @@ def _proxy(proxy: dict, unit: str) -> list[dict]:
     ]
 
 
-def _crictl(socket: str) -> dict:
+def _crictl(socket: str) -> dict[str, Any]:
     content = formats.text("crictl.yaml.j2", {"socket": socket})
     return files.file("/etc/crictl.yaml", content, restart=False)

@@ -19,13 +19,15 @@ class Images(NamedTuple):
     """
 
     wanted: list[str]
-    found: dict
+    found: dict[str, Any]
 
 
 NO_IMAGES = Images([], {"images": []})
 
 
-def summed_up(info: dict, plan: dict | None, images: Images = NO_IMAGES) -> dict:
+def summed_up(
+    info: dict[str, Any], plan: dict[str, Any] | None, images: Images = NO_IMAGES
+) -> dict[str, Any]:
     """Sum up one node.
 
     :param info: what cruntime_info returned, if only that it failed.
@@ -60,7 +62,7 @@ def summed_up(info: dict, plan: dict | None, images: Images = NO_IMAGES) -> dict
     )
 
 
-def unreachable(words: str) -> dict:
+def unreachable(words: str) -> dict[str, Any]:
     """Say of a node that it can't be reached.
 
     :param words: why.
@@ -69,12 +71,18 @@ def unreachable(words: str) -> dict:
     return _node("unreachable", error=drift.scrubbed(words))
 
 
-def _node(state: str, **known: Any) -> dict:
-    nothing = {"error": None, "spec_runtime": None, "runtimes": None, "drift": [], "units": []}
+def _node(state: str, **known: Any) -> dict[str, Any]:
+    nothing: dict[str, Any] = {
+        "error": None,
+        "spec_runtime": None,
+        "runtimes": None,
+        "drift": [],
+        "units": [],
+    }
     return {"state": state, **nothing, "images_missing": None, **known}
 
 
-def _running(info: dict) -> list[dict]:
+def _running(info: dict[str, Any]) -> list[dict[str, Any]]:
     facts = ("version", "cgroup_driver", "socket_path", "enabled")
     return [
         {"name": name, **{fact: info["runtimes"][name][fact] for fact in facts}}
@@ -90,7 +98,7 @@ def _missing(images: Images) -> list[str] | None:
     return [name for name in images.wanted if name not in there]
 
 
-def _of_the_running(info: dict, plan: dict) -> list[dict]:
+def _of_the_running(info: dict[str, Any], plan: dict[str, Any]) -> list[dict[str, Any]]:
     """Tell what the running runtime itself says that its files may not: a drop-in can overrule."""
     driver, wanted = info["runtimes"][plan["runtime"]]["cgroup_driver"], plan["cgroup_driver"]
     if driver is None or wanted in (None, driver):
@@ -98,10 +106,11 @@ def _of_the_running(info: dict, plan: dict) -> list[dict]:
     return [{"file": None, "key": "cgroup_driver", "is": driver, "should_be": wanted}]
 
 
-def _unit_state(unit: dict) -> str:
+def _unit_state(unit: dict[str, Any]) -> str:
     boot = "masked" if unit["masked"] else "enabled" if unit["enabled"] else "disabled"
     return f"{'active' if unit['active'] else 'inactive'}, {boot}"
 
 
-def _words(result: dict) -> str:
-    return drift.scrubbed(str(result.get("msg") or "it failed without a word"))
+def _words(result: dict[str, Any]) -> str:
+    words: str = drift.scrubbed(str(result.get("msg") or "it failed without a word"))
+    return words

@@ -35,7 +35,7 @@ _NO_PROXY = re.compile(r"[A-Za-z0-9.*:/\[\]_-]+", re.ASCII)
 _SOCKET = re.compile(r"(?=.{2,107}\Z)(?:/[A-Za-z0-9._-]+)+", re.ASCII)
 
 
-def check(spec: dict) -> None:
+def check(spec: dict[str, Any]) -> None:
     """Check one spec, as every runtime would have it.
 
     :param spec: options of the right types, defaults filled in.
@@ -60,7 +60,7 @@ def check(spec: dict) -> None:
     _check_value(spec["extra_config"], ())
 
 
-def _check_images(spec: dict) -> None:
+def _check_images(spec: dict[str, Any]) -> None:
     image, repository = spec["sandbox_image"], spec["image_repository"]
     if image is not None and not is_reference(image):
         raise SpecError(
@@ -83,14 +83,14 @@ def _check_images(spec: dict) -> None:
             raise SpecError(f"pinned_images must be image references, and {image!r} is none")
 
 
-def _check_cni(cni: dict) -> None:
+def _check_cni(cni: dict[str, Any]) -> None:
     for path in cni["bin_dirs"]:
         check_path("cni.bin_dirs", path)
     if cni["conf_dir"] is not None:
         check_path("cni.conf_dir", cni["conf_dir"])
 
 
-def _check_oci_runtimes(runtimes: list[dict]) -> None:
+def _check_oci_runtimes(runtimes: list[dict[str, Any]]) -> None:
     names = set()
     for number, runtime in enumerate(runtimes):
         option = f"oci_runtimes[{number}]"
@@ -107,7 +107,7 @@ def _check_oci_runtimes(runtimes: list[dict]) -> None:
         names.add(runtime["name"])
 
 
-def _check_proxy(proxy: dict) -> None:
+def _check_proxy(proxy: dict[str, Any]) -> None:
     for name in ("http", "https"):
         if proxy[name] is not None:
             check_url(f"proxy.{name}", proxy[name], ("http", "https", "socks5"), secret=True)
@@ -116,7 +116,7 @@ def _check_proxy(proxy: dict) -> None:
             raise SpecError(f"proxy.no_proxy must be hosts, domains or networks, not {host!r}")
 
 
-def _check_storage(storage: dict) -> None:
+def _check_storage(storage: dict[str, Any]) -> None:
     if storage["root"] is not None:
         check_path("storage.root", storage["root"])
     if storage["driver"] is not None:
@@ -129,7 +129,7 @@ def _check_metrics(address: str) -> None:
         raise SpecError(f"metrics must be an address with a port, not {address!r}")
 
 
-def _check_ulimits(ulimits: dict) -> None:
+def _check_ulimits(ulimits: dict[str, Any]) -> None:
     for name, limit in ulimits.items():
         if name not in _ULIMITS:
             raise SpecError(f"ulimits: {name!r} is none of {', '.join(_ULIMITS)}")
@@ -142,7 +142,7 @@ def _check_ulimits(ulimits: dict) -> None:
             raise SpecError(f"ulimits.{name}: soft must not be above hard")
 
 
-def _check_container_logs(logs: dict) -> None:
+def _check_container_logs(logs: dict[str, Any]) -> None:
     if not re.fullmatch("[1-9][0-9]{0,8}[kmg]?", logs["max_size"], re.ASCII):
         raise SpecError(
             f"container_logs.max_size must be a size such as 100m (k, m or g), "
@@ -152,7 +152,7 @@ def _check_container_logs(logs: dict) -> None:
         raise SpecError("container_logs.max_files must be 1 at least")
 
 
-def _check_value(value: Any, path: tuple) -> None:
+def _check_value(value: Any, path: tuple[str, ...]) -> None:
     """Refuse what neither TOML nor JSON can say the same way."""
     if isinstance(value, dict):
         for key, inner in value.items():

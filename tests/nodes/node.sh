@@ -3,6 +3,8 @@
 #
 #   node.sh up NAME IMAGE [NAME IMAGE]...   start NAME from cruntime-node:IMAGE, wait until systemd is up
 #   node.sh down NAME...                    remove nodes and their volumes, whatever state they are in
+#
+# With CRUNTIME_COVERAGE, a folder, the lines of Python that run on the nodes are noted in it.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
@@ -26,6 +28,11 @@ up() {
 start() {
     local name=$1 image=$2
     docker image inspect "cruntime-node:$image" >/dev/null 2>&1 || "$here/images.sh" "$image"
+    if [[ -n ${CRUNTIME_COVERAGE:-} ]]; then
+        docker build --quiet --tag "cruntime-node:$image-coverage" \
+            --build-arg BASE="cruntime-node:$image" "$here/coverage" >/dev/null
+        image+=-coverage
+    fi
     # Not --privileged: it asks for SYS_RESOURCE, which a host that is itself confined can't grant.
     # overlayfs does not stack on overlayfs, so the runtimes' data gets volumes.
     docker run --detach --name "$name" --hostname "$name" --label cruntime-node \
@@ -63,6 +70,9 @@ down() {
     for name; do
         docker unpause "$name" >/dev/null 2>&1 || true
         docker exec "$name" sh -c "$thaw" >/dev/null 2>&1 || true
+        if [[ -n ${CRUNTIME_COVERAGE:-} ]]; then
+            docker cp "$name:/var/lib/cruntime-coverage/." "$CRUNTIME_COVERAGE" >/dev/null 2>&1 || true
+        fi
         docker rm --force --volumes "$name" >/dev/null 2>&1 || true
         if docker container inspect "$name" >/dev/null 2>&1; then
             echo "$name could not be removed" >&2

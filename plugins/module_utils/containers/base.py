@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from typing import Callable, Iterable, NamedTuple
+from typing import Any, Callable, Iterable, NamedTuple, Union
 
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
@@ -43,7 +43,7 @@ class Container:
     oci: OciRuntime | None = None
 
     @property
-    def result(self) -> dict:
+    def result(self) -> dict[str, Any]:
         """What a module returns of it."""
         fields = dataclasses.asdict(self)
         del fields["oci"]
@@ -73,12 +73,16 @@ class Sandbox:
         return self.id
 
     @property
-    def result(self) -> dict:
+    def result(self) -> dict[str, Any]:
         """What a module returns of it."""
         return {"id": self.id, "pod": self.pod, "namespace": self.namespace, "state": self.state}
 
     def __str__(self) -> str:
         return f"{self.id} ({self.namespace}/{self.pod}, sandbox)"
+
+
+#: What the verbs are done to.
+Item = Union[Container, Sandbox]
 
 
 class Snapshot(NamedTuple):
@@ -178,7 +182,7 @@ def utc(seconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def failures(result: Result, items: Iterable[Container | Sandbox]) -> dict[str, str]:
+def failures(result: Result, items: Iterable[Item]) -> dict[str, str]:
     """Return why a tool failed for some of the items that it was given, by id.
 
     A tool that takes several ids names on its output each one that it is done with.

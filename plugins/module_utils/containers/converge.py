@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from typing import Any, Sequence
+
 from ansible_collections.cruntime.node.plugins.module_utils.containers import plan, selection
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Container,
     Containers,
+    Item,
     Sandbox,
     Snapshot,
 )
@@ -37,7 +40,7 @@ def bring(
     timeout: int = 10,
     with_sandboxes: bool = False,
     check_mode: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     """Make the selected containers stopped, paused, running or absent.
 
     :param timeout: how long one that is stopped may take to end by itself, in seconds.
@@ -58,13 +61,14 @@ def bring(
         reasons = _act(containers, planned, timeout)
         after = containers.look()
         failed.update(_unreached(wanted, planned, reasons, after))
-    touched = [item for item in [*chosen, *sandboxes] if item.id in planned.items]
+    meant_items: list[Item] = [*chosen, *sandboxes]
+    touched = [item for item in meant_items if item.id in planned.items]
     result = _result(chosen, touched, after)
     # What is frozen can't end.
     thawed = [item for item in touched if item.id in planned.thawed]
     result["warnings"] = [f"{item} was paused: it is unpaused first, to end" for item in thawed]
     if failed:
-        raise _failure(wanted, [*chosen, *sandboxes], failed, result)
+        raise _failure(wanted, meant_items, failed, result)
     return result
 
 
@@ -93,7 +97,7 @@ def _unreached(
     wanted: str, planned: Plan, reasons: dict[str, str], after: Snapshot
 ) -> dict[str, str]:
     """Return why items are not as wanted, by id, whatever the tools said of the others."""
-    found = {item.id: item for item in [*after.containers, *after.sandboxes]}
+    found = _by_id(after)
     return {
         each: reasons.get(each) or (f"it is {found[each].state}" if each in found else "it is gone")
         for each in planned.items
@@ -101,8 +105,8 @@ def _unreached(
     }
 
 
-def _result(chosen: list[Container], touched: list, after: Snapshot) -> dict:
-    now = {item.id: item for item in [*after.containers, *after.sandboxes]}
+def _result(chosen: list[Container], touched: Sequence[Item], after: Snapshot) -> dict[str, Any]:
+    now = _by_id(after)
     changes = [
         (item, now[item.id].state if item.id in now else "absent")
         for item in touched
@@ -123,7 +127,14 @@ def _result(chosen: list[Container], touched: list, after: Snapshot) -> dict:
     }
 
 
-def _failure(wanted: str, items: list, failed: dict[str, str], result: dict) -> CruntimeError:
+def _by_id(snapshot: Snapshot) -> dict[str, Item]:
+    items: list[Item] = [*snapshot.containers, *snapshot.sandboxes]
+    return {item.id: item for item in items}
+
+
+def _failure(
+    wanted: str, items: Sequence[Item], failed: dict[str, str], result: dict[str, Any]
+) -> CruntimeError:
     stuck = [item for item in items if item.id in failed]
     words = "; ".join(f"{item}: {failed[item.id]}" for item in stuck)
     return CruntimeError(

@@ -13,13 +13,14 @@ import concurrent.futures
 import functools
 import json
 import shlex
-from typing import Callable
+from typing import Any, Callable, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     PATIENCE,
     Container,
     Containers,
+    Item,
     Sandbox,
     Snapshot,
     digest,
@@ -90,7 +91,9 @@ class CriContainers(Containers):
         snapshot = join(ps, pods, handlers, kernel)
         return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
 
-    def _handlers(self, pods: list[dict], _known: dict[str, OciRuntime | None]) -> dict[str, str]:
+    def _handlers(
+        self, pods: list[dict[str, Any]], _known: dict[str, OciRuntime | None]
+    ) -> dict[str, str]:
         """Return the handler of each pod by the id of its sandbox, empty for the default one."""
         return {pod["id"]: pod.get("runtimeHandler", "") for pod in pods}
 
@@ -131,8 +134,9 @@ class CriContainers(Containers):
     def _run(self, *argv: str, timeout: float = PATIENCE, merged: bool = False) -> Result:
         return crictl.run(self._runner, self._endpoint, *argv, timeout=timeout, merged=merged)
 
-    def _ask(self, *argv: str) -> dict:
-        return json.loads(self._output(*argv))
+    def _ask(self, *argv: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self._output(*argv))
+        return answer
 
     def _output(self, *argv: str) -> str:
         result = self._run(*argv)
@@ -142,11 +146,11 @@ class CriContainers(Containers):
             )
         return result.out
 
-    def _at_once(self, items: list, *argv: str) -> dict[str, str]:
+    def _at_once(self, items: Sequence[Item], *argv: str) -> dict[str, str]:
         ids = [item.id for item in items]
         return failures(self._run(*argv, *ids, timeout=PATIENCE + 10 * len(ids)), items)
 
-    def _one_by_one(self, items: list, each: int, *argv: str) -> dict[str, str]:
+    def _one_by_one(self, items: Sequence[Item], each: int, *argv: str) -> dict[str, str]:
         """Run a verb whose process ends at the first item that fails, until all had their turn."""
         failed: dict[str, str] = {}
         while items:
@@ -164,12 +168,12 @@ class CriContainers(Containers):
         images = self._ask("images", "--output", "json")["images"]
         return {digest(image["id"]): image["repoTags"][0] for image in images if image["repoTags"]}
 
-    def _told(self, oci: OciRuntime) -> list[dict]:
+    def _told(self, oci: OciRuntime) -> list[dict[str, Any]]:
         argv = _argv(oci, "list", "--format", "json")
         # An empty list is null.
         return json.loads(self._runner.output(*argv)) or []
 
-    def _each(self, verb: str, containers: list) -> dict[str, str]:
+    def _each(self, verb: str, containers: Sequence[Item]) -> dict[str, str]:
         """Run a verb that takes one container only: a process for each, a few at a time."""
         with concurrent.futures.ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
             reasons = pool.map(lambda container: self._one(verb, container), containers)
@@ -189,10 +193,10 @@ class CriContainers(Containers):
 
 
 def join(
-    ps: list[dict],
-    pods: list[dict],
+    ps: list[dict[str, Any]],
+    pods: list[dict[str, Any]],
     handlers: dict[str, OciRuntime | None],
-    kernel: dict[str, dict],
+    kernel: dict[str, dict[str, Any]],
 ) -> Snapshot:
     """Make records of what crictl and the OCI runtimes said.
 
@@ -225,7 +229,9 @@ def join(
     )
 
 
-def _container(each: dict, pod: dict, oci: OciRuntime | None, kernel: dict) -> Container:
+def _container(
+    each: dict[str, Any], pod: dict[str, Any], oci: OciRuntime | None, kernel: dict[str, Any]
+) -> Container:
     labels = each.get("labels") or {}
     image = each["image"]
     return Container(
@@ -245,7 +251,7 @@ def _container(each: dict, pod: dict, oci: OciRuntime | None, kernel: dict) -> C
     )
 
 
-def _state(cri: str, kernel: dict) -> str:
+def _state(cri: str, kernel: dict[str, Any]) -> str:
     state = _STATES.get(cri, "unknown")
     return "paused" if state == "running" and kernel.get("status") == "paused" else state
 

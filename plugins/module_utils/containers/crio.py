@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.containers.cri import CriContainers
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
@@ -16,7 +18,9 @@ _HANDLER = "io.kubernetes.cri-o.RuntimeHandler"
 class CrioContainers(CriContainers):
     """CRI-O lists its pods as if each had the default handler, and tells it of each by itself."""
 
-    def _handlers(self, pods: list[dict], known: dict[str, OciRuntime | None]) -> dict[str, str]:
+    def _handlers(
+        self, pods: list[dict[str, Any]], known: dict[str, OciRuntime | None]
+    ) -> dict[str, str]:
         ready = [pod["id"] for pod in pods if pod["state"] == "SANDBOX_READY"]
         listed = super()._handlers(pods, known)
         if not ready or len(set(known.values())) < 2:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     PATIENCE,
     Container,
     Containers,
+    Item,
     Sandbox,
     Snapshot,
     failures,
@@ -50,6 +51,11 @@ class Names(NamedTuple):
     pod: str | None = None
     namespace: str | None = None
     uid: str | None = None
+
+    @property
+    def of_pod(self) -> tuple[str | None, ...]:
+        """What it has in common with the other containers of its pod."""
+        return self[1:]
 
 
 class DockerContainers(Containers):
@@ -124,7 +130,7 @@ class DockerContainers(Containers):
             raise CommandError(f"'docker {kind} inspect' failed: {' '.join(trouble)}")
         return result.out
 
-    def _do(self, items: list, *argv: str, patience: int = 0) -> dict[str, str]:
+    def _do(self, items: Sequence[Item], *argv: str, patience: int = 0) -> dict[str, str]:
         ids = [item.id for item in items]
         timeout = PATIENCE + patience + 10 * len(ids)
         return failures(self._run(*argv, *ids, timeout=timeout), items)
@@ -136,7 +142,7 @@ def parse(lines: str) -> Snapshot:
     named = [(each, names(each.name[1:], each.labels or {})) for each in found]
     sandboxes = [(each, name) for each, name in named if name.container == _SANDBOX and name.pod]
     # cri-dockerd says by a label which sandbox is a container's; by their names all do.
-    by_pod = {name[1:]: each.id for each, name in sandboxes}
+    by_pod = {name.of_pod: each.id for each, name in sandboxes}
     return Snapshot(
         [
             _container(each, name, by_pod)
@@ -161,13 +167,13 @@ def names(name: str, labels: dict[str, str]) -> Names:
     The name is C(k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT), and none of these holds an underscore.
     """
     parts = name.split("_")[1:5] if name.startswith(_PREFIX) else [name]
-    parsed = Names(*(part or None for part in parts))
+    container, pod, namespace, uid = (*parts, *[""] * 4)[:4]
     key = "io.kubernetes."
     return Names(
-        labels.get(f"{key}container.name") or parsed.container or name,
-        labels.get(f"{key}pod.name") or parsed.pod,
-        labels.get(f"{key}pod.namespace") or parsed.namespace,
-        labels.get(f"{key}pod.uid") or parsed.uid,
+        labels.get(f"{key}container.name") or container or name,
+        labels.get(f"{key}pod.name") or pod or None,
+        labels.get(f"{key}pod.namespace") or namespace or None,
+        labels.get(f"{key}pod.uid") or uid or None,
     )
 
 
@@ -176,21 +182,21 @@ class _Found(NamedTuple):
 
     id: str
     name: str
-    state: dict
+    state: dict[str, Any]
     created: str
     image: str
     image_id: str
     labels: dict[str, str] | None
 
 
-def _container(found: _Found, name: Names, by_pod: dict[tuple, str]) -> Container:
+def _container(found: _Found, name: Names, by_pod: dict[tuple[str | None, ...], str]) -> Container:
     labels = found.labels or {}
     return Container(
         id=found.id,
         name=name.container,
         namespace=name.namespace,
         pod=name.pod,
-        pod_id=labels.get("io.kubernetes.sandbox.id") or by_pod.get(name[1:]),
+        pod_id=labels.get("io.kubernetes.sandbox.id") or by_pod.get(name.of_pod),
         image=found.image,
         image_id=found.image_id,
         state=_state(found),

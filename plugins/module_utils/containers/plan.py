@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils.containers import selection as selecting
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Container,
+    Item,
     Sandbox,
     Snapshot,
 )
@@ -32,7 +33,7 @@ class Step(NamedTuple):
     """One verb of C(Containers), done to all items at once."""
 
     verb: str
-    items: list
+    items: Sequence[Item]
 
 
 class Plan(NamedTuple):
@@ -52,12 +53,12 @@ class Plan(NamedTuple):
         return {item.id for step in self.steps if step.verb == "unpause" for item in step.items}
 
     @property
-    def items(self) -> dict[str, Container | Sandbox]:
+    def items(self) -> dict[str, Item]:
         """All that is changed, by id."""
         return {item.id: item for step in self.steps for item in step.items}
 
 
-def reached(wanted: str, item: Container | Sandbox | None) -> bool:
+def reached(wanted: str, item: Item | None) -> bool:
     """Say whether an item, None where it is gone, is as wanted.
 
     One that vanished has no need to be stopped any more.
@@ -85,7 +86,8 @@ def make(
         return Plan(_steps(Step(verb, able)), refused if by_id else {})
     owed_sandboxes = [sandbox for sandbox in sandboxes if not reached(wanted, sandbox)]
     # What is frozen can't end: on cgroup v1 it ignores every signal until it is thawed.
-    frozen = [item for item in [*owed, *owed_sandboxes] if item.state == "paused"]
+    items: list[Item] = [*owed, *owed_sandboxes]
+    frozen = [item for item in items if item.state == "paused"]
     verb = "stop" if wanted == "stopped" else "remove"
     return Plan(
         _steps(
@@ -123,16 +125,21 @@ def predict(wanted: str, snapshot: Snapshot, changed: Iterable[str]) -> Snapshot
     """Return what a snapshot would become if the items of these ids were as wanted."""
     ids = set(changed)
     if wanted == "absent":
-        kept = ([item for item in items if item.id not in ids] for items in snapshot)
-        return Snapshot(*kept)
-    ended = {"state": "exited", "pid": None} if wanted == "stopped" else {"state": wanted}
+        return Snapshot(
+            [each for each in snapshot.containers if each.id not in ids],
+            [each for each in snapshot.sandboxes if each.id not in ids],
+        )
+    state = "exited" if wanted == "stopped" else wanted
+    ended: dict[str, Any] = (
+        {"state": state, "pid": None} if wanted == "stopped" else {"state": state}
+    )
     return Snapshot(
         [
             dataclasses.replace(each, **ended) if each.id in ids else each
             for each in snapshot.containers
         ],
         [
-            dataclasses.replace(each, state=ended["state"]) if each.id in ids else each
+            dataclasses.replace(each, state=state) if each.id in ids else each
             for each in snapshot.sandboxes
         ],
     )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Pattern
+from typing import Any, NamedTuple, Pattern
 
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Container,
@@ -54,7 +54,7 @@ class Selection(NamedTuple):
         return self._replace(namespaces=None, pod=None) != Selection()
 
 
-def parse(options: dict) -> Selection:
+def parse(options: dict[str, Any]) -> Selection:
     """Read the options of a module.
 
     :raises CruntimeError: a selector is one that nothing could ever fit.

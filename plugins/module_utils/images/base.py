@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import dataclasses
 import time
-from typing import Callable, ContextManager, NamedTuple
+from typing import Any, Callable, ContextManager, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -49,7 +49,7 @@ class Image:
             return True
         return bool(self.fingerprint) and self.fingerprint == archived.fingerprint
 
-    def described(self) -> dict:
+    def described(self) -> dict[str, Any]:
         """The image as the modules return it."""
         return {
             "id": self.id,

@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import tempfile
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
@@ -230,7 +230,7 @@ class ContainerdStore(CriStore):
             answer=credentials.password,
         )
 
-    def _ctr(self, *words: str, timeout: float = 60, address: str = "", **given) -> str:
+    def _ctr(self, *words: str, timeout: float = 60, address: str = "", **given: Any) -> str:
         address = address or self._runtime.socket_path
         result = self._runner.run(
             "ctr",

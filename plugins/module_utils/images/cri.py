@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
@@ -55,7 +56,7 @@ class CriStore(ImageStore):
             if not gone(error):
                 raise
 
-    def _crictl(self, *words: str, timeout: float = 60, env: dict | None = None) -> str:
+    def _crictl(self, *words: str, timeout: float = 60, env: dict[str, Any] | None = None) -> str:
         endpoint = self._runtime.cri_endpoint
         result = crictl.run(self._runner, endpoint, *words, timeout=timeout, env=env)
         if result.rc != 0:

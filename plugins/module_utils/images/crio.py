@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import tempfile
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
@@ -123,7 +123,7 @@ class CrioStore(CriStore):
         yield _Foreign(self._podman, folder)
 
     @contextlib.contextmanager
-    def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict]:
+    def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
         """Yield what the tool must be given to be that user."""
         if credentials is None:
             yield {}
@@ -131,7 +131,7 @@ class CrioStore(CriStore):
         with auth_file.written(self._scratch_dir, registry_of(name), credentials) as file:
             yield {"env": {"REGISTRY_AUTH_FILE": file.path}, "descriptors": (file.descriptor,)}
 
-    def _podman(self, *words: str, tool: str = "podman", **given) -> str:
+    def _podman(self, *words: str, tool: str = "podman", **given: Any) -> str:
         result = self._runner.run(tool, *words, timeout=self._timeout, **given)
         if result.rc != 0:
             raise CommandError(f"'{tool} {' '.join(words)}' failed: {parse_failure(result.words)}")

@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import re
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
@@ -167,7 +167,7 @@ class DockerStore(ImageStore):
         return result.out
 
     @contextlib.contextmanager
-    def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict]:
+    def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
         """Yield what the tool must be given to be that user."""
         if credentials is None:
             yield {}
@@ -180,13 +180,13 @@ class DockerStore(ImageStore):
                 "descriptors": (file.descriptor,),
             }
 
-    def _docker(self, *words: str, **given) -> str:
+    def _docker(self, *words: str, **given: Any) -> str:
         result = self._run(*words, **given)
         if result.rc != 0:
             raise CommandError(f"'docker {' '.join(words)}' failed: {parse_failure(result.words)}")
         return result.out
 
-    def _run(self, *words: str, host: str = ENDPOINT, **given) -> Result:
+    def _run(self, *words: str, host: str = ENDPOINT, **given: Any) -> Result:
         # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
         return self._runner.run("docker", "--host", host, *words, **given)
 
@@ -218,7 +218,7 @@ def parse_details(text: str) -> dict[str, Details]:
     }
 
 
-def _image(item: dict) -> Image:
+def _image(item: dict[str, Any]) -> Image:
     digests = tuple(normalised(name) for name in item.get("RepoDigests") or ())
     # In containerd's store the ID is that of a manifest, not of the configuration.
     is_manifest = any(split(name)[2] == item["Id"] for name in digests)

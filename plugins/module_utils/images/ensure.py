@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from typing import Callable
+from typing import Any, Callable, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -69,7 +69,7 @@ class Work:
         self._request = request
         self._options = request.options
         self._check_mode = check_mode
-        self._actions: list[dict] = []
+        self._actions: list[dict[str, Any]] = []
         # What names will stand for, where that is known in check mode.
         self._to_be: dict[str, str] = {}
         self._touched: dict[str, str] = {}
@@ -80,7 +80,7 @@ class Work:
         store.check(set())
         self._before = self._seen = Seen(store.images())
 
-    def run(self) -> dict:
+    def run(self) -> dict[str, Any]:
         """Do it.
 
         :raises CruntimeError: something failed; its facts hold what was done before.
@@ -227,15 +227,15 @@ class Work:
         return self._finish(names)
 
     def _is_built(self, names: list[str], digest: str) -> bool:
-        images = [self._seen.find(name) for name in names]
-        if None in images or len({image.id for image in images}) != 1:
+        ids = {image.id if image else None for image in map(self._seen.find, names)}
+        if None in ids or len(ids) != 1:
             return False
-        details = self._store.details([images[0].id])
+        details = self._store.details([each for each in ids if each])
         return any(each.labels.get(context.LABEL) == digest for each in details.values())
 
     def _absent(self) -> None:
         steps = plan.to_remove(self._request.names, self._seen, self._options["all_tags"])
-        removed = [step.image for step in steps if step.verb == "remove"]
+        removed = [step.known for step in steps if step.verb == "remove"]
         if removed and not self._options["force"]:
             users = self._store.users()
             for image in removed:
@@ -292,8 +292,9 @@ class Work:
         self._do([step], lambda dummy: self._write(names, path))
 
     def _is_saved(self, names: list[str], path: str) -> bool:
-        images = {plan.key(name): self._seen.find(name) for name in names}
-        if None in images.values() or self._predicted(names):
+        found = {plan.key(name): self._seen.find(name) for name in names}
+        images = {name: image for name, image in found.items() if image}
+        if len(images) < len(found) or self._predicted(names):
             return False
         try:
             archive = image_archive.read(self._runner, path)
@@ -331,7 +332,7 @@ class Work:
             published = None
             if image and not self._predicted([name]):
                 published = self._published(name)
-            if published and plan.is_published(image, *published):
+            if image and published and plan.is_published(image, *published):
                 self._pushed[normalised(name)] = published.digest
             else:
                 steps.append(Step("push", normalised(name)))
@@ -369,16 +370,16 @@ class Work:
         filters = prune.filters._replace(keep=keep)
         steps = plan.to_prune(self._seen, self._store.users(), filters)
         if prune.age is not None and steps:
-            details = self._store.details([step.image.id for step in steps])
+            details = self._store.details([step.known.id for step in steps])
             oldest = time.time() - prune.age
             steps = [
                 step
                 for step in steps
-                if step.image.id in details and details[step.image.id].created <= oldest
+                if step.known.id in details and details[step.known.id].created <= oldest
             ]
         self._check(steps)
         if self._do(steps):
-            ids = {step.image.id for step in steps}
+            ids = {step.known.id for step in steps}
             self._await(
                 lambda seen: not any(seen.find(each) for each in ids),
                 "still lists what was pruned",
@@ -386,7 +387,7 @@ class Work:
 
     # Doing and telling
 
-    def _check(self, steps: list[Step], further: set[str] = frozenset()) -> None:
+    def _check(self, steps: list[Step], further: Iterable[str] = ()) -> None:
         """Check that all of this can be done, and what follows: before anything is touched."""
         if steps:
             following = {
@@ -398,9 +399,14 @@ class Work:
                 )
                 if wanted
             }
-            self._store.check({step.verb for step in steps} | further | following)
+            self._store.check({step.verb for step in steps}.union(further, following))
 
-    def _do(self, steps: list[Step], how=None, quiet: bool = False) -> bool:
+    def _do(
+        self,
+        steps: list[Step],
+        how: Callable[[list[Step]], None] | None = None,
+        quiet: bool = False,
+    ) -> bool:
         """Do steps and note them, or in check mode only note them.
 
         :param how: does all of them; else each is a method of the store.
@@ -418,11 +424,13 @@ class Work:
 
     def _step(self, step: Step) -> None:
         store, force = self._store, self._options["force"]
+        if step.archive is not None:
+            store.load(step.archive, step.name)
+            return
         {
-            "load": lambda: store.load(step.archive, step.name),
-            "tag": lambda: store.tag(step.image, step.name),
-            "untag": lambda: store.untag(step.image, step.name),
-            "remove": lambda: store.remove(step.image, force),
+            "tag": lambda: store.tag(step.known, step.name),
+            "untag": lambda: store.untag(step.known, step.name),
+            "remove": lambda: store.remove(step.known, force),
             "pin": lambda: store.pin(step.name, True),
             "unpin": lambda: store.pin(step.name, False),
         }[step.verb]()
@@ -432,7 +440,7 @@ class Work:
         name = step.archive.path if step.archive else step.name
         self._actions.append({"action": _DONE[step.verb], "name": name})
         if step.verb in ("tag", "untag", "remove"):
-            self._to_be[step.name] = step.image.id if step.verb == "tag" else "absent"
+            self._to_be[step.name] = step.known.id if step.verb == "tag" else "absent"
         if step.verb in ("pull", "tag", "build", "preload", "untag", "remove"):
             self._touch(step.name)
 
@@ -459,7 +467,7 @@ class Work:
 
         self._await(all_there, f"does not list {', '.join(names)}")
 
-    def _await(self, is_done, words: str) -> None:
+    def _await(self, is_done: Callable[[Seen], bool], words: str) -> None:
         deadline = time.monotonic() + _LISTING_TIME
         while True:
             self._look()
@@ -471,7 +479,7 @@ class Work:
                 )
             time.sleep(0.2)
 
-    def _result(self) -> dict:
+    def _result(self) -> dict[str, Any]:
         found = {name: self._seen.find(name) for name in self._names}
         after = {name: self._after(name) for name in self._touched}
         return {

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Iterable, NamedTuple
+from typing import Iterable, NamedTuple, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
@@ -33,6 +33,11 @@ class Step(NamedTuple):
     name: str
     image: Image | None = None
     archive: Archive | None = None
+
+    @property
+    def known(self) -> Image:
+        """The image, of a step that can't be without."""
+        return cast("Image", self.image)
 
 
 class Seen:
@@ -64,8 +69,9 @@ class Seen:
 
 def key(name: str) -> str:
     """Return the one way in which a store lists a name: with a digest, its tag does not count."""
-    if image_id(name):
-        return image_id(name)
+    identity = image_id(name)
+    if identity:
+        return identity
     repository, _tag, digest = split(normalised(name))
     return f"{repository}@{digest}" if digest else normalised(name)
 

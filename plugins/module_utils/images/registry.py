@@ -97,7 +97,8 @@ def _read(opener: urllib.request.OpenerDirector, url: str, who: str) -> bytes:
         # Not for whoever a registry sends us on to.
         request.add_unredirected_header("Authorization", who)
     with opener.open(request, timeout=_TIMEOUT) as answer:
-        return answer.read(_MAX_MANIFEST)
+        content: bytes = answer.read(_MAX_MANIFEST)
+    return content
 
 
 def _basic(credentials: Credentials) -> str:

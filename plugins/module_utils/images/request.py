@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
@@ -42,12 +42,12 @@ class Request(NamedTuple):
 
     names: list[str]
     source: str
-    options: dict
+    options: dict[str, Any]
     credentials: Credentials | None
     prune: Prune | None
 
 
-def parse(options: dict) -> Request:
+def parse(options: dict[str, Any]) -> Request:
     """Judge the options of a task.
 
     :raises CruntimeError: one of them makes no sense, alone or beside another.
@@ -94,7 +94,7 @@ def check_name(option: str, name: str) -> None:
     )
 
 
-def _source(options: dict, names: list[str]) -> str:
+def _source(options: dict[str, Any], names: list[str]) -> str:
     given = [option for option in _SOURCES if options[option]]
     if len(given) > 1:
         raise CruntimeError(f"{' and '.join(given)} are given, but an image has one source")
@@ -118,7 +118,7 @@ def _source(options: dict, names: list[str]) -> str:
     return source
 
 
-def _check_values(options: dict, names: list[str], source: str) -> None:
+def _check_values(options: dict[str, Any], names: list[str], source: str) -> None:
     for option in ("parallel", "timeout"):
         if options[option] < 1:
             raise CruntimeError(f"{option} must be 1 or more, not {options[option]}")
@@ -146,7 +146,7 @@ def _check_path(option: str, path: str | None) -> None:
         raise CruntimeError(f"{option} must be an absolute path on the node, not {path!r}")
 
 
-def _check_build(build: dict) -> None:
+def _check_build(build: dict[str, Any]) -> None:
     _check_path("build.context", build["context"])
     for name in build["args"]:
         if not _ARGUMENT.fullmatch(name):
@@ -156,7 +156,7 @@ def _check_build(build: dict) -> None:
             raise CruntimeError(f"build.options: {word!r} is no option; write it as --name=value")
 
 
-def _credentials(options: dict) -> Credentials | None:
+def _credentials(options: dict[str, Any]) -> Credentials | None:
     username, password = options["username"], options["password"]
     if username is None and password is None:
         return None
@@ -167,7 +167,7 @@ def _credentials(options: dict) -> Credentials | None:
     return Credentials(username, password)
 
 
-def _prune(options: dict | None) -> Prune | None:
+def _prune(options: dict[str, Any] | None) -> Prune | None:
     if options is None:
         return None
     age = None

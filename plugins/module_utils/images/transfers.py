@@ -69,7 +69,8 @@ def transfer_all(
     def attempt(name: str) -> Failure | None:
         for number in range(retries + 1):
             try:
-                return transfer(name)
+                transfer(name)
+                return None
             except CruntimeError as error:
                 reason = reason_of(error)
                 if number == retries or not may_pass(reason, name):

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -96,7 +96,7 @@ class Runtime:
         """Something brings it up at boot."""
         return any(units[name].enabled for name in self.units)
 
-    def configured(self, options: dict) -> Runtime:
+    def configured(self, options: dict[str, Any]) -> Runtime:
         """Return this runtime as a spec wants it: it may answer elsewhere than it does now."""
         wanted = copy.copy(self)
         wanted.socket_path = options.get("socket") or type(self).socket_path
@@ -131,11 +131,11 @@ class Runtime:
         """
         raise NotImplementedError
 
-    def variant(self, version: str) -> dict:
+    def variant(self, version: str) -> dict[str, Any]:
         """Say which of the rendered files this version reads, as keys of their C(when)."""
         return {}
 
-    def unused_options(self, options: dict) -> dict[str, str]:
+    def unused_options(self, options: dict[str, Any]) -> dict[str, str]:
         """Return the options given that change nothing on this node, each with the reason."""
         return {}
 

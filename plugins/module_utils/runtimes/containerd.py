@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -34,7 +35,7 @@ class Containerd(Runtime):
     def version(self) -> str:
         return parse_version(self._runner.output("containerd", "--version"))
 
-    def variant(self, version: str) -> dict:
+    def variant(self, version: str) -> dict[str, Any]:
         # 1.x knows no version 3; 2.x moved most CRI keys to it.
         found = Version(version)
         return {
@@ -126,7 +127,7 @@ def parse_oci_runtimes(info: str) -> dict[str, OciRuntime | None]:
     return dict(found, **{"": found.get(config["defaultRuntimeName"])})
 
 
-def _oci_runtime(handler: dict) -> OciRuntime | None:
+def _oci_runtime(handler: dict[str, Any]) -> OciRuntime | None:
     # A shim of another kind runs no such tool.
     if not handler["runtimeType"].startswith("io.containerd.runc."):
         return None

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from typing import Iterable
+from typing import Any, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
@@ -61,7 +61,7 @@ class Crio(Runtime):
     def version(self) -> str:
         return parse_version(self._runner.output("crio", "--version"))
 
-    def variant(self, version: str) -> dict:
+    def variant(self, version: str) -> dict[str, Any]:
         # CRI-O's own packages bring one that is not on the PATH.
         return {"own_conmon": os.access(_OWN_CONMON, os.X_OK)}
 

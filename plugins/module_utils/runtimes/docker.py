@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Iterable
+from typing import Any, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -55,7 +55,7 @@ class Docker(Runtime):
     # Docker has no CRI of its own; before Kubernetes 1.24 it was the kubelet's.
     socket_path = "/var/run/cri-dockerd.sock"
 
-    def configured(self, options: dict) -> Runtime:
+    def configured(self, options: dict[str, Any]) -> Runtime:
         wanted = super().configured(options)
         wanted.adapted = wants_adapter(options)
         if _is_the_kubelets(options.get("kubernetes_version"), wanted.adapted):
@@ -80,12 +80,12 @@ class Docker(Runtime):
     def version(self) -> str:
         return parse_version(self._runner.output("dockerd", "--version"))
 
-    def variant(self, version: str) -> dict:
+    def variant(self, version: str) -> dict[str, Any]:
         major = Version(version).major
         # An older one takes the feature of CDI without a word, and knows nothing of it.
         return {"cdi": major >= 25, "shims": major >= 23}
 
-    def unused_options(self, options: dict) -> dict[str, str]:
+    def unused_options(self, options: dict[str, Any]) -> dict[str, str]:
         if self.adapted or not options.get("sandbox_image"):
             return {}
         return {"sandbox_image": "Docker has no pod sandboxes, they are those of cri_service"}
@@ -137,7 +137,7 @@ class Docker(Runtime):
 
 def _is_the_kubelets(kubernetes: str | None, adapted: bool) -> bool:
     """Say whether the kubelet drives Docker by itself."""
-    return bool(kubernetes) and has_dockershim(kubernetes) and not adapted
+    return bool(kubernetes and has_dockershim(kubernetes) and not adapted)
 
 
 def parse_version(line: str) -> str:

@@ -86,7 +86,7 @@ def test_no_sandbox_image_is_known_for_old_kubernetes():
 
 
 def test_the_missing_library_is_named(monkeypatch):
-    monkeypatch.setattr(kubernetes, "semver", None)
+    monkeypatch.setattr(kubernetes, "SEMVER_IMPORT_ERROR", ImportError())
     refused("pip install semver", kubernetes_version="1.34.0")
 
 

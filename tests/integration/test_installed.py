@@ -1,0 +1,150 @@
+"""What a user does first: the archive is installed where nothing is, and the README followed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import uuid
+import venv
+
+import ansible
+import pytest
+import testinfra
+import yaml
+
+import ansible_collections.community.docker as connection
+
+ROOT = pathlib.Path(__file__).parents[2]
+NODE_SH = ROOT / "tests" / "nodes" / "node.sh"
+# How a test node is reached, in place of SSH.
+CONNECTION = "ansible_connection=community.docker.docker ansible_user=root"
+INTERPRETER = "ansible_python_interpreter=/usr/bin/python3"
+
+# What the examples of the modules are about, as far as a node can have it.
+PREPARED = """
+mkdir -p /srv/images /srv/app
+zstd --quiet --force /usr/local/share/cruntime-test/busybox.tar -o /srv/images/app.tar.zst
+ctr --namespace k8s.io images import /usr/local/share/cruntime-test/busybox.tar >/dev/null
+for tag in 1.3 1.4 1.5; do
+    ctr --namespace k8s.io images tag --force localhost/cruntime-test/busybox:1 \\
+        registry.example.com/app:$tag >/dev/null
+done
+printf 'FROM scratch\\nCOPY Dockerfile /\\n' >/srv/app/Dockerfile
+"""
+# Examples that need what the node has not, and what they say of it.
+LACKING = {
+    "A kubelet uses Docker, by cri-dockerd": "must be there first",
+    "Build an image and push it": "takes nerdctl or buildctl",
+}
+
+pytestmark = pytest.mark.scenario("containerd")
+
+
+def run(*command, **env):
+    """Run a command in an environment that knows nothing of this checkout; return its output."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+    done = subprocess.run(
+        [str(word) for word in command],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**kept, **env},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """An environment with ansible-core and the collection's archive, and how to play in it."""
+    folder = tmp_path_factory.mktemp("user")
+    collections = folder / "collections"
+    home = {"HOME": str(folder)}
+    venv.create(folder / "venv", with_pip=True)
+    tools = folder / "venv" / "bin"
+    pip = ("install", "--quiet", "--disable-pip-version-check")
+    run(tools / "pip", *pip, f"ansible-core=={ansible.__version__}", **home)
+    galaxy = pathlib.Path(sys.executable).with_name("ansible-galaxy")
+    run(galaxy, "collection", "build", ROOT, "--output-path", folder, **home)
+    (archive,) = folder.glob("cruntime-node-*.tar.gz")
+    galaxy = (tools / "ansible-galaxy", "collection", "install")
+    run(*galaxy, archive, "--collections-path", collections, **home)
+    root = collections / "ansible_collections" / "cruntime" / "node"
+    run(tools / "pip", *pip, "--requirement", root / "requirements.txt", **home)
+    # The connection to test nodes is none that a user needs.
+    others = pathlib.Path(connection.__path__[0]).parents[2]
+
+    def play(playbook, node, *flags):
+        output = run(
+            *(tools / "ansible-playbook", playbook, "--inventory", f"{node},", *flags),
+            *("--extra-vars", CONNECTION, "--extra-vars", INTERPRETER),
+            **home,
+            ANSIBLE_COLLECTIONS_PATH=f"{collections}:{others}",
+            ANSIBLE_STDOUT_CALLBACK="ansible.posix.json",
+        )
+        played = json.loads(output)
+        results = {
+            task["task"]["name"]: task["hosts"][node] for task in played["plays"][0]["tasks"]
+        }
+        return played["stats"][node], results
+
+    return root, play
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """A node on which no runtime runs."""
+    name = f"cruntime-readme-{uuid.uuid4().hex[:8]}"
+    try:
+        subprocess.run([NODE_SH, "up", name, "trixie"], check=True)
+        yield name
+    finally:
+        subprocess.run([NODE_SH, "down", name], check=True)
+
+
+def test_the_playbook_of_the_readme_works(installed, bare, tmp_path):
+    root, play = installed
+    block = re.search(r"^```yaml\n(.*?)^```", (root / "README.md").read_text(), re.M | re.S)
+    playbook = tmp_path / "site.yml"
+    playbook.write_text(block[1])
+    stats, results = play(playbook, bare)
+    assert stats["changed"] == 1
+    enabled = results["Enable it as the spec says"]
+    assert enabled["cri_endpoint"] == "unix:///run/containerd/containerd.sock"
+    assert play(playbook, bare)[0]["changed"] == 0
+
+
+def test_the_examples_of_the_modules_run(installed, bare, tmp_path):
+    """In check mode, for most of them are about registries that are not there."""
+    root, play = installed
+    node = testinfra.get_host(f"docker://{bare}")
+    node.check_output(PREPARED)
+    examples = [
+        {**task, "ignore_errors": True}
+        for path in sorted((root / "plugins" / "modules").glob("*.py"))
+        for task in yaml.safe_load(re.search(r'EXAMPLES = r"""(.*?)"""', path.read_text(), re.S)[1])
+    ]
+    playbook = tmp_path / "examples.yml"
+    variables = {"registry_password": "secret"}
+    playbook.write_text(
+        json.dumps([{"hosts": "all", "vars": variables, "tasks": examples}], indent=1)
+    )
+    _stats, results = play(playbook, bare, "--check")
+    failed = {name: result["msg"] for name, result in results.items() if result.get("failed")}
+    assert len(results) > len(examples) - len(failed)
+    assert {name: failed[name] for name in failed if LACKING.get(name) not in failed[name]} == {}
+    assert failed.keys() == LACKING.keys()
+
+
+def test_the_example_works(installed, bare, tmp_path):
+    root, play = installed
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps({"cruntime_spec": {"runtime": "docker"}}))
+    playbook = root / "examples" / "site.yml"
+    stats, results = play(playbook, bare, "--extra-vars", f"@{spec}")
+    assert (stats["changed"], results["Enable the runtime"]["runtime"]) == (1, "docker")
+    assert play(playbook, bare, "--extra-vars", f"@{spec}")[0]["changed"] == 0

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documentation says is so: examples, options, messages, names."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.plugin_utils import render
+from ansible_collections.cruntime.node.plugins.plugin_utils import spec as spec_utils
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PREFIX = "cruntime.node."
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "roles").glob("*/README.md")),
+]
+KEYWORDS = ("type", "required", "default", "choices", "elements")
+
+
+def tasks_in(data):
+    """Walk YAML down to the tasks that call a module of this collection."""
+    if isinstance(data, list):
+        for item in data:
+            yield from tasks_in(item)
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            if key == "module_defaults":
+                continue
+            if isinstance(key, str) and key.removeprefix(PREFIX) in MODULES:
+                yield key.removeprefix(PREFIX), value or {}
+            else:
+                yield from tasks_in(value)
+
+
+def code(page, language):
+    """The blocks of code of a page in one language."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [re.sub(r"\s+# .*$", "", block, flags=re.MULTILINE) for block in blocks]
+
+
+@pytest.fixture(scope="module")
+def documented(tmp_path_factory):
+    """What ansible-doc has of the modules, with all that fragments add."""
+    home = str(tmp_path_factory.mktemp("ansible"))
+    text = subprocess.check_output(
+        [
+            pathlib.Path(sys.executable).with_name("ansible-doc"),
+            *("--json", "--type", "module", *(PREFIX + name for name in MODULES)),
+        ],
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
+            "ANSIBLE_HOME": home,
+        },
+        text=True,
+    )
+    return {name.removeprefix(PREFIX): page for name, page in json.loads(text).items()}
+
+
+def argument_spec(documented_options):
+    """A module's argument spec of its documentation, which the sanity tests hold to be the same."""
+    spec = {}
+    for name, option in documented_options.items():
+        spec[name] = {key: option[key] for key in KEYWORDS if key in option}
+        if isinstance(option.get("choices"), dict):
+            spec[name]["choices"] = list(option["choices"])
+        if "suboptions" in option:
+            spec[name]["options"] = argument_spec(option["suboptions"])
+    return spec
+
+
+def check_task(documented, module, given):
+    validated = ArgumentSpecValidator(argument_spec(documented[module]["doc"]["options"])).validate(
+        given
+    )
+    assert validated.error_messages == []
+    if module == "cruntime_enable" and given:
+        spec = ArgumentSpecValidator(options.ENABLE).validate(given).validated_parameters
+        spec_utils.check(spec)
+        assert render.render(spec)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_of_modules_are_valid(documented, module):
+    tasks = list(tasks_in(yaml.safe_load(documented[module]["examples"])))
+    assert module in {name for name, _given in tasks}
+    for name, given in tasks:
+        check_task(documented, name, given)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_page_of_a_module_is_complete(documented, module):
+    page = documented[module]
+    assert {"check_mode", "diff_mode", "idempotent", "platform"} <= set(page["doc"]["attributes"])
+    assert page["doc"]["seealso"]
+    for name, value in page["return"].items():
+        # What is the same as elsewhere refers to it.
+        assert "sample" in value or "M(" in str(value["description"]), name
+    assert page["examples"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples_of_pages_are_valid(documented, page):
+    for block in code(page, "yaml"):
+        for name, given in tasks_in(yaml.safe_load(block)):
+            check_task(documented, name, given)
+
+
+def test_the_spec_of_the_example_is_valid(documented):
+    spec = yaml.safe_load((ROOT / "examples" / "spec.yml").read_text())["cruntime_spec"]
+    check_task(documented, "cruntime_enable", spec)
+
+
+def test_the_action_group_is_that_of_the_modules(documented):
+    groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]
+    members = [
+        name for name, page in documented.items() if "action_group" in page["doc"]["attributes"]
+    ]
+    assert sorted(groups["cruntime"]) == sorted(members)
+    # What is given for all of them must be an option of all of them.
+    shared = set.intersection(*(set(documented[name]["doc"]["options"]) for name in members))
+    assert "runtime" in shared
+
+
+def words_of(tree):
+    """The texts in a program, with … for what is only known when it runs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
+            yield "".join(parts)
+
+
+MESSAGES = re.findall(r"^`(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def said():
+    """All that the code can say."""
+    return [
+        words
+        for path in (ROOT / "plugins").rglob("*.py")
+        for words in words_of(ast.parse(path.read_text()))
+    ]
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_messages_are_those_of_the_code(said, message):
+    pattern = re.compile(".*?".join(re.escape(part) for part in message.split("…")))
+    assert any(pattern.fullmatch(words) for words in said), message
+
+
+OPTION = re.compile(r"`([a-z_]+(?:\[\])?(?:\.[a-z_]+(?:\[\])?)*)(?:: [^`]*)?`")
+
+
+def names_in(spec, path=""):
+    """Every option by its path, those of lists with []."""
+    for name, option in spec.items():
+        inner = option.get("options", {})
+        yield path + name
+        mark = "[]" if option.get("elements") == "dict" else ""
+        if mark:
+            yield path + name + mark
+        yield from names_in(inner, f"{path}{name}{mark}.")
+
+
+def known_names(documented):
+    names = set()
+    for page in documented.values():
+        names |= set(names_in(argument_spec(page["doc"]["options"])))
+        names |= set(page["return"])
+    for role in (ROOT / "roles").glob("*/meta/argument_specs.yml"):
+        for entry in yaml.safe_load(role.read_text())["argument_specs"].values():
+            names |= set(entry["options"])
+    playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
+    # A sub-option may stand for itself, behind one that has its path.
+    return names | {name.rpartition(".")[2] for name in names} | set(MODULES) | playbooks
+
+
+@pytest.mark.parametrize("page", ["from-kubespray.md", "from-community-docker.md"])
+def test_what_a_page_points_to_exists(documented, page):
+    known = known_names(documented)
+    rows = re.findall(r"^\| (?!---)(?:.*?) \| (.*) \|$", (ROOT / "docs" / page).read_text(), re.M)
+    named = [name for row in rows for name in OPTION.findall(row.partition(", which is")[0])]
+    assert len(named) > 20
+    assert [name for name in named if name.removeprefix(PREFIX) not in known] == []

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filters and tests that playbooks have for images and kubelets, as a template calls them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.cruntime.node.plugins.filter import image_reference, kubelet_flags
+from ansible_collections.cruntime.node.plugins.test import image_reference as image_reference_test
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+in_full = image_reference.FilterModule().filters()["image_reference"]
+flags = kubelet_flags.FilterModule().filters()["kubelet_flags"]
+is_reference = image_reference_test.TestModule().tests()["image_reference"]
+
+
+@pytest.mark.parametrize(
+    ("short", "full"),
+    [
+        ("busybox", "docker.io/library/busybox:latest"),
+        ("me/app:1", "docker.io/me/app:1"),
+        ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10"),
+        ("dev.local:5000/app", "dev.local:5000/app:latest"),
+        (f"quay.io/app@{DIGEST}", f"quay.io/app@{DIGEST}"),
+    ],
+)
+def test_a_reference_is_written_in_full(short, full):
+    assert in_full(short) == full
+    assert is_reference(short)
+
+
+@pytest.mark.parametrize("wrong", ["", "-x", "Busybox", "a b", "a@sha256:12", None, 3, ["busybox"]])
+def test_what_is_no_reference_is_refused(wrong):
+    assert not is_reference(wrong)
+    with pytest.raises(AnsibleFilterError, match="needs the reference of an image"):
+        in_full(wrong)
+
+
+def test_kubelet_options_become_sorted_flags():
+    options = {
+        "container-runtime-endpoint": "unix:///run/containerd/containerd.sock",
+        "container-runtime": "remote",
+        "serialize-image-pulls": False,
+    }
+    assert flags(options) == [
+        "--container-runtime=remote",
+        "--container-runtime-endpoint=unix:///run/containerd/containerd.sock",
+        "--serialize-image-pulls=false",
+    ]
+    assert flags({}) == []
+
+
+def test_flags_of_no_dictionary_are_refused():
+    with pytest.raises(AnsibleFilterError, match="a dictionary, not str"):
+        flags("--container-runtime=remote")

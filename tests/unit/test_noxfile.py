@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The workflows run what nox has, and support is what it is said to be."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NOX = pathlib.Path(sys.executable).with_name("nox")
+
+
+@pytest.fixture(scope="module")
+def sessions():
+    listed = subprocess.check_output([NOX, "--list", "--json"], cwd=ROOT, text=True)
+    return {session["session"] for session in yaml.safe_load(listed)}
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    return workflow["jobs"]
+
+
+def test_the_workflow_has_every_version_of_the_matrix(sessions, jobs):
+    run = {
+        *(
+            f"sanity_core({each['core']})"
+            for each in jobs["sanity"]["strategy"]["matrix"]["include"]
+        ),
+        *(
+            f"unit_core({each['core']}-py{each['python']})"
+            for each in jobs["unit"]["strategy"]["matrix"]["include"]
+        ),
+        *(f"unit_node({python})" for python in jobs["node"]["strategy"]["matrix"]["python"]),
+    }
+    assert run == {name for name in sessions if "(" in name}
+
+
+def test_the_oldest_core_is_that_of_the_metadata(sessions):
+    wanted = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["requires_ansible"]
+    cores = [re.search(r"\((\d+)\.(\d+)\)", name) for name in sessions if "sanity_core" in name]
+    oldest = min((int(core[1]), int(core[2])) for core in cores)
+    assert wanted == f">={oldest[0]}.{oldest[1]}.0"
