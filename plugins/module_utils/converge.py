@@ -275,7 +275,7 @@ def _wait_for_reload(node: Node, step: Step, begun: float) -> None:
         if time.time() - begun > node.timeout:
             raise CruntimeError(
                 f"{runtime.label} did not take the new configuration by a reload within "
-                f"{node.timeout} seconds"
+                f"{node.timeout} seconds. Have it restarted instead by state: restarted"
             )
         time.sleep(0.1)
 

@@ -261,9 +261,9 @@ class _Member(tarfile.TarInfo):
 def _collect(tar: tarfile.TarFile, documents: dict[str, bytes], sizes: dict[str, int]) -> None:
     """Fill in every member's size, and the content of those that may be documents."""
     links, total = {}, 0
-    for member in tar:
+    for count, member in enumerate(tar):
         name = _inside(member.name, f"{member.name!r}, which is outside of it")
-        if len(sizes) >= _MAX_MEMBERS:
+        if count >= _MAX_MEMBERS:
             raise _Damaged(f"holds more than {_MAX_MEMBERS} files: it is no archive of images")
         if member.issym() or member.islnk():
             base = os.path.dirname(name) if member.issym() else ""

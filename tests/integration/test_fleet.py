@@ -295,7 +295,8 @@ def test_fleet_takes_up_a_node_on_which_a_run_died(fleet, switch, cluster):
     died = fleet[broken]
     old = {"runtime": "docker", "version": "1", "cordoned": False, "annotation": OLD}
     old["files"] = {path: died.file(path).content_string for path in (FLAGS, CONFIG)}
-    died.check_output(f"echo %s >{MARKER}", json.dumps(old))
+    # Not by echo, to which a backslash means something.
+    died.check_output(f"printf %%s %s >{MARKER}", json.dumps(old))
     died.check_output("systemctl stop kubelet && systemctl disable --now docker docker.socket")
     with cluster(broken) as (well, variables):
         status, _stats, words = switch("--limit", broken, **variables)

@@ -331,6 +331,12 @@ def test_images_are_pushed(registries, node, folder, image, call):
         assert not pulled.get("failed"), pulled["msg"]
         assert pulled["images"][0]["name"] == digest
         assert not again.get("failed"), again["msg"]
+    # Of an image for several platforms, there is one to push; what it comes from is left whole.
+    several, copied = f"{registries.tls}/library/several:1", f"{registries.tls}/{node_name}/one:1"
+    done(image(name=several), "pulled")
+    done(image(name=several, push=True))
+    done(image(name=copied, tag_of=several, push=True), "tagged", "pushed")
+    image(name=several, state="absent", all_tags=True)
     locked = f"{registries.password}/x:1"
     image(name=locked, tag_of=BOTH)
     (refused,) = call([IMAGE, {"name": locked, "push": True}])

@@ -285,3 +285,12 @@ def test_an_oci_runtime_that_crio_does_not_have(node, refused, spec):
         pytest.skip("this CRI-O comes with a runc of its own")
     words = refused(**{**spec, "oci_runtime": "runc"})
     assert "give its path by oci_runtimes, or choose another oci_runtime" in words
+
+
+@pytest.mark.runtime("crio")
+def test_a_reload_that_crio_refuses_is_taken_back(spec, rolled_back):
+    # Its judge does not look into that file.
+    extra = {"crio": {"runtime": {"seccomp_profile": "/etc/hostname"}}}
+    result, before, after = rolled_back(**{**spec, "extra_config": extra})
+    assert "CRI-O refuses this spec: unable to load seccomp profile" in result["msg"]
+    assert [unit.get("MainPID") for unit in after] == [unit.get("MainPID") for unit in before]

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Serve the test image as library/mirrored:1 from three registries, and nothing good from a fourth; print the CA's certificate.
+# Serve the test image as library/mirrored:1 from three registries, and as library/several:1 for several
+# platforms; and nothing good from a fourth. Print the CA's certificate.
 set -eu
 mkdir -p /srv/registry && cd /srv/registry
 address=$(hostname --ip-address)
@@ -25,10 +26,14 @@ start 5002 $tls $auth
 systemd-run --quiet --unit registry-bad \
     python3 /usr/local/libexec/cruntime-test/bad.py 5003 "$PWD/ca.pem" "$PWD/key.pem"
 
-for _ in 1 2 3 4 5 6 7 8 9 10; do
+copy() {
     skopeo copy --quiet --dest-tls-verify=false \
-        docker-archive:/usr/local/share/cruntime-test/busybox.tar \
-        docker://localhost:5001/library/mirrored:1 && break
+        "docker-archive:/usr/local/share/cruntime-test/$1.tar" "docker://localhost:5001/library/$2"
+}
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    copy busybox mirrored:1 && break
     sleep 1
 done >&2
+copy busybox several:node && copy pause several:other
+python3 /usr/local/libexec/cruntime-test/several.py http://localhost:5001/v2/library/several
 cat ca.pem
