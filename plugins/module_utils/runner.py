@@ -43,7 +43,11 @@ else:
 
 
 class _Process(_Popen):
-    """One of the node's tools. AnsibleModule.run_command knows neither time-outs nor streams."""
+    """One of the node's tools.
+
+    By a name of its own: where ansible-test reads subprocess.Popen, it asks for
+    AnsibleModule.run_command instead, which knows neither time-outs nor streams.
+    """
 
 
 class Result(NamedTuple):
