@@ -150,13 +150,9 @@ RELOADS = {
             "cruntime-test/none:1",
         ),
         (
-            {
-                "oci_runtimes": [{"name": "own", "path": "/usr/bin/crun"}],
-                "oci_runtime": "own",
-                "registries": [{"registry": "127.0.0.1:1", "insecure": True}],
-            },
-            "crio status config | grep ' default_runtime ='",
-            '"own"',
+            {"registries": [{"registry": "127.0.0.1:1", "insecure": True}]},
+            "crio status config | grep ' pinned_images ='",
+            "[]",
         ),
     ],
 }

@@ -42,8 +42,9 @@ _SHOWN = frozenset(
 )
 # What of that says how much it logs.
 _LOGGING = frozenset((("crio.runtime", "log_filter"), ("crio.runtime", "log_level")))
-# What it takes over too, but only tells of, when it has taken over everything.
-_TOLD = frozenset((("crio.image", "pinned_images"), ("crio.runtime", "default_runtime")))
+# What it takes over too, but only tells of, when it has taken over everything. It shows new OCI
+# runtimes as well, and still runs pods by the old ones.
+_TOLD = frozenset(((REGISTRIES_PATH, ""), ("crio.image", "pinned_images")))
 _TAKEN_OVER = "Configuration reload completed"
 # Since then it says so, and forgets pinned images that are named no more.
 _TELLS_SINCE = Version("1.31.0")
@@ -98,7 +99,7 @@ class Crio(Runtime):
     def reloads(self, changes: Iterable[Change]) -> bool:
         keys = {key for change in changes for key in changed_keys(change)}
         told = keys - _SHOWN
-        if not all(_is_told(*key) for key in told):
+        if not told <= _TOLD:
             return False
         # Where it would not tell, a restart is the surer way: containers outlive it.
         return not told or (_LOGGING.isdisjoint(keys) and self._tells(self._shown()))
@@ -213,10 +214,6 @@ def parse_settings(drop_in: Content) -> dict[tuple[str, str], str]:
         elif line and not line.startswith("#"):
             settings[table, line.partition("=")[0].strip()] = line
     return settings
-
-
-def _is_told(table: str, key: str) -> bool:
-    return table == REGISTRIES_PATH or table.startswith(_HANDLERS) or (table, key) in _TOLD
 
 
 def parse_shown(config: str, escaped: bool) -> dict[str, str]:

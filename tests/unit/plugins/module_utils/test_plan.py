@@ -197,8 +197,8 @@ A, B = (f'[crio.runtime.runtimes."{name}"]\nruntime_path = "/{name}"\n' for name
         ("", '# why\n[crio.image]\npause_image = "b"\n', "reload"),
         ('[crio.runtime]\nlog_level = "info"\n', "", "reload"),
         ("", '[crio.image]\npinned_images = ["a"]\n', "reload"),
-        ("", '[crio.runtime]\ndefault_runtime = "b"\n' + B, "reload"),
-        (A + B, A.replace("/a", "/c") + B, "reload"),
+        ("", '[crio.runtime]\ndefault_runtime = "b"\n' + B, "restart"),
+        (A + B, A.replace("/a", "/c") + B, "restart"),
         ("", '[crio.runtime]\ncgroup_manager = "cgroupfs"\n', "restart"),
         ("", '[crio.image]\npause_image = "b"\nimage_volumes = "bind"\n', "restart"),
         # A handler's key of that name is the handler's.
