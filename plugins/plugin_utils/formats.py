@@ -88,7 +88,7 @@ def _bytecode_cache() -> jinja2.BytecodeCache | None:
     """Return the user's own cache of compiled templates, None where there is no safe place."""
     try:
         return jinja2.FileSystemBytecodeCache()
-    except RuntimeError:
+    except (OSError, RuntimeError):
         return None
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
-from ansible_collections.cruntime.node.plugins.plugin_utils import render
+from ansible_collections.cruntime.node.plugins.plugin_utils import formats, render
 from ansible_collections.cruntime.node.plugins.plugin_utils.spec import SpecError
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import (
     CRI_V2,
@@ -186,3 +186,17 @@ def test_free_text_says_what_it_said_and_smuggles_no_key(extra):
     bare = toml(3, sandbox_image=PAUSE)
     assert toml(3, sandbox_image=PAUSE, extra_config=extra) == {**bare, **extra}
     assert daemon_json(extra_config=extra) == {**daemon_json(), **extra}
+
+
+@pytest.mark.parametrize("error", [OSError, RuntimeError])
+def test_templates_are_rendered_without_a_place_for_a_cache(monkeypatch, error):
+    def refuse():
+        raise error
+
+    cached = files()
+    formats._environment.cache_clear()
+    monkeypatch.setattr(formats.jinja2, "FileSystemBytecodeCache", refuse)
+    try:
+        assert files() == cached
+    finally:
+        formats._environment.cache_clear()
