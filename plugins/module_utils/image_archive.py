@@ -246,15 +246,16 @@ class _Damaged(Exception):
 
 # What tarfile itself does, which has no public name.
 _PROC_MEMBER = vars(tarfile.TarInfo)["_proc_member"]
+_ReadError = tarfile.ReadError
 
 
 class _Member(tarfile.TarInfo):
     """A member whose name fits into the memory: tarfile reads what is in front of a header."""
 
-    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+    def _proc_member(self, tarfile: tarfile.TarFile) -> tarfile.TarInfo:
         if self.size > _MAX_BLOB and self.type in _EXTENSIONS:
-            raise tarfile.ReadError(f"a name of {self.size} bytes")
-        member: tarfile.TarInfo = _PROC_MEMBER(self, tar)
+            raise _ReadError(f"a name of {self.size} bytes")
+        member: _Member = _PROC_MEMBER(self, tarfile)
         return member
 
 

@@ -28,7 +28,7 @@ def plot(figures: list[Figure], path: pathlib.Path) -> None:
         if len(parts) > 1:
             axes.plot([min(parts), max(parts)], [place, place], color="black", linewidth=1)
     axes.axvline(1, color="black", linewidth=1, linestyle="dashed")
-    axes.set_yticks(range(len(rows)), [f"{figure.name}  ({figure.unit})" for figure, *_ in rows])
+    axes.set_yticks(range(len(rows)), [f"{row[0].name}  ({row[0].unit})" for row in rows])
     axes.set_xlabel("part of what the goal allows; the line: least and most of the runs")
     axes.spines[["top", "right"]].set_visible(False)
     canvas.savefig(path, metadata={"Date": None})

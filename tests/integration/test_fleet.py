@@ -310,7 +310,7 @@ def test_fleet_takes_up_a_node_on_which_a_run_died(fleet, switch, cluster):
 
 
 def test_fleet_goes_on_where_it_stopped(fleet, switch, image, pulls):
-    *_before, last = fleet
+    _first, second, *_between, last = fleet
     switched = [name for name, node in fleet.items() if runs(node) == ON_CONTAINERD]
     started = {name: fleet[name].check_output(PROCESSES) for name in switched}
     pulled = pulls()
@@ -334,7 +334,7 @@ def test_fleet_goes_on_where_it_stopped(fleet, switch, image, pulls):
     assert fleet[last].file("/var/lib/docker").listdir() == []
     # Every node has the image, may run it, and asked no registry for it.
     for name, node in fleet.items():
-        if name != [*fleet][1]:
+        if name != second:
             run = f"ctr --namespace k8s.io run --rm {image} carried echo hello"
             assert node.check_output(run) == "hello"
     assert pulls() == pulled
