@@ -19,7 +19,10 @@ def test_a_node_that_runs_two_runtimes_is_not_touched(node, request, snapshot):
     node.check_output("systemctl start containerd")
     try:
         before = snapshot()
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        # Ansible says why a task failed on either, as it is set.
+        done = subprocess.run(
+            command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         after = snapshot()
     finally:
         node.check_output("systemctl stop containerd")
