@@ -80,7 +80,6 @@ def _costs(fleet: Fleet) -> Iterator[Figure]:
         "no-op converge, peak memory of the module", "cruntime_enable / ping", "<= 1.3",
         [memory / ping_memory],
     )  # fmt: skip
-    fleet.play(_COPY)
     yield Figure(
         "bytes sent as the module", "cruntime_enable / copy", "<= 1.5",
         [fleet.payload(ENABLE) / fleet.payload(_COPY)],

@@ -33,11 +33,11 @@ SPEC = {
 _COUNT = "/run/cruntime-bench-processes"
 _MEMORY = "/run/cruntime-bench-memory"
 _HOOK = "/usr/lib/python3/dist-packages/cruntime-bench.pth"
-# Of the interpreter that runs a module, and of no other: pipes and setup are Ansible's own.
+# For every Python on the node. Names of a .pth file are gone when its functions are called.
 _WATCH = f"""import sys; sys.addaudithook(lambda event, args: event == "subprocess.Popen" \
 and open("{_COUNT}", "a").write(str(args[0]) + chr(10))); import atexit, resource; \
-atexit.register(lambda: open("{_MEMORY}", "a").write(\
-str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) + chr(10)))"""
+atexit.register(lambda usage=resource.getrusage, whose=resource.RUSAGE_SELF: \
+open("{_MEMORY}", "a").write(str(usage(whose).ru_maxrss) + chr(10)))"""
 
 
 @dataclass
@@ -140,10 +140,14 @@ class Fleet:
         return commands, max(map(float, self.sh(f"cat {_MEMORY}").split()))
 
     def payload(self, task: dict) -> int:
-        """How many bytes are sent to a node as a task's module, its options among them."""
+        """How many bytes are sent to a node as a task's largest module, its options among them."""
         self.sh("rm -rf /root/.ansible/tmp")
         self.part(1).play(task, keep_files=True)
-        return int(self.sh("cat /root/.ansible/tmp/*/AnsiballZ_*.py | wc -c"))
+        return int(
+            self.sh("ls -S /root/.ansible/tmp/*/AnsiballZ_*.py | head -n 1 | xargs wc -c").split()[
+                0
+            ]
+        )
 
 
 @contextlib.contextmanager
