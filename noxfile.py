@@ -37,7 +37,7 @@ BLOB = "https://github.com/cruntime/cruntime.node/blob/main"
 OLDEST_CORE = min(CORES)
 # The Pythons of nodes, with an ansible-core for each whose module_utils it can read.
 NODE_PYTHONS = {"3.8": "2.13", "3.9": "2.15", "3.10": "2.17", "3.13": "2.21"}
-UNIT_TESTS = ("pytest>=8,<9", "hypothesis>=6,<7", "-r", "requirements.txt")
+UNIT_TESTS = ("pytest>=8,<9", "hypothesis>=6,<7", "semver>=3,<4", "-r", "requirements.txt")
 
 # nox may be called by its path alone.
 os.environ |= {

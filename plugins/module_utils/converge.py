@@ -28,6 +28,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
@@ -47,6 +48,7 @@ class Node:
 
     runtimes: dict[str, Runtime]
     services: Services
+    versions: KnownVersions
     scratch_dir: str
     replace: Callable[[str, str], None]
     check_mode: bool
@@ -80,7 +82,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     runtime = present.configured(options)
     units = _look(node)
     runtime.check_installed(units)
-    version = runtime.version()
+    version = node.versions.of(runtime)
     kubernetes = options.get("kubernetes_version")
     warnings = compatibility.check(runtime.name, version, kubernetes, cgroup_version())
     if options["rootless"]:

@@ -378,8 +378,7 @@ options:
     elements: str
     default: []
 requirements:
-  - tomlkit (Python library, on the controller only)
-  - semver (Python library, on the controller only, for O(kubernetes_version))
+  - tomlkit (Python library, on the controller only, for O(extra_config))
   - systemd
   - root privileges (use C(become))
 attributes:
@@ -537,6 +536,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils import converge, files, options
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
@@ -568,6 +568,7 @@ def run(module):
     node = converge.Node(
         runtimes=runtimes(runner),
         services=Services(runner, module.params["timeout"]),
+        versions=KnownVersions(keep=not module.check_mode),
         scratch_dir=module.tmpdir,
         replace=functools.partial(files.replace, module),
         check_mode=module.check_mode,
