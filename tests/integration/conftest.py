@@ -9,6 +9,7 @@ variable `cruntime_spec`:
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -109,14 +110,18 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "scenario(name): only in this one of Molecule's scenarios")
     config.addinivalue_line("markers", "long: only where $CRUNTIME_LONG asks for it")
     config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
+    config.addinivalue_line(
+        "markers", "alike: no matter of versions; once too, but where $CRUNTIME_LONG asks for all"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Leave out the checks of other runtimes than the node's; keep those of a node in order."""
-    kept, left_out, seen = [], [], set()
+    kept, left_out = [], []
+    chosen = chosen_nodes(items)
     for item in items:
-        host = item.callspec.params["_testinfra_host"] if hasattr(item, "callspec") else None
+        host = host_of(item)
         mark = item.get_closest_marker("runtime")
         if host:
             item.add_marker(pytest.mark.xdist_group(host.backend.get_pytest_id()))
@@ -126,12 +131,30 @@ def pytest_collection_modifyitems(config, items):
             fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in scenario.args
         if item.get_closest_marker("long"):
             fits = fits and "CRUNTIME_LONG" in os.environ
-        if item.get_closest_marker("once"):
-            fits = fits and item.originalname not in seen
-            seen.add(item.originalname)
+        if item.originalname in chosen:
+            fits = fits and host == chosen[item.originalname]
         (kept if fits else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
+
+
+def host_of(item):
+    return item.callspec.params["_testinfra_host"] if hasattr(item, "callspec") else None
+
+
+def chosen_nodes(items):
+    """The one node of each check that needs one: the first for what takes long, others in turn."""
+    hosts = list(dict.fromkeys(host_of(item) for item in items if host_of(item)))
+    in_turn = itertools.cycle(hosts[1:] or hosts)
+    chosen = {}
+    for item in items:
+        if item.get_closest_marker("once"):
+            chosen[item.originalname] = hosts[0]
+        elif not item.get_closest_marker("alike") or "CRUNTIME_LONG" in os.environ:
+            continue
+        elif item.originalname not in chosen:
+            chosen[item.originalname] = next(in_turn)
+    return chosen
 
 
 def spec_of(host):
@@ -175,12 +198,14 @@ def run_module(request):
         command = ["ansible", name, "--inventory", inventory, "--module-name", module]
         command += ["--args", json.dumps(args)] if args else []
         command += ["--check"] * check + ["--diff"] * diff
-        callback = {
+        settings = {
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            # The scenarios' own playbooks go the other way.
+            "ANSIBLE_PIPELINING": "true",
         }
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, env={**os.environ, **callback}
+            command, check=False, capture_output=True, text=True, env={**os.environ, **settings}
         )
         try:
             return json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
