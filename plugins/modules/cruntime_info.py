@@ -246,13 +246,12 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cruntime.node.plugins.module_utils import logs
+from ansible_collections.cruntime.node.plugins.module_utils import cgroups, logs
 from ansible_collections.cruntime.node.plugins.module_utils.containers import selection
 from ansible_collections.cruntime.node.plugins.module_utils.containers.catalog import (
     containers_of,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.containers.converge import listed
-from ansible_collections.cruntime.node.plugins.module_utils.converge import cgroup_version
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
     NotRunningError,
@@ -289,7 +288,7 @@ def main():
         result = look(module)
     except CruntimeError as error:
         module.fail_json(msg=str(error), **error.facts)
-    module.exit_json(changed=False, cgroup_version=cgroup_version(), **result)
+    module.exit_json(changed=False, cgroup_version=cgroups.version(), **result)
 
 
 def look(module):
