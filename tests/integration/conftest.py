@@ -27,6 +27,14 @@ NODE_SH = pathlib.Path(__file__).parents[1] / "nodes" / "node.sh"
 ARCHIVES = "/usr/local/share/cruntime-test"
 IMAGE = "localhost/cruntime-test/busybox:1"
 
+#: How Ansible is run here.
+SETTINGS = {
+    "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+    "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+    # The scenarios' own playbooks go the other way.
+    "ANSIBLE_PIPELINING": "true",
+}
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -198,14 +206,8 @@ def run_module(request):
         command = ["ansible", name, "--inventory", inventory, "--module-name", module]
         command += ["--args", json.dumps(args)] if args else []
         command += ["--check"] * check + ["--diff"] * diff
-        settings = {
-            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            # The scenarios' own playbooks go the other way.
-            "ANSIBLE_PIPELINING": "true",
-        }
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, env={**os.environ, **settings}
+            command, check=False, capture_output=True, text=True, env={**os.environ, **SETTINGS}
         )
         try:
             return json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
