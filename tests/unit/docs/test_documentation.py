@@ -54,22 +54,32 @@ def code(page, language):
 
 
 @pytest.fixture(scope="module")
-def documented(tmp_path_factory):
-    """What ansible-doc has of the modules, with all that fragments add."""
+def ansible_doc(tmp_path_factory):
+    """A function that returns what ansible-doc has of modules, with all that fragments add."""
     home = str(tmp_path_factory.mktemp("ansible"))
-    text = subprocess.check_output(
-        [
-            pathlib.Path(sys.executable).with_name("ansible-doc"),
-            *("--json", "--type", "module", *(PREFIX + name for name in MODULES)),
-        ],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
-            "ANSIBLE_HOME": home,
-        },
-        text=True,
-    )
-    return {name.removeprefix(PREFIX): page for name, page in json.loads(text).items()}
+
+    def ask(*modules):
+        text = subprocess.check_output(
+            [
+                pathlib.Path(sys.executable).with_name("ansible-doc"),
+                *("--json", "--type", "module", *modules),
+            ],
+            env={
+                **os.environ,
+                "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
+                "ANSIBLE_HOME": home,
+            },
+            text=True,
+        )
+        return {name.rpartition(".")[2]: page for name, page in json.loads(text).items()}
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def documented(ansible_doc):
+    """The pages of this collection's modules."""
+    return ansible_doc(*(PREFIX + name for name in MODULES))
 
 
 def argument_spec(documented_options):
@@ -200,3 +210,20 @@ def test_what_a_page_points_to_exists(documented, page):
     named = [name for row in rows for name in OPTION.findall(row.partition(", which is")[0])]
     assert len(named) > 20
     assert [name for name in named if name.removeprefix(PREFIX) not in known] == []
+
+
+def test_what_a_page_says_of_community_docker_is_so(ansible_doc):
+    page = (ROOT / "docs" / "from-community-docker.md").read_text()
+    rows = [
+        re.findall(r"`(\w+)(?:: (\w+))?`", row)
+        for row in re.findall(r"^\| (`docker_.*?) \| ", page, re.MULTILINE)
+    ]
+    modules = {name for row in rows for name, _value in row if name.startswith("docker_")}
+    known = ansible_doc(*(f"community.docker.{name}" for name in modules))
+    for row in rows:
+        for name, value in row:
+            if name.startswith("docker_"):
+                options = known[name]["doc"]["options"]
+                continue
+            assert name in options, row
+            assert value in ("", "true", "false", *options[name].get("choices", ())), row
