@@ -16,6 +16,7 @@ import sys
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from returned import page_of, surprises
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
 from ansible_collections.cruntime.node.plugins.plugin_utils import render
@@ -122,6 +123,23 @@ def test_a_page_of_a_module_is_complete(documented, module):
         # What is the same as elsewhere refers to it.
         assert "sample" in value or "M(" in str(value["description"]), name
     assert page["examples"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_samples_are_as_documented(module):
+    page = page_of(module)
+    samples = {name: entry["sample"] for name, entry in page.items() if "sample" in entry}
+    assert surprises(module, samples) == []
+
+
+def test_a_result_that_a_page_says_nothing_of_is_found():
+    result = {"running": ["containerd", 1], "cgroup_version": True, "runtimes": {"crio": {"x": 1}}}
+    assert surprises("cruntime_info", {**result, "changed": False, "images": None}) == [
+        "running is documented to hold str, but holds 1",
+        "cgroup_version is documented as int, but is True",
+        "runtimes.crio.x is not documented",
+        "images is none, of which its description says nothing",
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
