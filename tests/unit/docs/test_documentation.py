@@ -165,6 +165,35 @@ def test_the_action_group_is_that_of_the_modules(documented):
     assert "runtime" in shared
 
 
+def test_a_play_gives_an_option_to_the_whole_action_group(tmp_path):
+    (members,) = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())[
+        "action_groups"
+    ].values()
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "module_defaults": {f"group/{PREFIX}cruntime": {"runtime": "rkt"}},
+        "tasks": [{f"{PREFIX}{name}": None, "ignore_errors": True} for name in members],
+    }
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([play]))
+    said = subprocess.check_output(
+        [
+            pathlib.Path(sys.executable).with_name("ansible-playbook"),
+            *("--connection", "local", playbook),
+        ],
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
+            "ANSIBLE_HOME": str(tmp_path),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        },
+        text=True,
+    )
+    for task in json.loads(said)["plays"][0]["tasks"]:
+        assert "value of runtime must be one of" in task["hosts"]["localhost"]["msg"]
+
+
 def words_of(tree):
     """The texts in a program, with … for what is only known when it runs."""
     for node in ast.walk(tree):
