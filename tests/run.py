@@ -154,8 +154,11 @@ def molecule(stage: Stage) -> Tally:
         print("   SKIPPED: no CRI-O; name a folder with crio and pinns by CRUNTIME_TEST_BIN, or a")
         print("   repository with the package cri-o, as a line of apt's, by CRUNTIME_TEST_CRIO_APT")
         return Tally(skipped=1)
+    # One node of those that the scenario has.
+    node = os.environ.get("CRUNTIME_NODE")
     succeeded = stage.run(
         "molecule", "test", "--scenario-name", scenario,
+        *(("--platform-name", f"{RUN}-{scenario}-{node}") if node else ()),
         CRUNTIME_RUN=RUN, CRUNTIME_REPORT=stage.report, PYTHONPATH=COLLECTIONS,
     )  # fmt: skip
     checks = stage.read(stage.report) if stage.report.exists() else Tally()

@@ -526,7 +526,24 @@ journal:
   type: list
   elements: str
   sample:
-    - "failed to load plugin io.containerd.grpc.v1.cri"
+    - >-
+      containerd: failed to get listener for metrics endpoint: listen tcp 192.0.2.1:1338: bind:
+      cannot assign requested address
+service:
+  description: What is too old for the spec, a runtime, V(cgroups) or V(kernel).
+  returned: failure for a version
+  type: str
+  sample: containerd
+installed:
+  description: The version that the node has of it.
+  returned: failure for a version
+  type: str
+  sample: 1.7.24
+required:
+  description: The oldest version that would do.
+  returned: failure for a version
+  type: str
+  sample: 2.0.0
 """
 
 import functools

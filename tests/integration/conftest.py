@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import ansible.module_utils
 import pytest
+from returned import surprises
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 ON_NODE = pathlib.Path(__file__).parent / "on_node"
@@ -197,7 +198,8 @@ def other(spec):
 def run_module(request):
     """A function that runs a module on a node, as a task would, and returns its result.
 
-    The result of a run that failed is returned too: it has `failed: true`.
+    The result of a run that failed is returned too: it has `failed: true`. Whatever a module of
+    ours returns, its page must have it.
     """
     inventory = request.config.getoption("ansible_inventory")
 
@@ -210,9 +212,12 @@ def run_module(request):
             command, check=False, capture_output=True, text=True, env={**os.environ, **SETTINGS}
         )
         try:
-            return json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
+            result = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
         except (ValueError, LookupError):
             pytest.fail(f"{command} printed no result:\n{done.stdout}\n{done.stderr}")
+        if module.startswith("cruntime.node."):
+            assert surprises(module, result) == []
+        return result
 
     return run
 
@@ -327,6 +332,10 @@ def call(node, modules, run_module):
         output = node.check_output(
             f"PYTHONPATH={bundle} /usr/bin/python3 {script} %s", json.dumps(calls)
         )
-        return json.loads(output.splitlines()[-1])
+        results = json.loads(output.splitlines()[-1])
+        for (module, _options), result in zip(calls, results):
+            own = {key: value for key, value in result.items() if key != "processes"}
+            assert surprises(module, own) == []
+        return results
 
     return run

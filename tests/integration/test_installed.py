@@ -41,7 +41,8 @@ LACKING = {
     "Build an image and push it": "takes nerdctl or buildctl",
 }
 
-pytestmark = pytest.mark.scenario("containerd")
+# One after the other, by one process: they share a node, which the first one gives its runtime.
+pytestmark = [pytest.mark.scenario("containerd"), pytest.mark.xdist_group("installed")]
 
 
 def run(*command, **env):
