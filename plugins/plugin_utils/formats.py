@@ -40,7 +40,7 @@ class Format(NamedTuple):
 
 def _prove_toml(text: str) -> Any:
     # tomlkit takes ten times as long, for each host of a fleet.
-    return _TOML_LOADS(text) if _TOML_LOADS else tomlkit.parse(text)
+    return _TOML_LOADS(text) if _TOML_LOADS else tomlkit.parse(text).unwrap()
 
 
 def _parse_toml(text: str) -> Any:
