@@ -117,7 +117,7 @@ def pytest_collection_modifyitems(config, items):
     """Leave out the checks of other runtimes than the node's; keep those of a node in order."""
     kept, left_out, seen = [], [], set()
     for item in items:
-        host = item.callspec.params["_testinfra_host"] if hasattr(item, "callspec") else None
+        host = item.callspec.params.get("_testinfra_host") if hasattr(item, "callspec") else None
         mark = item.get_closest_marker("runtime")
         if host:
             item.add_marker(pytest.mark.xdist_group(host.backend.get_pytest_id()))
