@@ -37,7 +37,7 @@ REACHED = {
 LOSS = """
 - name: Lose a node while another one is switched
   ansible.builtin.command:
-    argv: [docker, pause, "{{ lost }}"]
+    argv: [docker, pause, "{{ victim }}"]
   delegate_to: localhost
   become: false
   when: inventory_hostname == at
@@ -77,12 +77,12 @@ def processes(node):
 
 @pytest.mark.parametrize("mode", ["--check", "--diff"])
 def test_each_node_that_can_not_be_switched_is_told_why(nodes, switch, mode):
-    nothing, two, untold, done = nodes
-    nodes[two].check_output("systemctl enable --now containerd docker")
+    nothing, untold, *done = nodes
     nodes[untold].check_output("systemctl enable --now docker")
     write(nodes[untold], KUBELET, KUBELET_TEXT)
     nodes[untold].check_output("systemctl start kubelet")
-    nodes[done].check_output("systemctl enable --now containerd")
+    for name in done:
+        nodes[name].check_output("systemctl enable --now containerd")
     before = {name: processes(node) for name, node in nodes.items()}
     # So that no failure hides the next.
     status, stats, words = switch(
@@ -97,16 +97,16 @@ def test_each_node_that_can_not_be_switched_is_told_why(nodes, switch, mode):
         if result.get("failed")
     }
     told = sorted(failures)
-    assert len(told) == 3, words[-3000:]
+    assert len(told) == 2, words[-3000:]
     assert told[0].startswith("No container runtime runs on this node, so that there is nothing")
     assert told[1].startswith("None of /var/lib/kubelet/kubeadm-flags.env, ")
     assert "Give it --container-runtime-endpoint or containerRuntimeEndpoint" in told[1]
-    assert told[2].startswith("docker and containerd run on this node. Say which one goes")
     assert stats["ghost"]["unreachable"] == 1
     assert [name for name in stats if stats[name]["changed"]] == []
     assert "containerd runs already; the node is left alone" in words
-    assert "left alone" in table(words)[done]
-    for name in (nothing, two, untold, "ghost"):
+    for name in done:
+        assert "left alone" in table(words)[name]
+    for name in (nothing, untold, "ghost"):
         assert "FAILED or lost, as it was" in table(words)[name]
     assert {name: processes(node) for name, node in nodes.items()} == before
 
@@ -132,18 +132,21 @@ def test_a_kubeconfig_that_leads_elsewhere_stops_everything(nodes, switch, tmp_p
 def test_a_node_is_lost_between_two_batches_and_one_on_the_way(nodes, switch, tmp_path):
     first, lost, beside, behind = nodes
     for node in nodes.values():
+        node.run("systemctl stop kubelet")
+        node.check_output(f"rm -f {KUBELET} && systemctl daemon-reload")
         node.check_output("systemctl disable --now docker docker.socket")
-        node.check_output(f"rm -f {KUBELET} && systemctl daemon-reload && systemctl stop kubelet")
         node.check_output("systemctl enable --now containerd")
     (tmp_path / "loss.yml").write_text(LOSS)
     there = {"switch_spec": {"runtime": "docker"}, "cruntime_batch": 2}
-    loss = {"switch_drain_tasks": str(tmp_path / "loss.yml"), "lost": lost}
+    loss = {"switch_drain_tasks": str(tmp_path / "loss.yml"), "victim": lost}
 
     status, stats, words = switch(cruntime_canary=True, at=first, **loss, **there)
-    subprocess.run(["docker", "unpause", lost], check=True)
+    subprocess.run(["docker", "unpause", lost], check=False)
     assert status != 0
     told = table(words)
-    assert " docker " in told[first]
+    assert " docker " in told[first], words[-5000:]
+    # Docker needs the old runtime, which was not stopped.
+    assert told[first].endswith("  0.0")
     assert " docker " in told[beside]
     assert stats[lost]["unreachable"] == 1
     assert "FAILED or lost, as it was" in told[lost]
@@ -171,7 +174,7 @@ def test_a_node_is_lost_between_two_batches_and_one_on_the_way(nodes, switch, tm
     nodes[lost].check_output(f"rm {REFUSAL} && systemctl daemon-reload")
     limit = ("--limit", f"{first},{lost}")
     status, stats, words = switch(*limit, at=lost, **loss, **there)
-    subprocess.run(["docker", "unpause", lost], check=True)
+    subprocess.run(["docker", "unpause", lost], check=False)
     assert status != 0
     assert stats[lost]["unreachable"] == 1
     assert "LOST half way: run the play again" in table(words)[lost]
