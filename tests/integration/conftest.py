@@ -148,7 +148,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def host_of(item):
-    return item.callspec.params["_testinfra_host"] if hasattr(item, "callspec") else None
+    return item.callspec.params.get("_testinfra_host") if hasattr(item, "callspec") else None
 
 
 def chosen_nodes(items):
@@ -272,18 +272,33 @@ def run_container(node, runtime, image):
 
 
 @pytest.fixture(scope="module")
-def registry_node():
+def start_nodes():
+    """A function that starts nodes of the images named, beside the inventory's, and names them."""
+    names = []
+
+    def start(*images):
+        # As the run's other nodes, so that tests/run.py finds them when it is interrupted.
+        run = os.environ.get("CRUNTIME_RUN", "cruntime-local")
+        started = [f"{run}-{image}-{uuid.uuid4().hex[:8]}" for image in images]
+        names.extend(started)
+        pairs = itertools.chain(*zip(started, images))
+        subprocess.run([NODE_SH, "up", *pairs], check=True, capture_output=True)
+        return started
+
+    yield start
+    subprocess.run([NODE_SH, "down", *names], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def registry_node(start_nodes):
     """A function that runs a command on a node that is there to be a registry."""
-    name = f"cruntime-registry-{uuid.uuid4().hex[:8]}"
+    (name,) = start_nodes("registry")
 
     def run(*command):
+        command = ["docker", "exec", name, *command]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    try:
-        run(NODE_SH, "up", name, "registry")
-        yield lambda *command: run("docker", "exec", name, *command)
-    finally:
-        run(NODE_SH, "down", name)
+    return run
 
 
 @pytest.fixture(scope="module")
