@@ -213,7 +213,7 @@ def require_crictl(node):
 def crictl(node):
     """A function that runs crictl on the node; no crictl means a skip, or a failure if required."""
     require_crictl(node)
-    return lambda arguments: node.check_output(f"crictl --timeout 10s {arguments}")
+    return lambda arguments: node.check_output(f"crictl --timeout 60s {arguments}")
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def run_on_node(node, on_node):
     """A function that runs a script of on_node/ on the node, and returns what it prints."""
 
     def run(script, data):
-        output = node.check_output("%s", on_node(script, data))
+        output = node.check_output(on_node(script, data))
         return json.loads(output.splitlines()[-1])
 
     return run

@@ -41,11 +41,14 @@ OF_UNITS = {
     "/etc/systemd/system/multi-user.target.wants/containerd.service",
     "/etc/systemd/system/multi-user.target.wants/docker.service",
     "/etc/systemd/system/sockets.target.wants/docker.socket",
+    # Of a mask.
+    "/etc/systemd/system/docker.service",
+    "/etc/systemd/system/docker.socket",
 }
 CUTS = {
+    "when a file is in its place": ("docker", "after _put /etc/docker/daemon.json"),
+    "between the start of one and the stop of the other": ("containerd", "before _call stop"),
     "while a file is only beside its place": ("docker", "after _write /etc/docker/.daemon.json"),
-    "when a file is in its place": ("containerd", "after _put /etc/containerd/config.toml"),
-    "between the start of one and the stop of the other": ("docker", "before _call disable"),
 }
 
 
@@ -96,7 +99,7 @@ def kernel_of(node):
 
 
 def test_the_machine_is_a_true_one(node):
-    assert node.check_output("stat --file-system --format %%T /sys/fs/cgroup") == "cgroup2fs"
+    assert node.check_output("stat --file-system --format %T /sys/fs/cgroup") == "cgroup2fs"
     (bounding,) = node.file("/proc/1/status").content_string.split("CapBnd:")[1].split()[:1]
     assert int(bounding, 16) & SYS_RESOURCE
     assert node.check_output("systemd-detect-virt --vm") in ("kvm", "qemu")
@@ -112,13 +115,13 @@ def test_auto_chooses_the_driver_systemd(node, spec, run_module):
 
 
 def test_a_reboot_brings_back_the_runtime_enabled_and_no_other(
-    node, spec, vm, call, run_module, run_container
+    node, spec, vm, call, image, run_module, run_container
 ):
     require_crictl(node)
-    (pinned,) = call(["cruntime_image", {"name": [IMAGE], "pin": True}])
+    (pinned,) = call(["cruntime_image", {"name": [image], "pin": True}])
     assert pinned["changed"] is True, pinned
     units, images = state_of(node)
-    assert images[IMAGE][1] is True
+    assert images[image][1] is True
     kernel = kernel_of(node)
     assert kernel == (["br_netfilter", "overlay"], SYSCTLS)
     vm("reboot")
@@ -155,7 +158,7 @@ def test_a_pod_pauses_and_goes_on_and_can_be_killed_while_it_is_frozen(node, cri
     for name, config in (("pod", POD), ("container", CONTAINER)):
         node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
     pod = crictl("runp /tmp/pod.json")
-    crictl(f"start $(crictl create {pod} /tmp/container.json /tmp/pod.json)")
+    crictl(f"start {crictl(f'create {pod} /tmp/container.json /tmp/pod.json')}")
     which = {"name": "container"}
 
     def turn(state):

@@ -12,14 +12,15 @@
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
-folder=$(realpath "$here/../..")/.cache/vm/$2
-name=$2
+name=${2:-}
+folder=$(realpath "$here/../..")/.cache/vm/$name
 # Without KVM, on a machine that has other work.
 patience=600
 
 start() {
     local devices=()
     command -v ssh >/dev/null || "$here/../install.sh" openssh-client
+    forget
     mkdir -p "$folder"
     ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$folder/key"
     [[ ! -c /dev/kvm ]] || devices=(--device /dev/kvm)
@@ -46,11 +47,13 @@ Host $name
     UserKnownHostsFile /dev/null
     LogLevel ERROR
     ConnectTimeout 10
-    ServerAliveInterval 15
+    ServerAliveInterval 5
+    # A path that is short enough, of the port too: none that a machine had before.
+    ControlPath ${XDG_CACHE_HOME:-$HOME/.cache}/cruntime-node/%C
 END
 }
 
-on_machine() { timeout 30 ssh -F "$folder/ssh_config" "$name" "$@" 2>/dev/null; }
+on_machine() { timeout 30 ssh -F "$folder/ssh_config" -o ControlPath=none "$name" "$@" 2>/dev/null; }
 
 # Until a boot other than the one given is through.
 await() {
@@ -90,7 +93,7 @@ boot() {
 
 forget() { rm -rf "$folder"; }
 
-case ${1:-} in
+case ${name:+$1} in
     start | await | reboot | cut | boot | forget) "$1" ;;
     *)
         sed -n '2,/^set/s/^# \?//p' "$0" >&2

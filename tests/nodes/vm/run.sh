@@ -25,7 +25,7 @@ boot() {
 kvm_works() {
     [ -c /dev/kvm ] || return 1
     # On a copy that is thrown away; the kernel gives up when its first process has spoken.
-    (limit='timeout 60' && boot kvm /machine/base.qcow2 'panic=-1 init=/bin/echo -- alive' \
+    (limit='timeout 20' && boot kvm /machine/base.qcow2 'panic=-1 init=/bin/echo -- alive' \
         -snapshot -no-reboot) | grep -x 'alive.*'
 }
 
@@ -33,6 +33,6 @@ if [ ! -e "$disk" ]; then
     qemu-img create -q -f qcow2 -F qcow2 -b /machine/base.qcow2 "$disk"
     if kvm_works; then echo kvm; else echo tcg,thread=multi; fi >/disk/accelerator
 fi
-line="f~ /home/admin/.ssh/authorized_keys 0600 admin admin - $(echo "$AUTHORIZED_KEY" | base64 -w 0)"
+line="f+~ /home/admin/.ssh/authorized_keys 0600 admin admin - $(echo "$AUTHORIZED_KEY" | base64 -w 0)"
 credential=$(printf 'd /home/admin/.ssh 0700 admin admin\n%s\n' "$line" | base64 -w 0)
 boot "$(cat /disk/accelerator)" "$disk" "systemd.set_credential_binary=tmpfiles.extra:$credential"
