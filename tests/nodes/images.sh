@@ -54,7 +54,11 @@ done
 (($#)) || set -- bookworm trixie trixie-forky
 # They are made of the one with Debian 13, as are the other further nodes below.
 further=
-[[ $* != bare && $* != vm ]] || { further=$1 && set -- trixie; }
+case $* in
+    bare) further=bare && set -- trixie ;;
+    # Its emulator is that of Debian 12: the one of 13 loses interrupts when it has two processors.
+    vm) further=vm && set -- bookworm trixie ;;
+esac
 for name; do
     base_image "${suite[$name]}" "$mirror"
     log=$cache/image-$name.log

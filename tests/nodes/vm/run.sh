@@ -15,7 +15,7 @@ boot() {
     # shellcheck disable=SC2086  # none, or a limit on its time
     exec ${limit:-} qemu-system-x86_64 -accel "$accelerator" -cpu max -m 2048 -smp 2 -no-user-config -nodefaults \
         -kernel /machine/vmlinuz -initrd /machine/initrd.img \
-        -append "root=/dev/vda rw rootflags=$root_options console=ttyS0 quiet net.ifnames=0 $append" \
+        -append "root=/dev/vda rw rootflags=$root_options console=ttyS0 quiet mitigations=off net.ifnames=0 $append" \
         -drive "file=$file,if=virtio,format=qcow2,cache=writeback,discard=unmap" \
         -netdev user,id=net,restrict=on,hostfwd=tcp::22-:22 -device virtio-net-pci,netdev=net,romfile= \
         -device virtio-rng-pci -display none -monitor none -serial stdio "$@"
