@@ -56,7 +56,7 @@ done
 further=
 case $* in
     bare) further=bare && set -- trixie ;;
-    # Its emulator is that of Debian 12: the one of 13 loses interrupts when it has two processors.
+    # Its emulator is that of Debian 12.
     vm) further=vm && set -- bookworm trixie ;;
 esac
 for name; do

@@ -46,14 +46,14 @@ Host $name
     StrictHostKeyChecking no
     UserKnownHostsFile /dev/null
     LogLevel ERROR
-    ConnectTimeout 10
+    ConnectTimeout 30
     ServerAliveInterval 5
     # A path that is short enough, of the port too: none that a machine had before.
     ControlPath ${XDG_CACHE_HOME:-$HOME/.cache}/cruntime-node/%C
 END
 }
 
-on_machine() { timeout 30 ssh -F "$folder/ssh_config" -o ControlPath=none "$name" "$@" 2>/dev/null; }
+on_machine() { timeout 60 ssh -F "$folder/ssh_config" -o ControlPath=none "$name" "$@" 2>/dev/null; }
 
 # Until a boot other than the one given is through.
 await() {
