@@ -31,7 +31,7 @@ test-vm: $(SETUP)
 test-matrix: $(SETUP)
 	@$(VENV)/bin/python tests/run.py matrix
 
-# The unit tests and the scenarios of the runtimes, measured, on the nodes too.
+# The unit tests and a node of each runtime's scenario, measured, on the nodes too.
 coverage: $(SETUP)
 	@$(VENV)/bin/nox --session coverage
 

@@ -161,8 +161,11 @@ def molecule(stage: Stage) -> Tally:
     # It has a recipe of its own, and is in no other scenario.
     if scenario == "vm" and not stage.run(NODES / "images.sh", "vm"):
         return no_report(stage)
+    # One node of those that the scenario has.
+    node = os.environ.get("CRUNTIME_NODE")
     succeeded = stage.run(
         "molecule", "test", "--scenario-name", scenario,
+        *(("--platform-name", f"{RUN}-{scenario}-{node}") if node else ()),
         CRUNTIME_RUN=RUN, CRUNTIME_REPORT=stage.report, PYTHONPATH=COLLECTIONS,
     )  # fmt: skip
     checks = stage.read(stage.report) if stage.report.exists() else Tally()

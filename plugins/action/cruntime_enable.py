@@ -14,7 +14,7 @@ from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
-from ansible_collections.cruntime.node.plugins.plugin_utils import formats, kubernetes, render
+from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, render
 from ansible_collections.cruntime.node.plugins.plugin_utils import spec as spec_utils
 
 
@@ -24,11 +24,6 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
-        if formats.TOMLKIT_IMPORT_ERROR is not None:
-            raise AnsibleActionFail(
-                "cruntime_enable needs the Python library tomlkit on the controller: "
-                "pip install tomlkit"
-            )
         validation = ArgumentSpecValidator(options.ENABLE).validate(self._task.args)
         if validation.errors.errors:
             raise AnsibleActionFail(

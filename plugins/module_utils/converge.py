@@ -18,6 +18,7 @@ import time
 from typing import Any, Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
+    cgroups,
     compatibility,
     files,
     oci_runtimes,
@@ -28,6 +29,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
@@ -47,6 +49,7 @@ class Node:
 
     runtimes: dict[str, Runtime]
     services: Services
+    versions: KnownVersions
     scratch_dir: str
     replace: Callable[[str, str], None]
     check_mode: bool
@@ -80,9 +83,9 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     runtime = present.configured(options)
     units = _look(node)
     runtime.check_installed(units)
-    version = runtime.version()
+    version = node.versions.of(runtime)
     kubernetes = options.get("kubernetes_version")
-    warnings = compatibility.check(runtime.name, version, kubernetes, cgroup_version())
+    warnings = compatibility.check(runtime.name, version, kubernetes, cgroups.version())
     if options["rootless"]:
         warnings += compatibility.check_rootless(os.uname().release)
     warnings += _check_oci_runtimes(options)
@@ -162,7 +165,7 @@ def _look(node: Node) -> dict[str, Unit]:
 def _cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str:
     if wanted != "auto":
         return wanted
-    if cgroup_version() == 2:
+    if cgroups.version() == 2:
         return "systemd"
     # On v1 both work, and a change under running pods breaks them: stay with what is in use.
     with contextlib.suppress(CruntimeError):
@@ -170,11 +173,6 @@ def _cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str
             return runtime.cgroup_driver()
     # None runs, or one that serves no CRI yet: containerd as Docker's own packages set it up.
     return "cgroupfs"
-
-
-def cgroup_version() -> int:
-    """Return 1 or 2; a hybrid hierarchy is 1, because the controllers are there."""
-    return 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1
 
 
 def _chosen(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:

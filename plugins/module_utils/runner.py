@@ -43,11 +43,36 @@ else:
 
 
 class _Process(_Popen):
-    """One of the node's tools.
+    """A tool that runs, with nothing on its streams but what it is given.
 
-    By a name of its own: where ansible-test reads subprocess.Popen, it asks for
-    AnsibleModule.run_command instead, which knows neither time-outs nor streams.
+    Where ansible-test finds a bare subprocess.Popen, it asks for AnsibleModule.run_command. That
+    has no time-out, and keeps all input and output in memory, where archives of images don't fit.
     """
+
+    def __init__(
+        self,
+        argv: list[str],
+        *,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | IO[bytes] = subprocess.DEVNULL,
+        stderr: int | IO[bytes] = subprocess.DEVNULL,
+        env: dict[str, str] | None = None,
+        pass_fds: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(
+            argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**ENVIRONMENT, **(env or {})},
+            pass_fds=pass_fds,
+            # A group of its own, so that its end reaches its children, who hold the pipes.
+            start_new_session=True,
+        )
+
+    def kill_group(self) -> None:
+        """End it, with all that it started."""
+        os.killpg(self.pid, signal.SIGKILL)
 
 
 class Result(NamedTuple):
@@ -70,11 +95,12 @@ class Runner:
         """Return the absolute path of a tool, or None where the node has none."""
         return shutil.which(name, path=SEARCH_PATH)
 
-    def _find(self, name: str) -> str:
-        path = self.which(name)
+    def _found(self, argv: tuple[str, ...]) -> list[str]:
+        """Return a command with the path of its tool."""
+        path = self.which(argv[0])
         if path is None:
-            raise CommandError(f"{name} is not on this node")
-        return path
+            raise CommandError(f"{argv[0]} is not on this node")
+        return [path, *argv[1:]]
 
     def run(
         self,
@@ -96,22 +122,20 @@ class Runner:
         :param descriptors: open files of this process that it inherits.
         :raises CommandError: the tool is missing or took too long.
         """
-        path = self._find(argv[0])
+        command = self._found(argv)
         with _input(stdin, answer) as descriptor, _Process(
-            [path, *argv[1:]],
+            command,
             stdin=descriptor,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merged else subprocess.PIPE,
-            env={**ENVIRONMENT, **(env or {})},
+            env=env,
             pass_fds=descriptors,
-            # A group of its own, so that a time-out reaches its children, who hold the pipes.
-            start_new_session=True,
         ) as process:
             try:
                 data = stdin.encode() if isinstance(stdin, str) else None
                 out, err = process.communicate(data, timeout=timeout)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                process.kill_group()
                 process.communicate()
                 raise CommandError(
                     f"'{' '.join(argv)}' did not finish within {timeout:g} seconds"
@@ -124,14 +148,9 @@ class Runner:
 
         :raises CommandError: it is missing, or it failed before its reader was done.
         """
-        path = self._find(argv[0])
+        command = self._found(argv)
         with tempfile.TemporaryFile() as log, _Process(
-            [path, *argv[1:]],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=ENVIRONMENT,
-            start_new_session=True,
+            command, stdout=subprocess.PIPE, stderr=log
         ) as process:
             failed = False
             output = cast("IO[bytes]", process.stdout)
@@ -143,7 +162,7 @@ class Runner:
                 failed = process.wait() != 0
             finally:
                 if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
+                    process.kill_group()
             if failed:
                 log.seek(0)
                 words = Result(process.returncode, "", _text(log.read())).words
@@ -172,15 +191,7 @@ class Runner:
 
         :raises CommandError: it is missing.
         """
-        path = self._find(argv[0])
-        with _Process(
-            [path, *argv[1:]],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-            start_new_session=True,
-        ) as process:
+        with _Process(self._found(argv)) as process:
             try:
                 yield
             finally:
@@ -188,7 +199,7 @@ class Runner:
                 try:
                     process.wait(timeout=30)
                 except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
+                    process.kill_group()
 
 
 @contextlib.contextmanager

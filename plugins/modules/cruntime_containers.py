@@ -213,6 +213,12 @@ failed_containers:
     - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
       name: etcd
       reason: it is exited, and only a running container can be paused
+unknown_ids:
+  description: Those of O(ids) that no container has.
+  returned: failure for that reason
+  type: list
+  elements: str
+  sample: [e3685c58a7fd]
 failed_sandboxes:
   description: The sandboxes that are not as wanted.
   returned: failure of some containers

@@ -37,7 +37,7 @@ options:
     elements: str
     default: []
 requirements:
-  - tomlkit (Python library, on the controller only)
+  - tomlkit (Python library, on the controller only, for C(extra_config))
   - systemd
   - crictl of cri-tools, for O(images) of containerd and CRI-O
   - root privileges (use C(become))

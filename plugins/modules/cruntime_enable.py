@@ -378,8 +378,7 @@ options:
     elements: str
     default: []
 requirements:
-  - tomlkit (Python library, on the controller only)
-  - semver (Python library, on the controller only, for O(kubernetes_version))
+  - tomlkit (Python library, on the controller only, for O(extra_config))
   - systemd
   - root privileges (use C(become))
 attributes:
@@ -527,7 +526,24 @@ journal:
   type: list
   elements: str
   sample:
-    - "failed to load plugin io.containerd.grpc.v1.cri"
+    - >-
+      containerd: failed to get listener for metrics endpoint: listen tcp 192.0.2.1:1338: bind:
+      cannot assign requested address
+service:
+  description: What is too old for the spec, a runtime, V(cgroups) or V(kernel).
+  returned: failure for a version
+  type: str
+  sample: containerd
+installed:
+  description: The version that the node has of it.
+  returned: failure for a version
+  type: str
+  sample: 1.7.24
+required:
+  description: The oldest version that would do.
+  returned: failure for a version
+  type: str
+  sample: 2.0.0
 """
 
 import functools
@@ -537,6 +553,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils import converge, files, options
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
@@ -568,6 +585,7 @@ def run(module):
     node = converge.Node(
         runtimes=runtimes(runner),
         services=Services(runner, module.params["timeout"]),
+        versions=KnownVersions(keep=not module.check_mode),
         scratch_dir=module.tmpdir,
         replace=functools.partial(files.replace, module),
         check_mode=module.check_mode,

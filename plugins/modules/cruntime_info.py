@@ -185,7 +185,19 @@ logs:
       elements: dict
       contains:
         id:
-          description: The container's id; C(name), C(namespace), C(pod) and C(state) are there too.
+          description: The container's id.
+          type: str
+        name:
+          description: Its name in the pod's manifest; Docker's own outside of pods.
+          type: str
+        namespace:
+          description: The namespace of its pod; none outside of pods.
+          type: str
+        pod:
+          description: The name of its pod; none outside of pods.
+          type: str
+        state:
+          description: V(running), V(paused), V(exited), V(created) or V(unknown).
           type: str
         text:
           description: The lines, those of both streams; none if they can't be read.
@@ -194,7 +206,7 @@ logs:
           description: Whether the lines are longer than what is returned of them.
           type: bool
         error:
-          description: Why they can't be read.
+          description: Why they can't be read; none if they can.
           type: str
         command:
           description: What a person would type to read them.
@@ -217,7 +229,7 @@ logs:
           description: Whether the lines are longer than what is returned of them.
           type: bool
         command:
-          description: What a person would type to read them.
+          description: What a person would type to read them; none if no unit is there.
           type: str
     status_command:
       description: What a person would type to see all containers; none if no runtime runs.
@@ -232,27 +244,36 @@ logs:
         text: "ready to serve client requests\n"
         truncated: false
         error: null
-        command: sudo /usr/bin/crictl logs --tail 50 e3685c58a7fd...
-        follow_command: sudo /usr/bin/crictl logs --tail 50 --follow e3685c58a7fd...
+        command: >-
+          sudo /usr/bin/crictl logs --tail 50
+          e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
+        follow_command: >-
+          sudo /usr/bin/crictl logs --tail 50 --follow
+          e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
     runtime:
       units: [containerd.service]
       text: "2026-11-23T10:15:00+00:00 containerd[277]: containerd successfully booted\n"
       truncated: false
       command: sudo journalctl -u containerd -n 50
     status_command: sudo /usr/bin/crictl ps -a
+unknown_ids:
+  description: Those of O(ids) that no container has.
+  returned: failure for that reason
+  type: list
+  elements: str
+  sample: [e3685c58a7fd]
 """
 
 import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cruntime.node.plugins.module_utils import logs
+from ansible_collections.cruntime.node.plugins.module_utils import cgroups, logs
 from ansible_collections.cruntime.node.plugins.module_utils.containers import selection
 from ansible_collections.cruntime.node.plugins.module_utils.containers.catalog import (
     containers_of,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.containers.converge import listed
-from ansible_collections.cruntime.node.plugins.module_utils.converge import cgroup_version
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
     NotRunningError,
@@ -289,7 +310,7 @@ def main():
         result = look(module)
     except CruntimeError as error:
         module.fail_json(msg=str(error), **error.facts)
-    module.exit_json(changed=False, cgroup_version=cgroup_version(), **result)
+    module.exit_json(changed=False, cgroup_version=cgroups.version(), **result)
 
 
 def look(module):

@@ -101,19 +101,6 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
         "pinned_images": cri.pinned_images(spec),
         "credentials": credentials,
     }
-    bin_dirs = spec["cni"]["bin_dirs"]
-    one_bin_dir = None
-    if len(bin_dirs) > 1:
-        one_bin_dir = (
-            f"cni.bin_dirs names {len(bin_dirs)} directories, but containerd before 2.1 knows "
-            "one: name one, or update containerd"
-        )
-    no_pins = None
-    if spec["pinned_images"]:
-        no_pins = (
-            "pinned_images needs containerd 2.0 or newer: label the images on the node, or "
-            "update containerd"
-        )
 
     def config(
         source: str,
@@ -132,13 +119,15 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
             secret=bool(credentials),
         )
 
+    bin_dirs = spec["cni"]["bin_dirs"]
+    one_bin_dir = _refused_bin_dirs(bin_dirs)
     source = "containerd/config-v2.toml.j2"
     when = {"config_version": 2}
     if spec["gpus"] == "cdi":
         no_cdi = "gpus can be cdi with containerd 1.7 or newer: update containerd"
         yield config(source, _MANAGED_V2, dict(when, cdi=False), no_cdi)
         when["cdi"] = True
-    yield config(source, _MANAGED_V2, when, one_bin_dir or no_pins)
+    yield config(source, _MANAGED_V2, when, one_bin_dir or _refused_pins(spec["pinned_images"]))
     source = "containerd/config-v3.toml.j2"
     when = {"config_version": 3}
     if bin_dirs:
@@ -165,6 +154,24 @@ def registry_files(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         )
         for entry in entries
     ]
+
+
+def _refused_bin_dirs(bin_dirs: list[str]) -> str | None:
+    if len(bin_dirs) < 2:
+        return None
+    return (
+        f"cni.bin_dirs names {len(bin_dirs)} directories, but containerd before 2.1 knows "
+        "one: name one, or update containerd"
+    )
+
+
+def _refused_pins(images: list[str]) -> str | None:
+    if not images:
+        return None
+    return (
+        "pinned_images needs containerd 2.0 or newer: label the images on the node, or "
+        "update containerd"
+    )
 
 
 def _all_handlers(oci_runtimes: list[dict[str, Any]]) -> list[dict[str, Any]]:

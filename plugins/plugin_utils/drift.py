@@ -128,10 +128,6 @@ def _leaves(value: Any, path: tuple[object, ...]) -> Iterator[tuple[tuple[object
         yield path, value
 
 
-def _parse_toml(text: str) -> Any:
-    return formats.TOML.parse(text).unwrap()
-
-
 def _parse_flat_yaml(text: str) -> dict[str, Any]:
     """Read YAML without any depth, as crictl's is: an alias could make it endless."""
     data = yaml.safe_load(text) or {}
@@ -143,8 +139,8 @@ def _parse_flat_yaml(text: str) -> dict[str, Any]:
 
 
 _PARSERS = {
-    ".conf": _parse_toml,
-    ".json": formats.JSON.parse,
-    ".toml": _parse_toml,
+    ".conf": formats.TOML.prove,
+    ".json": formats.JSON.prove,
+    ".toml": formats.TOML.prove,
     ".yaml": _parse_flat_yaml,
 }

@@ -7,18 +7,14 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 from typing import Any, Callable, NamedTuple
 
 import jinja2
 
-try:
-    import tomlkit
-except ImportError as error:  # said by the action plugin, which can fail a task
-    TOMLKIT_IMPORT_ERROR: ImportError | None = error
-else:
-    TOMLKIT_IMPORT_ERROR = None
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 
 try:
     import tomllib
@@ -38,17 +34,29 @@ class Format(NamedTuple):
     dump: Callable[[Any], str]
 
 
+def _tomlkit() -> Any:
+    """Import tomlkit where a file is merged; elsewhere it would only take every run's time."""
+    try:
+        return importlib.import_module("tomlkit")
+    except ImportError as error:
+        raise SpecError(
+            "cruntime_enable needs the Python library tomlkit on the controller: "
+            "pip install tomlkit"
+        ) from error
+
+
 def _prove_toml(text: str) -> Any:
     # tomlkit takes ten times as long, for each host of a fleet.
-    return _TOML_LOADS(text) if _TOML_LOADS else tomlkit.parse(text)
+    return _TOML_LOADS(text) if _TOML_LOADS else _tomlkit().parse(text).unwrap()
 
 
 def _parse_toml(text: str) -> Any:
-    return tomlkit.parse(text)
+    return _tomlkit().parse(text)
 
 
 def _dump_toml(data: Any) -> str:
-    return tomlkit.dumps(data)
+    text: str = _tomlkit().dumps(data)
+    return text
 
 
 def _dump_json(data: Any) -> str:
@@ -77,7 +85,7 @@ def _environment() -> jinja2.Environment:
         # Each host has a process of its own, which would compile them anew.
         bytecode_cache=_bytecode_cache(),
     )
-    environment.filters["toml"] = lambda value: tomlkit.item(value).as_string()
+    environment.filters["toml"] = _toml
     environment.filters["json"] = json.dumps
     environment.filters["systemd_argument"] = _quote_argument
     environment.filters["systemd_environment"] = _quote_environment
@@ -90,6 +98,11 @@ def _bytecode_cache() -> jinja2.BytecodeCache | None:
         return jinja2.FileSystemBytecodeCache()
     except (OSError, RuntimeError):
         return None
+
+
+def _toml(value: str | bool | list[Any]) -> str:
+    """Write a value that is no table: TOML reads what JSON escapes, and wants DEL escaped too."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
 def _quote_argument(value: str) -> str:

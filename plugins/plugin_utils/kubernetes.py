@@ -8,14 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
-
-try:
-    import semver
-except ImportError as error:  # said where a version is given
-    SEMVER_IMPORT_ERROR: ImportError | None = error
-else:
-    SEMVER_IMPORT_ERROR = None
 
 REPOSITORY = "registry.k8s.io"
 
@@ -34,18 +28,13 @@ _PAUSE_TAGS = (
 )
 
 
-def parse_version(text: str) -> Any:
+def parse_version(text: str) -> Version:
     """Read a version of Kubernetes.
 
-    :raises SpecError: it is none, or the controller can read none.
+    :raises SpecError: it is none.
     """
-    if SEMVER_IMPORT_ERROR is not None:
-        raise SpecError(
-            "kubernetes_version needs the Python library semver on the controller: "
-            "pip install semver"
-        )
     try:
-        return semver.Version.parse(text[1:] if text.startswith("v") else text)
+        return Version(text)
     except ValueError as error:
         raise SpecError(
             f"kubernetes_version must be a full version such as 1.34.2, not {text!r}"
@@ -62,6 +51,6 @@ def sandbox_image(spec: dict[str, Any]) -> str | None:
         if (version.major, version.minor) >= minor:
             return f"{spec['image_repository'] or REPOSITORY}/pause:{tag}"
     raise SpecError(
-        f"kubernetes_version {version} is older than 1.18, the oldest whose sandbox image is "
+        f"kubernetes_version {version.text} is older than 1.18, the oldest whose sandbox image is "
         "known: give sandbox_image"
     )

@@ -9,6 +9,7 @@ variable `cruntime_spec`:
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 import ansible.module_utils
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from returned import surprises
 
 from ansible_collections.cruntime.node.plugins.module_utils.options import ENABLE as ENABLE_OPTIONS
 from ansible_collections.cruntime.node.plugins.plugin_utils import render
@@ -30,6 +32,14 @@ ON_NODE = pathlib.Path(__file__).parent / "on_node"
 NODE_SH = pathlib.Path(__file__).parents[1] / "nodes" / "node.sh"
 ARCHIVES = "/usr/local/share/cruntime-test"
 IMAGE = "localhost/cruntime-test/busybox:1"
+
+#: How Ansible is run here.
+SETTINGS = {
+    "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+    "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+    # The scenarios' own playbooks go the other way.
+    "ANSIBLE_PIPELINING": "true",
+}
 
 
 @dataclass(frozen=True)
@@ -101,14 +111,18 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "scenario(name): only in this one of Molecule's scenarios")
     config.addinivalue_line("markers", "long: only where $CRUNTIME_LONG asks for it")
     config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
+    config.addinivalue_line(
+        "markers", "alike: no matter of versions; once too, but where $CRUNTIME_LONG asks for all"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Leave out the checks of other runtimes than the node's; keep those of a node in order."""
-    kept, left_out, seen = [], [], set()
+    kept, left_out = [], []
+    chosen = chosen_nodes(items)
     for item in items:
-        host = item.callspec.params["_testinfra_host"] if hasattr(item, "callspec") else None
+        host = host_of(item)
         mark = item.get_closest_marker("runtime")
         if host:
             item.add_marker(pytest.mark.xdist_group(host.backend.get_pytest_id()))
@@ -118,12 +132,30 @@ def pytest_collection_modifyitems(config, items):
             fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in scenario.args
         if item.get_closest_marker("long"):
             fits = fits and "CRUNTIME_LONG" in os.environ
-        if item.get_closest_marker("once"):
-            fits = fits and item.originalname not in seen
-            seen.add(item.originalname)
+        if item.originalname in chosen:
+            fits = fits and host == chosen[item.originalname]
         (kept if fits else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
+
+
+def host_of(item):
+    return item.callspec.params.get("_testinfra_host") if hasattr(item, "callspec") else None
+
+
+def chosen_nodes(items):
+    """The one node of each check that needs one: the first for what takes long, others in turn."""
+    hosts = list(dict.fromkeys(host_of(item) for item in items if host_of(item)))
+    in_turn = itertools.cycle(hosts[1:] or hosts)
+    chosen = {}
+    for item in items:
+        if item.get_closest_marker("once"):
+            chosen[item.originalname] = hosts[0]
+        elif not item.get_closest_marker("alike") or "CRUNTIME_LONG" in os.environ:
+            continue
+        elif item.originalname not in chosen:
+            chosen[item.originalname] = next(in_turn)
+    return chosen
 
 
 def spec_of(host):
@@ -158,7 +190,8 @@ def other(spec):
 def run_module(request):
     """A function that runs a module on a node, as a task would, and returns its result.
 
-    The result of a run that failed is returned too: it has `failed: true`.
+    The result of a run that failed is returned too: it has `failed: true`. Whatever a module of
+    ours returns, its page must have it.
     """
     inventory = request.config.getoption("ansible_inventory")
 
@@ -167,17 +200,16 @@ def run_module(request):
         command = ["ansible", name, "--inventory", inventory, "--module-name", module]
         command += ["--args", json.dumps(args)] if args else []
         command += ["--check"] * check + ["--diff"] * diff
-        callback = {
-            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-        }
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, env={**os.environ, **callback}
+            command, check=False, capture_output=True, text=True, env={**os.environ, **SETTINGS}
         )
         try:
-            return json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
+            result = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
         except (ValueError, LookupError):
             pytest.fail(f"{command} printed no result:\n{done.stdout}\n{done.stderr}")
+        if module.startswith("cruntime.node."):
+            assert surprises(module, result) == []
+        return result
 
     return run
 
@@ -232,18 +264,33 @@ def run_container(node, runtime, image):
 
 
 @pytest.fixture(scope="module")
-def registry_node():
+def start_nodes():
+    """A function that starts nodes of the images named, beside the inventory's, and names them."""
+    names = []
+
+    def start(*images):
+        # As the run's other nodes, so that tests/run.py finds them when it is interrupted.
+        run = os.environ.get("CRUNTIME_RUN", "cruntime-local")
+        started = [f"{run}-{image}-{uuid.uuid4().hex[:8]}" for image in images]
+        names.extend(started)
+        pairs = itertools.chain(*zip(started, images))
+        subprocess.run([NODE_SH, "up", *pairs], check=True, capture_output=True)
+        return started
+
+    yield start
+    subprocess.run([NODE_SH, "down", *names], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def registry_node(start_nodes):
     """A function that runs a command on a node that is there to be a registry."""
-    name = f"cruntime-registry-{uuid.uuid4().hex[:8]}"
+    (name,) = start_nodes("registry")
 
     def run(*command):
+        command = ["docker", "exec", name, *command]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    try:
-        run(NODE_SH, "up", name, "registry")
-        yield lambda *command: run("docker", "exec", name, *command)
-    finally:
-        run(NODE_SH, "down", name)
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +356,15 @@ def call(run_on_node):
 
     It takes pairs of a module's short name and its options, and returns their results.
     """
-    return lambda *calls: run_on_node("call", calls)
+
+    def run(*calls):
+        results = run_on_node("call", calls)
+        for (module, _options), result in zip(calls, results):
+            own = {key: value for key, value in result.items() if key != "processes"}
+            assert surprises(module, own) == []
+        return results
+
+    return run
 
 
 def node_options(spec, **changes):

@@ -24,6 +24,7 @@ def reasons(result):
     return {unit["name"]: unit["why"] for unit in result["units"]}
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("when", ["now", "tomorrow"])
 def test_a_restart_owed_is_paid_once(node, runtime, enable, main_pid, when):
     config = runtime.config
@@ -37,6 +38,7 @@ def test_a_restart_owed_is_paid_once(node, runtime, enable, main_pid, when):
     assert enable()["changed"] is False
 
 
+@pytest.mark.alike
 def test_a_restart_asked_for_is_made_every_time(runtime, enable, main_pid):
     before = main_pid(runtime.service)
     assert reasons(enable(state="restarted")) == {runtime.service: "asked for"}
@@ -58,6 +60,7 @@ def test_the_running_runtime_has_the_driver_of_the_spec(node, runtime, enable, r
     assert automatic == running() == ("systemd" if version == 2 else "cgroupfs")
 
 
+@pytest.mark.alike
 def test_an_edit_by_hand_is_kept_and_taken_back(node, runtime, spec, enable):
     config = runtime.config
     ours = node.file(config).content_string
@@ -69,6 +72,7 @@ def test_an_edit_by_hand_is_kept_and_taken_back(node, runtime, spec, enable):
     assert any(file["backup"] in warning for warning in result["warnings"])
 
 
+@pytest.mark.alike
 def test_a_disabled_runtime_is_down_and_stays_so(node, runtime, enable, run_module, snapshot):
     before = snapshot()
     assert enable(check=True, state="disabled")["changed"] is True
@@ -82,12 +86,14 @@ def test_a_disabled_runtime_is_down_and_stays_so(node, runtime, enable, run_modu
     assert node.service(runtime.service).is_running
 
 
+@pytest.mark.alike
 def test_the_other_runtime_stays_where_that_is_asked_for(node, runtime, other, enable):
     enable(runtime=other.name, disable_others=False)
     assert node.service(runtime.service).is_running
     assert node.service(other.service).is_running
 
 
+@pytest.mark.alike
 def test_a_proxy_reaches_the_process_and_its_password_nobody_else(node, runtime, enable, main_pid):
     def variables():
         text = node.check_output("cat /proc/%s/environ", main_pid(runtime.service))
@@ -106,6 +112,7 @@ def test_a_proxy_reaches_the_process_and_its_password_nobody_else(node, runtime,
     assert node.run(f"ls /etc/systemd/system/{runtime.service}.d/*cruntime-proxy*").failed
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_a_socket_of_the_operators_choice_and_back(node, runtime, enable, crictl):
     result = enable(socket="/run/own/cri.sock")
@@ -158,6 +165,7 @@ RELOADS = {
 }
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("crio", "docker")
 def test_a_reload_is_over_when_the_run_is(node, spec, runtime, enable, main_pid):
     before = main_pid(runtime.service)
@@ -179,6 +187,7 @@ def test_a_reload_that_nothing_would_tell_of_is_a_restart(runtime, enable, main_
     assert main_pid(runtime.service) != before
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_containers_outlive_a_restart_that_live_restore_is_asked_for(
     node, runtime, enable, main_pid, image
@@ -196,6 +205,7 @@ def test_containers_outlive_a_restart_that_live_restore_is_asked_for(
         node.check_output("docker rm --force survivor")
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_keys_that_others_wrote_stay(node, enable):
     config = "/etc/docker/daemon.json"
@@ -206,6 +216,7 @@ def test_keys_that_others_wrote_stay(node, enable):
     assert "max-download-attempts" not in node.file(config).content_string
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_the_socket_of_docker_goes_with_its_service(node, enable):
     node.check_output("systemctl stop docker.socket")

@@ -7,7 +7,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import require_crictl
+from conftest import SETTINGS, require_crictl
 from test_pods import LOAD, POD, lenient
 
 ARCHIVES = "/usr/local/share/cruntime-test"
@@ -125,7 +125,7 @@ class Script:
         done = subprocess.run(
             ["ansible-playbook", "--inventory", inventory, str(path)],
             check=False, capture_output=True, text=True,
-            env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
+            env={**os.environ, **SETTINGS},
         )  # fmt: skip
         try:
             tasks = json.loads(done.stdout)["plays"][0]["tasks"]

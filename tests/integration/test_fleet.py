@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import subprocess
 
 import pytest
 import testinfra
 
+from ansible_collections.cruntime.node.tests.integration import switching
+from ansible_collections.cruntime.node.tests.integration.switching import MARKER, table
 from ansible_collections.cruntime.node.tests.nodes.cluster import api_server
 
 pytestmark = [pytest.mark.scenario("fleet"), pytest.mark.xdist_group("fleet")]
 
-SWITCH = "cruntime.node.switch"
-MARKER = "/var/lib/cruntime-switch.json"
 HOOKS = "/var/lib/kubelet/hooks"
 FLAGS, CONFIG = "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/kubelet/config.yaml"
 BROKEN = "/etc/containerd/conf.d/99-broken.toml"
@@ -39,8 +38,6 @@ OLD, NEW = "unix:///var/run/cri-dockerd.sock", "unix:///run/containerd/container
 ON_DOCKER = (["docker"], [OLD])
 ON_CONTAINERD = (["containerd"], [NEW])
 CERTIFICATE = "/etc/docker/certs.d/{}:5000/ca.crt"
-# Nothing listens on this port.
-GHOST = "ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=1"
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +61,8 @@ def switch(inventory):
     """A function that runs the playbook and returns its exit status, its tally and its words."""
 
     def run(*flags, **variables):
-        command = ["ansible-playbook", SWITCH, "--inventory", inventory, *flags]
-        chosen = {"cruntime_canary": True, "cruntime_batch": 2, **variables}
-        command += ["--extra-vars", json.dumps(chosen)]
-        env = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
-        return done.returncode, json.loads(done.stdout)["stats"], done.stdout
+        variables = {"cruntime_canary": True, "cruntime_batch": 2, **variables}
+        return switching.switch(inventory, *flags, **variables)
 
     return run
 
@@ -118,10 +111,9 @@ def cluster(tmp_path):
 
 def runs(node):
     """The runtimes whose services run, of the two, and the endpoints that the kubelet was given."""
-    units = [name for name in ("docker", "containerd") if node.service(name).is_enabled]
     flags = node.file("/run/kubelet.flags").content_string.split()
     endpoints = [flag.partition("=")[2] for flag in flags if "endpoint" in flag]
-    return units, endpoints
+    return switching.booted(node), endpoints
 
 
 def docker_images(node):
@@ -137,18 +129,6 @@ def containerd_images(node):
     return {tag: image["id"] for image in listed["images"] for tag in image["repoTags"]}
 
 
-def table(words):
-    """The last table that the play printed: the rest of each node's row, by its name."""
-    tables = [
-        result["msg"]
-        for play in json.loads(words)["plays"]
-        for task in play["tasks"]
-        for result in task["hosts"].values()
-        if isinstance(result.get("msg"), list)
-    ]
-    return dict(line.split("  ", 1) for line in tables[-1])
-
-
 def hooks(node):
     return node.file(HOOKS).content_string.splitlines() if node.file(HOOKS).exists else []
 
@@ -157,13 +137,25 @@ def kubelet_files(node):
     return node.check_output(f"cat {FLAGS} {CONFIG}; stat -c '%a %U' {FLAGS} {CONFIG}")
 
 
+def check_is_back(name, node, words):
+    """It is on Docker, and was told so."""
+    assert "FAILED, brought back to docker" in table(words)[name]
+    assert runs(node) == ON_DOCKER
+    assert node.service("docker").is_running
+    assert node.service("kubelet").is_running
+    assert not node.file(MARKER).exists
+
+
 @pytest.mark.long
 def test_fleet_with_an_unreachable_node_is_not_touched(fleet, switch, tmp_path):
-    (tmp_path / "ghost.ini").write_text(f"ghost {GHOST}\n")
-    status, stats, words = switch("--inventory", str(tmp_path / "ghost.ini"))
+    ghost = tmp_path / "ghost.json"
+    ghost.write_text(json.dumps({"all": {"hosts": {"ghost": switching.GHOST}}}))
+    status, stats, words = switch("--inventory", str(ghost))
     assert status != 0
     assert "No further node is touched" in words
     assert "can't be reached: ghost." in words
+    assert "FAILED or lost, as it was" in table(words)["ghost"]
+    assert all("not reached, as it was" in table(words)[name] for name in fleet)
     assert not any(stats[name]["changed"] for name in fleet)
 
 
@@ -200,7 +192,6 @@ def test_fleet_stops_at_the_node_that_fails(fleet, switch, image):
     assert status != 0
     assert [name for name in fleet if stats[name]["failures"]] == [broken]
     told = table(words)
-    assert "FAILED, brought back to docker" in told[broken]
     assert "/proc/none" in words
     # The nodes that were switched have the images of Docker, and are done.
     for name in (canary, beside):
@@ -211,13 +202,10 @@ def test_fleet_stops_at_the_node_that_fails(fleet, switch, image):
         # The new one was up before the old one went.
         assert told[name].endswith("  0.0")
     # The one that failed is as it was.
-    assert runs(fleet[broken]) == ON_DOCKER
-    assert fleet[broken].service("docker").is_running
-    assert fleet[broken].service("kubelet").is_running
+    check_is_back(broken, fleet[broken], words)
     assert kubelet_files(fleet[broken]) == before[broken][1]
     assert docker_images(fleet[broken]) == before[broken][0]
     assert "app" in fleet[broken].check_output("docker ps --format {{.Names}}").splitlines()
-    assert not fleet[broken].file(MARKER).exists
     # Drained, and taken back.
     assert hooks(fleet[broken]) == ["kubelet active"] * 2
     for name in behind:
@@ -248,10 +236,7 @@ def test_fleet_takes_a_node_back_whose_module_is_killed(fleet, switch):
     status, _stats, words = switch("--limit", broken)
     node.check_output(f"rm {KILLER} && systemctl daemon-reload")
     assert status != 0
-    assert "FAILED, brought back to docker" in table(words)[broken]
-    assert runs(node) == ON_DOCKER
-    assert node.service("docker").is_running
-    assert node.service("kubelet").is_running
+    check_is_back(broken, node, words)
     assert "app" in node.check_output("docker ps --format {{.Names}}").splitlines()
 
 
@@ -266,10 +251,7 @@ def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch):
     status, _stats, words = switch("--limit", broken)
     node.check_output(f"rm {REFUSAL} && systemctl daemon-reload")
     assert status != 0
-    assert "FAILED, brought back to docker" in table(words)[broken]
-    assert runs(node) == ON_DOCKER
-    assert node.service("docker").is_running
-    assert node.service("kubelet").is_running
+    check_is_back(broken, node, words)
     assert kubelet_files(node) == before
 
 
@@ -281,8 +263,7 @@ def test_fleet_leaves_a_node_whose_drain_is_refused(fleet, switch, cluster):
         status, _stats, words = switch("--limit", broken, **variables)
     assert status != 0
     assert "disruption budget" in words
-    assert "FAILED, brought back to docker" in table(words)[broken]
-    assert runs(fleet[broken]) == ON_DOCKER
+    check_is_back(broken, fleet[broken], words)
     assert fleet[broken].check_output("systemctl show --property=MainPID docker kubelet") == started
     assert not refused.cordoned
     assert refused.socket == OLD

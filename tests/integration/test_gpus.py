@@ -54,6 +54,7 @@ def test_cdi_and_rootless(node, runtime, enable, said, snapshot):
         assert "_CRIO_ROOTLESS=1" in node.file(f"/proc/{pid}/environ").content_string
 
 
+@pytest.mark.alike
 def test_gpus_of_nvidia(node, runtime, enable, said, request):
     result = enable(gpus="nvidia")
     assert f"the OCI runtime nvidia needs {NVIDIA}, which is not there" in result["msg"]

@@ -136,6 +136,7 @@ def test_archives_of_every_kind_are_loaded_once(folder, image, listed):
     assert {BOTH, DOCKER, OCI, OTHER} <= set(listed())
 
 
+@pytest.mark.alike
 def test_a_look_at_a_hundred_images_takes_three_processes(folder, image, call):
     names = [f"{OURS}/hundred:{number}" for number in range(100)]
     done(image(archive=f"{folder}/hundred.tar"), "loaded")
@@ -176,12 +177,14 @@ def test_what_is_no_whole_archive_is_refused(folder, call, listed):
     assert listed() == before
 
 
+@pytest.mark.alike
 def test_a_missing_tool_is_named(folder, call, hidden):
     with hidden("lz4"):
         (result,) = call([IMAGE, {"archive": f"{folder}/both.tar.lz4"}])
     assert "install the package lz4" in result["msg"]
 
 
+@pytest.mark.alike
 def test_tags_come_and_go(folder, image, listed):
     done(image(archive=f"{folder}/both.tar"), "loaded")
     done(image(name=NAME, tag_of=BOTH), "tagged")
@@ -194,6 +197,7 @@ def test_tags_come_and_go(folder, image, listed):
     assert "there is no image" in image(name=NAME, tag_of=BOTH)["msg"]
 
 
+@pytest.mark.alike
 def test_an_image_is_saved_once(node, folder, image):
     path = f"{folder}/saved.tar"
     node.check_output(f"rm -f {path}")
@@ -264,6 +268,7 @@ TROUBLES = {
 }
 
 
+@pytest.mark.alike
 def test_a_registry_that_goes_wrong(registries, folder, image, call, listed):
     tries = {f"{registries.bad}/{kind}/x:1": number for kind, number in TROUBLES.items()}
     tries[f"{registries.down}/x:1"] = 2
@@ -290,6 +295,7 @@ def test_a_registry_that_goes_wrong(registries, folder, image, call, listed):
     assert listed() == before
 
 
+@pytest.mark.alike
 def test_a_password_is_left_nowhere(registries, node, call):
     """Neither while a pull hangs nor when the module is killed meanwhile."""
     task = {"name": f"{registries.bad}/hanging/x:1", **CREDENTIALS}
@@ -473,6 +479,7 @@ STORES = {
 }
 
 
+@pytest.mark.alike
 def test_a_store_and_a_folder_are_preloaded(node, runtime, folder, image, listed):
     node.check_output(
         f"mkdir -p {folder}/preload && cp {folder}/other.tar {folder}/oci.tar {folder}/preload/"
@@ -566,6 +573,7 @@ def test_dockers_store_in_containerd(node, folder, image, call, listed, dockers_
         node.check_output("rm -f /root/saved.tar")
 
 
+@pytest.mark.alike
 def test_one_round_names_what_is_wrong(call):
     wrong = {
         "-rf": "begins with '-'",

@@ -8,7 +8,6 @@ import pathlib
 import re
 import subprocess
 import sys
-import uuid
 import venv
 
 import ansible
@@ -19,7 +18,6 @@ import yaml
 import ansible_collections.community.docker as connection
 
 ROOT = pathlib.Path(__file__).parents[2]
-NODE_SH = ROOT / "tests" / "nodes" / "node.sh"
 # How a test node is reached, in place of SSH.
 CONNECTION = "ansible_connection=community.docker.docker ansible_user=root"
 INTERPRETER = "ansible_python_interpreter=/usr/bin/python3"
@@ -41,7 +39,8 @@ LACKING = {
     "Build an image and push it": "takes nerdctl or buildctl",
 }
 
-pytestmark = pytest.mark.scenario("containerd")
+# One after the other, by one process: they share a node, which the first one gives its runtime.
+pytestmark = [pytest.mark.scenario("containerd"), pytest.mark.xdist_group("installed")]
 
 
 def run(*command, **env):
@@ -96,14 +95,10 @@ def installed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def bare():
+def bare(start_nodes):
     """A node on which no runtime runs."""
-    name = f"cruntime-readme-{uuid.uuid4().hex[:8]}"
-    try:
-        subprocess.run([NODE_SH, "up", name, "trixie"], check=True)
-        yield name
-    finally:
-        subprocess.run([NODE_SH, "down", name], check=True)
+    (name,) = start_nodes("trixie")
+    return name
 
 
 def test_the_playbook_of_the_readme_works(installed, bare, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -11,9 +12,10 @@ import pytest
 
 pytestmark = pytest.mark.scenario("bare")
 
+ARCHIVES = "/usr/local/share/cruntime-test"
 PROVISION = "cruntime.node.provision"
 SWITCH = "cruntime.node.switch"
-IMAGE = "localhost/cruntime-test/busybox:1"
+IMAGE, OTHER_IMAGE = "localhost/cruntime-test/busybox:1", "localhost/cruntime-test/pause:1"
 UNATTENDED = "/etc/apt/apt.conf.d/99unattended"
 ORIGINS = 'Unattended-Upgrade::Origins-Pattern {"codename=test";};'
 
@@ -24,6 +26,12 @@ def upgrades(node):
     # Without any, there is no such line.
     named = re.findall("^Packages that will be upgraded: (.*)$", said, re.MULTILINE)
     return " ".join(named).split()
+
+
+def crictl_images(node):
+    """The names of the images of containerd's CRI."""
+    listed = json.loads(node.check_output("crictl --timeout 10s images --output json"))
+    return [name for image in listed["images"] for name in image["repoTags"]]
 
 
 @pytest.fixture
@@ -76,8 +84,7 @@ def test_a_container_outlived_two_upgrades(node):
 
 @pytest.mark.runtime("containerd")
 def test_images_are_preloaded_and_crictl_finds_its_runtime(node):
-    listed = json.loads(node.check_output("crictl --timeout 10s images --output json"))
-    assert [IMAGE] in [image["repoTags"] for image in listed["images"]]
+    assert IMAGE in crictl_images(node)
 
 
 @pytest.mark.long
@@ -97,38 +104,69 @@ def test_a_downgrade_is_held_against_unattended_upgrades(provisioned, play):
 
 @pytest.mark.long
 @pytest.mark.runtime("containerd")
-def test_a_switch_installs_the_new_runtime_and_one_back_removes_it(node, play, spec):
+def test_a_switch_installs_the_new_runtime_and_one_back_removes_it(
+    provisioned, play, spec, registry, tmp_path
+):
+    node = provisioned
     there = {"switch_spec": {"runtime": "docker"}, "runtime_version": ""}
+    # One image is the old runtime's, one is in a folder on the controller.
+    archive = node.check_output(f"base64 {ARCHIVES}/pause.tar")
+    (tmp_path / "pause.tar").write_bytes(base64.b64decode(archive))
+    there["runtime_image_folder"] = str(tmp_path)
+    there |= {"runtime_image_folder_on_node": False, "runtime_images": [OTHER_IMAGE]}
+    assert OTHER_IMAGE not in crictl_images(node)
     assert not node.exists("dockerd")
     assert play(SWITCH, check=True, **there) > 0
     assert not node.exists("dockerd")
     play(SWITCH, switch_carry_images=True, **there)
     assert node.service("docker").is_running
     names = node.check_output("docker images --format '{{.Repository}}:{{.Tag}}'")
-    assert IMAGE in names.splitlines()
-    play(SWITCH, switch_spec=spec, switch_old_packages=["docker.io", "docker-cli"])
+    assert {IMAGE, OTHER_IMAGE} <= set(names.splitlines())
+    # On the way back, one is in a registry.
+    address = f"{registry[0]}:5001"
+    pulled = f"{address}/library/mirrored:1"
+    back = {**spec, "registries": [{"registry": address, "insecure": True}]}
+    images = {"runtime_image_folder": "", "runtime_images": [pulled]}
+    play(SWITCH, switch_spec=back, switch_old_packages=["docker.io", "docker-cli"], **images)
     assert node.service("containerd").is_running
     assert not node.exists("dockerd")
+    assert pulled in crictl_images(node)
+    # The role runtime finds it as it should be, and pulls it where it is gone.
+    assert play(PROVISION, runtime_spec=back, **images) == 0
+    node.check_output(f"crictl --timeout 10s rmi {pulled}")
+    assert play(PROVISION, runtime_spec=back, **images) == 1
+    assert pulled in crictl_images(node)
 
 
 @pytest.mark.long
 def test_a_bare_node_is_foretold_and_left_alone(provisioned, play, spec, snapshot):
-    play(PROVISION, fails=spec["runtime"] == "containerd", runtime_state="absent")
     if spec["runtime"] == "containerd":
+        said = play(PROVISION, fails=True, runtime_state="absent")
+        assert "containerd still runs containers on this node" in said
         # The container that outlived the upgrades.
         assert provisioned.service("containerd.service").is_running
         provisioned.check_output("ctr --namespace k8s.io task rm --force survivor")
         provisioned.check_output("ctr --namespace k8s.io container rm survivor")
         play(PROVISION, runtime_state="absent", runtime_keep_data=True)
-        # What a new installation finds again.
-        assert provisioned.file("/var/lib/containerd/io.containerd.metadata.v1.bolt").exists
     else:
+        # Docker's package is held, and goes where containerd's does.
+        others = {"runtime_spec": {"runtime": "containerd"}, "runtime_state": "absent"}
+        said = play(PROVISION, fails=True, **others)
+        assert "docker.io can't be without containerd" in said
+        assert provisioned.service("docker.service").is_running
+        assert provisioned.service("containerd.service").is_running
+        # Held, too, and meant.
+        play(PROVISION, runtime_state="absent")
         assert provisioned.file("/var/lib/docker").listdir() == []
     assert not provisioned.exists("containerd" if spec["runtime"] == "containerd" else "dockerd")
     assert play(PROVISION, check=True, runtime_state="absent") == 0
     before = snapshot()
     assert play(PROVISION, check=True) > 0
     assert snapshot() == before
+    if spec["runtime"] == "containerd":
+        # A new installation finds the images that were left.
+        play(PROVISION, runtime_images=[], runtime_image_folder="")
+        assert IMAGE in crictl_images(provisioned)
 
 
 @pytest.mark.long

@@ -79,12 +79,14 @@ def test_a_pull_goes_where_the_name_is_rewritten(pull):
     assert pull("quay.io/team/mirrored:1", [{**rewrite, **login}]).succeeded
 
 
+@pytest.mark.alike
 def test_a_pull_with_a_password(pull):
     image, registries = f"{PASSWORD}/{IMAGE}", [{"registry": PASSWORD, "ca_file": CA}]
     assert pull(image, registries).failed
     assert pull(image, registries, credentials="user:open-sesame").succeeded
 
 
+@pytest.mark.alike
 def test_a_registry_that_left_the_spec_is_trusted_no_more(pull):
     image = f"{TLS}/{IMAGE}"
     assert pull(image, [{"registry": TLS, "ca_file": CA}]).succeeded

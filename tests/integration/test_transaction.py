@@ -9,6 +9,7 @@ import pytest
 ENABLE = "cruntime.node.cruntime_enable"
 
 
+@pytest.mark.alike
 def test_of_two_runs_at_once_one_waits_and_finds_nothing_to_do(node, spec, other, run_module):
     run_module(node, ENABLE, runtime=other.name)
     with ThreadPoolExecutor() as pool:
@@ -17,6 +18,7 @@ def test_of_two_runs_at_once_one_waits_and_finds_nothing_to_do(node, spec, other
     assert sorted(result["changed"] for result in results) == [False, True]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("mount", "words"),
     [

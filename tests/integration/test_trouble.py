@@ -78,6 +78,7 @@ def rolled_back(node, run_module, snapshot):
     return run
 
 
+@pytest.mark.alike
 def test_a_bad_spec_is_refused(node, run_module, snapshot):
     before = snapshot()
     for spec, words in BAD_SPECS:
@@ -87,6 +88,7 @@ def test_a_bad_spec_is_refused(node, run_module, snapshot):
     assert snapshot() == before
 
 
+@pytest.mark.alike
 def test_a_runtime_that_is_not_installed(node, other, refused):
     binary = {"containerd": "/usr/bin/containerd", "docker": "/usr/sbin/dockerd"}[other.name]
     node.check_output(f"mv {binary} {binary}.away")
@@ -97,6 +99,7 @@ def test_a_runtime_that_is_not_installed(node, other, refused):
     assert "is not installed on this node" in words
 
 
+@pytest.mark.alike
 def test_a_user_without_privileges(node, run_module, snapshot, monkeypatch):
     monkeypatch.setenv("ANSIBLE_REMOTE_USER", "nobody")
     monkeypatch.setenv("ANSIBLE_REMOTE_TMP", "/tmp/nobody")
@@ -130,6 +133,7 @@ def test_a_node_without_systemd():
         subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
 
 
+@pytest.mark.alike
 def test_a_unit_masked_by_an_admin_is_unmasked_and_that_is_said(
     node, runtime, spec, run_module, snapshot
 ):
@@ -147,6 +151,7 @@ def test_a_unit_masked_by_an_admin_is_unmasked_and_that_is_said(
     assert run_module(node, ENABLE, **spec)["changed"] is False
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_a_unit_of_another_runtime_stays_masked(node, spec, run_module):
     node.check_output("systemctl mask docker.socket")
@@ -164,6 +169,7 @@ def broken(runtime, node):
     return {"plugins": {CRI[version]: {"containerd": {"default_runtime_name": "nowhere"}}}}
 
 
+@pytest.mark.alike
 def test_a_runtime_that_does_not_start_is_brought_back(node, runtime, spec, rolled_back):
     options = {**spec, "extra_config": broken(runtime.name, node)}
     result, _before, _after = rolled_back(**options)
@@ -172,6 +178,7 @@ def test_a_runtime_that_does_not_start_is_brought_back(node, runtime, spec, roll
     node.check_output(runtime.version)
 
 
+@pytest.mark.alike
 def test_a_switch_that_fails_does_not_touch_the_running_runtime(node, runtime, other, rolled_back):
     result, before, after = rolled_back(runtime=other.name, extra_config=broken(other.name, node))
     assert "The node is back as it was" in result["msg"]
@@ -183,6 +190,7 @@ def test_a_switch_that_fails_does_not_touch_the_running_runtime(node, runtime, o
     node.check_output(runtime.version)
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_a_flag_of_a_unit_that_is_masked_counts(node, refused):
     """Docker 20.10 can judge no file, so that it has to be tried; nothing is touched later on."""
@@ -217,6 +225,7 @@ def test_a_unit_that_hangs_in_its_stop(node, runtime, other, rolled_back):
     node.check_output(runtime.version)
 
 
+@pytest.mark.alike
 def test_a_file_in_the_way_of_a_folder(node, spec, refused):
     node.check_output("mv /etc/crictl.yaml /etc/crictl.yaml.away && mkdir /etc/crictl.yaml")
     try:
@@ -254,6 +263,7 @@ def test_a_drop_in_that_overrides_the_spec_is_found(node, runtime, spec, rolled_
     assert path.rpartition("/")[0] in result["msg"]
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_a_drop_in_that_nobody_could_read_is_named(node, runtime, refused, spec):
     folder, name = {"containerd": ("conf.d", "9.toml"), "crio": ("crio.conf.d", "9.conf")}[

@@ -9,11 +9,12 @@ import pytest
 
 
 @pytest.mark.scenario("crio")
-def test_a_node_that_runs_two_runtimes_is_not_touched(node, request, snapshot):
+@pytest.mark.parametrize("mode", ["--check", "--diff"])
+def test_a_node_that_runs_two_runtimes_is_not_touched(node, request, snapshot, mode):
     name = node.ansible.get_variables()["inventory_hostname"]
     # The nodes are reached as root, and have no sudo.
     variables = {"switch_spec": {"runtime": "containerd"}, "ansible_become": False}
-    command = ["ansible-playbook", "cruntime.node.switch", "--limit", name]
+    command = ["ansible-playbook", "cruntime.node.switch", mode, "--limit", name]
     command += ["--inventory", request.config.getoption("ansible_inventory")]
     command += ["--extra-vars", json.dumps(variables)]
     node.check_output("systemctl start containerd")

@@ -12,8 +12,7 @@ declare -A runtimes_from=([bookworm]='' [trixie]='' [trixie-forky]=forky)
 
 # The mirror that this host's apt uses, where the host is a Debian. Known only after an update.
 host_mirror() {
-    # shellcheck disable=SC2016  # apt's variable
-    local list=(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian')
+    local list=(apt-get indextargets --format "\$(REPO_URI)" 'Created-By: Packages' 'Label: Debian')
     command -v apt-get >/dev/null || return 0
     if [[ $EUID -eq 0 && -z $("${list[@]}" 2>/dev/null) ]]; then
         apt-get -qq -o Acquire::Check-Valid-Until=false update >&2

@@ -66,8 +66,7 @@ await() {
 }
 
 # On cgroup v1, the processes of a paused container ignore even SIGKILL.
-# shellcheck disable=SC2016  # the node's variable
-thaw='find /sys/fs/cgroup/freezer -name freezer.state | while read -r state; do echo THAWED >"$state"; done'
+thaw="find /sys/fs/cgroup/freezer -name freezer.state | while read -r state; do echo THAWED >\"\$state\"; done"
 
 down() {
     local name

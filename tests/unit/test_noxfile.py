@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The workflows run what nox has, and support is what it is said to be."""
+"""The workflows run what nox has, and checkers and support are what they are said to be."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NOX = pathlib.Path(sys.executable).with_name("nox")
+SILENCER = re.compile(
+    r"# *(noqa|pragma:|pylint: *disable|shellcheck +disable|type: *ignore|yamllint +disable)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +52,16 @@ def test_the_oldest_core_is_that_of_the_metadata(sessions):
     cores = [re.search(r"\((\d+)\.(\d+)\)", name) for name in sessions if "sanity_core" in name]
     oldest = min((int(core[1]), int(core[2])) for core in cores)
     assert wanted == f">={oldest[0]}.{oldest[1]}.0"
+
+
+def test_no_checker_is_silenced():
+    tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    assert [name for name in tracked if name.startswith("tests/sanity/ignore")] == []
+    silenced = [
+        f"{name}: {line}"
+        for name in tracked
+        if name.endswith((".py", ".sh", ".yml", ".j2")) or "." not in pathlib.Path(name).name
+        for line in (ROOT / name).read_text().splitlines()
+        if SILENCER.search(line)
+    ]
+    assert silenced == []

@@ -354,9 +354,7 @@ class Work:
 
     def _published(self, name: str) -> Published | None:
         # Not at the top: TLS and HTTP take long to import, and a look at images needs neither.
-        from ansible_collections.cruntime.node.plugins.module_utils.images import (  # noqa: PLC0415
-            registry,
-        )
+        from ansible_collections.cruntime.node.plugins.module_utils.images import registry
 
         return registry.look(name, self._request.credentials, self._options["insecure"])
 

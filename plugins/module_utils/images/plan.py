@@ -243,12 +243,12 @@ def called(image: Image) -> str:
 def _matches(image: Image, patterns: tuple[str, ...]) -> bool:
     names = (image.id, *image.repo_tags, *image.repo_digests)
     return any(
-        fnmatch.fnmatchcase(name, pattern) or name == key_or_none(pattern)
+        fnmatch.fnmatchcase(name, pattern) or name == _key_or_none(pattern)
         for name in names
         for pattern in patterns
     )
 
 
-def key_or_none(pattern: str) -> str | None:
+def _key_or_none(pattern: str) -> str | None:
     """Return the full name that a pattern without wildcards is short for."""
     return None if any(mark in pattern for mark in "*?[") else key(pattern)

@@ -73,10 +73,13 @@ class Runtime:
     def cri_endpoint(self) -> str:
         return f"unix://{self.socket_path}"
 
+    @property
+    def binary_path(self) -> str | None:
+        """Where the daemon's binary is, None where the node has none."""
+        return self._runner.which(self.binary)
+
     def installed(self, units: dict[str, Unit]) -> bool:
-        return self._runner.which(self.binary) is not None and all(
-            units[name].found for name in self.services
-        )
+        return self.binary_path is not None and all(units[name].found for name in self.services)
 
     def check_installed(self, units: dict[str, Unit]) -> None:
         """Check that the node has all that shall run.

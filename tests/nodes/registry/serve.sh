@@ -1,7 +1,7 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Serve the test image as library/mirrored:1 from three registries, and as library/several:1 for several
 # platforms; and nothing good from a fourth. Print the CA's certificate.
-set -eu
+set -euo pipefail
 mkdir -p /srv/registry && cd /srv/registry
 address=$(hostname --ip-address)
 
@@ -9,8 +9,8 @@ openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$address" \
     -addext "subjectAltName=IP:$address" -keyout key.pem -out ca.pem 2>/dev/null
 htpasswd -Bbn user open-sesame >passwords
 
-tls="REGISTRY_HTTP_TLS_CERTIFICATE=$PWD/ca.pem REGISTRY_HTTP_TLS_KEY=$PWD/key.pem"
-auth="REGISTRY_AUTH=htpasswd REGISTRY_AUTH_HTPASSWD_REALM=test REGISTRY_AUTH_HTPASSWD_PATH=$PWD/passwords"
+tls=(REGISTRY_HTTP_TLS_CERTIFICATE="$PWD/ca.pem" REGISTRY_HTTP_TLS_KEY="$PWD/key.pem")
+auth=(REGISTRY_AUTH=htpasswd REGISTRY_AUTH_HTPASSWD_REALM=test REGISTRY_AUTH_HTPASSWD_PATH="$PWD/passwords")
 start() {
     port=$1 && shift
     echo "version: 0.1
@@ -19,10 +19,8 @@ http: {addr: ':$port'}" >"$port.yml"
     systemd-run --quiet --unit "registry-$port" env "$@" docker-registry serve "$PWD/$port.yml"
 }
 start 5001
-# shellcheck disable=SC2086  # a word for each variable
-start 5000 $tls
-# shellcheck disable=SC2086
-start 5002 $tls $auth
+start 5000 "${tls[@]}"
+start 5002 "${tls[@]}" "${auth[@]}"
 systemd-run --quiet --unit registry-bad \
     python3 /usr/local/libexec/cruntime-test/bad.py 5003 "$PWD/ca.pem" "$PWD/key.pem"
 

@@ -16,6 +16,7 @@ import sys
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from returned import page_of, surprises
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
 from ansible_collections.cruntime.node.plugins.plugin_utils import render
@@ -54,22 +55,32 @@ def code(page, language):
 
 
 @pytest.fixture(scope="module")
-def documented(tmp_path_factory):
-    """What ansible-doc has of the modules, with all that fragments add."""
+def ansible_doc(tmp_path_factory):
+    """A function that returns what ansible-doc has of modules, with all that fragments add."""
     home = str(tmp_path_factory.mktemp("ansible"))
-    text = subprocess.check_output(
-        [
-            pathlib.Path(sys.executable).with_name("ansible-doc"),
-            *("--json", "--type", "module", *(PREFIX + name for name in MODULES)),
-        ],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
-            "ANSIBLE_HOME": home,
-        },
-        text=True,
-    )
-    return {name.removeprefix(PREFIX): page for name, page in json.loads(text).items()}
+
+    def ask(*modules):
+        text = subprocess.check_output(
+            [
+                pathlib.Path(sys.executable).with_name("ansible-doc"),
+                *("--json", "--type", "module", *modules),
+            ],
+            env={
+                **os.environ,
+                "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
+                "ANSIBLE_HOME": home,
+            },
+            text=True,
+        )
+        return {name.rpartition(".")[2]: page for name, page in json.loads(text).items()}
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def documented(ansible_doc):
+    """The pages of this collection's modules."""
+    return ansible_doc(*(PREFIX + name for name in MODULES))
 
 
 def argument_spec(documented_options):
@@ -114,6 +125,23 @@ def test_a_page_of_a_module_is_complete(documented, module):
     assert page["examples"]
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_samples_are_as_documented(module):
+    page = page_of(module)
+    samples = {name: entry["sample"] for name, entry in page.items() if "sample" in entry}
+    assert surprises(module, samples) == []
+
+
+def test_a_result_that_a_page_says_nothing_of_is_found():
+    result = {"running": ["containerd", 1], "cgroup_version": True, "runtimes": {"crio": {"x": 1}}}
+    assert surprises("cruntime_info", {**result, "changed": False, "images": None}) == [
+        "running is documented to hold str, but holds 1",
+        "cgroup_version is documented as int, but is True",
+        "runtimes.crio.x is not documented",
+        "images is none, of which its description says nothing",
+    ]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples_of_pages_are_valid(documented, page):
     for block in code(page, "yaml"):
@@ -135,6 +163,35 @@ def test_the_action_group_is_that_of_the_modules(documented):
     # What is given for all of them must be an option of all of them.
     shared = set.intersection(*(set(documented[name]["doc"]["options"]) for name in members))
     assert "runtime" in shared
+
+
+def test_a_play_gives_an_option_to_the_whole_action_group(tmp_path):
+    (members,) = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())[
+        "action_groups"
+    ].values()
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "module_defaults": {f"group/{PREFIX}cruntime": {"runtime": "rkt"}},
+        "tasks": [{f"{PREFIX}{name}": None, "ignore_errors": True} for name in members],
+    }
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([play]))
+    said = subprocess.check_output(
+        [
+            pathlib.Path(sys.executable).with_name("ansible-playbook"),
+            *("--connection", "local", playbook),
+        ],
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
+            "ANSIBLE_HOME": str(tmp_path),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        },
+        text=True,
+    )
+    for task in json.loads(said)["plays"][0]["tasks"]:
+        assert "value of runtime must be one of" in task["hosts"]["localhost"]["msg"]
 
 
 def words_of(tree):
@@ -200,3 +257,20 @@ def test_what_a_page_points_to_exists(documented, page):
     named = [name for row in rows for name in OPTION.findall(row.partition(", which is")[0])]
     assert len(named) > 20
     assert [name for name in named if name.removeprefix(PREFIX) not in known] == []
+
+
+def test_what_a_page_says_of_community_docker_is_so(ansible_doc):
+    page = (ROOT / "docs" / "from-community-docker.md").read_text()
+    rows = [
+        re.findall(r"`(\w+)(?:: (\w+))?`", row)
+        for row in re.findall(r"^\| (`docker_.*?) \| ", page, re.MULTILINE)
+    ]
+    modules = {name for row in rows for name, _value in row if name.startswith("docker_")}
+    known = ansible_doc(*(f"community.docker.{name}" for name in modules))
+    for row in rows:
+        for name, value in row:
+            if name.startswith("docker_"):
+                options = known[name]["doc"]["options"]
+                continue
+            assert name in options, row
+            assert value in ("", "true", "false", *options[name].get("choices", ())), row

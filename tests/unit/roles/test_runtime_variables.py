@@ -14,9 +14,13 @@ import pathlib
 import re
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.facts.system.distribution import Distribution
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+
+from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.plugin_utils import render
 
 ROLE = pathlib.Path(__file__).parents[3] / "roles" / "runtime"
 FACTS = json.loads((pathlib.Path(__file__).parent / "facts.json").read_text())
@@ -147,3 +151,27 @@ def test_a_container_belongs_to_its_runtime(command, runtime):
         if tests[test](pattern, command)
     ]
     assert owners == [runtime]
+
+
+LOGIN = {"username": "user", "password": "secret"}
+# What makes a runtime write every file that it can have.
+ALL_FILES = {
+    "containerd": {"registries": [{"registry": "r.test", **LOGIN}]},
+    "crio": {"registries": [{"registry": "r.test", **LOGIN}], "rootless": True},
+    "docker": {
+        "registries": [{"registry": "r.test", "ca_file": "/etc/ssl/r.pem"}],
+        "cri_service": True,
+        "socket": "/run/d.sock",
+    },
+}
+
+
+@pytest.mark.parametrize("runtime", ALL_FILES)
+def test_a_runtime_that_goes_takes_its_files_along(runtime):
+    given = {"runtime": runtime, "proxy": {"http": "http://user:secret@p"}, **ALL_FILES[runtime]}
+    spec = ArgumentSpecValidator(options.ENABLE).validate(given).validated_parameters
+    written = {file["path"] for file in render.render(spec)}
+    # It is about whichever runtime the node has.
+    written.remove("/etc/crictl.yaml")
+    removed = variables("Debian 13")("_runtime_files")[runtime]
+    assert [path for path in written if not path.startswith(tuple(removed))] == []

@@ -80,3 +80,13 @@ def test_the_output_of_a_tool_is_read_while_it_runs():
 def test_a_tool_that_fails_while_it_is_read_is_told():
     with pytest.raises(CommandError, match="No such file"), Runner().opened("cat", "/no") as stream:
         stream.read()
+
+
+def test_a_daemon_ends_when_it_is_not_needed_any_more(tmp_path):
+    up, ended = tmp_path / "up", tmp_path / "ended"
+    script = f"trap 'touch {ended}; exit' TERM; touch {up}; while :; do sleep 0.05; done"
+    with Runner().started("sh", "-c", script):
+        while not up.exists():
+            time.sleep(0.05)
+        assert not ended.exists()
+    assert ended.exists()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cruntime.node.plugins.module_utils.files import NOT_SHOWN
-from ansible_collections.cruntime.node.plugins.plugin_utils import drift
+from ansible_collections.cruntime.node.plugins.plugin_utils import drift, formats
 
 TOML = "/etc/containerd/config.toml"
 JSON = "/etc/docker/daemon.json"
@@ -139,6 +139,21 @@ def test_numbers_that_json_does_not_have():
     found = differences(TOML, "a = inf\nb = nan\nc = 1979-05-27\n", "")
     assert found == [("a", "Infinity", None), ("b", "NaN", None), ("c", "1979-05-27", None)]
     json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("tomllib", [True, False])
+def test_toml_is_read_alike_by_every_python(tomllib, monkeypatch):
+    if not tomllib:
+        # As of Python 3.10.
+        monkeypatch.setattr(formats, "_TOML_LOADS", None)
+    text = 'a = [1, true, {b = false}]\nc = 1979-05-27\nd.e = 1.5\nf = "x"\n[[g]]\nh = true\n'
+    assert differences(TOML, text, "") == [
+        ("a", [1, True, {"b": False}], None),
+        ("c", "1979-05-27", None),
+        ("d.e", 1.5, None),
+        ("f", "x", None),
+        ("g.0.h", True, None),
+    ]
 
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
-from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, render
+from ansible_collections.cruntime.node.plugins.plugin_utils import render
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import (
     CONTAINERD_CONFIG,
@@ -82,12 +83,14 @@ def test_a_given_sandbox_image_wins():
 
 
 def test_no_sandbox_image_is_known_for_old_kubernetes():
-    refused("kubernetes_version 1.17.9 is older than 1.18", kubernetes_version="v1.17.9")
+    refused("kubernetes_version v1.17.9 is older than 1.18", kubernetes_version="v1.17.9")
 
 
-def test_the_missing_library_is_named(monkeypatch):
-    monkeypatch.setattr(kubernetes, "SEMVER_IMPORT_ERROR", ImportError())
-    refused("pip install semver", kubernetes_version="1.34.0")
+def test_the_missing_library_is_named_where_it_is_needed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tomlkit", None)
+    if sys.version_info >= (3, 11):
+        assert "containerd" in render.render(checked(runtime="containerd"))[0]["path"]
+    refused("pip install tomlkit", extra_config={"debug": {"level": "info"}})
 
 
 # cni

@@ -1,0 +1,70 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a daemon's binary said of its version, for as long as it is the same file.
+
+To start one takes longer than all else that a run with nothing to do does on the node.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Any
+
+from ansible_collections.cruntime.node.plugins.module_utils.files import STATE_DIR
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+
+
+class KnownVersions:
+    """The versions of runtimes.
+
+    :param keep: whether what is asked for now is there for the next run.
+    """
+
+    def __init__(self, keep: bool, state_dir: str = STATE_DIR) -> None:
+        self._keep = keep
+        self._path = os.path.join(state_dir, "versions.json")
+        self._entries: dict[str, dict[str, Any]] = {}
+        # Whatever is wrong with it, the binaries can be asked.
+        with contextlib.suppress(OSError, ValueError), open(self._path, encoding="utf-8") as handle:
+            self._entries = json.load(handle)
+
+    def of(self, runtime: Runtime) -> str:
+        """Return the version of a runtime that is installed.
+
+        :raises CruntimeError: as C(Runtime.version).
+        """
+        identity = _identity(runtime.binary_path)
+        entry = self._entries.get(runtime.name, {})
+        if identity and entry.get("file") == identity:
+            known: str = entry["version"]
+            return known
+        version = runtime.version()
+        if self._keep and identity:
+            self._entries[runtime.name] = {"file": identity, "version": version}
+            self._save()
+        return version
+
+    def _save(self) -> None:
+        temporary = f"{self._path}.new"
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
+            with open(temporary, "w", encoding="utf-8") as handle:
+                json.dump(self._entries, handle)
+            os.rename(temporary, self._path)
+
+
+def _identity(binary: str | None) -> list[Any]:
+    """Tell this state of a file from any other; empty for a script, which may start anything."""
+    if binary is None:
+        return []
+    with open(binary, "rb") as handle:
+        if handle.read(4) != b"\x7fELF":
+            return []
+        found = os.fstat(handle.fileno())
+    # Nobody can set the last one: it is the kernel's.
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    return [binary, found.st_dev, found.st_ino, found.st_size, *times]

@@ -1,0 +1,38 @@
+"""What the checks of a fleet share: the playbook, and how a node stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+SWITCH = "cruntime.node.switch"
+MARKER = "/var/lib/cruntime-switch.json"
+# Nothing listens on this port.
+GHOST = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+
+
+def switch(inventory, *flags, **variables):
+    """Run the playbook; return its exit status, its tally and its words."""
+    command = ["ansible-playbook", SWITCH, "--inventory", inventory, *flags]
+    command += ["--extra-vars", json.dumps(variables)]
+    env = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+    return done.returncode, json.loads(done.stdout)["stats"], done.stdout
+
+
+def table(words):
+    """The last table that the play printed: the rest of each node's row, by its name."""
+    tables = [
+        result["msg"]
+        for play in json.loads(words)["plays"]
+        for task in play["tasks"]
+        for result in task["hosts"].values()
+        if isinstance(result.get("msg"), list)
+    ]
+    return dict(line.split("  ", 1) for line in tables[-1])
+
+
+def booted(node):
+    """Which of the two runtimes a boot would start, for they are the same that run."""
+    return [name for name in ("docker", "containerd") if node.service(name).is_enabled]

@@ -1,0 +1,63 @@
+"""Whether what a module returned is what its page says of it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Iterator
+
+import yaml
+
+TYPES = {"bool": bool, "dict": dict, "int": int, "list": list, "raw": object, "str": str}
+# What Ansible adds to every result, or knows in every one.
+COMMON = {
+    *("action", "changed", "deprecations", "diff", "exception", "failed", "invocation", "msg"),
+    *("warnings",),
+}
+# The page has one runtime's entry, which stands for those of the others.
+SAME = {"crio": "containerd", "docker": "containerd"}
+
+
+def page_of(module: str) -> dict[str, Any]:
+    """The documentation of what a module returns."""
+    name = f"ansible_collections.cruntime.node.plugins.modules.{module.rpartition('.')[2]}"
+    page: dict[str, Any] = yaml.safe_load(importlib.import_module(name).RETURN)
+    return page
+
+
+def surprises(module: str, result: dict[str, Any]) -> list[str]:
+    """What a result has that its module's page does not say, or says otherwise."""
+    own = {
+        key: value
+        for key, value in result.items()
+        if key not in COMMON and not key.startswith("_ansible")
+    }
+    return list(_in_dict(page_of(module), own, ""))
+
+
+def _in_dict(page: dict[str, Any], value: dict[str, Any], path: str) -> Iterator[str]:
+    for key, inner in value.items():
+        entry = page.get(SAME.get(key, key))
+        if entry is None:
+            yield f"{path}{key} is not documented"
+        else:
+            yield from _in_value(entry, inner, f"{path}{key}")
+
+
+def _in_value(entry: dict[str, Any], value: Any, path: str) -> Iterator[str]:
+    if value is None:
+        if "none" not in str(entry["description"]) and entry["type"] != "raw":
+            yield f"{path} is none, of which its description says nothing"
+    elif not _is(value, entry["type"]):
+        yield f"{path} is documented as {entry['type']}, but is {value!r}"
+    else:
+        items = value if isinstance(value, list) else [value]
+        for item in items:
+            if "contains" in entry:
+                yield from _in_dict(entry["contains"], item, f"{path}.")
+            elif not _is(item, entry.get("elements", "raw")):
+                yield f"{path} is documented to hold {entry['elements']}, but holds {item!r}"
+
+
+def _is(value: Any, name: str) -> bool:
+    # Python takes a boolean for a number.
+    return isinstance(value, TYPES[name]) and not (name == "int" and isinstance(value, bool))

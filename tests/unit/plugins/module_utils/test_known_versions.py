@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is remembered of a binary, and when it is asked again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
+
+
+class Daemon:
+    """A runtime's binary, and how often it was asked."""
+
+    name = "containerd"
+
+    def __init__(self, path):
+        self.binary_path = str(path)
+        self.answer = "1.7.24"
+        self.asked = 0
+
+    def version(self):
+        self.asked += 1
+        return self.answer
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    shutil.copy("/bin/true", tmp_path / "containerd")
+    return Daemon(tmp_path / "containerd")
+
+
+@pytest.fixture
+def of(tmp_path):
+    """Ask as one run of the module does."""
+    return lambda daemon, keep=True: KnownVersions(keep, str(tmp_path / "state")).of(daemon)
+
+
+def test_a_binary_is_asked_once(daemon, of):
+    assert [of(daemon), of(daemon), of(daemon)] == ["1.7.24"] * 3
+    assert daemon.asked == 1
+
+
+def test_check_mode_remembers_nothing_new(daemon, of, tmp_path):
+    assert of(daemon, keep=False) == "1.7.24"
+    assert not (tmp_path / "state").exists()
+    of(daemon)
+    assert of(daemon, keep=False) == "1.7.24"
+    assert daemon.asked == 2
+
+
+def test_a_binary_that_was_replaced_is_asked_again(daemon, of):
+    before = os.stat(daemon.binary_path)
+    of(daemon)
+    daemon.answer = "2.1.0"
+    shutil.copy(daemon.binary_path, f"{daemon.binary_path}.new")
+    os.rename(f"{daemon.binary_path}.new", daemon.binary_path)
+    # As a package does that dates its files.
+    os.utime(daemon.binary_path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert of(daemon) == "2.1.0"
+
+
+def test_a_binary_written_over_is_asked_again(daemon, of):
+    before = os.stat(daemon.binary_path)
+    of(daemon)
+    daemon.answer = "2.1.0"
+    with open(daemon.binary_path, "r+b") as handle:
+        handle.seek(-1, os.SEEK_END)
+        handle.write(b"x")
+    os.utime(daemon.binary_path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert of(daemon) == "2.1.0"
+
+
+def test_a_binary_of_another_place_is_asked(daemon, of, tmp_path):
+    of(daemon)
+    os.link(daemon.binary_path, tmp_path / "other")
+    other = Daemon(tmp_path / "other")
+    other.answer = "2.1.0"
+    assert of(other) == "2.1.0"
+
+
+def test_a_script_is_asked_each_time(daemon, of):
+    with open(daemon.binary_path, "w", encoding="utf-8") as handle:
+        handle.write('#!/bin/sh\nexec /opt/containerd/bin/containerd "$@"\n')
+    assert [of(daemon), of(daemon)] == ["1.7.24"] * 2
+    assert daemon.asked == 2
+
+
+def test_a_binary_that_is_gone_says_so_itself(daemon, of, monkeypatch):
+    monkeypatch.setattr(daemon, "binary_path", None)
+    monkeypatch.setattr(daemon, "version", lambda: (_ for _ in ()).throw(CommandError("gone")))
+    with pytest.raises(CommandError):
+        of(daemon)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"containerd": {"file": [1]'])
+def test_a_damaged_record_is_made_anew(daemon, of, tmp_path, text):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "versions.json").write_text(text)
+    assert [of(daemon), of(daemon)] == ["1.7.24"] * 2
+    assert daemon.asked == 1
+
+
+def test_no_place_to_remember_is_no_failure(daemon, of, tmp_path):
+    (tmp_path / "state").write_text("a file where the folder should be\n")
+    assert of(daemon) == "1.7.24"
