@@ -165,10 +165,10 @@ def test_a_pod_pauses_and_goes_on_and_can_be_killed_while_it_is_frozen(node, cri
         (result,) = call(["cruntime_containers", {**which, "state": state}])
         assert result["changed"] is True, result
         (container,) = result["containers"]
-        return container["pid"]
+        return str(container["pid"])
 
     # Of the sandbox, which takes the capability.
-    sandbox = json.loads(crictl(f"inspectp {pod}"))["info"]["pid"]
+    sandbox = str(json.loads(crictl(f"inspectp {pod}"))["info"]["pid"])
     assert int(node.check_output("cat /proc/%s/oom_score_adj", sandbox)) < 0
     pid = turn("paused")
     (cgroup,) = node.check_output("cut -d: -f3 /proc/%s/cgroup", pid).split()

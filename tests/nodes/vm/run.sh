@@ -12,8 +12,8 @@ root_options=noauto_da_alloc,commit=600
 boot() {
     accelerator=$1 file=$2 append=$3
     shift 3
-    # shellcheck disable=SC2086  # none, or a limit on its time
-    exec ${limit:-} qemu-system-x86_64 -accel "$accelerator" -cpu max -m 2048 -smp 2 -no-user-config -nodefaults \
+    # 0 is no limit.
+    exec timeout "${limit:-0}" qemu-system-x86_64 -accel "$accelerator" -cpu max -m 2048 -smp 2 -no-user-config -nodefaults \
         -kernel /machine/vmlinuz -initrd /machine/initrd.img \
         -append "root=/dev/vda rw rootflags=$root_options console=ttyS0 quiet mitigations=off net.ifnames=0 $append" \
         -drive "file=$file,if=virtio,format=qcow2,cache=writeback,discard=unmap" \
@@ -25,7 +25,7 @@ boot() {
 kvm_works() {
     [ -c /dev/kvm ] || return 1
     # On a copy that is thrown away; the kernel gives up when its first process has spoken.
-    (limit='timeout 20' && boot kvm /machine/base.qcow2 'panic=-1 init=/bin/echo -- alive' \
+    (limit=20 && boot kvm /machine/base.qcow2 'panic=-1 init=/bin/echo -- alive' \
         -snapshot -no-reboot) | grep -x 'alive.*'
 }
 
