@@ -47,7 +47,8 @@ Host $name
     UserKnownHostsFile /dev/null
     LogLevel ERROR
     ConnectTimeout 30
-    ServerAliveInterval 5
+    ServerAliveInterval 15
+    ServerAliveCountMax 20
     # A path that is short enough, of the port too: none that a machine had before.
     ControlPath ${XDG_CACHE_HOME:-$HOME/.cache}/cruntime-node/%C
 END
