@@ -5,11 +5,11 @@ VENV := .venv
 COLLECTION := .cache/collections/ansible_collections/cruntime/node
 SETUP := $(VENV)/.made $(COLLECTION)
 
-.PHONY: test test-unit test-roles test-matrix coverage bench lint docs unit oldest sanity nodes \
-	molecule demo link clean
+.PHONY: test test-unit test-roles test-vm test-matrix coverage bench lint docs unit oldest sanity \
+	nodes molecule demo link clean
 
-# Every test but those of the matrix, and of the roles only the short ones; ends with the line:
-# N passed, N failed, N skipped
+# Every test but those of the matrix, and of the roles and the machine only the short ones; ends with
+# the line: N passed, N failed, N skipped
 test: $(SETUP)
 	@$(VENV)/bin/python tests/run.py
 
@@ -22,6 +22,10 @@ lint docs unit oldest sanity nodes molecule: $(SETUP)
 # All tests of the roles, on nodes provisioned from bare and on a fleet that is switched.
 test-roles: $(SETUP)
 	@$(VENV)/bin/python tests/run.py molecule-bare molecule-fleet
+
+# All tests of the machine with a kernel of its own; the whole run has only the short ones.
+test-vm: $(SETUP)
+	@$(VENV)/bin/python tests/run.py molecule-vm
 
 # Every ansible-core and every Python that is supported, as far as the Pythons are on the PATH.
 test-matrix: $(SETUP)

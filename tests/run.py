@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import platform
 import shutil
 import signal
 import subprocess
@@ -150,10 +151,16 @@ def nodes(stage: Stage) -> Tally:
 def molecule(stage: Stage) -> Tally:
     """One scenario: its checks, and one more for its sequence with the idempotence step."""
     scenario = stage.name.removeprefix("molecule-")
+    if scenario == "vm" and platform.machine() != "x86_64":
+        print(f"   SKIPPED: its machine is an x86_64, and this one is {platform.machine()}")
+        return Tally(skipped=1)
     if scenario == "crio" and not has_crio():
         print("   SKIPPED: no CRI-O; name a folder with crio and pinns by CRUNTIME_TEST_BIN, or a")
         print("   repository with the package cri-o, as a line of apt's, by CRUNTIME_TEST_CRIO_APT")
         return Tally(skipped=1)
+    # It has a recipe of its own, and is in no other scenario.
+    if scenario == "vm" and not stage.run(NODES / "images.sh", "vm"):
+        return no_report(stage)
     # One node of those that the scenario has.
     node = os.environ.get("CRUNTIME_NODE")
     succeeded = stage.run(

@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import uuid
 import zipfile
@@ -20,7 +21,11 @@ from dataclasses import dataclass
 
 import ansible.module_utils
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from returned import surprises
+
+from ansible_collections.cruntime.node.plugins.module_utils.options import ENABLE as ENABLE_OPTIONS
+from ansible_collections.cruntime.node.plugins.plugin_utils import render
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 ON_NODE = pathlib.Path(__file__).parent / "on_node"
@@ -96,20 +101,7 @@ RUNTIMES = {
     )
 }
 
-# Prints a JSON object: for each file below /etc, its digest (a link's target) and time.
-FILES = """
-import hashlib, json, os
-found = {}
-for folder, _, names in os.walk("/etc"):
-    for path in (os.path.join(folder, name) for name in names):
-        if os.path.islink(path):
-            content = os.readlink(path)
-        else:
-            with open(path, "rb") as stream:
-                content = hashlib.sha256(stream.read()).hexdigest()
-        found[path] = [content, os.lstat(path).st_mtime_ns]
-print(json.dumps(found))
-"""
+ETC_FILES = (ON_NODE / "etc_files.py").read_text()
 UNITS = "containerd.service crio.service docker.service docker.socket"
 UNIT_PROPERTIES = "Id,ActiveState,UnitFileState,MainPID,ExecMainStartTimestampMonotonic"
 
@@ -227,7 +219,7 @@ def snapshot(node):
     """A function that returns what a run must leave alone when there is nothing to do."""
 
     def take():
-        files = node.check_output("/usr/bin/python3 -c %s", FILES)
+        files = node.check_output("/usr/bin/python3 -c %s", ETC_FILES)
         units = node.check_output(f"systemctl show --property={UNIT_PROPERTIES} {UNITS}")
         return {
             "files": json.loads(files),
@@ -253,7 +245,7 @@ def require_crictl(node):
 def crictl(node):
     """A function that runs crictl on the node; no crictl means a skip, or a failure if required."""
     require_crictl(node)
-    return lambda arguments: node.check_output(f"crictl --timeout 10s {arguments}")
+    return lambda arguments: node.check_output(f"crictl --timeout 60s {arguments}")
 
 
 @pytest.fixture
@@ -310,7 +302,7 @@ def registry(registry_node):
 
 @pytest.fixture(scope="session")
 def modules(tmp_path_factory):
-    """The modules and all that they import, as one archive that Python can import from."""
+    """The modules, what they import, and on_node/, as one archive that Python can import from."""
     archive = tmp_path_factory.mktemp("modules") / "modules.zip"
     trees = {
         "ansible/module_utils": pathlib.Path(ansible.module_utils.__file__).parent,
@@ -328,29 +320,56 @@ def modules(tmp_path_factory):
         for package in packages - {"."}:
             if f"{package}/__init__.py" not in bundle.namelist():
                 bundle.writestr(f"{package}/__init__.py", "")
+        for path in ON_NODE.glob("*.py"):
+            bundle.write(path, path.name)
     return archive
 
 
 @pytest.fixture
-def call(node, modules, run_module):
+def on_node(node, modules, run_module):
+    """A function that makes the command of a script of on_node/, with the modules at hand."""
+    bundle = f"/tmp/modules-{hashlib.sha256(modules.read_bytes()).hexdigest()[:16]}.zip"
+
+    def command(script, data):
+        if not node.file(bundle).exists:
+            run_module(node, "ansible.builtin.copy", src=str(modules), dest=bundle)
+        python = f"PYTHONPATH={bundle} /usr/bin/python3"
+        return f"{python} -m {script} {shlex.quote(json.dumps(data))}"
+
+    return command
+
+
+@pytest.fixture
+def run_on_node(node, on_node):
+    """A function that runs a script of on_node/ on the node, and returns what it prints."""
+
+    def run(script, data):
+        output = node.check_output(on_node(script, data))
+        return json.loads(output.splitlines()[-1])
+
+    return run
+
+
+@pytest.fixture
+def call(run_on_node):
     """A function that runs modules on the node itself, by one connection for all of them.
 
     It takes pairs of a module's short name and its options, and returns their results.
     """
-    digest = hashlib.sha256(modules.read_bytes()).hexdigest()[:16]
-    bundle, script = f"/tmp/modules-{digest}.zip", f"/tmp/call-{digest}.py"
-    if not node.file(script).exists:
-        for source, target in ((modules, bundle), (ON_NODE / "call.py", script)):
-            run_module(node, "ansible.builtin.copy", src=str(source), dest=target)
 
     def run(*calls):
-        output = node.check_output(
-            f"PYTHONPATH={bundle} /usr/bin/python3 {script} %s", json.dumps(calls)
-        )
-        results = json.loads(output.splitlines()[-1])
+        results = run_on_node("call", calls)
         for (module, _options), result in zip(calls, results):
             own = {key: value for key, value in result.items() if key != "processes"}
             assert surprises(module, own) == []
         return results
 
     return run
+
+
+def node_options(spec, **changes):
+    """What the controller half would hand to the node half of cruntime_enable."""
+    validation = ArgumentSpecValidator(ENABLE_OPTIONS).validate({**spec, **changes})
+    full = validation.validated_parameters
+    given = {option: value for option, value in full.items() if value is not None}
+    return {**given, "rendered_files": render.render(full)}

@@ -51,9 +51,13 @@ for tool in nerdctl buildctl buildkitd; do
 done
 
 (($#)) || set -- bookworm trixie trixie-forky
-# It is made of the one with Debian 13, as are the other further nodes below.
-wants_bare=
-[[ $* != bare ]] || { wants_bare=yes && set -- trixie; }
+# They are made of the one with Debian 13, as are the other further nodes below.
+further=
+case $* in
+    bare) further=bare && set -- trixie ;;
+    # Its emulator is that of Debian 12.
+    vm) further=vm && set -- bookworm trixie ;;
+esac
 for name; do
     base_image "${suite[$name]}" "$mirror"
     log=$cache/image-$name.log
@@ -65,7 +69,7 @@ for name; do
         "$context" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 done
 
-# Further nodes: a registry, one without any runtime, and CRI-O, which no Debian suite has.
+# Further nodes: a registry, one without any runtime, a machine, and CRI-O, which no Debian suite has.
 further() {
     local log=$cache/image-$1.log
     docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
@@ -90,10 +94,13 @@ put_crio() {
     fi
 }
 
-if [[ $* == *trixie* ]]; then
+if [[ $further == vm ]]; then
+    cp -r "$here/vm" "$context/"
+    further vm vm
+elif [[ $* == *trixie* ]]; then
     cp -r "$here"/{registry,bare,crio} "$context/"
     further registry registry
-    [[ -z $wants_bare ]] || further bare bare
+    [[ -z $further ]] || further bare bare
     put_crio
     [[ ! -d $context/crio/root ]] || further trixie-crio crio
 fi

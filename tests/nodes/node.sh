@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Start and remove test nodes: systemd machines in containers, with room for runtimes of their own.
+# Start and remove test nodes: systemd in containers, with room for runtimes of their own, and machines.
 #
 #   node.sh up NAME IMAGE [NAME IMAGE]...   start NAME from cruntime-node:IMAGE, wait until systemd is up
 #   node.sh down NAME...                    remove nodes and their volumes, whatever state they are in
@@ -21,13 +21,17 @@ up() {
         start "$name" "${nodes[$name]}"
     done
     for name in "${!nodes[@]}"; do
-        await "$name"
+        if [[ ${nodes[$name]} == vm ]]; then "$here/vm.sh" await "$name"; else await "$name"; fi
     done
 }
 
 start() {
     local name=$1 image=$2
     docker image inspect "cruntime-node:$image" >/dev/null 2>&1 || "$here/images.sh" "$image"
+    if [[ $image == vm ]]; then
+        "$here/vm.sh" start "$name"
+        return
+    fi
     if [[ -n ${CRUNTIME_COVERAGE:-} ]]; then
         docker build --quiet --tag "cruntime-node:$image-coverage" \
             --build-arg BASE="cruntime-node:$image" "$here/coverage" >/dev/null
@@ -73,6 +77,7 @@ down() {
             docker cp "$name:/var/lib/cruntime-coverage/." "$CRUNTIME_COVERAGE" >/dev/null 2>&1 || true
         fi
         docker rm --force --volumes "$name" >/dev/null 2>&1 || true
+        "$here/vm.sh" forget "$name"
         if docker container inspect "$name" >/dev/null 2>&1; then
             echo "$name could not be removed" >&2
             return 1

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Machines with a kernel of their own: each is an emulator in a container, which node.sh removes.
+#
+#   vm.sh start NAME     make a machine, and begin to boot it
+#   vm.sh await NAME     wait until its systemd is up
+#   vm.sh reboot NAME    have it boot anew, and wait
+#   vm.sh cut NAME       cut its power: the emulator is killed, what was on its way to the disk is lost
+#   vm.sh boot NAME      boot it after that, and wait
+#   vm.sh forget NAME    remove the key and the settings for SSH
+#
+# ssh -F .cache/vm/NAME/ssh_config NAME   logs in as an ordinary user, who has sudo.
+set -euo pipefail
+
+here=$(dirname "$(realpath "$0")")
+name=${2:-}
+folder=$(realpath "$here/../..")/.cache/vm/$name
+# Without KVM, on a machine that has other work.
+patience=600
+
+start() {
+    local devices=()
+    command -v ssh >/dev/null || "$here/../install.sh" openssh-client
+    forget
+    mkdir -p "$folder"
+    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$folder/key"
+    [[ ! -c /dev/kvm ]] || devices=(--device /dev/kvm)
+    # Docker chooses a port that is free, a new one at each start.
+    docker run --detach --name "$name" --hostname "$name" --label cruntime-node \
+        "${devices[@]}" --publish 127.0.0.1::22 --env "AUTHORIZED_KEY=$(<"$folder/key.pub")" \
+        cruntime-node:vm >/dev/null
+    describe
+}
+
+# How SSH finds the machine.
+describe() {
+    local port
+    port=$(docker port "$name" 22)
+    cat >"$folder/ssh_config" <<END
+Host $name
+    HostName 127.0.0.1
+    Port ${port##*:}
+    User admin
+    IdentityFile $folder/key
+    IdentitiesOnly yes
+    # Each machine of an image has the same, and none of them is worth knowing.
+    StrictHostKeyChecking no
+    UserKnownHostsFile /dev/null
+    LogLevel ERROR
+    ConnectTimeout 30
+    ServerAliveInterval 15
+    ServerAliveCountMax 20
+    # A path that is short enough, of the port too: none that a machine had before.
+    ControlPath ${XDG_CACHE_HOME:-$HOME/.cache}/cruntime-node/%C
+END
+}
+
+on_machine() { timeout 60 ssh -F "$folder/ssh_config" -o ControlPath=none "$name" "$@" 2>/dev/null; }
+
+# Until a boot other than the one given is through.
+await() {
+    local before=${1:-} said=''
+    until ((SECONDS > patience)); do
+        said=$(on_machine 'cat /proc/sys/kernel/random/boot_id && systemctl is-system-running' || true)
+        if [[ $said == *running && ${said%$'\n'*} != "$before" ]]; then
+            return
+        fi
+        if [[ -z $(docker ps --quiet --filter "name=^$name$") ]]; then
+            break
+        fi
+        sleep 1
+    done
+    echo "$name: systemd is '${said##*$'\n'}', not 'running'" >&2
+    on_machine systemctl --failed --no-legend >&2 || docker logs --tail 30 "$name" >&2
+    return 1
+}
+
+reboot() {
+    local before
+    before=$(on_machine cat /proc/sys/kernel/random/boot_id)
+    on_machine sudo systemctl reboot || true
+    await "$before"
+}
+
+cut() {
+    docker kill --signal KILL "$name" >/dev/null
+    docker wait "$name" >/dev/null
+}
+
+boot() {
+    docker start "$name" >/dev/null
+    describe
+    await
+}
+
+forget() { rm -rf "$folder"; }
+
+case ${name:+$1} in
+    start | await | reboot | cut | boot | forget) "$1" ;;
+    *)
+        sed -n '2,/^set/s/^# \?//p' "$0" >&2
+        exit 2
+        ;;
+esac
