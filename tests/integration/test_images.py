@@ -304,9 +304,9 @@ def test_a_password_is_left_nowhere(registries, node, call):
         node.check_output(
             "timeout 60 sh -c 'until ss -Htn dport = 5003 | grep .; do sleep 1; done'"
         )
-        seen = node.check_output("ps -eo args | grep -v call-")
+        seen = node.check_output("ps -eo args | grep -v ' -m call '")
         # What it started is left to itself, as it is when a connection breaks.
-        node.check_output("pkill -KILL -f '[/]tmp/call-'")
+        node.check_output("pkill -KILL -f '[-]m call '")
         with pytest.raises(AssertionError):
             run.result()
     secrets = "open-sesame|dXNlcjpvcGVuLXNlc2FtZQ"
