@@ -92,9 +92,12 @@ def test_a_script_is_asked_each_time(daemon, of):
 
 
 def test_a_binary_that_is_gone_says_so_itself(daemon, of, monkeypatch):
+    def version():
+        raise CommandError("containerd is not on this node")
+
     monkeypatch.setattr(daemon, "binary_path", None)
-    monkeypatch.setattr(daemon, "version", lambda: (_ for _ in ()).throw(CommandError("gone")))
-    with pytest.raises(CommandError):
+    monkeypatch.setattr(daemon, "version", version)
+    with pytest.raises(CommandError, match="not on this node"):
         of(daemon)
 
 
