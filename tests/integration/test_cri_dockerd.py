@@ -5,13 +5,12 @@ A cri-dockerd comes from the folder named by CRUNTIME_TEST_BIN, for no Debian su
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import subprocess
 
 import pytest
-from test_pods import POD
+from test_pods import run_pod, start_container
 
 ENABLE = "cruntime.node.cruntime_enable"
 CONTAINERS = "cruntime.node.cruntime_containers"
@@ -134,12 +133,9 @@ def test_a_pod_of_dockers_runs(node, enable, crictl, run_module):
     enable(**KUBERNETES, oci_runtimes=[lenient], oci_runtime="lenient")
     for name in ("pause", "busybox"):
         node.check_output(f"docker load --input {ARCHIVES}/{name}.tar")
-    for name, config in (("pod", POD), ("container", CONTAINER)):
-        node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
-    pod = crictl("runp /tmp/pod.json")
+    pod = run_pod(node, crictl, CONTAINER)
     try:
-        container = crictl(f"create {pod} /tmp/container.json /tmp/pod.json")
-        crictl(f"start {container}")
+        container = start_container(crictl, pod)
         assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")
         sandbox = node.check_output(f"docker inspect --format '{{{{.Config.Image}}}}' {pod}")
         assert sandbox == PAUSE

@@ -63,15 +63,26 @@ def cri(node, runtime, spec, run_module):
     run_module(node, ENABLE, **spec)
 
 
+def run_pod(node, crictl, container=CONTAINER):
+    """Run the pod and return its id; its container is made by start_container."""
+    for name, config in (("pod", POD), ("container", container)):
+        node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
+    return crictl("runp /tmp/pod.json")
+
+
+def start_container(crictl, pod):
+    """Start the container of a pod that runs, and return its id."""
+    container = crictl(f"create {pod} /tmp/container.json /tmp/pod.json")
+    crictl(f"start {container}")
+    return container
+
+
 @pytest.mark.runtime("containerd", "crio")
 @pytest.mark.usefixtures("cri")
 def test_a_pod_runs(node, crictl, call):
-    for name, config in (("pod", POD), ("container", CONTAINER)):
-        node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
-    pod = crictl("runp /tmp/pod.json")
+    pod = run_pod(node, crictl)
     try:
-        container = crictl(f"create {pod} /tmp/container.json /tmp/pod.json")
-        crictl(f"start {container}")
+        container = start_container(crictl, pod)
         assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")
         # Its image is not taken from under it.
         image = CONTAINER["image"]["image"]

@@ -17,8 +17,8 @@ import shlex
 import subprocess
 
 import pytest
-from conftest import ARCHIVES, ETC_FILES, IMAGE, ROOT, RUNTIMES, node_options, require_crictl
-from test_pods import CONTAINER, POD
+from conftest import ARCHIVES, ETC_FILES, IMAGE, ROOT, RUNTIMES, UNITS, node_options
+from test_pods import run_pod, start_container
 
 pytestmark = pytest.mark.scenario("vm")
 
@@ -82,14 +82,12 @@ def cut_power(node, vm, on_node, run_on_node):
     return cut
 
 
-def state_of(node):
+def state_of(node, crictl):
     """What a boot must bring back: the runtimes' units, and the images with their pins."""
-    units = "containerd.service docker.service docker.socket"
-    shown = node.check_output(f"systemctl show --property=Id,ActiveState,UnitFileState {units}")
-    listed = node.check_output("crictl --timeout 30s images --output json")
+    shown = node.check_output(f"systemctl show --property=Id,ActiveState,UnitFileState {UNITS}")
     images = {
         tag: (image["id"], image["pinned"])
-        for image in json.loads(listed)["images"]
+        for image in json.loads(crictl("images --output json"))["images"]
         for tag in image["repoTags"]
     }
     return shown, images
@@ -118,17 +116,16 @@ def test_auto_chooses_the_driver_systemd(node, spec, run_module):
 
 
 def test_a_reboot_brings_back_the_runtime_enabled_and_no_other(
-    node, spec, vm, call, image, run_module, run_container
+    node, spec, vm, call, crictl, image, run_module, run_container
 ):
-    require_crictl(node)
     (pinned,) = call(["cruntime_image", {"name": [image], "pin": True}])
     assert pinned["changed"] is True, pinned
-    units, images = state_of(node)
+    units, images = state_of(node, crictl)
     assert images[image][1] is True
     kernel = kernel_of(node)
     assert kernel == (["br_netfilter", "overlay"], SYSCTLS)
     vm("reboot")
-    assert state_of(node) == (units, images)
+    assert state_of(node, crictl) == (units, images)
     assert node.service("containerd").is_running
     for unit in RUNTIMES["containerd"].foreign:
         assert not node.service(unit).is_running
@@ -158,10 +155,8 @@ def test_a_pod_pauses_and_goes_on_and_can_be_killed_while_it_is_frozen(node, cri
     dump = node.check_output("containerd config dump")
     assert "restrict_oom_score_adj = false" in dump
     node.check_output(f"ctr --namespace k8s.io images import {ARCHIVES}/pause.tar")
-    for name, config in (("pod", POD), ("container", CONTAINER)):
-        node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
-    pod = crictl("runp /tmp/pod.json")
-    crictl(f"start {crictl(f'create {pod} /tmp/container.json /tmp/pod.json')}")
+    pod = run_pod(node, crictl)
+    start_container(crictl, pod)
     which = {"name": "container"}
 
     def turn(state):

@@ -52,11 +52,11 @@ done
 
 (($#)) || set -- bookworm trixie trixie-forky
 # They are made of the one with Debian 13, as are the other further nodes below.
-further=
+wanted=
 case $* in
-    bare) further=bare && set -- trixie ;;
+    bare) wanted=bare && set -- trixie ;;
     # Its emulator is that of Debian 12.
-    vm) further=vm && set -- bookworm trixie ;;
+    vm) wanted=vm && set -- bookworm trixie ;;
 esac
 for name; do
     base_image "${suite[$name]}" "$mirror"
@@ -94,13 +94,13 @@ put_crio() {
     fi
 }
 
-if [[ $further == vm ]]; then
+if [[ $wanted == vm ]]; then
     cp -r "$here/vm" "$context/"
     further vm vm
 elif [[ $* == *trixie* ]]; then
     cp -r "$here"/{registry,bare,crio} "$context/"
     further registry registry
-    [[ -z $further ]] || further bare bare
+    [[ -z $wanted ]] || further bare bare
     put_crio
     [[ ! -d $context/crio/root ]] || further trixie-crio crio
 fi

@@ -22,6 +22,7 @@ sys.addaudithook(lambda event, args: event == "subprocess.Popen" and started.app
 
 
 def call(module, options):
+    """Run a module in this process; return its result, and how many processes it started."""
     started.clear()
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
     basic._ANSIBLE_PROFILE = "legacy"

@@ -18,6 +18,7 @@ import signal
 import sys
 
 import steps
+from call import call
 
 RENAMED = "/var/lib/cruntime-renamed"
 # It is not booted from there; it is as the machine began with it, in many clusters of its disk.
@@ -63,7 +64,7 @@ def cut(options, at):
             signal.pause()
 
     steps.watch(wait)
-    return {"steps": seen, "result": steps.run(options)}
+    return {"steps": seen, "result": call("cruntime_enable", options)}
 
 
 def look(options, was):
@@ -73,7 +74,6 @@ def look(options, was):
         "torn": steps.torn(was, found, options),
         "new": [path for path, content in found.items() if content != was[path]],
         "kept": [path for path, new in WITNESSES.items() if begins_with(path) == new],
-        "left behind": glob.glob("/etc/**/.*.cruntime", recursive=True),
     }
 
 

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-import runpy
-
-from ansible.module_utils import basic
-
 from ansible_collections.cruntime.node.plugins.module_utils import files, services
-
-MODULE = "ansible_collections.cruntime.node.plugins.modules.cruntime_enable"
 
 
 def watch(happens):
@@ -38,16 +29,6 @@ def _watched(inner, name, happens):
 
 def _names(argument):
     return isinstance(argument, (str, list, tuple))
-
-
-def run(options):
-    """Run the module in this process and return what it prints."""
-    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
-    basic._ANSIBLE_PROFILE = "legacy"
-    output = io.StringIO()
-    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(output):
-        runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
-    return output.getvalue()
 
 
 def as_an_admin_left_it(options):

@@ -55,23 +55,30 @@ def code(page, language):
 
 
 @pytest.fixture(scope="module")
-def ansible_doc(tmp_path_factory):
-    """A function that returns what ansible-doc has of modules, with all that fragments add."""
-    home = str(tmp_path_factory.mktemp("ansible"))
+def ansible_command(tmp_path_factory):
+    """A function that returns what one of Ansible's commands prints."""
+    settings = {
+        "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
+        "ANSIBLE_HOME": str(tmp_path_factory.mktemp("ansible")),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+    }
 
-    def ask(*modules):
-        text = subprocess.check_output(
-            [
-                pathlib.Path(sys.executable).with_name("ansible-doc"),
-                *("--json", "--type", "module", *modules),
-            ],
-            env={
-                **os.environ,
-                "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
-                "ANSIBLE_HOME": home,
-            },
+    def run(command, *arguments):
+        return subprocess.check_output(
+            [pathlib.Path(sys.executable).with_name(command), *arguments],
+            env={**os.environ, **settings},
             text=True,
         )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def ansible_doc(ansible_command):
+    """A function that returns what ansible-doc has of modules, with all that fragments add."""
+
+    def ask(*modules):
+        text = ansible_command("ansible-doc", "--json", "--type", "module", *modules)
         return {name.rpartition(".")[2]: page for name, page in json.loads(text).items()}
 
     return ask
@@ -165,7 +172,7 @@ def test_the_action_group_is_that_of_the_modules(documented):
     assert "runtime" in shared
 
 
-def test_a_play_gives_an_option_to_the_whole_action_group(tmp_path):
+def test_a_play_gives_an_option_to_the_whole_action_group(ansible_command, tmp_path):
     (members,) = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())[
         "action_groups"
     ].values()
@@ -177,20 +184,8 @@ def test_a_play_gives_an_option_to_the_whole_action_group(tmp_path):
     }
     playbook = tmp_path / "play.yml"
     playbook.write_text(json.dumps([play]))
-    said = subprocess.check_output(
-        [
-            pathlib.Path(sys.executable).with_name("ansible-playbook"),
-            *("--connection", "local", playbook),
-        ],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
-            "ANSIBLE_HOME": str(tmp_path),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-        },
-        text=True,
-    )
-    for task in json.loads(said)["plays"][0]["tasks"]:
+    words = ansible_command("ansible-playbook", "--connection", "local", playbook)
+    for task in json.loads(words)["plays"][0]["tasks"]:
         assert "value of runtime must be one of" in task["hosts"]["localhost"]["msg"]
 
 

@@ -14,13 +14,12 @@ import pathlib
 import re
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.facts.system.distribution import Distribution
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from ansible_collections.cruntime.node.plugins.module_utils import options
 from ansible_collections.cruntime.node.plugins.plugin_utils import render
+from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import checked
 
 ROLE = pathlib.Path(__file__).parents[3] / "roles" / "runtime"
 FACTS = json.loads((pathlib.Path(__file__).parent / "facts.json").read_text())
@@ -168,8 +167,8 @@ ALL_FILES = {
 
 @pytest.mark.parametrize("runtime", ALL_FILES)
 def test_a_runtime_that_goes_takes_its_files_along(runtime):
-    given = {"runtime": runtime, "proxy": {"http": "http://user:secret@p"}, **ALL_FILES[runtime]}
-    spec = ArgumentSpecValidator(options.ENABLE).validate(given).validated_parameters
+    proxy = {"http": "http://user:secret@p"}
+    spec = checked(runtime=runtime, proxy=proxy, **ALL_FILES[runtime])
     written = {file["path"] for file in render.render(spec)}
     # It is about whichever runtime the node has.
     written.remove("/etc/crictl.yaml")
