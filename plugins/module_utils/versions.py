@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Semantic versions on the node, where the semver library can't be had.
+"""Semantic versions, for the node too, where no library can be had.
 
 The order is that of https://semver.org, section 11.
 """
