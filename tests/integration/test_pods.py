@@ -63,7 +63,7 @@ def cri(node, runtime, spec, run_module):
     run_module(node, ENABLE, **spec)
 
 
-def run_pod(node, crictl, container=CONTAINER):
+def run_pod(node, crictl, container):
     """Run the pod and return its id; its container is made by start_container."""
     for name, config in (("pod", POD), ("container", container)):
         node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
@@ -80,7 +80,7 @@ def start_container(crictl, pod):
 @pytest.mark.runtime("containerd", "crio")
 @pytest.mark.usefixtures("cri")
 def test_a_pod_runs(node, crictl, call):
-    pod = run_pod(node, crictl)
+    pod = run_pod(node, crictl, CONTAINER)
     try:
         container = start_container(crictl, pod)
         assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")

@@ -18,7 +18,7 @@ import subprocess
 
 import pytest
 from conftest import ARCHIVES, ETC_FILES, IMAGE, ROOT, RUNTIMES, UNITS, node_options
-from test_pods import run_pod, start_container
+from test_pods import CONTAINER, run_pod, start_container
 
 pytestmark = pytest.mark.scenario("vm")
 
@@ -155,7 +155,7 @@ def test_a_pod_pauses_and_goes_on_and_can_be_killed_while_it_is_frozen(node, cri
     dump = node.check_output("containerd config dump")
     assert "restrict_oom_score_adj = false" in dump
     node.check_output(f"ctr --namespace k8s.io images import {ARCHIVES}/pause.tar")
-    pod = run_pod(node, crictl)
+    pod = run_pod(node, crictl, CONTAINER)
     start_container(crictl, pod)
     which = {"name": "container"}
 
