@@ -17,7 +17,7 @@ boot() {
         -kernel /machine/vmlinuz -initrd /machine/initrd.img \
         -append "root=/dev/vda rw rootflags=$root_options console=ttyS0 quiet mitigations=off net.ifnames=0 $append" \
         -drive "file=$file,if=virtio,format=qcow2,cache=writeback,discard=unmap" \
-        -netdev user,id=net,restrict=on,hostfwd=tcp::22-:22 -device virtio-net-pci,netdev=net,romfile= \
+        -netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22 -device virtio-net-pci,netdev=net,romfile= \
         -device virtio-rng-pci -display none -monitor none -serial stdio "$@"
 }
 
@@ -33,6 +33,9 @@ if [ ! -e "$disk" ]; then
     qemu-img create -q -f qcow2 -F qcow2 -b /machine/base.qcow2 "$disk"
     if kvm_works; then echo kvm; else echo tcg,thread=multi; fi >/disk/accelerator
 fi
+# The emulator hands on where a connection comes from, but for its own loopback: the gateway of Docker's
+# network here is on the machine an address of its own, once a Docker runs there too.
+socat TCP-LISTEN:22,fork,reuseaddr TCP:127.0.0.1:2222 &
 line="f+~ /home/admin/.ssh/authorized_keys 0600 admin admin - $(echo "$AUTHORIZED_KEY" | base64 -w 0)"
 credential=$(printf 'd /home/admin/.ssh 0700 admin admin\n%s\n' "$line" | base64 -w 0)
 boot "$(cat /disk/accelerator)" "$disk" "systemd.set_credential_binary=tmpfiles.extra:$credential"
