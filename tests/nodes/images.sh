@@ -55,8 +55,7 @@ done
 wanted=
 case $* in
     bare) wanted=bare && set -- trixie ;;
-    # Its emulator is that of Debian 12.
-    vm) wanted=vm && set -- bookworm trixie ;;
+    vm) wanted=vm && set -- trixie ;;
 esac
 for name; do
     base_image "${suite[$name]}" "$mirror"

@@ -10,10 +10,12 @@ disk=/disk/disk.qcow2
 root_options=noauto_da_alloc,commit=600
 
 boot() {
-    accelerator=$1 file=$2 append=$3
+    accelerator=$1 file=$2 append=$3 cpu=max
+    # Emulated, the fewer features it has the faster it is.
+    [ "$accelerator" = kvm ] || cpu=qemu64
     shift 3
     # 0 is no limit.
-    exec timeout "${limit:-0}" qemu-system-x86_64 -accel "$accelerator" -cpu max -m 2048 -smp 2 -no-user-config -nodefaults \
+    exec timeout "${limit:-0}" qemu-system-x86_64 -accel "$accelerator" -cpu "$cpu" -m 2048 -smp 2 -no-user-config -nodefaults \
         -kernel /machine/vmlinuz -initrd /machine/initrd.img \
         -append "root=/dev/vda rw rootflags=$root_options console=ttyS0 quiet mitigations=off net.ifnames=0 $append" \
         -drive "file=$file,if=virtio,format=qcow2,cache=writeback,discard=unmap" \
