@@ -54,8 +54,7 @@ done
 # They are made of the one with Debian 13, as are the other further nodes below.
 wanted=
 case $* in
-    bare) wanted=bare && set -- trixie ;;
-    vm) wanted=vm && set -- trixie ;;
+    bare | vm) wanted=$1 && set -- trixie ;;
 esac
 for name; do
     base_image "${suite[$name]}" "$mirror"
