@@ -55,7 +55,10 @@ def _modules(folder: pathlib.Path) -> Iterator[Figure]:
         spec = {**SPEC, "runtime": "docker", "registries": insecure}
         node.play({"cruntime.node.cruntime_enable": spec})
         # What community.docker needs on the node.
-        node.sh("apt-get -q update >/dev/null; apt-get -q install -y python3-requests >/dev/null")
+        node.sh(
+            "apt-get -q update >/dev/null; export DEBIAN_FRONTEND=noninteractive;"
+            "apt-get -q install -y python3-requests >/dev/null"
+        )
         names = [eight(address, number) for number in _NUMBERS]
         node.play(image(name=names))
         pulls = [
