@@ -11,11 +11,9 @@ so that a node is never without one for the sake of a configuration that does no
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import os
-import time
-from typing import Any, Callable, Iterator
+from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     cgroups,
@@ -24,36 +22,15 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     oci_runtimes,
     plan,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.errors import (
-    CommandError,
-    CruntimeError,
-)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
-from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
+from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
-from ansible_collections.cruntime.node.plugins.module_utils.services import Services, Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 LOCK_PATH = "/run/cruntime.lock"
-
-
-@dataclasses.dataclass
-class Node:
-    """What a converge works with.
-
-    :param scratch_dir: where files are staged; nobody else reads it.
-    :param timeout: how long a started runtime may take until it answers, in seconds.
-    :param replace: puts a file in the place of another, see C(files.replace).
-    """
-
-    runtimes: dict[str, Runtime]
-    services: Services
-    versions: KnownVersions
-    scratch_dir: str
-    replace: Callable[[str, str], None]
-    check_mode: bool
-    timeout: int
 
 
 def enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
@@ -81,7 +58,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     recall_sockets(node.runtimes, ledger)
     present = node.runtimes[options["runtime"]]
     runtime = present.configured(options)
-    units = _look(node)
+    units = node.look()
     runtime.check_installed(units)
     version = node.versions.of(runtime)
     kubernetes = options.get("kubernetes_version")
@@ -93,31 +70,22 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
     wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}
     changes = files.look(_chosen(rendered, facts), ledger, runtime.name)
-    changed = [change for change in changes if change.changed]
-    up = plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted")
-    down = _others_down(node, runtime, units) if options["disable_others"] else []
-    if changed:
-        with files.staged(changed, node.scratch_dir) as staged:
-            runtime.validate(staged, version, units)
+    todo = plan.Plan(
+        changes,
+        plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted"),
+        _others_down(node, runtime, units) if options["disable_others"] else [],
+    )
     backups: dict[str, str] = {}
-    if not node.check_mode and (changed or up or down):
-        swap = files.Swap(node.replace, ledger)
-        with _transaction(node, runtime, units, swap, up + down):
-            backups = swap.apply(changed, runtime.name, runtime.socket_path)
-            files.settle(changes)
-            if files.touch_units(changed):
-                node.services.daemon_reload()
-            _run(node, units, up)
-            _note_reloads(swap, units, up, changed)
-            _verify(runtime, wanted, node.timeout)
-            _run(node, units, down)
-            # Whoever needs what was just stopped shall be found out now, not at the next boot.
-            _wait(runtime, node.timeout)
-            swap.finish(runtime.name)
+    if todo.changed or todo.steps:
+        from ansible_collections.cruntime.node.plugins.module_utils import transaction
+
+        backups = transaction.bring_up(
+            node, runtime, todo, version=version, units=units, ledger=ledger, wanted=wanted
+        )
     result = _result(runtime, version, driver, kubernetes)
     result["files"] = [_file_result(change, backups) for change in changes]
-    result["warnings"] = warnings + _remarks(runtime, options, up, backups)
-    return _add_units(node, result, units, up + down, [change.diff for change in changed])
+    result["warnings"] = warnings + _remarks(runtime, options, todo.up, backups)
+    return _add_units(node, result, units, todo.steps, [change.diff for change in todo.changed])
 
 
 def _others_down(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[Step]:
@@ -129,13 +97,13 @@ def _others_down(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[S
 
 def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     runtime = node.runtimes[options["runtime"]]
-    units = _look(node)
+    units = node.look()
     _check_unneeded(node, runtime, units)
     steps = plan.take_down([runtime], units, keep=(), why="asked for")
     if steps and not node.check_mode:
-        swap = files.Swap(node.replace, files.Ledger())
-        with _transaction(node, runtime, units, swap, steps):
-            _run(node, units, steps)
+        from ansible_collections.cruntime.node.plugins.module_utils import transaction
+
+        transaction.take_down(node, runtime, units, steps)
     version = runtime.version() if runtime.installed(units) else None
     return _add_units(
         node, _result(runtime, version, None, options.get("kubernetes_version")), units, steps, []
@@ -154,12 +122,6 @@ def _alone(node: Node) -> Iterator[None]:
     with open(LOCK_PATH, "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _look(node: Node) -> dict[str, Unit]:
-    return node.services.look(
-        name for runtime in node.runtimes.values() for name in runtime.all_units
-    )
 
 
 def _cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str:
@@ -216,106 +178,6 @@ def _check_unneeded(node: Node, runtime: Runtime, units: dict[str, Unit]) -> Non
             )
 
 
-# Apply, verify, roll back
-
-
-@contextlib.contextmanager
-def _transaction(
-    node: Node, runtime: Runtime, before: dict[str, Unit], swap: files.Swap, steps: list[Step]
-) -> Iterator[None]:
-    begun = time.time()
-    try:
-        yield
-    except Exception as error:
-        journal = node.services.journal(runtime.wanted_units, begun)
-        try:
-            _roll_back(node, before, swap, steps)
-        except Exception as trouble:
-            raise CruntimeError(
-                f"{error}. Going back failed too: {trouble}",
-                rolled_back=False,
-                journal=journal,
-            ) from error
-        # A tool that failed says little; what it could not start says why.
-        failed_start = isinstance(error, CommandError) and journal
-        words = f" (the journal ends: {journal[-1]})" if failed_start else ""
-        raise CruntimeError(
-            f"{error}{words}. The node is back as it was",
-            rolled_back=True,
-            journal=journal,
-        ) from error
-
-
-def _roll_back(node: Node, before: dict[str, Unit], swap: files.Swap, steps: list[Step]) -> None:
-    if swap.restore():
-        node.services.daemon_reload()
-    _run(node, before, plan.go_back(before, _look(node), steps))
-    for other in node.runtimes.values():
-        if other.active(before):
-            _wait(other, node.timeout)
-
-
-def _run(node: Node, units: dict[str, Unit], steps: list[Step]) -> None:
-    for step in steps:
-        if step.verb in ("start", "restart"):
-            if any(units[name].reload_needed for name in step.units):
-                node.services.daemon_reload()
-            node.services.reset_failed(step.units)
-        begun = time.time()
-        getattr(node.services, step.verb)(step.units)
-        if step.verb == "reload":
-            _wait_for_reload(node, step, begun)
-
-
-def _wait_for_reload(node: Node, step: Step, begun: float) -> None:
-    (runtime,) = (each for each in node.runtimes.values() if each.services == step.units)
-    while not runtime.reloaded(begun):
-        if time.time() - begun > node.timeout:
-            raise CruntimeError(
-                f"{runtime.label} did not take the new configuration by a reload within "
-                f"{node.timeout} seconds. Have it restarted instead by state: restarted"
-            )
-        time.sleep(0.1)
-
-
-def _note_reloads(
-    swap: files.Swap, units: dict[str, Unit], up: list[Step], changed: list[Change]
-) -> None:
-    restarted = {name for step in up if step.verb == "restart" for name in step.units}
-    for step in up:
-        if step.verb == "reload" and restarted.isdisjoint(step.units):
-            loaded = [
-                change
-                for change in changed
-                if change.restart and change.after is not None and not change.unit
-            ]
-            swap.mark_loaded(loaded, max(units[name].pid for name in step.units))
-
-
-def _verify(runtime: Runtime, wanted: dict[str, str | None], timeout: int) -> None:
-    """Ask the running runtime whether it does what the spec says."""
-    _wait(runtime, timeout)
-    for option, found in runtime.settings().items():
-        if wanted[option] not in (None, found):
-            raise CruntimeError(
-                f"{runtime.label} runs with {option} {found}, but the spec says {wanted[option]}. "
-                f"Something overrides it: see {runtime.overrides}"
-            )
-
-
-def _wait(runtime: Runtime, timeout: int) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            return runtime.probe()
-        except CruntimeError as error:
-            if time.monotonic() > deadline:
-                raise CruntimeError(
-                    f"{runtime.label} gave no answer within {timeout} seconds: {error}"
-                ) from error
-        time.sleep(0.2)
-
-
 # Report
 
 
@@ -368,7 +230,7 @@ def _add_units(
     diffs: list[dict[str, Any]],
 ) -> dict[str, Any]:
     reasons = {name: step.why for step in reversed(steps) for name in step.units}
-    after = plan.predict(before, steps) if node.check_mode or not steps else _look(node)
+    after = plan.predict(before, steps) if node.check_mode or not steps else node.look()
     touched = sorted(reasons)
     result["units"] = [
         {

@@ -14,7 +14,7 @@ import json
 import os
 from typing import Any
 
-from ansible_collections.cruntime.node.plugins.module_utils.files import STATE_DIR
+from ansible_collections.cruntime.node.plugins.module_utils.files import STATE_DIR, json_object
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 
 
@@ -29,8 +29,8 @@ class KnownVersions:
         self._path = os.path.join(state_dir, "versions.json")
         self._entries: dict[str, dict[str, Any]] = {}
         # Whatever is wrong with it, the binaries can be asked.
-        with contextlib.suppress(OSError, ValueError), open(self._path, encoding="utf-8") as handle:
-            self._entries = json.load(handle)
+        with contextlib.suppress(OSError), open(self._path, "rb") as handle:
+            self._entries = json_object(handle.read()) or {}
 
     def of(self, runtime: Runtime) -> str:
         """Return the version of a runtime that is installed.

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules' options, known to both halves: the controller checks them, the node reads them."""
+"""The options of cruntime_enable: the controller checks them, the node reads them."""
 
 from __future__ import annotations
 
@@ -115,47 +115,6 @@ ENABLE = {
     "extra_config": {"type": "dict", "default": {}},
     "exclusive": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 60},
-}
-
-#: What cruntime_image is asked for.
-IMAGE = {
-    "name": {"type": "list", "elements": "str", "default": []},
-    "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
-    "runtime": {"type": "str", "choices": ["containerd", "crio", "docker"]},
-    "pull": {"type": "str", "choices": ["missing", "always", "never"]},
-    "archive": {"type": "list", "elements": "path"},
-    "tag_of": {"type": "str"},
-    "build": {
-        "type": "dict",
-        "options": {
-            "context": {"type": "path", "required": True},
-            "dockerfile": {"type": "str", "default": "Dockerfile"},
-            "args": {"type": "dict", "default": {}},
-            "options": {"type": "list", "elements": "str", "default": []},
-        },
-    },
-    "preload": {"type": "path"},
-    "platform": {"type": "str"},
-    "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "parallel": {"type": "int", "default": 4},
-    "retries": {"type": "int", "default": 3},
-    "pin": {"type": "bool"},
-    "save_to": {"type": "path"},
-    "push": {"type": "bool", "default": False},
-    "insecure": {"type": "bool", "default": False},
-    "prune": {
-        "type": "dict",
-        "options": {
-            "only": {"type": "list", "elements": "str", "default": []},
-            "keep": {"type": "list", "elements": "str", "default": []},
-            "untagged": {"type": "bool", "default": False},
-            "older_than": {"type": "str"},
-        },
-    },
-    "all_tags": {"type": "bool", "default": False},
-    "force": {"type": "bool", "default": False},
-    "timeout": {"type": "int", "default": 600},
 }
 
 #: What the controller half adds for the node half: files as plugin_utils/files.py makes them, the

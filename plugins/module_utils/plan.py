@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, Callable, Dict, Iterable
+from typing import Any, Callable, Dict, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
@@ -29,8 +28,7 @@ _EFFECTS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One call to systemd.
 
     :param verb: the method of Services.
@@ -40,6 +38,27 @@ class Step:
     verb: str
     units: tuple[str, ...]
     why: str = ""
+
+
+class Plan(NamedTuple):
+    """What a converge is to do.
+
+    :param files: every file that is managed, those too that are as they shall be.
+    :param up: what makes the runtime run with them.
+    :param down: what stops the others.
+    """
+
+    files: list[Change]
+    up: list[Step]
+    down: list[Step]
+
+    @property
+    def changed(self) -> list[Change]:
+        return [file for file in self.files if file.changed]
+
+    @property
+    def steps(self) -> list[Step]:
+        return self.up + self.down
 
 
 def bring_up(
@@ -150,7 +169,7 @@ def predict(units: Units, steps: Iterable[Step]) -> Units:
     after = dict(units)
     for step in steps:
         for name in step.units:
-            after[name] = dataclasses.replace(after[name], **_EFFECTS[step.verb])
+            after[name] = after[name]._replace(**_EFFECTS[step.verb])
     return after
 
 

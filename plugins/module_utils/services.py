@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import glob
 import os
 import time
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterable, Iterator, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -39,8 +38,7 @@ _UNIT_DIRS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/
 _CALL_TIMEOUT = 300
 
 
-@dataclasses.dataclass(frozen=True)
-class Unit:
+class Unit(NamedTuple):
     """One systemd unit as it was at one moment.
 
     :param file_state: systemd's UnitFileState: enabled, disabled, static, masked, ...
@@ -132,7 +130,7 @@ class Services:
             "systemctl", "show", "--property", ",".join(_PROPERTIES), "--", *names
         )
         return {
-            unit.name: dataclasses.replace(_unveiled(unit), replaced=program_is_gone(unit.pid))
+            unit.name: _unveiled(unit)._replace(replaced=program_is_gone(unit.pid))
             for unit in parse_show(names, text)
         }
 
@@ -262,9 +260,7 @@ def _unveiled(unit: Unit) -> Unit:
     if not unit.masked:
         return unit
     settings = [setting for path in _unit_files(unit.name) for setting in _settings(path)]
-    return dataclasses.replace(
-        unit, needs=parse_needs(settings), command=parse_exec_start(settings)
-    )
+    return unit._replace(needs=parse_needs(settings), command=parse_exec_start(settings))
 
 
 def _unit_files(name: str) -> list[str]:

@@ -546,14 +546,14 @@ required:
   sample: 2.0.0
 """
 
-import functools
 import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cruntime.node.plugins.module_utils import converge, files, options
+from ansible_collections.cruntime.node.plugins.module_utils import converge, options
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
+from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
@@ -582,13 +582,11 @@ def run(module):
     if os.geteuid() != 0:
         raise CruntimeError("a runtime can only be changed by root: run this task with become")
     runner = Runner()
-    node = converge.Node(
+    node = Node(
+        module=module,
         runtimes=runtimes(runner),
         services=Services(runner, module.params["timeout"]),
         versions=KnownVersions(keep=not module.check_mode),
-        scratch_dir=module.tmpdir,
-        replace=functools.partial(files.replace, module),
-        check_mode=module.check_mode,
         timeout=module.params["timeout"],
     )
     if module.params["state"] == "disabled":

@@ -366,7 +366,6 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cruntime.node.plugins.module_utils import options
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.images import request
 from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
@@ -377,7 +376,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Serv
 
 
 def main():
-    module = AnsibleModule(argument_spec=options.IMAGE, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=request.OPTIONS, supports_check_mode=True)
     try:
         result = run(module)
     except CruntimeError as error:

@@ -18,6 +18,47 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters, key
 
+#: Of cruntime_image.
+OPTIONS = {
+    "name": {"type": "list", "elements": "str", "default": []},
+    "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
+    "runtime": {"type": "str", "choices": ["containerd", "crio", "docker"]},
+    "pull": {"type": "str", "choices": ["missing", "always", "never"]},
+    "archive": {"type": "list", "elements": "path"},
+    "tag_of": {"type": "str"},
+    "build": {
+        "type": "dict",
+        "options": {
+            "context": {"type": "path", "required": True},
+            "dockerfile": {"type": "str", "default": "Dockerfile"},
+            "args": {"type": "dict", "default": {}},
+            "options": {"type": "list", "elements": "str", "default": []},
+        },
+    },
+    "preload": {"type": "path"},
+    "platform": {"type": "str"},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "parallel": {"type": "int", "default": 4},
+    "retries": {"type": "int", "default": 3},
+    "pin": {"type": "bool"},
+    "save_to": {"type": "path"},
+    "push": {"type": "bool", "default": False},
+    "insecure": {"type": "bool", "default": False},
+    "prune": {
+        "type": "dict",
+        "options": {
+            "only": {"type": "list", "elements": "str", "default": []},
+            "keep": {"type": "list", "elements": "str", "default": []},
+            "untagged": {"type": "bool", "default": False},
+            "older_than": {"type": "str"},
+        },
+    },
+    "all_tags": {"type": "bool", "default": False},
+    "force": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 600},
+}
+
 _SOURCES = ("archive", "tag_of", "build", "preload")
 # What makes no sense for an image that is to go.
 _PRESENT_ONLY = (*_SOURCES, "pull", "platform", "pin", "save_to", "push", "prune")

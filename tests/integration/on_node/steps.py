@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.cruntime.node.plugins.module_utils import files, services
+from ansible_collections.cruntime.node.plugins.module_utils import services, swap
 
 
 def watch(happens):
     """Have a function called at each step, with words such as C(after _put /etc/crictl.yaml)."""
     for owner, name in (
-        (files.Swap, "_put"),
-        (files, "_write"),
+        (swap.Swap, "_put"),
+        (swap, "_write"),
         (services.Services, "_call"),
         (services.Services, "reset_failed"),
     ):

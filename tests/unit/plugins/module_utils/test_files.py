@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils import files
+from ansible_collections.cruntime.node.plugins.module_utils import files, swap
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
 
@@ -28,7 +28,7 @@ class Node:
 
     def apply(self, *wanted, runtime="containerd"):
         ledger = files.Ledger(self.state_dir)
-        self.swap = files.Swap(self.replace, ledger, self.state_dir)
+        self.swap = swap.Swap(self.replace, ledger, self.state_dir)
         return self.swap.apply(files.look(wanted, ledger, runtime), runtime)
 
 
@@ -268,9 +268,10 @@ def test_a_directory_in_the_way_is_an_error_that_names_it(tmp_path, node):
         node.look(wanted(tmp_path, "{}\n"))
 
 
-def test_a_damaged_ledger_is_an_error_that_names_it(tmp_path, node):
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])
+def test_a_damaged_ledger_is_an_error_that_names_it(tmp_path, node, text):
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "files.json").write_text("{")
+    (tmp_path / "state" / "files.json").write_text(text)
     with pytest.raises(CruntimeError, match=r"files\.json is damaged"):
         node.apply(wanted(tmp_path / "x", "new\n"))
     assert not (tmp_path / "x").exists()
@@ -280,7 +281,7 @@ def test_a_file_from_the_future_is_dated_to_now(tmp_path, node):
     path = tmp_path / "x"
     path.write_text("x\n")
     os.utime(path, ns=(2**62, 2**62))
-    files.settle(node.look(wanted(path, "x\n")))
+    swap.settle(node.look(wanted(path, "x\n")))
     assert path.stat().st_mtime_ns < 2**62
 
 
@@ -290,12 +291,12 @@ def test_a_file_from_the_future_is_dated_to_now(tmp_path, node):
 )
 def test_systemd_reads_its_own_files_anew(path, touched):
     change = files.Change(path, b"", True, None, None)
-    assert files.touch_units([change]) is touched
+    assert swap.touch_units([change]) is touched
 
 
 def test_staged_files_are_gone_afterwards(tmp_path, node):
     changes = node.look(wanted("/etc/containerd/config.toml", "version = 2\n"))
-    with files.staged(changes, str(tmp_path)) as paths:
+    with swap.staged(changes, str(tmp_path)) as paths:
         staged = paths["/etc/containerd/config.toml"]
         with open(staged, encoding="utf-8") as handle:
             assert handle.read() == "version = 2\n"
@@ -318,11 +319,11 @@ def test_every_file_of_a_runtime_knows_its_newest_socket(tmp_path, node):
     first, second = wanted(tmp_path / "a.conf", "x"), wanted(tmp_path / "b.conf", "x")
     for socket, content in (("/run/old.sock", "x"), ("/run/new.sock", "y")):
         ledger = files.Ledger(node.state_dir)
-        swap = files.Swap(os.replace, ledger, node.state_dir)
+        each = swap.Swap(os.replace, ledger, node.state_dir)
         second["content"] = content
-        swap.apply(files.look([first, second], ledger, "crio"), "crio", socket)
+        each.apply(files.look([first, second], ledger, "crio"), "crio", socket)
         assert files.Ledger(node.state_dir).socket_of("crio") == socket
-    swap.restore()
+    each.restore()
     assert files.Ledger(node.state_dir).socket_of("crio") == "/run/old.sock"
 
 

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.images import request
-from ansible_collections.cruntime.node.plugins.module_utils.options import IMAGE
 
 HEX = "0" * 64
 
 
 def parse(**task):
-    result = ArgumentSpecValidator(IMAGE).validate(task)
+    result = ArgumentSpecValidator(request.OPTIONS).validate(task)
     assert not result.error_messages
     return request.parse(result.validated_parameters)
 

@@ -101,7 +101,7 @@ def test_a_binary_that_is_gone_says_so_itself(daemon, of, monkeypatch):
         of(daemon)
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"containerd": {"file": [1]'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"containerd": {"file": [1]'])
 def test_a_damaged_record_is_made_anew(daemon, of, tmp_path, text):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "versions.json").write_text(text)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 
@@ -32,12 +31,12 @@ def node(*running, **changes):
             found = "loaded" if name in runtime.units else "not-found"
             units[name] = Unit(name, found, "inactive", "disabled" if found == "loaded" else "")
     for name in running:
-        units[name] = dataclasses.replace(
-            units[name], active_state="active", file_state="enabled", pid=1, started=STARTED
+        units[name] = units[name]._replace(
+            active_state="active", file_state="enabled", pid=1, started=STARTED
         )
     for name, change in changes.items():
         unit = name.replace("_", ".").replace("cri.", "cri-")
-        units[unit] = dataclasses.replace(units[unit], **change)
+        units[unit] = units[unit]._replace(**change)
     return units
 
 
@@ -47,7 +46,7 @@ def change(before=b"same", after=b"same", mtime=STARTED - 1, restart=True, loade
 
 def daemon_json(before, after, **kwargs):
     contents = (json.dumps(config).encode() for config in (before, after))
-    return dataclasses.replace(change(*contents, **kwargs), path="/etc/docker/daemon.json")
+    return change(*contents, **kwargs)._replace(path="/etc/docker/daemon.json")
 
 
 def enable(runtime, units, changes=(), restart=False):
@@ -85,7 +84,7 @@ def test_a_node_as_specified_needs_no_step():
 def test_a_predicted_node_needs_no_further_step():
     units = node(*ALL_DOCKER, "crio.service")
     _up, _down, after = enable(CONTAINERD, units, [change(before=None)])
-    after["containerd.service"] = dataclasses.replace(after["containerd.service"], started=STARTED)
+    after["containerd.service"] = after["containerd.service"]._replace(started=STARTED)
     assert enable(CONTAINERD, after, [change()])[:2] == ([], [])
 
 
@@ -142,7 +141,7 @@ def test_docker_is_reloaded_where_that_is_enough(before, after, kwargs, verbs):
 
 
 def test_a_file_that_no_docker_could_read_means_a_restart():
-    broken = dataclasses.replace(daemon_json({}, {"debug": True}), before=b"{")
+    broken = daemon_json({}, {"debug": True})._replace(before=b"{")
     (step,) = plan.bring_up(DOCKER, node(*ALL_DOCKER), [broken], restart=False)
     assert step.verb == "restart"
 
@@ -171,15 +170,13 @@ def crio(monkeypatch, transcript):
 
 
 def crio_drop_in(before, after):
-    return dataclasses.replace(
-        change(before.encode(), after.encode()), path="/etc/crio/crio.conf.d/50-cruntime.conf"
-    )
+    path = "/etc/crio/crio.conf.d/50-cruntime.conf"
+    return change(before.encode(), after.encode())._replace(path=path)
 
 
 def crio_registries(after=b"new"):
-    return dataclasses.replace(
-        change(b"old", after), path="/etc/containers/registries.conf.d/50-cruntime.conf"
-    )
+    path = "/etc/containers/registries.conf.d/50-cruntime.conf"
+    return change(b"old", after)._replace(path=path)
 
 
 def crio_verb(runtime, *changes):
@@ -277,7 +274,7 @@ def adapted_node(*running, **changes):
 
 
 def adapter_file(unit="cri-docker.service", **kwargs):
-    return dataclasses.replace(change(**kwargs), path="/etc/y", unit=unit)
+    return change(**kwargs)._replace(path="/etc/y", unit=unit)
 
 
 def test_docker_comes_up_with_its_adapter():

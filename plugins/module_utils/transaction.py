@@ -1,0 +1,182 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apply a plan, prove the runtime, or roll back.
+
+Converge imports it only where there is something to do: most runs have nothing, and each of them
+would compile it anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from typing import Iterator
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Ledger
+from ansible_collections.cruntime.node.plugins.module_utils.node import Node
+from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step, go_back
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.swap import (
+    Swap,
+    replace,
+    settle,
+    staged,
+    touch_units,
+)
+
+
+def bring_up(
+    node: Node,
+    runtime: Runtime,
+    plan: Plan,
+    *,
+    version: str,
+    units: dict[str, Unit],
+    ledger: Ledger,
+    wanted: dict[str, str | None],
+) -> dict[str, str]:
+    """Let the runtime judge its files; put them in place, start it, prove it, stop the others.
+
+    Check mode ends with the judgement.
+
+    :param version: the runtime's.
+    :param units: as they are.
+    :param wanted: by option, what the running runtime shall say that it goes by.
+    :return: by path, the backup of a file that was not written here.
+    :raises CruntimeError: something failed; all is brought back, if that could be done.
+    """
+    changed = plan.changed
+    if changed:
+        with staged(changed, node.module.tmpdir) as paths:
+            runtime.validate(paths, version, units)
+    if node.check_mode:
+        return {}
+    swap = Swap(functools.partial(replace, node.module), ledger)
+    with _transaction(node, runtime, units, swap, plan.steps):
+        backups = swap.apply(changed, runtime.name, runtime.socket_path)
+        settle(plan.files)
+        if touch_units(changed):
+            node.services.daemon_reload()
+        _run(node, units, plan.up)
+        _note_reloads(swap, units, plan.up, changed)
+        _verify(runtime, wanted, node.timeout)
+        _run(node, units, plan.down)
+        # Whoever needs what was just stopped shall be found out now, not at the next boot.
+        _wait(runtime, node.timeout)
+        swap.finish(runtime.name)
+    return backups
+
+
+def take_down(node: Node, runtime: Runtime, units: dict[str, Unit], steps: list[Step]) -> None:
+    """Stop a runtime.
+
+    :raises CruntimeError: as C(bring_up).
+    """
+    swap = Swap(functools.partial(replace, node.module), Ledger())
+    with _transaction(node, runtime, units, swap, steps):
+        _run(node, units, steps)
+
+
+@contextlib.contextmanager
+def _transaction(
+    node: Node, runtime: Runtime, before: dict[str, Unit], swap: Swap, steps: list[Step]
+) -> Iterator[None]:
+    begun = time.time()
+    try:
+        yield
+    except Exception as error:
+        journal = node.services.journal(runtime.wanted_units, begun)
+        try:
+            _roll_back(node, before, swap, steps)
+        except Exception as trouble:
+            raise CruntimeError(
+                f"{error}. Going back failed too: {trouble}",
+                rolled_back=False,
+                journal=journal,
+            ) from error
+        # A tool that failed says little; what it could not start says why.
+        failed_start = isinstance(error, CommandError) and journal
+        words = f" (the journal ends: {journal[-1]})" if failed_start else ""
+        raise CruntimeError(
+            f"{error}{words}. The node is back as it was",
+            rolled_back=True,
+            journal=journal,
+        ) from error
+
+
+def _roll_back(node: Node, before: dict[str, Unit], swap: Swap, steps: list[Step]) -> None:
+    if swap.restore():
+        node.services.daemon_reload()
+    _run(node, before, go_back(before, node.look(), steps))
+    for other in node.runtimes.values():
+        if other.active(before):
+            _wait(other, node.timeout)
+
+
+def _run(node: Node, units: dict[str, Unit], steps: list[Step]) -> None:
+    for step in steps:
+        if step.verb in ("start", "restart"):
+            if any(units[name].reload_needed for name in step.units):
+                node.services.daemon_reload()
+            node.services.reset_failed(step.units)
+        begun = time.time()
+        getattr(node.services, step.verb)(step.units)
+        if step.verb == "reload":
+            _wait_for_reload(node, step, begun)
+
+
+def _wait_for_reload(node: Node, step: Step, begun: float) -> None:
+    (runtime,) = (each for each in node.runtimes.values() if each.services == step.units)
+    while not runtime.reloaded(begun):
+        if time.time() - begun > node.timeout:
+            raise CruntimeError(
+                f"{runtime.label} did not take the new configuration by a reload within "
+                f"{node.timeout} seconds. Have it restarted instead by state: restarted"
+            )
+        time.sleep(0.1)
+
+
+def _note_reloads(
+    swap: Swap, units: dict[str, Unit], up: list[Step], changed: list[Change]
+) -> None:
+    restarted = {name for step in up if step.verb == "restart" for name in step.units}
+    for step in up:
+        if step.verb == "reload" and restarted.isdisjoint(step.units):
+            loaded = [
+                change
+                for change in changed
+                if change.restart and change.after is not None and not change.unit
+            ]
+            swap.mark_loaded(loaded, max(units[name].pid for name in step.units))
+
+
+def _verify(runtime: Runtime, wanted: dict[str, str | None], timeout: int) -> None:
+    """Ask the running runtime whether it does what the spec says."""
+    _wait(runtime, timeout)
+    for option, found in runtime.settings().items():
+        if wanted[option] not in (None, found):
+            raise CruntimeError(
+                f"{runtime.label} runs with {option} {found}, but the spec says {wanted[option]}. "
+                f"Something overrides it: see {runtime.overrides}"
+            )
+
+
+def _wait(runtime: Runtime, timeout: int) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return runtime.probe()
+        except CruntimeError as error:
+            if time.monotonic() > deadline:
+                raise CruntimeError(
+                    f"{runtime.label} gave no answer within {timeout} seconds: {error}"
+                ) from error
+        time.sleep(0.2)
