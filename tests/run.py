@@ -65,28 +65,37 @@ class Stage:
         self.report = LOGS / f"{name}.xml"
         self.log.write_text("")
         self.report.unlink(missing_ok=True)
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self, *command: object, cwd: pathlib.Path = ROOT, **env: object) -> bool:
-        """Run a command with its output in the log; show the end of it if it fails."""
+    def run(self, *command: object, **env: object) -> bool:
+        """Run a command with its output in the log; say whether it succeeded."""
+        self.begin(*command, **env)
+        return self.succeeded()
+
+    def begin(self, *command: object, **env: object) -> None:
+        """Start a command with its output in the log."""
         argv = [str(word) for word in command]
         with self.log.open("a+") as log:
             print("$", *argv, file=log, flush=True)
-            process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 argv,
-                cwd=cwd,
+                cwd=ROOT,
                 env={**os.environ, **{key: str(value) for key, value in env.items()}},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            try:
-                return process.wait() == 0
-            except BaseException:
-                # Interrupted: end the command with all that it started.
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait()
-                raise
+
+    def succeeded(self) -> bool:
+        """Wait for the command that was started, and say whether it succeeded."""
+        return self._process is not None and self._process.wait() == 0
+
+    def end(self) -> None:
+        """End what an interrupt left running, with all that it started."""
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.wait()
 
     def show_log(self) -> None:
         """Print the end of the log."""
@@ -145,7 +154,7 @@ def no_report(stage: Stage) -> Tally:
 
 def nodes(stage: Stage) -> Tally:
     """A Docker Engine and the nodes' images. Only a failure counts: no test has run yet."""
-    return Tally() if stage.run(NODES / "images.sh") else no_report(stage)
+    return Tally() if stage.succeeded() else no_report(stage)
 
 
 def molecule(stage: Stage) -> Tally:
@@ -203,12 +212,20 @@ def remove_nodes() -> None:
 def run_stages(names: list[str]) -> Tally:
     """Run the stages in order, reporting each as it starts and ends."""
     total = Tally()
-    for name in names:
-        print(f"== {name}", flush=True)
-        started = time.monotonic()
-        tally = STAGES[name](Stage(name))
-        print(f"   {tally} ({time.monotonic() - started:.0f} s)", flush=True)
-        total += tally
+    stages = {name: Stage(name) for name in names}
+    try:
+        if "nodes" in stages:
+            # From the beginning: the checkers before it need no node.
+            stages["nodes"].begin(NODES / "images.sh")
+        for name, stage in stages.items():
+            print(f"== {name}", flush=True)
+            started = time.monotonic()
+            tally = STAGES[name](stage)
+            print(f"   {tally} ({time.monotonic() - started:.0f} s)", flush=True)
+            total += tally
+    finally:
+        for stage in stages.values():
+            stage.end()
     return total
 
 

@@ -22,7 +22,7 @@ host_mirror() {
 
 # debian:SUITE: what is there, what a registry has, or one made of the host's mirror, so named.
 base_image() {
-    local name=debian:$1 mirror=$2
+    local name=debian:$1
     if docker image inspect "$name" >/dev/null 2>&1 ||
         timeout 60 docker pull -q "$name" >/dev/null 2>&1; then
         return
@@ -31,10 +31,33 @@ base_image() {
         echo "$name can't be pulled; only root on a Debian host can make it here instead" >&2
         exit 1
     fi
-    command -v mmdebstrap >/dev/null || "$here/../install.sh" mmdebstrap
+    # One installs it, and the others wait.
+    flock "$cache" sh -c 'command -v mmdebstrap >/dev/null || "$0" mmdebstrap' "$here/../install.sh"
     echo "Making $name with mmdebstrap ..." >&2
     mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
         "$1" - "$mirror" | docker import - "$name" >/dev/null
+}
+
+# A node with the runtimes of a suite.
+node_image() {
+    local log=$cache/image-$1.log
+    docker build -t "cruntime-node:$1" \
+        --build-arg BASE="debian:${suite[$1]}" \
+        --build-arg SUITE="${suite[$1]}" \
+        --build-arg MIRROR="$mirror" \
+        --build-arg RUNTIMES_FROM="${runtimes_from[$1]}" \
+        "$context" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
+}
+
+# Run a function for each of the words at once. All of it ends with the first that fails.
+at_once() {
+    local function=$1 word pid pids=()
+    shift
+    for word; do
+        "$function" "$word" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
 }
 
 "$here/engine.sh"
@@ -43,7 +66,7 @@ mkdir -p "$cache"
 mirror=$(host_mirror)
 
 context=$(mktemp -d)
-trap 'rm -rf "$context"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$context"' EXIT
 cp -r "$here/"{Dockerfile,image_archive.py,init.sh} "$cache/bin" "$context"
 # What builds on containerd is in no Debian suite either, and takes long to make.
 for tool in nerdctl buildctl buildkitd; do
@@ -56,16 +79,10 @@ wanted=
 case $* in
     bare | vm) wanted=$1 && set -- trixie ;;
 esac
-for name; do
-    base_image "${suite[$name]}" "$mirror"
-    log=$cache/image-$name.log
-    docker build -t "cruntime-node:$name" \
-        --build-arg BASE="debian:${suite[$name]}" \
-        --build-arg SUITE="${suite[$name]}" \
-        --build-arg MIRROR="$mirror" \
-        --build-arg RUNTIMES_FROM="${runtimes_from[$name]}" \
-        "$context" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
-done
+declare -A suites
+for name; do suites[${suite[$name]}]=; done
+at_once base_image "${!suites[@]}"
+at_once node_image "$@"
 
 # Further nodes: a registry, one without any runtime, a machine, and CRI-O, which no Debian suite has.
 further() {
