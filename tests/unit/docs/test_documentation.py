@@ -199,22 +199,36 @@ def words_of(tree):
             yield "".join(parts)
 
 
+def texts_in(tree):
+    """The texts in YAML, with what Jinja has in quotes as texts of its own."""
+    if isinstance(tree, str):
+        yield " ".join(tree.split())
+        yield from re.findall(r"'([^']*)'", tree)
+    elif isinstance(tree, (dict, list)):
+        for each in tree.values() if isinstance(tree, dict) else tree:
+            yield from texts_in(each)
+
+
 MESSAGES = re.findall(r"^`(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
 def said():
-    """All that the code can say."""
+    """All that the code and the roles can say."""
+    playbooks = [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles").glob("*/tasks/*.yml")]
     return [
-        words
-        for path in (ROOT / "plugins").rglob("*.py")
-        for words in words_of(ast.parse(path.read_text()))
+        *(
+            words
+            for path in (ROOT / "plugins").rglob("*.py")
+            for words in words_of(ast.parse(path.read_text()))
+        ),
+        *(words for path in playbooks for words in texts_in(yaml.safe_load(path.read_text()))),
     ]
 
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_messages_are_those_of_the_code(said, message):
-    pattern = re.compile(".*?".join(re.escape(part) for part in message.split("…")))
+    pattern = re.compile(".*?".join(re.escape(part) for part in message.split("…")), re.DOTALL)
     assert any(pattern.fullmatch(words) for words in said), message
 
 
