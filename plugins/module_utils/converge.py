@@ -214,11 +214,11 @@ def _remarks(
 
 
 def _file_result(change: Change, backups: dict[str, str]) -> dict[str, Any]:
-    result: dict[str, Any] = {"path": change.path, "changed": change.changed}
+    result: dict[str, Any] = {"path": change.target, "changed": change.changed}
     if change.changed:
         result["diff"] = change.diff
-    if change.path in backups:
-        result["backup"] = backups[change.path]
+    if change.target in backups:
+        result["backup"] = backups[change.target]
     return result
 
 

@@ -36,6 +36,8 @@ NOT_SHOWN = "(not shown: it holds secrets)\n"
 class Change(NamedTuple):
     """One file: what it holds and what it shall hold.
 
+    :param path: as its reader knows it.
+    :param target: where it is written: a link to it on the way is the admin's decision, and stays.
     :param after: None where the file shall go.
     :param restart: the runtime reads this file when it starts, and only then.
     :param before: None where there is no file.
@@ -48,6 +50,7 @@ class Change(NamedTuple):
     """
 
     path: str
+    target: str
     after: Content
     restart: bool
     before: Content
@@ -66,8 +69,8 @@ class Change(NamedTuple):
     def diff(self) -> dict[str, Any]:
         """Ansible's diff of this file."""
         return {
-            "before_header": self.path,
-            "after_header": self.path,
+            "before_header": self.target,
+            "after_header": self.target,
             "before": _shown(self.before, self.secret or self.hidden),
             "after": _shown(self.after, self.secret),
         }
@@ -79,11 +82,10 @@ class Ledger:
     def __init__(self, state_dir: str = STATE_DIR) -> None:
         self.path = os.path.join(state_dir, "files.json")
         self.entries: dict[str, dict[str, Any]] = {}
-        try:
-            with open(self.path, "rb") as handle:
-                entries = json_object(handle.read())
-        except FileNotFoundError:
+        content = read(self.path)[0]
+        if content is None:
             return
+        entries = json_object(content)
         if entries is None:
             raise CruntimeError(
                 f"{self.path} is damaged: it holds no JSON object. Remove it and run again: "
@@ -130,7 +132,7 @@ def look(wanted: Iterable[dict[str, Any]], ledger: Ledger, runtime: str) -> list
     :raises CruntimeError: a path can't be read as a file.
     """
     changes = [_look(file, ledger) for file in wanted]
-    wanted_paths = {change.path for change in changes}
+    wanted_paths = {change.target for change in changes}
     for path in ledger.paths_of(runtime):
         if path in wanted_paths:
             continue
@@ -143,34 +145,32 @@ def look(wanted: Iterable[dict[str, Any]], ledger: Ledger, runtime: str) -> list
         if mtime_ns is not None and (before is None or ledger.owns(path, before)):
             unit, hidden = entry.get("unit", ""), ledger.secret(path)
             change = Change(
-                path, None, entry["restart"], before, mtime_ns, hidden=hidden, unit=unit
+                path, path, None, entry["restart"], before, mtime_ns, hidden=hidden, unit=unit
             )
             changes.append(change)
     return changes
 
 
 def _look(file: dict[str, Any], ledger: Ledger) -> Change:
-    path = file["path"]
     after: Link | bytes = Link(file["link"]) if "link" in file else file["content"].encode()
-    if not isinstance(after, Link):
-        # The link stays and its target is written: a link in /etc is the admin's decision.
-        path = os.path.realpath(path)
-    before, mtime_ns = read(path)
+    target = file["path"] if isinstance(after, Link) else os.path.realpath(file["path"])
+    before, mtime_ns = read(target)
     secret = file.get("secret", False)
     keys: tuple[str, ...] = ()
     if file.get("shared") and not isinstance(after, Link):
         keys = tuple(json.loads(after))
-        after = _with_others_keys(before, after, ledger.keys(path))
+        after = _with_others_keys(before, after, ledger.keys(target))
     return Change(
-        path,
+        file["path"],
+        target,
         after,
         file["restart"],
         before,
         mtime_ns,
-        ledger.loaded_by(path, mtime_ns),
+        ledger.loaded_by(target, mtime_ns),
         secret,
         # What stands in the place of a link to a key may be a key.
-        ledger.secret(path) or (isinstance(after, Link) and isinstance(before, bytes)),
+        ledger.secret(target) or (isinstance(after, Link) and isinstance(before, bytes)),
         keys,
         file.get("unit", ""),
     )

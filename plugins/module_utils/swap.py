@@ -33,7 +33,7 @@ def settle(changes: Iterable[Change]) -> None:
     for change in changes:
         found = change.before is not None and not change.changed
         if found and change.mtime_ns is not None and change.mtime_ns > now:
-            os.utime(change.path, ns=(now, now), follow_symlinks=False)
+            os.utime(change.target, ns=(now, now), follow_symlinks=False)
 
 
 def touch_units(changes: Iterable[Change]) -> bool:
@@ -66,9 +66,8 @@ def replace(module: AnsibleModule, source: str, target: str) -> None:
 
     Unlike AnsibleModule.atomic_move it never falls back to a copy, which a crash could cut short.
     """
-    try:
-        found = os.stat(target)
-    except FileNotFoundError:
+    found = _status(target)
+    if found is None:
         context = module.selinux_default_context(target)
     else:
         context = module.selinux_context(target)
@@ -91,7 +90,8 @@ class Swap:
         self._ledger = ledger
         self._state_dir = state_dir
         self._entries_before = dict(ledger.entries)
-        self._done: list[Change] = []
+        # With what the file was like, for its owner and its mode.
+        self._done: list[tuple[Change, os.stat_result | None]] = []
         self._made_dirs: list[str] = []
 
     def apply(self, changes: Iterable[Change], runtime: str, socket: str = "") -> dict[str, str]:
@@ -105,15 +105,15 @@ class Swap:
         if not changes:
             return {}
         backups = {
-            change.path: self._back_up(change.path, change.before)
+            change.target: self._back_up(change.target, change.before)
             for change in changes
             if isinstance(change.before, bytes)
-            and not self._ledger.owns(change.path, change.before)
+            and not self._ledger.owns(change.target, change.before)
         }
         # Before the files, so that a run killed in between takes nothing of ours for an admin's.
         for change in changes:
             gone = change.after is None
-            self._ledger.entries[change.path] = {
+            self._ledger.entries[change.target] = {
                 # Until it is gone, it is known as ours.
                 "digest": digest(change.before if gone else change.after),
                 **({"gone": time.time_ns()} if gone else {}),
@@ -130,12 +130,12 @@ class Swap:
                 self._ledger.entries[path] = dict(self._ledger.entries[path], socket=socket)
         self._save_ledger()
         for change in changes:
-            self._done.append(change)
-            self._put(change.path, change.after, 0o600 if change.secret else 0o644)
+            self._done.append((change, _status(change.target)))
+            self._put(change.target, change.after, 0o600 if change.secret else 0o644)
             # The folder of one registry, say; a folder with anything in it stays.
-            if change.after is None and not _is_shared(os.path.dirname(change.path)):
+            if change.after is None and not _is_shared(os.path.dirname(change.target)):
                 with contextlib.suppress(OSError):
-                    os.rmdir(os.path.dirname(change.path))
+                    os.rmdir(os.path.dirname(change.target))
         return backups
 
     def finish(self, runtime: str) -> None:
@@ -150,25 +150,29 @@ class Swap:
     def mark_loaded(self, changes: Iterable[Change], pid: int) -> None:
         """Note that this process has read these files by a reload: no restart is owed for them."""
         for change in changes:
-            mtime_ns = os.stat(change.path).st_mtime_ns
-            self._ledger.entries[change.path]["loaded"] = [pid, mtime_ns]
+            mtime_ns = os.stat(change.target).st_mtime_ns
+            self._ledger.entries[change.target]["loaded"] = [pid, mtime_ns]
         self._save_ledger()
 
     def restore(self) -> bool:
         """Bring back what stood there before C(apply); say whether that changed unit files."""
         if not self._done:
             return False
-        units_touched = touch_units(self._done)
+        units_touched = touch_units(change for change, _found in self._done)
         while self._done:
-            change = self._done.pop()
-            if read(change.path)[0] == change.before:
+            change, found = self._done.pop()
+            if read(change.target)[0] == change.before:
                 # Where it could not be written, it could not be written back either.
                 continue
-            self._put(change.path, change.before, 0o600 if change.hidden else 0o644)
+            # For nobody else, until it is whose it was.
+            self._put(change.target, change.before, 0o600)
+            if found is not None:
+                os.chown(change.target, found.st_uid, found.st_gid)
+                os.chmod(change.target, stat.S_IMODE(found.st_mode))
             if change.mtime_ns is not None:
                 # Or the next run would take it for newer than the process that runs by it.
                 times = (change.mtime_ns, change.mtime_ns)
-                os.utime(change.path, ns=times, follow_symlinks=False)
+                os.utime(change.target, ns=times, follow_symlinks=False)
         self._ledger.entries = self._entries_before
         self._save_ledger()
         while self._made_dirs:
@@ -197,7 +201,7 @@ class Swap:
                 os.rename(temporary, path)
             else:
                 _write(temporary, content, mode)
-                if mode == 0o600 and os.path.exists(path):
+                if mode == 0o600 and _status(path) is not None:
                     # The replacement takes over the mode of what it replaces.
                     os.chmod(path, mode)
                 self._replace(temporary, path)
@@ -213,7 +217,9 @@ class Swap:
             missing.append(directory)
             directory = os.path.dirname(directory)
         for path in reversed(missing):
-            os.mkdir(path, 0o755)
+            os.mkdir(path)
+            # Whatever the umask is.
+            os.chmod(path, 0o755)
             self._made_dirs.append(path)
 
     def _back_up(self, path: str, content: Content) -> str:
@@ -222,6 +228,15 @@ class Swap:
         backup = os.path.join(self._state_dir, "backups", f"{name}.{stamp}")
         self._put(backup, content, 0o600)
         return backup
+
+
+def _status(path: str) -> os.stat_result | None:
+    """Return what a file is like; None where there is none, and for a link, which has no mode."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return None if stat.S_ISLNK(found.st_mode) else found
 
 
 def _is_shared(directory: str) -> bool:

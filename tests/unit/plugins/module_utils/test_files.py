@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -87,6 +88,66 @@ def test_restore_brings_back_content_mtime_and_absence(tmp_path, node):
     assert old.stat().st_mtime_ns == 1_000_000_001
     assert not (tmp_path / "made").exists()
     assert files.Ledger(node.state_dir).entries == {}
+
+
+class Module:
+    """Of AnsibleModule what swap.replace asks for, on a node without SELinux."""
+
+    def selinux_default_context(self, path):
+        return []
+
+    selinux_context = selinux_default_context
+
+    def set_context_if_different(self, path, context, changed):
+        return changed
+
+
+@pytest.fixture
+def real_node(tmp_path):
+    return Node(tmp_path / "state", functools.partial(swap.replace, Module()))
+
+
+@pytest.mark.parametrize(
+    "change", [{"content": "new\n", "secret": True}, {"content": "new\n"}, None]
+)
+def test_restore_brings_back_mode_and_owner(tmp_path, real_node, change):
+    path = tmp_path / "50-x.conf"
+    real_node.apply(wanted(path, "ours\n"))
+    os.chown(path, 12, 34)
+    path.chmod(0o640)
+    real_node.apply(*([wanted(path, **change)] if change else []))
+    assert path.exists() is bool(change)
+    real_node.swap.restore()
+    found = path.stat()
+    assert (path.read_text(), found.st_mode & 0o777) == ("ours\n", 0o640)
+    assert (found.st_uid, found.st_gid) == (12, 34)
+
+
+def test_a_way_back_over_a_link_leaves_alone_what_it_leads_to(tmp_path, real_node):
+    authority, certificate = tmp_path / "ca.pem", tmp_path / "ca.crt"
+    authority.write_text("theirs\n")
+    os.chown(authority, 12, 34)
+    authority.chmod(0o644)
+    certificate.write_text("old\n")
+    certificate.chmod(0o640)
+    real_node.apply(link(certificate, authority))
+    real_node.swap.restore()
+    assert not certificate.is_symlink()
+    assert certificate.read_text() == "old\n"
+    assert (certificate.stat().st_uid, certificate.stat().st_mode & 0o777) == (0, 0o640)
+    assert (authority.stat().st_uid, authority.stat().st_mode & 0o777) == (12, 0o644)
+
+
+def test_everyone_may_look_where_files_were_made(tmp_path, node):
+    before = os.umask(0o077)
+    try:
+        node.apply(wanted(tmp_path / "made" / "here" / "x", "x\n"))
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "made", tmp_path / "state")] == [
+        0o755,
+        0o755,
+    ]
 
 
 def test_a_swap_that_fails_halfway_can_be_taken_back(tmp_path):
@@ -290,7 +351,7 @@ def test_a_file_from_the_future_is_dated_to_now(tmp_path, node):
     [("/etc/systemd/system/x.service.d/y.conf", True), ("/etc/docker/daemon.json", False)],
 )
 def test_systemd_reads_its_own_files_anew(path, touched):
-    change = files.Change(path, b"", True, None, None)
+    change = files.Change(path, path, b"", True, None, None)
     assert swap.touch_units([change]) is touched
 
 
@@ -301,6 +362,20 @@ def test_staged_files_are_gone_afterwards(tmp_path, node):
         with open(staged, encoding="utf-8") as handle:
             assert handle.read() == "version = 2\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_behind_a_link_is_known_by_the_name_that_its_reader_has(tmp_path, node):
+    elsewhere, path = tmp_path / "srv" / "docker", tmp_path / "docker"
+    elsewhere.mkdir(parents=True)
+    path.symlink_to(elsewhere)
+    (change,) = node.look(wanted(path / "daemon.json", "{}\n"))
+    (tmp_path / "scratch").mkdir()
+    with swap.staged([change], str(tmp_path / "scratch")) as paths:
+        assert list(paths) == [str(path / "daemon.json")]
+    assert change.target == str(elsewhere / "daemon.json")
+    node.apply(wanted(path / "daemon.json", "{}\n"))
+    assert (elsewhere / "daemon.json").read_text() == "{}\n"
+    assert not any(each.changed for each in node.look(wanted(path / "daemon.json", "{}\n")))
 
 
 def test_a_diff_shows_text_before_and_after(tmp_path, node):

@@ -41,7 +41,7 @@ def node(*running, **changes):
 
 
 def change(before=b"same", after=b"same", mtime=STARTED - 1, restart=True, loaded_by=0):
-    return Change("/etc/x", after, restart, before, int(mtime * 1e9), loaded_by)
+    return Change("/etc/x", "/etc/x", after, restart, before, int(mtime * 1e9), loaded_by)
 
 
 def daemon_json(before, after, **kwargs):
