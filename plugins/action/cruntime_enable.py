@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -24,7 +25,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
-        validation = ArgumentSpecValidator(options.ENABLE).validate(self._task.args)
+        validation = ArgumentSpecValidator(options.ENABLE).validate(_decrypted(self._task.args))
         if validation.errors.errors:
             raise AnsibleActionFail(
                 "; ".join(_sentence(error) for error in validation.errors.errors)
@@ -51,6 +52,15 @@ class ActionModule(ActionBase):
             task_vars=task_vars,
             wrap_async=self._task.async_val,
         )
+
+
+def _decrypted(value: Any) -> Any:
+    """Take the text out of what !vault holds: before ansible-core 2.19 that is no text."""
+    if isinstance(value, dict):
+        return {key: _decrypted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_decrypted(inner) for inner in value]
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
 def _sentence(error: AnsibleValidationError) -> str:

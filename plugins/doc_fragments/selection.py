@@ -14,7 +14,7 @@ class ModuleDocFragment:
 options:
   runtime:
     description:
-      - The runtime whose containers are meant. The one that the node runs if not given.
+      - The runtime that is meant. The one that the node runs if not given.
     type: str
     choices: [containerd, crio, docker]
   ids:

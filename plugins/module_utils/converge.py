@@ -2,10 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Enable and disable a runtime: look, check, plan, apply, verify, or roll back.
+"""Enable and disable a runtime: look, check, plan, have it done, report.
 
-Knows no runtime by name. The new runtime is up and proved before the old one is stopped,
-so that a node is never without one for the sake of a configuration that does not work.
+Knows no runtime by name.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
 
 LOCK_PATH = "/run/cruntime.lock"
 
@@ -38,7 +37,7 @@ def enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) 
 
     :param rendered: the files that the controller made of the spec, for every kind of node.
     :return: the module's result.
-    :raises CruntimeError: nothing was touched, or what was touched was rolled back.
+    :raises CruntimeError: nothing was touched; or it was, and C(rolled_back) says how it ended.
     """
     with _alone(node):
         return _enable(node, options, rendered)
@@ -79,7 +78,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     if todo.changed or todo.steps:
         from ansible_collections.cruntime.node.plugins.module_utils import transaction
 
-        backups = transaction.bring_up(
+        backups = transaction.enable(
             node, runtime, todo, version=version, units=units, ledger=ledger, wanted=wanted
         )
     result = _result(runtime, version, driver, kubernetes)
@@ -90,24 +89,26 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
 
 def _others_down(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[Step]:
     others = [other for other in node.runtimes.values() if other.name != runtime.name]
-    needed = plan.needed_by(runtime.units, units)
+    needed = needed_by(runtime.units, units)
     why = f"{runtime.label} shall be the one runtime"
     return plan.take_down(others, units, keep=needed, why=why)
 
 
 def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
+    ledger = files.Ledger()
+    recall_sockets(node.runtimes, ledger)
     runtime = node.runtimes[options["runtime"]]
     units = node.look()
     _check_unneeded(node, runtime, units)
+    version, warnings = _version(node, runtime, units)
     steps = plan.take_down([runtime], units, keep=(), why="asked for")
     if steps and not node.check_mode:
         from ansible_collections.cruntime.node.plugins.module_utils import transaction
 
-        transaction.take_down(node, runtime, units, steps)
-    version = runtime.version() if runtime.installed(units) else None
-    return _add_units(
-        node, _result(runtime, version, None, options.get("kubernetes_version")), units, steps, []
-    )
+        transaction.disable(node, runtime, steps, units=units, ledger=ledger)
+    result = _result(runtime, version, None, options.get("kubernetes_version"))
+    result["warnings"] = warnings
+    return _add_units(node, result, units, steps, [])
 
 
 # Look and check
@@ -122,6 +123,16 @@ def _alone(node: Node) -> Iterator[None]:
     with open(LOCK_PATH, "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _version(node: Node, runtime: Runtime, units: dict[str, Unit]) -> tuple[str | None, list[str]]:
+    """Return the version of a runtime that shall go, which need not work any more; and warnings."""
+    if not runtime.installed(units):
+        return None, []
+    try:
+        return node.versions.of(runtime), []
+    except CruntimeError as error:
+        return None, [f"{runtime.label} does not tell its version: {error}"]
 
 
 def _cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str:
@@ -170,7 +181,7 @@ def _check_unneeded(node: Node, runtime: Runtime, units: dict[str, Unit]) -> Non
     for other in node.runtimes.values():
         if other is runtime or not other.active(units):
             continue
-        needed = plan.needed_by(other.units, units).intersection(runtime.all_units)
+        needed = needed_by(other.units, units).intersection(runtime.all_units)
         if needed:
             raise CruntimeError(
                 f"{runtime.label} can't be disabled: {other.label} is running and needs "

@@ -50,8 +50,12 @@ class KnownVersions:
 
     def _save(self) -> None:
         temporary = f"{self._path}.new"
+        folder = os.path.dirname(self._path)
         with contextlib.suppress(OSError):
-            os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
+            if not os.path.isdir(folder):
+                os.mkdir(folder)
+                # Whatever the umask is.
+                os.chmod(folder, 0o755)
             with open(temporary, "w", encoding="utf-8") as handle:
                 json.dump(self._entries, handle)
             os.rename(temporary, self._path)
@@ -59,7 +63,7 @@ class KnownVersions:
 
 def _identity(binary: str | None) -> list[Any]:
     """Tell this state of a file from any other; empty for a script, which may start anything."""
-    if binary is None:
+    if binary is None or not os.access(binary, os.R_OK):
         return []
     with open(binary, "rb") as handle:
         if handle.read(4) != b"\x7fELF":

@@ -24,7 +24,7 @@ _MASK = "********"
 _SECRET_NAME = re.compile(
     "passw|passphrase|pass$|_pwd$|secret|token|credential|key$|auth$|auth_config$", re.IGNORECASE
 )
-_URL_WITH_PASSWORD = re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")
+_URL_WITH_PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/]+(?=@)")
 # A shorter value is found in words that mean something else.
 _SHORTEST_SECRET = 4
 

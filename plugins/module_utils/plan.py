@@ -152,18 +152,6 @@ def go_back(before: Units, now: Units, taken: Iterable[Step]) -> list[Step]:
     )
 
 
-def needed_by(names: Iterable[str], units: Units) -> set[str]:
-    """Return the units that a start of these pulls in, through any number of others."""
-    found: set[str] = set()
-    todo = list(names)
-    while todo:
-        for name in units[todo.pop()].needs:
-            if name in units and name not in found:
-                found.add(name)
-                todo.append(name)
-    return found
-
-
 def predict(units: Units, steps: Iterable[Step]) -> Units:
     """Return the units as they will be after these steps."""
     after = dict(units)

@@ -214,6 +214,18 @@ class Services:
         self._runner.output("systemctl", verb, *flags, "--", *names, timeout=timeout)
 
 
+def needed_by(names: Iterable[str], units: dict[str, Unit]) -> set[str]:
+    """Return the units that a start of these pulls in, through any number of others."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        for name in units[todo.pop()].needs:
+            if name in units and name not in found:
+                found.add(name)
+                todo.append(name)
+    return found
+
+
 def parse_show(names: list[str], text: str) -> list[Unit]:
     """Read what C(systemctl show) prints: a block per unit asked for, in that order."""
     blocks = text.strip("\n").split("\n\n")

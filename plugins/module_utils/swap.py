@@ -36,7 +36,7 @@ def settle(changes: Iterable[Change]) -> None:
             os.utime(change.target, ns=(now, now), follow_symlinks=False)
 
 
-def touch_units(changes: Iterable[Change]) -> bool:
+def need_daemon_reload(changes: Iterable[Change]) -> bool:
     """Say whether systemd has to read its unit files anew after these changes."""
     return any(change.path.startswith("/etc/systemd/system/") for change in changes)
 
@@ -158,7 +158,7 @@ class Swap:
         """Bring back what stood there before C(apply); say whether that changed unit files."""
         if not self._done:
             return False
-        units_touched = touch_units(change for change, _found in self._done)
+        units_touched = need_daemon_reload(change for change, _found in self._done)
         while self._done:
             change, found = self._done.pop()
             if read(change.target)[0] == change.before:

@@ -4,6 +4,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Apply a plan, prove the runtime, or roll back.
 
+The new runtime is up and proved before the old one is stopped, so that a node is never without one
+for the sake of a configuration that does not work.
+
 Converge imports it only where there is something to do: most runs have nothing, and each of them
 would compile it anew.
 """
@@ -26,14 +29,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.swap import (
     Swap,
+    need_daemon_reload,
     replace,
     settle,
     staged,
-    touch_units,
 )
 
 
-def bring_up(
+def enable(
     node: Node,
     runtime: Runtime,
     plan: Plan,
@@ -63,7 +66,7 @@ def bring_up(
     with _transaction(node, runtime, units, swap, plan.steps):
         backups = swap.apply(changed, runtime.name, runtime.socket_path)
         settle(plan.files)
-        if touch_units(changed):
+        if need_daemon_reload(changed):
             node.services.daemon_reload()
         _run(node, units, plan.up)
         _note_reloads(swap, units, plan.up, changed)
@@ -75,12 +78,14 @@ def bring_up(
     return backups
 
 
-def take_down(node: Node, runtime: Runtime, units: dict[str, Unit], steps: list[Step]) -> None:
+def disable(
+    node: Node, runtime: Runtime, steps: list[Step], *, units: dict[str, Unit], ledger: Ledger
+) -> None:
     """Stop a runtime.
 
-    :raises CruntimeError: as C(bring_up).
+    :raises CruntimeError: as C(enable).
     """
-    swap = Swap(functools.partial(replace, node.module), Ledger())
+    swap = Swap(functools.partial(replace, node.module), ledger)
     with _transaction(node, runtime, units, swap, steps):
         _run(node, units, steps)
 
@@ -93,7 +98,9 @@ def _transaction(
     try:
         yield
     except Exception as error:
-        journal = node.services.journal(runtime.wanted_units, begun)
+        journal: list[str] = []
+        with contextlib.suppress(CommandError):
+            journal = node.services.journal(runtime.wanted_units, begun)
         try:
             _roll_back(node, before, swap, steps)
         except Exception as trouble:

@@ -21,7 +21,8 @@ description:
     the new runtime is up and answers before the old one is stopped, and when anything fails on
     the way, files and units are brought back to what they were.
   - A restart that is owed, because a managed file is newer than the running process, is made
-    up for by the next run, whoever wrote the file.
+    up for by the next run, whoever wrote the file. So is one after an upgrade, where the process
+    still runs a program that its package has replaced.
 extends_documentation_fragment:
   - cruntime.node.attributes
   - cruntime.node.attributes.action_group
@@ -244,7 +245,8 @@ options:
         description:
           - The kind of shim that drives it. Runc's, V(io.containerd.runc.v2), if not given, which
             drives all that has runc's command line.
-          - CRI-O drives a shim by the name of its binary, which must be C(containerd-shim-*-v2).
+          - CRI-O drives a shim by the name of its binary, which must be
+            C(containerd-shim-NAME-VERSION), such as C(containerd-shim-kata-v2).
             Docker does from 23.0 on.
         type: str
   gpus:
@@ -357,8 +359,8 @@ options:
   timeout:
     description:
       - How long a unit may take to stop or to start, and then the runtime until it answers, in
-        seconds. After that, all is rolled back; a unit that hangs in its stop is killed then, and
-        started again.
+        seconds, 1 at least. A restart may take both. After that, all is rolled back; a unit that
+        hangs in its stop is killed then, and started again.
     type: int
     default: 60
   rendered_files:

@@ -158,7 +158,7 @@ running:
   description: >-
     The names of the runtimes that run, but for one that runs only because another one needs it,
     such as containerd under Docker.
-  returned: success
+  returned: with V(runtimes) in O(gather_subset)
   type: list
   elements: str
   sample: [containerd]
@@ -280,6 +280,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
 from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
+from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     in_their_own_right,
@@ -337,6 +338,8 @@ def look_at_runtimes(module):
 
 
 def look_at_images(module):
+    if os.geteuid() != 0:
+        raise CruntimeError("images can only be seen by root: run this task with become")
     runner = Runner()
     store = store_of(runner, running(runner, Services(runner), module.params["runtime"]))
     store.check(set())
@@ -385,7 +388,12 @@ def units_of(services, about):
 def describe(module, runtime, units):
     installed = runtime.installed(units)
     active = installed and runtime.active(units)
-    cgroup_driver = None
+    version = cgroup_driver = None
+    if installed:
+        try:
+            version = KnownVersions(keep=False).of(runtime)
+        except CruntimeError as error:
+            module.warn(f"{runtime.label} does not tell its version: {error}")
     if active:
         try:
             cgroup_driver = runtime.cgroup_driver()
@@ -395,7 +403,7 @@ def describe(module, runtime, units):
             )
     return {
         "installed": installed,
-        "version": runtime.version() if installed else None,
+        "version": version,
         "active": active,
         "enabled": installed and runtime.enabled(units),
         "socket_path": runtime.socket_path,

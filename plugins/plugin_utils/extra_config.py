@@ -25,8 +25,8 @@ def merged(config: Config, text: str, extra: dict[str, Any]) -> str:
         option = _decided_by(config.managed, data, path)
         if option and _get(data, path) != value:
             raise SpecError(
-                f"extra_config sets {dotted(path)} to {value!r}, but that is decided by {option}: "
-                "set one of the two"
+                f"extra_config sets {dotted(path)} to something else than {option}, "
+                "which decides it: set one of the two"
             )
     _merge(data, extra, path=())
     return config.format.dump(data)

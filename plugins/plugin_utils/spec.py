@@ -58,6 +58,8 @@ def check(spec: dict[str, Any]) -> None:
             f"not {spec['socket']!r}"
         )
     _check_value(spec["extra_config"], ())
+    if spec["timeout"] < 1:
+        raise SpecError(f"timeout must be 1 or more seconds, not {spec['timeout']}")
 
 
 def _check_images(spec: dict[str, Any]) -> None:
@@ -169,8 +171,8 @@ def _check_value(value: Any, path: tuple[str, ...]) -> None:
         )
     elif not isinstance(value, (str, int, float)) or _is_endless(value):
         raise SpecError(
-            f"extra_config: {dotted(path)} must be text, a number, a boolean, a list or a table, "
-            f"not {value!r}"
+            f"extra_config: {dotted(path)} must be text, a number with an end, a boolean, a list "
+            "or a table"
         )
 
 

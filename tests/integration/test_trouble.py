@@ -30,8 +30,8 @@ BAD_SPECS = [
             "cgroup_driver": "systemd",
             "extra_config": {"exec-opts": ["native.cgroupdriver=cgroupfs"]},
         },
-        "extra_config sets exec-opts to ['native.cgroupdriver=cgroupfs'], but that is decided by "
-        "cgroup_driver: set one of the two",
+        "extra_config sets exec-opts to something else than cgroup_driver, which decides it: "
+        "set one of the two",
     ),
 ]
 
@@ -97,6 +97,27 @@ def test_a_runtime_that_is_not_installed(node, other, refused):
     finally:
         node.check_output(f"mv {binary}.away {binary}")
     assert "is not installed on this node" in words
+
+
+@pytest.mark.alike
+def test_a_daemon_that_does_not_even_tell_its_version(node, other, run_module):
+    broken = {"containerd": "/usr/local/sbin/containerd", "docker": "/usr/local/sbin/dockerd"}
+    path = broken[other.name]
+    node.check_output(f"printf '#!/bin/sh\\nexit 1\\n' >{path} && chmod +x {path}")
+    try:
+        info = run_module(node, "cruntime.node.cruntime_info")
+        gone = run_module(node, ENABLE, check=True, runtime=other.name, state="disabled")
+    finally:
+        node.check_output(f"rm {path}")
+    assert info["runtimes"][other.name]["version"] is None
+    words = "does not tell its version"
+    assert any(words in warning for warning in info["warnings"])
+    # Docker needs containerd, which is then not to be disabled.
+    if "failed" in gone:
+        assert "can't be disabled" in gone["msg"]
+    else:
+        assert gone["version"] is None
+        assert any(words in warning for warning in gone["warnings"])
 
 
 @pytest.mark.alike

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.cruntime.node.plugins.module_utils import plan
 from ansible_collections.cruntime.node.plugins.module_utils.errors import NotRunningError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -14,7 +13,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import Containerd
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
-from ansible_collections.cruntime.node.plugins.module_utils.services import Services, Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Services,
+    Unit,
+    needed_by,
+)
 
 
 def runtimes(runner: Runner) -> dict[str, Runtime]:
@@ -64,5 +67,5 @@ def choose(known: dict[str, Runtime], units: dict[str, Unit], name: str | None =
 def in_their_own_right(known: dict[str, Runtime], units: dict[str, Unit]) -> list[Runtime]:
     """Return the runtimes that run, but for those that run because another one needs them."""
     active = [runtime for runtime in known.values() if runtime.active(units)]
-    needed = {unit for runtime in active for unit in plan.needed_by(runtime.units, units)}
+    needed = {unit for runtime in active for unit in needed_by(runtime.units, units)}
     return [runtime for runtime in active if not needed.issuperset(runtime.services)]

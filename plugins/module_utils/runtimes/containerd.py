@@ -14,7 +14,10 @@ from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
-from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+from ansible_collections.cruntime.node.plugins.module_utils.versions import (
+    Version,
+    installed_version,
+)
 
 CONFIG_PATH = "/etc/containerd/config.toml"
 # Where runc's shim keeps its state, in every version, if its options name no other place; it adds
@@ -37,7 +40,7 @@ class Containerd(Runtime):
 
     def variant(self, version: str) -> dict[str, Any]:
         # 1.x knows no version 3; 2.x moved most CRI keys to it.
-        found = Version(version)
+        found = installed_version(version)
         return {
             "config_version": 2 if found.major < 2 else 3,
             # 2.1 was the first to look for CNI plugins in more than one folder.
@@ -51,7 +54,7 @@ class Containerd(Runtime):
             return
         with open(path, encoding="utf-8") as handle:
             text = handle.read()
-        if "io.containerd.cri.v1." in text and Version(version).major < 2:
+        if "io.containerd.cri.v1." in text and installed_version(version).major < 2:
             raise self._refuse(
                 "the plugins io.containerd.cri.v1.* of extra_config are those of containerd 2.x; "
                 f"{version} has io.containerd.grpc.v1.cri"
@@ -76,7 +79,8 @@ class Containerd(Runtime):
         return found
 
     def oci_runtimes(self) -> dict[str, OciRuntime | None]:
-        return parse_oci_runtimes(crictl.info(self._runner, self.cri_endpoint) or "{}")
+        info = crictl.info(self._runner, self.cri_endpoint)
+        return parse_oci_runtimes(info) if info else {}
 
     def probe(self) -> None:
         # Asks the daemon, not just the client; the CRI plugin is named in required_plugins,

@@ -17,7 +17,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Comman
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
-from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+from ansible_collections.cruntime.node.plugins.module_utils.versions import (
+    Version,
+    installed_version,
+)
 
 CONFIG_PATH = "/etc/crio/crio.conf"
 DROP_IN_DIR = "/etc/crio/crio.conf.d"
@@ -127,7 +130,7 @@ class Crio(Runtime):
         if _NO_ROOT not in config:
             return parse_oci_runtimes(config)
         # Its own default for all handlers, whichever tool they name.
-        version = Version(self.version())
+        version = installed_version(self.version())
         runc = (version.major, version.minor) < (1, 31)
         return parse_oci_runtimes(config, "/run/runc" if runc else "/run/crun")
 
@@ -143,7 +146,7 @@ class Crio(Runtime):
     def _tells(self, shown: dict[str, str]) -> bool:
         """Say whether a process that goes by this logs when a reload is done."""
         loud = shown.get("log_level") in _TELLING_LEVELS and not shown["log_filter"]
-        return loud and Version(self.version()) >= _TELLS_SINCE
+        return loud and installed_version(self.version()) >= _TELLS_SINCE
 
     def _status(self, what: str) -> str:
         return self._runner.output("crio", "status", "--socket", self.socket_path, what, timeout=10)

@@ -19,7 +19,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
-from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
 CONFIG_PATH = "/etc/docker/daemon.json"
 # What dockerd takes over on SIGHUP, in every version since 20.10.
@@ -81,7 +81,7 @@ class Docker(Runtime):
         return parse_version(self._runner.output("dockerd", "--version"))
 
     def variant(self, version: str) -> dict[str, Any]:
-        major = Version(version).major
+        major = installed_version(version).major
         # An older one takes the feature of CDI without a word, and knows nothing of it.
         return {"cdi": major >= 25, "shims": major >= 23}
 
@@ -93,7 +93,7 @@ class Docker(Runtime):
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
         # Docker can judge a file from 23.0 on.
         path = staged.get(CONFIG_PATH)
-        if path is None or Version(version).major < 23:
+        if path is None or installed_version(version).major < 23:
             return
         # With the unit's own flags, because a key also given as a flag stops the daemon.
         flags = [word for word in units["docker.service"].command[1:] if not word.startswith("$")]
@@ -126,7 +126,9 @@ class Docker(Runtime):
         self._ask("version", "{{.Server.Version}}")
         if self.adapted and crictl.info(self._runner, self.cri_endpoint) is None:
             # Nobody can ask it, but it told systemd when it was ready.
-            self._runner.output("systemctl", "is-active", *self.adapters)
+            # Of several units, one that is active would do; the socket outlives its service.
+            services = [name for name in self.adapters if name.endswith(".service")]
+            self._runner.output("systemctl", "is-active", *services)
 
     def _ask(self, command: str, template: str) -> str:
         # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.

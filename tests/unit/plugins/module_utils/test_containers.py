@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers selected, planned for and brought into a state. T11 is a table of minikube's tests."""
+"""Containers selected, planned for and brought into a state. Some cases are minikube's own."""
 
 from __future__ import annotations
 

@@ -352,7 +352,7 @@ def test_a_file_from_the_future_is_dated_to_now(tmp_path, node):
 )
 def test_systemd_reads_its_own_files_anew(path, touched):
     change = files.Change(path, path, b"", True, None, None)
-    assert swap.touch_units([change]) is touched
+    assert swap.need_daemon_reload([change]) is touched
 
 
 def test_staged_files_are_gone_afterwards(tmp_path, node):

@@ -26,6 +26,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
         ("API_TOKEN=a=b=c", ["a=b=c"]),
         ("SSH_KEY=-----BEGIN\nabcdef\n", ["-----BEGIN", "abcdef"]),
         ("HTTPS_PROXY=http://user:hunter2@proxy:3128", ["hunter2"]),
+        ("REDIS_URL=redis://:hunter2@db", ["hunter2"]),
+        ("DB_URL=postgres://user:hun/ter2@db", []),
+        ("HTTP_PROXY=http://user:hun@ter2@proxy:3128", ["hun@ter2"]),
         ("PATH=/usr/bin", []),
         ("PWD=/home/someone", []),
         ("KEYBOARD=qwerty", []),
@@ -45,6 +48,12 @@ def test_a_log_shows_no_secret():
         "login ********, or ********\nGET http://********:********@host/x and http://host:80/x\n"
     )
     assert log.truncated is False
+
+
+@pytest.mark.parametrize("user", [":topsecret", "me:top@secret", "me:topsecret"])
+def test_a_password_in_a_url_is_not_shown(user):
+    log = logs.clean(f"at redis://{user}@db:6379/0 now", [], 1000)
+    assert log.text == "at redis://********:********@db:6379/0 now"
 
 
 @given(st.text(), st.lists(st.text("abc", min_size=4)), st.integers(1, 50))

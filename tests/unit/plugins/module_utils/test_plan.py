@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which units change: decided from what was seen. T9 and T10 are minikube's tables."""
+"""Which units change: decided from what was seen. Some cases are minikube's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
 
 RUNTIMES = runtimes(Runner())
 CONTAINERD, CRIO, DOCKER = (RUNTIMES[name] for name in ("containerd", "crio", "docker"))
@@ -53,14 +53,14 @@ def enable(runtime, units, changes=(), restart=False):
     """Return the steps up and down, and the units after them."""
     others = [other for other in RUNTIMES.values() if other is not runtime]
     up = plan.bring_up(runtime, units, changes, restart)
-    down = plan.take_down(others, units, plan.needed_by(runtime.units, units), "why")
+    down = plan.take_down(others, units, needed_by(runtime.units, units), "why")
     return up, down, plan.predict(units, up + down)
 
 
 ALL_DOCKER = ("docker.socket", "docker.service")
 
 
-# T10. crio-shutdown is a unit of minikube's own image, so it has no row here.
+# Of minikube's tests. crio-shutdown is a unit of minikube's own image, so it has no row here.
 @pytest.mark.parametrize(
     ("runtime", "running", "active"),
     [
@@ -369,7 +369,7 @@ def test_going_back_a_socket_listens_where_it_did():
     assert plan.go_back(before, before, taken) == []
 
 
-# T9: the adapter before Docker, sockets before services; systemd orders within one call.
+# Of minikube's tests: the adapter before Docker, sockets before services; systemd orders within one call.
 def test_docker_goes_down_with_its_adapter():
     units = node(
         *ALL_DOCKER,
@@ -404,7 +404,7 @@ def test_an_admins_own_unit_file_is_not_masked():
 def test_containerd_stays_where_docker_needs_it():
     needs = frozenset({"containerd.service", "docker.socket", "network-online.target"})
     units = node(*ALL_DOCKER, "containerd.service", docker_service={"needs": needs})
-    assert plan.needed_by(DOCKER.units, units) == {"containerd.service", "docker.socket"}
+    assert needed_by(DOCKER.units, units) == {"containerd.service", "docker.socket"}
     assert enable(DOCKER, units)[:2] == ([], [])
 
 
@@ -413,7 +413,7 @@ def test_needs_are_followed_through_other_units():
         docker_socket={"needs": frozenset({"docker.service"})},
         docker_service={"needs": frozenset({"containerd.service", "docker.socket"})},
     )
-    assert "containerd.service" in plan.needed_by(["docker.socket"], units)
+    assert "containerd.service" in needed_by(["docker.socket"], units)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runtimes' answers, read. T1 to T7 are the tables of minikube's own tests."""
+"""The runtimes' answers, read. Some cases are minikube's own."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_each_runtime_has_its_name_and_endpoint(catalog, name, label, endpoint):
     assert runtime.kubelet_options() == {"container-runtime-endpoint": endpoint}
 
 
-# T7, and what real nodes print; without the revision where the line has none.
+# Of minikube's tests, and what real nodes print; without the revision where the line has none.
 @pytest.mark.parametrize(
     ("rest", "version"),
     [
@@ -111,7 +111,7 @@ def test_the_version_decides_how_many_folders_of_plugins_there_can_be(catalog, v
     assert catalog["containerd"].variant(version)["cni_bin_dirs"] is several
 
 
-# T2
+# Of minikube's tests.
 @pytest.mark.parametrize(
     ("kubernetes", "socket"),
     [
@@ -128,7 +128,7 @@ def test_socket_of_docker(catalog, kubernetes, socket):
     assert catalog["docker"].configured({"kubernetes_version": kubernetes}).socket_path == socket
 
 
-# T5
+# Of minikube's tests.
 @pytest.mark.parametrize(
     ("name", "kubernetes", "options"),
     [
@@ -190,7 +190,7 @@ def test_a_socket_is_recalled_from_the_ledger(catalog, tmp_path):
     assert catalog["crio"].socket_path == "/var/run/crio/crio.sock"
 
 
-# T4
+# Of minikube's tests.
 def test_cgroup_driver_without_the_options_of_runc():
     info = json.dumps({"config": {"systemdCgroup": False}})
     assert containerd.parse_settings(info) == {"cgroup_driver": "cgroupfs"}
@@ -321,6 +321,14 @@ def test_an_old_kubelet_uses_cri_dockerd_where_that_is_asked_for(catalog):
         "container-runtime": "remote",
         "container-runtime-endpoint": "unix:///run/c.sock",
     }
+
+
+def test_an_adapter_that_nobody_can_ask_is_looked_for_by_its_service(monkeypatch):
+    asked = []
+    monkeypatch.setattr(Runner, "which", lambda runner, name: None)
+    monkeypatch.setattr(Runner, "output", lambda runner, *argv, **given: asked.append(argv) or "")
+    runtimes(Runner())["docker"].configured({"cri_service": True}).probe()
+    assert asked[-1] == ("systemctl", "is-active", "cri-docker.service")
 
 
 @pytest.mark.parametrize(

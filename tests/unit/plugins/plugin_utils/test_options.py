@@ -616,7 +616,7 @@ DEEP = {"registries": [{"registry": "r.local", "insecure": True}]}
     ],
 )
 def test_extra_config_that_fights_an_option(values, extra, option):
-    refused(f"extra_config sets .* decided by {option}:", **values, extra_config=extra)
+    refused(f"extra_config sets .* than {option}, which decides it:", **values, extra_config=extra)
     # Without the option, the keys are the operator's.
     runtime = values.get("runtime", "containerd")
     assert option == "oci_runtimes" or render.render(checked(runtime=runtime, extra_config=extra))

@@ -155,8 +155,17 @@ def test_extra_config_may_set_what_no_option_says():
     ],
 )
 def test_extra_config_that_fights_an_option_names_both(values, key, option):
-    with pytest.raises(SpecError, match=f"extra_config sets .*{key}.* decided by .*{option}"):
+    words = f"extra_config sets .*{key}.* than .*{option}.*, which decides it"
+    with pytest.raises(SpecError, match=words):
         render.render(checked(**values))
+
+
+def test_a_value_of_extra_config_is_in_no_message():
+    secret = {"plugins": {CRI_V2: {"registry": {"configs": {"a.test": {"auth": "hunter2"}}}}}}
+    entries = [{"registry": "a.test", "username": "u", "password": "p"}]
+    with pytest.raises(SpecError, match="decides it") as refused:
+        render.render(checked(registries=entries, extra_config=secret))
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("extra", [{"plugins": 1}, {"exec-opts": {"x": "y"}}])

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller's half hands over to the node's."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.cruntime.node.plugins.action.cruntime_enable import ActionModule
+
+
+class Vaulted:
+    """What !vault holds before ansible-core 2.19: no text, but it has one."""
+
+    __ENCRYPTED__ = True
+
+    def __init__(self, text):
+        self._text = text
+
+    def __str__(self):
+        return self._text
+
+
+@pytest.fixture
+def handed_over(monkeypatch):
+    """A function that takes a task's options, and returns the module's."""
+
+    def run(**options):
+        task = mock.MagicMock(async_val=0, check_mode=False, diff=False, args=options)
+        action = ActionModule(task, *(mock.MagicMock() for _other in range(5)))
+        monkeypatch.setattr(action, "_execute_module", lambda **given: given["module_args"])
+        return action.run(task_vars={})
+
+    return run
+
+
+def test_what_vault_holds_is_text(handed_over):
+    given = handed_over(
+        runtime="containerd",
+        registries=[{"registry": "a.test", "username": "me", "password": Vaulted("hunter2")}],
+        extra_config={"oom_score": -1, "debug": {"address": Vaulted("/run/x.sock")}},
+    )
+    assert given["registries"][0]["password"] == "hunter2"
+    assert given["extra_config"]["debug"]["address"] == "/run/x.sock"
+    assert any("hunter2" in secret for secret in given["rendered_secrets"])
+    assert not any("hunter2" in file.get("content", "") for file in given["rendered_files"])
+
+
+def test_a_bad_spec_ends_before_the_node_is_asked(handed_over):
+    with pytest.raises(AnsibleActionFail, match="timeout must be 1 or more seconds, not 0"):
+        handed_over(runtime="docker", timeout=0)
+    with pytest.raises(AnsibleActionFail, match=r"unsupported options: .*runtim"):
+        handed_over(runtim="docker")
