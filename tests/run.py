@@ -167,8 +167,8 @@ def molecule(stage: Stage) -> Tally:
         print("   SKIPPED: no CRI-O; name a folder with crio and pinns by CRUNTIME_TEST_BIN, or a")
         print("   repository with the package cri-o, as a line of apt's, by CRUNTIME_TEST_CRIO_APT")
         return Tally(skipped=1)
-    # It has a recipe of its own, and is in no other scenario.
-    if scenario == "vm" and not stage.run(NODES / "images.sh", "vm"):
+    # They have recipes of their own, and are in no other scenario.
+    if scenario in ("bare", "vm") and not stage.run(NODES / "images.sh", scenario):
         return no_report(stage)
     # One node of those that the scenario has.
     node = os.environ.get("CRUNTIME_NODE")

@@ -380,7 +380,8 @@ options:
     elements: str
     default: []
 requirements:
-  - tomlkit (Python library, on the controller only, for O(extra_config))
+  - tomlkit (Python library, on the controller only, for O(extra_config); with Python 3.10
+    for every file of containerd and CRI-O)
   - systemd
   - root privileges (use C(become))
 attributes:

@@ -77,7 +77,7 @@ done
 # They are made of the one with Debian 13, as are the other further nodes below.
 wanted=
 case $* in
-    bare | vm) wanted=$1 && set -- trixie ;;
+    bare | registry | trixie-crio | vm) wanted=$1 && set -- trixie ;;
 esac
 declare -A suites
 for name; do suites[${suite[$name]}]=; done
@@ -115,7 +115,7 @@ if [[ $wanted == vm ]]; then
 elif [[ $* == *trixie* ]]; then
     cp -r "$here"/{registry,bare,crio} "$context/"
     further registry registry
-    [[ -z $wanted ]] || further bare bare
+    [[ $wanted != bare ]] || further bare bare
     put_crio
     [[ ! -d $context/crio/root ]] || further trixie-crio crio
 fi

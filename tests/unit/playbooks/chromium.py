@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -88,10 +87,6 @@ class Page:
         )  # fmt: skip
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.send("Emulation.setEmulatedMedia", features=[feature])
-
-    def screenshot(self) -> bytes:
-        """Return what is to be seen, as PNG."""
-        return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
 
 
 @contextlib.contextmanager

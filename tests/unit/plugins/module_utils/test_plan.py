@@ -369,7 +369,8 @@ def test_going_back_a_socket_listens_where_it_did():
     assert plan.go_back(before, before, taken) == []
 
 
-# Of minikube's tests: the adapter before Docker, sockets before services; systemd orders within one call.
+# Of minikube's tests: the adapter before Docker, sockets before services; systemd orders within
+# one call.
 def test_docker_goes_down_with_its_adapter():
     units = node(
         *ALL_DOCKER,
