@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-#: Where NVIDIA's packages put it.
+#: The shim that drives runc, and what has its command line.
+RUNC_SHIM = "io.containerd.runc.v2"
+# Where NVIDIA's packages put it.
 _NVIDIA = {"name": "nvidia", "path": "/usr/bin/nvidia-container-runtime", "shim": None}
 
 

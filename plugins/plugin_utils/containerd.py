@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
+from ansible_collections.cruntime.node.plugins.module_utils import paths
+from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 
-SOCKET = "/run/containerd/containerd.sock"
+SOCKET = paths.CONTAINERD_SOCKET
 UNIT = "containerd.service"
 #: Handlers that are there without being named in oci_runtimes.
 HANDLERS = ("runc",)
 UNSUPPORTED = {"ulimits": "it takes them from a base OCI spec, base_runtime_spec in extra_config"}
 
-_CONFIG_PATH = "/etc/containerd/config.toml"
 _CERTS_DIR = "/etc/containerd/certs.d"
-_RUNC_SHIM = "io.containerd.runc.v2"
 
 _TOP: dict[tuple[object, ...], str] = {
     ("version",): "the version of containerd on the node",
@@ -110,7 +110,7 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
     ) -> Config:
         return Config(
             source,
-            _CONFIG_PATH,
+            paths.CONTAINERD_CONFIG,
             formats.TOML,
             managed,
             when,
@@ -177,7 +177,7 @@ def _refused_pins(images: list[str]) -> str | None:
 def _all_handlers(oci_runtimes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     named = {runtime["name"]: runtime for runtime in oci_runtimes}
     handlers = {**{name: {"name": name, "path": None, "shim": None} for name in HANDLERS}, **named}
-    return [dict(handler, shim=handler["shim"] or _RUNC_SHIM) for handler in handlers.values()]
+    return [dict(handler, shim=handler["shim"] or RUNC_SHIM) for handler in handlers.values()]
 
 
 def _hosts(entry: dict[str, Any]) -> dict[str, Any]:

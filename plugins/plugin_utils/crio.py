@@ -11,6 +11,7 @@ import posixpath
 import re
 from typing import Any, Iterator
 
+from ansible_collections.cruntime.node.plugins.module_utils import paths
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
@@ -20,7 +21,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
     split_url,
 )
 
-SOCKET = "/var/run/crio/crio.sock"
+SOCKET = paths.CRIO_SOCKET
 UNIT = "crio.service"
 #: Handlers that are there without being named in oci_runtimes.
 HANDLERS = ("crun", "runc")
@@ -87,7 +88,7 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
     for when in nodes:
         yield Config(
             "crio/50-cruntime.conf.j2",
-            "/etc/crio/crio.conf.d/50-cruntime.conf",
+            paths.CRIO_CONFIG,
             formats.TOML,
             _MANAGED,
             when,
@@ -106,7 +107,7 @@ def registry_files(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not entries:
         return []
     conf = files.toml_file(
-        "/etc/containers/registries.conf.d/50-cruntime.conf",
+        paths.CRIO_REGISTRIES,
         "crio/registries.conf.j2",
         {"registries": [_registry(entry) for entry in entries]},
         # CRI-O keeps what it has read in memory; the node half knows that a reload is enough.

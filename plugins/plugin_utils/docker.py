@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
+from ansible_collections.cruntime.node.plugins.module_utils import paths
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import wants_adapter
 from ansible_collections.cruntime.node.plugins.plugin_utils import files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError, split_url
 
-# Docker has no CRI of its own, this is cri-dockerd's.
-SOCKET = "/var/run/cri-dockerd.sock"
+SOCKET = paths.DOCKER_SOCKET
 UNIT = "docker.service"
 #: Handlers that are there without being named in oci_runtimes.
 HANDLERS = ("runc",)
 UNSUPPORTED = {"pinned_images": "cri-dockerd pins no image but its own sandbox image"}
 
-_CONFIG_PATH = "/etc/docker/daemon.json"
 _CERTS_DIR = "/etc/docker/certs.d"
 
 _MANAGED = {
@@ -62,7 +61,7 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
     }
 
     def config(when: dict[str, Any], refusal: str | None) -> Config:
-        source, path, shared = "docker/daemon.json.j2", _CONFIG_PATH, not spec["exclusive"]
+        source, path, shared = "docker/daemon.json.j2", paths.DOCKER_CONFIG, not spec["exclusive"]
         return Config(source, path, formats.JSON, _MANAGED, when, variables, refusal, shared)
 
     when = {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import oci_runtimes
+from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
 from ansible_collections.cruntime.node.plugins.plugin_utils import (
     containerd,
     crio,
@@ -26,7 +27,6 @@ from ansible_collections.cruntime.node.plugins.plugin_utils import (
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 
-RUNC_SHIM = "io.containerd.runc.v2"
 RUNTIMES: dict[str, Any] = {"containerd": containerd, "crio": crio, "docker": docker}
 
 

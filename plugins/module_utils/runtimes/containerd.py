@@ -12,6 +12,10 @@ from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CONTAINERD_CONFIG,
+    CONTAINERD_SOCKET,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
@@ -19,7 +23,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     installed_version,
 )
 
-CONFIG_PATH = "/etc/containerd/config.toml"
 # Where runc's shim keeps its state, in every version, if its options name no other place; it adds
 # the containerd namespace, which is this one for all that comes through the CRI.
 _RUNC_ROOT = "/run/containerd/runc"
@@ -33,7 +36,7 @@ class Containerd(Runtime):
     binary = "containerd"
     units = ("containerd.service",)
     overrides = "a drop-in in /etc/containerd/conf.d"
-    socket_path = "/run/containerd/containerd.sock"
+    socket_path = CONTAINERD_SOCKET
 
     def version(self) -> str:
         return parse_version(self._runner.output("containerd", "--version"))
@@ -49,7 +52,7 @@ class Containerd(Runtime):
         }
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        path = staged.get(CONFIG_PATH)
+        path = staged.get(CONTAINERD_CONFIG)
         if path is None:
             return
         with open(path, encoding="utf-8") as handle:
@@ -61,7 +64,7 @@ class Containerd(Runtime):
             )
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
-            raise self._refuse(result.err.strip().replace(path, CONFIG_PATH))
+            raise self._refuse(result.err.strip().replace(path, CONTAINERD_CONFIG))
         unknown = parse_unknown_keys(result.err)
         # A drop-in may know more than this version does; that is its admin's concern.
         ours = [key for key in unknown if key.rpartition(".")[2] in text]

@@ -15,6 +15,12 @@ from typing import Any, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
+from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CRIO_CONFIG,
+    CRIO_DROP_INS,
+    CRIO_REGISTRIES,
+    CRIO_SOCKET,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
@@ -23,10 +29,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import (
 )
 
 CONFIG_PATH = "/etc/crio/crio.conf"
-DROP_IN_DIR = "/etc/crio/crio.conf.d"
-DROP_IN_PATH = f"{DROP_IN_DIR}/50-cruntime.conf"
-# Kept in memory by CRI-O, unlike by podman.
-REGISTRIES_PATH = "/etc/containers/registries.conf.d/50-cruntime.conf"
 _OWN_CONMON = "/usr/libexec/crio/conmon"
 _NO_ROOT = 'runtime_root = ""'
 _HANDLERS = "crio.runtime.runtimes."
@@ -47,7 +49,7 @@ _SHOWN = frozenset(
 _LOGGING = frozenset((("crio.runtime", "log_filter"), ("crio.runtime", "log_level")))
 # What it takes over too, but only tells of, when it has taken over everything. It shows new OCI
 # runtimes as well, and still runs pods by the old ones.
-_TOLD = frozenset(((REGISTRIES_PATH, ""), ("crio.image", "pinned_images")))
+_TOLD = frozenset(((CRIO_REGISTRIES, ""), ("crio.image", "pinned_images")))
 _TAKEN_OVER = "Configuration reload completed"
 # Since then it says so, and forgets pinned images that are named no more.
 _TELLS_SINCE = Version("1.31.0")
@@ -59,8 +61,8 @@ class Crio(Runtime):
     label = "CRI-O"
     binary = "crio"
     units = ("crio.service",)
-    overrides = f"another file in {DROP_IN_DIR}, or a flag of crio.service"
-    socket_path = "/var/run/crio/crio.sock"
+    overrides = f"another file in {CRIO_DROP_INS}, or a flag of crio.service"
+    socket_path = CRIO_SOCKET
 
     def version(self) -> str:
         return parse_version(self._runner.output("crio", "--version"))
@@ -70,17 +72,17 @@ class Crio(Runtime):
         return {"own_conmon": os.access(_OWN_CONMON, os.X_OK)}
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        path = staged.get(DROP_IN_PATH)
+        path = staged.get(CRIO_CONFIG)
         if path is None:
             return
         # CRI-O reads the drop-ins of everyone, so they are judged together.
         drop_ins = f"{path}.d"
-        if os.path.isdir(DROP_IN_DIR):
-            shutil.copytree(DROP_IN_DIR, drop_ins)
+        if os.path.isdir(CRIO_DROP_INS):
+            shutil.copytree(CRIO_DROP_INS, drop_ins)
         else:
             os.mkdir(drop_ins)
         try:
-            shutil.copy(path, os.path.join(drop_ins, os.path.basename(DROP_IN_PATH)))
+            shutil.copy(path, os.path.join(drop_ins, os.path.basename(CRIO_CONFIG)))
             result = self._runner.run(
                 "crio",
                 "--config",
@@ -92,7 +94,8 @@ class Crio(Runtime):
         finally:
             shutil.rmtree(drop_ins)
         if result.rc != 0:
-            raise self._refuse(explained(parse_refusal(result.err).replace(drop_ins, DROP_IN_DIR)))
+            words = parse_refusal(result.err).replace(drop_ins, CRIO_DROP_INS)
+            raise self._refuse(explained(words))
         with open(path, encoding="utf-8") as handle:
             # What CRI-O does not know, it ignores without a word.
             unknown = parse_keys(handle.read()) - parse_keys(result.out)
@@ -201,7 +204,7 @@ def parse_keys(config: str) -> set[str]:
 
 def changed_keys(change: Change) -> set[tuple[str, str]]:
     """Return what differs: a table and a key of the drop-in, or the path of another file."""
-    if change.path != DROP_IN_PATH:
+    if change.path != CRIO_CONFIG:
         return {(change.path, "")}
     before, after = (parse_settings(text) for text in (change.before, change.after))
     return {key for key in {*before, *after} if before.get(key) != after.get(key)}

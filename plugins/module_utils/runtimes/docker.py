@@ -17,11 +17,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
     wants_adapter,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    DOCKER_CONFIG,
+    DOCKER_SOCKET,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
-CONFIG_PATH = "/etc/docker/daemon.json"
 # What dockerd takes over on SIGHUP, in every version since 20.10.
 _RELOADABLE = frozenset(
     (
@@ -53,7 +56,7 @@ class Docker(Runtime):
     masked_when_disabled = ("docker.service", "cri-docker.service")
     overrides = "the flags of docker.service"
     # Docker has no CRI of its own; before Kubernetes 1.24 it was the kubelet's.
-    socket_path = "/var/run/cri-dockerd.sock"
+    socket_path = DOCKER_SOCKET
 
     def configured(self, options: dict[str, Any]) -> Runtime:
         wanted = super().configured(options)
@@ -92,14 +95,14 @@ class Docker(Runtime):
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
         # Docker can judge a file from 23.0 on.
-        path = staged.get(CONFIG_PATH)
+        path = staged.get(DOCKER_CONFIG)
         if path is None or installed_version(version).major < 23:
             return
         # With the unit's own flags, because a key also given as a flag stops the daemon.
         flags = [word for word in units["docker.service"].command[1:] if not word.startswith("$")]
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:
-            raise self._refuse(result.err.strip().replace(path, CONFIG_PATH))
+            raise self._refuse(result.err.strip().replace(path, DOCKER_CONFIG))
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         return all(map(_reloads, changes))
@@ -155,7 +158,7 @@ def parse_version(line: str) -> str:
 
 def _reloads(change: Change) -> bool:
     before, after = json_object(change.before), json_object(change.after)
-    if change.path != CONFIG_PATH or before is None or after is None:
+    if change.path != DOCKER_CONFIG or before is None or after is None:
         return False
     changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
     # A key that is gone from the file keeps its value in the process.

@@ -1,0 +1,20 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where runtimes have their files and answer: the controller writes for it, the node reads."""
+
+from __future__ import annotations
+
+CONTAINERD_CONFIG = "/etc/containerd/config.toml"
+CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+
+CRIO_DROP_INS = "/etc/crio/crio.conf.d"
+CRIO_CONFIG = f"{CRIO_DROP_INS}/50-cruntime.conf"
+# Kept in memory by CRI-O, unlike by podman.
+CRIO_REGISTRIES = "/etc/containers/registries.conf.d/50-cruntime.conf"
+CRIO_SOCKET = "/var/run/crio/crio.sock"
+
+DOCKER_CONFIG = "/etc/docker/daemon.json"
+# Docker has no CRI of its own, this is cri-dockerd's.
+DOCKER_SOCKET = "/var/run/cri-dockerd.sock"
