@@ -149,11 +149,49 @@ def test_a_result_that_a_page_says_nothing_of_is_found():
     ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_examples_of_pages_are_valid(documented, page):
-    for block in code(page, "yaml"):
-        for name, given in tasks_in(yaml.safe_load(block)):
+def variables_in(data):
+    """Walk YAML down to the variables of the roles."""
+    for item in data if isinstance(data, list) else data.values():
+        if isinstance(item, (dict, list)):
+            yield from variables_in(item)
+    if isinstance(data, dict):
+        yield from ((key, data[key]) for key in data if re.match("(runtime|switch)_", str(key)))
+
+
+@pytest.fixture(scope="module")
+def of_roles():
+    """The argument spec of all variables of the roles."""
+    specs = [
+        yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
+        for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")
+    ]
+    return argument_spec({name: option for each in specs for name, option in each.items()})
+
+
+def check_variable(of_roles, documented, name, given):
+    assert name in of_roles
+    # The others that a role needs are elsewhere.
+    validated = ArgumentSpecValidator({name: of_roles[name]}).validate({name: given})
+    assert validated.error_messages == []
+    if name.endswith("_spec"):
+        check_task(documented, "cruntime_enable", given)
+
+
+def examples_in(page):
+    """The tasks of our modules and the variables of our roles that a page shows."""
+    trees = [yaml.safe_load(block) for block in code(page, "yaml")]
+    return [each for tree in trees for each in (*tasks_in(tree), *variables_in(tree))]
+
+
+@pytest.mark.parametrize(
+    "page", filter(examples_in, PAGES), ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_examples_of_pages_are_valid(documented, of_roles, page):
+    for name, given in examples_in(page):
+        if name in MODULES:
             check_task(documented, name, given)
+        else:
+            check_variable(of_roles, documented, name, given)
 
 
 def test_the_spec_of_the_example_is_valid(documented):
