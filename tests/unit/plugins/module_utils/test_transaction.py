@@ -20,20 +20,30 @@ from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 RUNTIME = types.SimpleNamespace(
-    name="x", wanted_units=("x.service",), all_units=("x.service",), active=lambda units: False
+    name="x",
+    label="X",
+    services=("x.service",),
+    wanted_units=("x.service",),
+    all_units=("x.service",),
+    active=lambda units: units["x.service"].active,
+    probe=lambda: None,
+    reloaded=lambda since: False,
 )
 UP = Unit("x.service", "loaded", "active", "enabled", pid=1)
+STOP, RELOAD = (Step(verb, ("x.service",)) for verb in ("stop", "reload"))
 
 
 class Services:
-    """A systemd that stops a unit and says that it could not."""
+    """A systemd that does what it is told, and then says that it could not."""
 
-    def __init__(self):
+    def __init__(self, journal=(), starts=True):
         self.unit = UP
         self.calls = []
+        self._journal = journal
+        self._starts = starts
 
     def look(self, names):
-        return {"x.service": self.unit}
+        return dict.fromkeys(names, self.unit)
 
     def stop(self, names):
         self.unit = UP._replace(active_state="inactive", pid=0)
@@ -41,25 +51,73 @@ class Services:
 
     def start(self, names):
         self.calls.append("start")
+        if not self._starts:
+            raise CommandError("it is broken")
         self.unit = UP
+
+    def reload(self, names):
+        self.calls.append("reload")
 
     def reset_failed(self, names):
         pass
 
     def journal(self, names, since):
-        raise CommandError("journalctl is not on this node")
+        if not self._journal:
+            raise CommandError("journalctl is not on this node")
+        return self._journal
 
 
-def test_a_journal_that_cannot_be_read_keeps_no_node_from_going_back(tmp_path):
-    services = Services()
-    node = Node(None, {"x": RUNTIME}, services, None, timeout=1)
-    with pytest.raises(CruntimeError, match=r"it hangs\. The node is back as it was") as failed:
-        transaction.disable(
-            node,
-            RUNTIME,
-            [Step("stop", ("x.service",))],
-            units={"x.service": UP},
-            ledger=Ledger(str(tmp_path)),
-        )
+@pytest.fixture
+def failure(tmp_path):
+    """A function that takes a step of a transaction, which must fail, and returns its error."""
+
+    def run(services, step, runtime=RUNTIME):
+        node = Node(None, {"x": runtime}, services, None, timeout=0)
+        ledger = Ledger(str(tmp_path))
+        with pytest.raises(CruntimeError) as failed:
+            transaction.disable(node, runtime, [step], units={"x.service": UP}, ledger=ledger)
+        return failed.value
+
+    return run
+
+
+def test_what_failed_is_told_with_the_last_words_of_the_journal(failure):
+    services = Services(journal=["first", "last"])
+    error = failure(services, STOP)
+    assert str(error) == "it hangs (the journal ends: last). The node is back as it was"
+    assert error.facts == {"rolled_back": True, "journal": ["first", "last"]}
     assert services.calls == ["start"]
-    assert failed.value.facts == {"rolled_back": True, "journal": []}
+
+
+def test_a_journal_that_cannot_be_read_keeps_no_node_from_going_back(failure):
+    services = Services()
+    error = failure(services, STOP)
+    assert str(error) == "it hangs. The node is back as it was"
+    assert error.facts == {"rolled_back": True, "journal": []}
+    assert services.calls == ["start"]
+
+
+def test_a_way_back_that_fails_too_says_so(failure):
+    error = failure(Services(starts=False), STOP)
+    assert str(error) == "it hangs. Going back failed too: it is broken"
+    assert error.facts["rolled_back"] is False
+
+
+def test_a_runtime_that_is_back_but_does_not_answer_is_not_back(failure):
+    def probe():
+        raise CommandError("no such socket")
+
+    silent = types.SimpleNamespace(**{**vars(RUNTIME), "probe": probe})
+    error = failure(Services(), STOP, silent)
+    words = "Going back failed too: X gave no answer within 0 seconds: no such socket"
+    assert words in str(error)
+    assert error.facts["rolled_back"] is False
+
+
+def test_a_reload_that_has_no_effect_is_taken_back(failure):
+    services = Services()
+    error = failure(services, RELOAD)
+    assert "X did not take the new configuration by a reload within 0 seconds" in str(error)
+    # Twice: the way back reloads what the old files say, and that has no effect either.
+    assert services.calls == ["reload", "reload"]
+    assert error.facts["rolled_back"] is False
