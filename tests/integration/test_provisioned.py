@@ -170,6 +170,19 @@ def test_a_bare_node_is_foretold_and_left_alone(provisioned, play, spec, snapsho
 
 
 @pytest.mark.long
+@pytest.mark.runtime("docker")
+def test_images_that_nothing_could_take_are_refused_before_a_package_is_touched(
+    node, play, snapshot
+):
+    before = snapshot()
+    assert not node.exists("crictl")
+    wanted = {"runtime_spec": {"runtime": "containerd"}, "runtime_images": [IMAGE]}
+    said = play(PROVISION, fails=True, **wanted)
+    assert "Give runtime_crictl_archive, or name cri-tools in runtime_extra_packages" in said
+    assert snapshot() == before
+
+
+@pytest.mark.long
 def test_a_wrong_spec_is_refused_before_a_package_is_touched(node, play, spec, snapshot):
     before = snapshot()
     said = play(PROVISION, fails=True, runtime_spec={**spec, "cgroup_driver": "none"})

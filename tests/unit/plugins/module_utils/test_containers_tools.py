@@ -377,14 +377,15 @@ def test_environments_are_read_from_one_answer_or_from_several():
     assert cri.parse_environments(json.dumps(one)) == {"a": ["NAME=a"]}
 
 
-def test_no_crictl_names_the_package_and_the_role():
+def test_no_crictl_names_the_package_and_the_variable_of_the_role():
     class Without(Told):
         def which(self, name):
             return None
 
     api = cri.CriContainers(Without({}), ENDPOINT, dict)
     with pytest.raises(
-        CommandError, match=r"package cri-tools, as the role cruntime\.node\.runtime"
+        CommandError,
+        match=r"cri-tools, or by runtime_crictl_archive of the role cruntime\.node\.runtime",
     ):
         api.look()
 
