@@ -58,12 +58,14 @@ def provisioned(node, play):
     play(PROVISION)
 
 
+def selection(node, package):
+    """What dpkg shall do with a package."""
+    return node.check_output("dpkg-query --show --showformat='${db:Status-Want}' %s", package)
+
+
 def test_packages_are_held(node, spec):
     package = {"containerd": "containerd", "docker": "docker.io"}[spec["runtime"]]
-    assert (
-        node.check_output("dpkg-query --show --showformat='${db:Status-Want}' %s", package)
-        == "hold"
-    )
+    assert selection(node, package) == selection(node, "runc") == "hold"
 
 
 def test_kernel_is_prepared_now_and_after_a_boot(node):
@@ -140,6 +142,9 @@ def test_a_switch_installs_the_new_runtime_and_one_back_removes_it(
 
 @pytest.mark.long
 def test_a_bare_node_is_foretold_and_left_alone(provisioned, play, spec, snapshot):
+    folder = f"/etc/{spec['runtime']}/certs.d"
+    own, written = f"{folder}/own.test/ca.crt", f"{folder}/r.test/ca.crt"
+    provisioned.check_output(f"mkdir -p {folder}/own.test && touch {own}")
     if spec["runtime"] == "containerd":
         said = play(PROVISION, fails=True, runtime_state="absent")
         assert "containerd still runs containers on this node" in said
@@ -155,10 +160,17 @@ def test_a_bare_node_is_foretold_and_left_alone(provisioned, play, spec, snapsho
         assert "docker.io can't be without containerd" in said
         assert provisioned.service("docker.service").is_running
         assert provisioned.service("containerd.service").is_running
+        registries = [{"registry": "r.test", "ca_file": "/etc/ssl/r.pem"}]
+        play(PROVISION, runtime_spec={**spec, "registries": registries})
+        assert provisioned.file(written).is_symlink
         # Held, too, and meant.
         play(PROVISION, runtime_state="absent")
+        assert not provisioned.file(written).is_symlink
         assert provisioned.file("/var/lib/docker").listdir() == []
     assert not provisioned.exists("containerd" if spec["runtime"] == "containerd" else "dockerd")
+    # What was there before stays, and gets its upgrades.
+    assert provisioned.file(own).exists
+    assert selection(provisioned, "runc") == "install"
     assert play(PROVISION, check=True, runtime_state="absent") == 0
     before = snapshot()
     assert play(PROVISION, check=True) > 0

@@ -8,6 +8,7 @@ facts.json has what Ansible's setup says of each, as far as the role reads it: s
 
 from __future__ import annotations
 
+import base64
 import inspect
 import json
 import pathlib
@@ -18,6 +19,7 @@ from ansible.module_utils.facts.system.distribution import Distribution
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
+from ansible_collections.cruntime.node.plugins.module_utils import files
 from ansible_collections.cruntime.node.plugins.plugin_utils import render
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import checked
 
@@ -34,12 +36,12 @@ def variables(system, **chosen):
     facts = FACTS[system]
     # As tasks/main.yml finds it.
     names = (facts["distribution"].lower(), facts["os_family"].lower())
-    files = (ROLE / "vars" / f"{name}.yml" for name in names)
+    systems = (ROLE / "vars" / f"{name}.yml" for name in names)
     known = {"ansible_facts": facts}
     for path in (
         ROLE / "defaults" / "main.yml",
         ROLE / "vars" / "main.yml",
-        next(path for path in files if path.exists()),
+        next(path for path in systems if path.exists()),
     ):
         known.update(loader.load_from_file(str(path), **TRUSTED))
     templar = Templar(loader, {**known, **chosen})
@@ -89,7 +91,8 @@ def test_the_facts_are_of_the_family_that_ansible_finds(facts):
 def test_each_system_has_packages_and_tasks_for_each_runtime(system, runtime):
     tell = variables(system, runtime_spec={"runtime": runtime})
     assert all(tell("_runtime_wanted"))
-    for job in ("look", "repositories", "packages", "folder", "hold", "remove"):
+    jobs = ("look", "repositories", "packages", "folder", "hold", "refuse", "release", "remove")
+    for job in jobs:
         assert (ROLE / "tasks" / f"{job}-{tell('_runtime_family')}.yml").exists()
 
 
@@ -156,7 +159,10 @@ LOGIN = {"username": "user", "password": "secret"}
 # What makes a runtime write every file that it can have.
 ALL_FILES = {
     "containerd": {"registries": [{"registry": "r.test", **LOGIN}]},
-    "crio": {"registries": [{"registry": "r.test", **LOGIN}], "rootless": True},
+    "crio": {
+        "registries": [{"registry": "r.test", "ca_file": "/etc/ssl/r.pem", **LOGIN}],
+        "rootless": True,
+    },
     "docker": {
         "registries": [{"registry": "r.test", "ca_file": "/etc/ssl/r.pem"}],
         "cri_service": True,
@@ -165,12 +171,71 @@ ALL_FILES = {
 }
 
 
+def recorded(ledger):
+    """What slurp returns of this ledger."""
+    return {"content": base64.b64encode(ledger.dump()).decode()}
+
+
 @pytest.mark.parametrize("runtime", ALL_FILES)
-def test_a_runtime_that_goes_takes_its_files_along(runtime):
+def test_a_runtime_that_goes_takes_its_files_along_and_no_others(runtime, tmp_path):
     proxy = {"http": "http://user:secret@p"}
     spec = checked(runtime=runtime, proxy=proxy, **ALL_FILES[runtime])
     written = {file["path"] for file in render.render(spec)}
+    ledger = files.Ledger(str(tmp_path))
+    ledger.entries = {path: {"runtime": runtime} for path in written}
+    ledger.entries["/etc/another.conf"] = {"runtime": "another"}
+    tell = variables(
+        "Debian 13", runtime_spec={"runtime": runtime}, _runtime_ledger=recorded(ledger)
+    )
     # It is about whichever runtime the node has.
     written.remove("/etc/crictl.yaml")
-    removed = variables("Debian 13")("_runtime_files")[runtime]
-    assert [path for path in written if not path.startswith(tuple(removed))] == []
+    assert set(tell("_runtime_files")) == written
+
+
+def test_no_file_goes_where_none_was_written():
+    nothing = {"failed": False, "msg": "File not found: /var/lib/cruntime/files.json"}
+    tell = variables("Debian 13", runtime_spec={"runtime": "crio"}, _runtime_ledger=nothing)
+    assert tell("_runtime_files") == []
+
+
+@pytest.mark.parametrize(
+    ("others", "released"),
+    [
+        ([], ["docker-ce", "containerd.io"]),
+        # What an earlier runtime left: it is nobody's.
+        (["/etc/crictl.yaml"], ["docker-ce", "containerd.io"]),
+        (["/etc/containerd/config.toml"], ["docker-ce"]),
+    ],
+)
+def test_holds_end_with_the_last_runtime_that_may_need_them(others, released, tmp_path):
+    ledger = files.Ledger(str(tmp_path))
+    ledger.entries = {
+        "/etc/docker/daemon.json": {"runtime": "docker"},
+        **{path: {"runtime": "containerd"} for path in others},
+    }
+    tell = variables(
+        "Rocky 9",
+        runtime_spec={"runtime": "docker"},
+        _runtime_ledger=recorded(ledger),
+        _runtime_held=["docker-ce", "containerd.io"],
+    )
+    assert tell("_runtime_released") == released
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "due"),
+    [
+        ("1024 65535", "1024\t65535", []),
+        ("1024\t65535", "1024\t65535", []),
+        ("1024 65535", "32768\t60999", ["net.ipv4.ip_local_port_range = 1024 65535"]),
+    ],
+)
+def test_kernel_parameters_of_several_values_are_compared_without_their_tabs(wanted, found, due):
+    name = "net.ipv4.ip_local_port_range"
+    tell = variables(
+        "Debian 13",
+        runtime_sysctls={name: wanted},
+        _runtime_sysctl={"stdout_lines": [f"{name} = {found}"]},
+    )
+    lines, there = tell("_runtime_sysctl_lines"), tell("_runtime_sysctl_found")
+    assert [line for line in lines if line not in there] == due

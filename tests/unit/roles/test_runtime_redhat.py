@@ -1,0 +1,164 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role runtime makes of rpm and of dnf's locks, before stand-ins for both."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+PLAYBOOK = pathlib.Path(sys.executable).with_name("ansible-playbook")
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact:
+        # dnf 4 would be asked for its plugin.
+        pkg_mgr: dnf5
+        cacheable: true
+    - ansible.builtin.include_role:
+        name: cruntime.node.runtime
+        tasks_from: "{{ item }}"
+      loop: "{{ first }}"
+    - ansible.builtin.command: "{{ between }}"
+      changed_when: false
+    - ansible.builtin.include_role:
+        name: cruntime.node.runtime
+        tasks_from: "{{ item }}"
+      loop: "{{ then }}"
+"""
+# Each package is of the version that the file has.
+DNF = """#!/bin/sh
+cd "$(dirname "$0")"
+[ "$1 $2" = "--quiet versionlock" ] || exit 9
+verb=$3
+shift 3
+for name; do
+    case $verb in
+        add) grep -q "^$name-0:" locks || echo "$name-0:$(cat version)-1.*" >>locks ;;
+        delete) sed -i "/^$name-0:/d" locks ;;
+    esac
+done
+[ "$verb" != list ] || cat locks
+"""
+# As rpm 4.18 says it.
+RPM = """#!/bin/sh
+case "$*" in
+    --query*) echo containerd.io 1.7-1; echo runc 1.1-1 ;;
+    "--erase --test containerd.io")
+        [ -e "$(dirname "$0")/docker" ] || exit 0
+        echo "error: Failed dependencies:" >&2
+        printf '\\tcontainerd.io >= 1.6 is needed by (installed) docker-ce-3:28.0-1.x86_64\\n' >&2
+        exit 1 ;;
+    *) exit 9 ;;
+esac
+"""
+
+
+@pytest.fixture
+def node(tmp_path):
+    """A folder for the stand-ins, with containerd.io and runc installed and no lock."""
+    for name, text in (("dnf", DNF), ("rpm", RPM)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "play.yml").write_text(PLAY)
+    (tmp_path / "locks").write_text("")
+    (tmp_path / "version").write_text("1.7")
+    return tmp_path
+
+
+@pytest.fixture
+def play(node):
+    """A function that runs files of the role's tasks; returns the status, changes and words."""
+
+    def run(*first, between="true", then=(), **variables):
+        variables = {
+            "runtime_spec": {"runtime": "containerd"},
+            "runtime_packages": ["containerd.io"],
+            "runtime_extra_packages": ["runc"],
+            **variables,
+            "first": first,
+            "between": between,
+            "then": then,
+        }
+        done = subprocess.run(
+            [PLAYBOOK, "play.yml", "--extra-vars", json.dumps(variables)],
+            cwd=node,
+            env={
+                **os.environ,
+                "PATH": f"{node}{os.pathsep}{os.environ['PATH']}",
+                "HOME": str(node),
+                "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
+                "ANSIBLE_HOME": str(node / "ansible"),
+            },
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        words = done.stdout + done.stderr
+        return done.returncode, "changed=0" not in words, words
+
+    return run
+
+
+def locks(node):
+    return sorted((node / "locks").read_text().split())
+
+
+BOTH = ["containerd.io-0:1.7-1.*", "runc-0:1.7-1.*"]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"runtime_version": "latest"}, {"runtime_package_folder": "/packages"}],
+    ids=["any", "latest", "folder"],
+)
+def test_a_lock_that_is_as_it_was_is_no_change(node, play, variables):
+    # The newest is installed without the lock of the old one.
+    between = "dnf --quiet versionlock delete containerd.io" if variables else "true"
+    for expected in (True, False):
+        status, changed, words = play(
+            "look-redhat", between=between, then=["hold-redhat"], **variables
+        )
+        assert status == 0, words
+        assert changed is expected
+        assert locks(node) == BOTH
+    # And now there is a newer one.
+    (node / "version").write_text("2.1")
+    if variables:
+        _, changed, _ = play("look-redhat", between=between, then=["hold-redhat"], **variables)
+        assert changed
+        assert locks(node) == ["containerd.io-0:2.1-1.*", "runc-0:1.7-1.*"]
+
+
+def test_locks_that_are_let_go_are_a_change_once(node, play):
+    (node / "locks").write_text("\n".join(BOTH) + "\n")
+    for expected in (True, False):
+        status, changed, words = play("look-redhat", then=["hold-redhat"], runtime_hold=False)
+        assert status == 0, words
+        assert changed is expected
+        assert locks(node) == []
+
+
+def test_a_runtime_that_goes_leaves_no_lock(node, play):
+    (node / "locks").write_text("\n".join([*BOTH, "kernel-0:6-1.*"]) + "\n")
+    status, _, words = play("look-redhat", "release-redhat", _runtime_ledger={})
+    assert status == 0, words
+    assert locks(node) == ["kernel-0:6-1.*"]
+
+
+def test_what_needs_a_package_is_not_taken_along(node, play):
+    status, _, words = play("look-redhat", "refuse-redhat")
+    assert status == 0, words
+    (node / "docker").touch()
+    status, _, words = play("look-redhat", "refuse-redhat")
+    assert status != 0
+    words = " ".join(words.split())
+    assert "rpm can't remove containerd.io: error: Failed dependencies: containerd.io" in words
+    assert "is needed by (installed) docker-ce-3:28.0-1.x86_64. Remove what needs them" in words
