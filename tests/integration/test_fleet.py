@@ -33,6 +33,28 @@ REFUSAL = "/etc/systemd/system/kubelet.service.d/99-refusal.conf"
 REFUSAL_TEXT = """[Service]
 ExecStartPre=/bin/sh -c "! grep containerd.sock /var/lib/kubelet/kubeadm-flags.env"
 """
+# Stand-ins for cri-dockerd's units, for no Debian has it: they tell whether those come back, and
+# nothing listens behind the socket. Where a package has them, so that they can be masked.
+ADAPTERS = {
+    "/usr/lib/systemd/system/cri-docker.socket": """[Unit]
+PartOf=cri-docker.service
+[Socket]
+ListenStream=/run/cri-dockerd.sock
+[Install]
+WantedBy=sockets.target
+""",
+    "/usr/lib/systemd/system/cri-docker.service": """[Unit]
+After=docker.service
+Requires=cri-docker.socket
+[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+""",
+}
+ADAPTERS_STATE = (
+    "systemctl show --property=ActiveState,UnitFileState cri-docker.socket cri-docker.service"
+)
 PROCESSES = "systemctl show --property=MainPID containerd kubelet"
 OLD, NEW = "unix:///var/run/cri-dockerd.sock", "unix:///run/containerd/containerd.sock"
 ON_DOCKER = (["docker"], [OLD])
@@ -78,6 +100,17 @@ def image(fleet, registry):
         node.check_output(f"docker pull {name}")
         node.check_output(f"docker run --detach --name app {name} sleep 86400")
     return name
+
+
+@pytest.fixture(scope="module")
+def adapter(fleet):
+    """The node that fails has stand-ins for cri-dockerd's units; only the socket is enabled."""
+    _canary, broken, *_behind = fleet
+    for path, text in ADAPTERS.items():
+        fleet[broken].check_output(f"printf %%s %s >{path}", text)
+    fleet[broken].check_output("systemctl daemon-reload && systemctl enable cri-docker.socket")
+    fleet[broken].check_output("systemctl start cri-docker.socket cri-docker.service")
+    return fleet[broken].check_output(ADAPTERS_STATE)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +168,18 @@ def hooks(node):
 
 def kubelet_files(node):
     return node.check_output(f"cat {FLAGS} {CONFIG}; stat -c '%a %U' {FLAGS} {CONFIG}")
+
+
+def leave_half_way(node, adapters=""):
+    """Leave a node as a run does that is killed once the runtime is switched."""
+    old = {"runtime": "docker", "version": "1", "cordoned": False, "annotation": OLD}
+    old["files"] = {path: node.file(path).content_string for path in (FLAGS, CONFIG)}
+    # Not by echo, to which a backslash means something.
+    node.check_output(f"printf %%s %s >{MARKER}", json.dumps({**old, "adapters": adapters}))
+    units = ["docker.service", "docker.socket"]
+    units += ["cri-docker.service", "cri-docker.socket"] if adapters else []
+    node.check_output(f"systemctl stop kubelet && systemctl disable --now {' '.join(units)}")
+    node.check_output(f"systemctl mask {' '.join(units[::2])}")
 
 
 def check_is_back(name, node, words):
@@ -241,10 +286,13 @@ def test_fleet_takes_a_node_back_whose_module_is_killed(fleet, switch):
 
 
 @pytest.mark.long
-def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch):
+@pytest.mark.parametrize("died", [False, True], ids=["at once", "after a run that died"])
+def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch, adapter, died):
     _canary, broken, *_behind = fleet
     node = fleet[broken]
     before = kubelet_files(node)
+    if died:
+        leave_half_way(node, adapter)
     # The runtime is switched by then, and kubeadm's files are written.
     node.check_output(f"echo %s >{REFUSAL}", REFUSAL_TEXT)
     node.check_output("systemctl daemon-reload")
@@ -253,6 +301,8 @@ def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch):
     assert status != 0
     check_is_back(broken, node, words)
     assert kubelet_files(node) == before
+    # The kubelet drives Docker by it.
+    assert node.check_output(ADAPTERS_STATE) == adapter
 
 
 @pytest.mark.long
@@ -272,13 +322,8 @@ def test_fleet_leaves_a_node_whose_drain_is_refused(fleet, switch, cluster):
 @pytest.mark.long
 def test_fleet_takes_up_a_node_on_which_a_run_died(fleet, switch, cluster):
     _canary, broken, *_behind = fleet
-    # As a run leaves it that is killed once the runtime is switched.
     died = fleet[broken]
-    old = {"runtime": "docker", "version": "1", "cordoned": False, "annotation": OLD}
-    old["files"] = {path: died.file(path).content_string for path in (FLAGS, CONFIG)}
-    # Not by echo, to which a backslash means something.
-    died.check_output(f"printf %%s %s >{MARKER}", json.dumps(old))
-    died.check_output("systemctl stop kubelet && systemctl disable --now docker docker.socket")
+    leave_half_way(died)
     with cluster(broken) as (well, variables):
         status, _stats, words = switch("--limit", broken, **variables)
     assert status == 0, words[-3000:]
