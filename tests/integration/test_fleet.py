@@ -228,6 +228,15 @@ def test_fleet_check_mode_shows_the_plan_and_does_nothing(fleet, switch, image):
     assert f"containerRuntimeEndpoint: {NEW}" in words
 
 
+def test_fleet_refuses_to_remove_the_new_runtime(fleet, switch):
+    *_others, last = fleet
+    status, stats, words = switch("--limit", last, switch_old_packages=["docker.io", "containerd"])
+    assert status != 0
+    assert "switch_old_packages has containerd, which containerd needs: containerd: /" in words
+    assert stats[last]["changed"] == 0
+    assert runs(fleet[last]) == ON_DOCKER
+
+
 def test_fleet_stops_at_the_node_that_fails(fleet, switch, image):
     canary, broken, beside, *behind = fleet
     fleet[broken].check_output("mkdir -p /etc/containerd/conf.d")

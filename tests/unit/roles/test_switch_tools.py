@@ -59,6 +59,39 @@ def play(tmp_path):
     return run
 
 
+DPKG = 'echo "${2##*/}: $2"'
+DPKG_OF_TWO = 'echo "base:amd64, ${2##*/}:amd64: $2"'
+# As it is on the other family, or for what no package brought.
+NO_DPKG = 'echo "dpkg-query: no path found matching pattern $2" >&2; exit 1'
+RPM = 'printf "%s\\n" containerd.io'
+NO_RPM = 'echo "file $5 is not owned by any package"; exit 1'
+
+
+@pytest.mark.parametrize(
+    ("runtime", "old", "dpkg", "rpm", "refused"),
+    [
+        ("containerd", ["docker.io", "containerd"], DPKG, NO_RPM, "containerd"),
+        ("containerd", ["docker.io", "containerd"], DPKG_OF_TWO, NO_RPM, "containerd"),
+        ("containerd", ["docker-ce", "containerd.io"], NO_DPKG, RPM, "containerd.io"),
+        # Docker can't be without it.
+        ("docker", ["containerd"], DPKG, NO_RPM, "containerd"),
+        ("containerd", ["docker.io"], DPKG, NO_RPM, None),
+        ("containerd", ["docker-ce"], NO_DPKG, RPM, None),
+        ("containerd", ["docker.io", "containerd"], NO_DPKG, NO_RPM, None),
+    ],
+)
+def test_a_package_of_the_new_runtime_is_refused(play, runtime, old, dpkg, rpm, refused):
+    tools = {"containerd": "", "dockerd": "", "dpkg-query": dpkg, "rpm": rpm}
+    spec = {"runtime": runtime}
+    status, words = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
+    if refused:
+        assert status != 0
+        assert words.startswith(f"switch_old_packages has {refused}, which {runtime} needs: ")
+        assert words.endswith("Leave out what the node shall run")
+    else:
+        assert (status, words) == (0, "{}")
+
+
 # As journalctl writes them, of systemd 252 and 257.
 WENT = """__CURSOR=s=1;i=1
 __REALTIME_TIMESTAMP=1795648000000000
