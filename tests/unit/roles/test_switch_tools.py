@@ -59,7 +59,8 @@ def play(tmp_path):
     return run
 
 
-DPKG = 'echo "${2##*/}: $2"'
+READLINK = "printf '%s\\n' /usr/bin/containerd /usr/bin/containerd; exit 1"
+DPKG = 'shift; for path; do echo "${path##*/}: $path"; done'
 DPKG_OF_TWO = 'echo "base:amd64, ${2##*/}:amd64: $2"'
 # As it is on the other family, or for what no package brought.
 NO_DPKG = 'echo "dpkg-query: no path found matching pattern $2" >&2; exit 1'
@@ -81,7 +82,7 @@ NO_RPM = 'echo "file $5 is not owned by any package"; exit 1'
     ],
 )
 def test_a_package_of_the_new_runtime_is_refused(play, runtime, old, dpkg, rpm, refused):
-    tools = {"containerd": "", "dockerd": "", "dpkg-query": dpkg, "rpm": rpm}
+    tools = {"readlink": READLINK, "dpkg-query": dpkg, "rpm": rpm}
     spec = {"runtime": runtime}
     status, words = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
     if refused:
