@@ -51,6 +51,9 @@ from collections.abc import Mapping
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
+
 
 def flags(options: object) -> list[str]:
     if not isinstance(options, Mapping):
@@ -58,11 +61,10 @@ def flags(options: object) -> list[str]:
             "cruntime.node.kubelet_flags needs kubelet_options, a dictionary, "
             f"not {type(options).__name__}"
         )
-    return [f"--{name}={_word(options[name])}" for name in sorted(options)]
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        return [f"--{name}={as_word(name, options[name])}" for name in sorted(options)]
+    except CruntimeError as error:
+        raise AnsibleFilterError(f"cruntime.node.kubelet_flags: {error}") from error
 
 
 class FilterModule:

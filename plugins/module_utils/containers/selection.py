@@ -14,6 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Sandbox,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
 
 #: The options of every module that selects containers.
 OPTIONS = {
@@ -78,18 +79,14 @@ def parse(options: dict[str, Any]) -> Selection:
         name_pattern=compiled,
         namespaces=options["namespaces"],
         # No labels at all are what every container has.
-        labels={key: _label(key, value) for key, value in (options["labels"] or {}).items()}
+        labels={
+            key: as_word(f"labels: {key}", value)
+            for key, value in (options["labels"] or {}).items()
+        }
         or None,
         pod=options["pod"],
         current_state=options["current_state"],
     )
-
-
-def _label(key: str, value: object) -> str:
-    if value is None:
-        raise CruntimeError(f"labels: {key} has no value; give the value that it must have")
-    # YAML has words of its own for these.
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def select(

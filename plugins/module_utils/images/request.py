@@ -17,6 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters, key
+from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
 
 #: Of cruntime_image.
 OPTIONS = {
@@ -192,9 +193,18 @@ def _check_build(build: dict[str, Any]) -> None:
     for name in build["args"]:
         if not _ARGUMENT.fullmatch(name):
             raise CruntimeError(f"build.args: {name!r} is no name of a build argument")
+    build_args(build)
     for word in build["options"]:
         if not word.startswith("-") or not word.isprintable():
             raise CruntimeError(f"build.options: {word!r} is no option; write it as --name=value")
+
+
+def build_args(build: dict[str, Any]) -> dict[str, str]:
+    """Return the build arguments as the builder gets them.
+
+    :raises CruntimeError: one of them has no value.
+    """
+    return {name: as_word(f"build.args: {name}", value) for name, value in build["args"].items()}
 
 
 def _credentials(options: dict[str, Any]) -> Credentials | None:

@@ -54,5 +54,7 @@ def test_kubelet_options_become_sorted_flags():
 
 
 def test_flags_of_no_dictionary_are_refused():
+    with pytest.raises(AnsibleFilterError, match="kubelet_flags: v has no value"):
+        flags({"v": None})
     with pytest.raises(AnsibleFilterError, match="a dictionary, not str"):
         flags("--container-runtime=remote")

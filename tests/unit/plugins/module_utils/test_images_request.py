@@ -39,6 +39,12 @@ def test_the_options_say_where_an_image_comes_from(task, source):
     assert parse(**task).source == source
 
 
+def test_build_arguments_are_words_of_yaml():
+    build = {"context": "/c", "args": {"A": True, "B": 1, "C": "No"}}
+    request_ = parse(name=["a"], build=build)
+    assert request.build_args(request_.options["build"]) == {"A": "true", "B": "1", "C": "No"}
+
+
 @pytest.mark.parametrize(
     ("task", "words"),
     [
@@ -54,6 +60,7 @@ def test_the_options_say_where_an_image_comes_from(task, source):
         ({"name": [f"a@sha256:{HEX}"], "push": True}, "can't be pushed"),
         ({"archive": ["/a"], "push": True}, "save_to and push take a name"),
         ({"name": ["a"], "insecure": True}, "insecure is for push"),
+        ({"name": ["a"], "build": {"context": "/c", "args": {"A": None}}}, "args: A has no value"),
         ({"name": ["a"], "username": "u"}, "go together"),
         ({"name": ["a"], "username": "u:v", "password": "p"}, "colon"),
         ({"name": ["a"], "username": "u", "password": "p\n"}, "control character"),
