@@ -73,11 +73,13 @@ node:
     state:
       description: >-
         V(ok), where the node is as its spec says; V(drift), where it is not; V(unspecified), where
-        it has no spec; V(failed), where it could not be compared, such as one without the runtime;
-        V(unreachable).
+        it has no spec; V(failed), where it could not be compared, such as one without the runtime,
+        or all that could be is as its spec says, but not its images; V(unreachable).
       type: str
     error:
-      description: Why it could not be compared or reached; else none.
+      description: >-
+        Why it could not be compared or reached, or with V(drift) why its images could not be; else
+        none.
       type: str
     spec_runtime:
       description: The runtime that the spec asks for; none where it could not be compared.

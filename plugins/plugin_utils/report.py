@@ -44,8 +44,13 @@ def summed_up(
         return _node("failed", runtimes=runtimes, error=_words(plan))
     differences = _of_the_running(info, plan) + drift.of_files(plan["diff"])
     missing = _missing(images)
+    state = "drift" if differences or plan["units"] or missing else "ok"
+    if missing is None and state == "ok":
+        # Nobody can say so of its images.
+        state = "failed"
     return _node(
-        "drift" if differences or plan["units"] or missing else "ok",
+        state,
+        error=f"images: {_words(images.found)}" if missing is None else None,
         runtimes=runtimes,
         images_missing=missing,
         spec_runtime=plan["runtime"],

@@ -137,13 +137,23 @@ def test_no_secret_in_an_error():
     [
         ({"images": [{"name": "r.test/a:1"}, {"name": "r.test/b:1"}]}, "ok", []),
         ({"images": [{"name": "r.test/b:1"}]}, "drift", ["r.test/a:1"]),
-        ({"failed": True, "msg": "containerd is not running", "images": []}, "ok", None),
+        ({"failed": True, "msg": "crictl is not on this node", "images": []}, "failed", None),
     ],
 )
 def test_images_that_are_missing(found, state, missing):
     images = report.Images(["r.test/a:1", "r.test/b:1"], found)
     result = report.summed_up(INFO, PLAN, images)
     assert (result["state"], result["images_missing"]) == (state, missing)
+
+
+def test_why_nobody_can_tell_of_images():
+    images = report.Images(["a"], {"failed": True, "msg": "http://me:hunter2@h timed out"})
+    up = {"active": True, "enabled": True, "masked": False}
+    unit = {"name": "crio.service", "before": up, "after": up, "why": "asked for"}
+    for plan, state in ((PLAN, "failed"), ({**PLAN, "units": [unit]}, "drift")):
+        result = report.summed_up(INFO, plan, images)
+        assert result["error"] == "images: http://(not shown)@h timed out"
+        assert (result["state"], result["spec_runtime"]) == (state, "containerd")
 
 
 def test_where_no_images_are_asked_for_none_are_missing():
