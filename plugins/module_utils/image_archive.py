@@ -22,6 +22,7 @@ from typing import IO, Any, Iterator, Literal
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    image_id,
     is_reference,
     normalised,
 )
@@ -161,7 +162,8 @@ def read(runner: Runner, path: str) -> Archive:
             raise _Damaged("holds no images: its manifest.json lists none")
     except _Damaged as error:
         raise CruntimeError(f"{path} {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        # RecursionError: of an index that lists itself, say, or lists in lists.
         raise CruntimeError(f"{path} describes its images in a way that makes no sense") from error
     return Archive(path, compression, "manifest.json" in documents, tuple(images))
 
@@ -376,7 +378,7 @@ def _blob(documents: dict[str, bytes], digest: str) -> bytes:
 
 
 def _blob_path(digest: str) -> str:
-    return "blobs/{}/{}".format(*digest.split(":", 1))
+    return f"blobs/{digest.replace(':', '/', 1)}"
 
 
 def _member(documents: dict[str, bytes], path: str) -> bytes:
@@ -390,7 +392,9 @@ def _digest(content: bytes) -> str:
 
 
 def _names(texts: list[str]) -> tuple[str, ...]:
-    """Return full references; a bare tag, as OCI layouts may have it, is no name."""
+    """Return full references; a bare tag, as OCI layouts may have it, and an ID are no names."""
     return tuple(
-        normalised(text) for text in texts if is_reference(text) and (":" in text or "/" in text)
+        normalised(text)
+        for text in texts
+        if is_reference(text) and (":" in text or "/" in text) and not image_id(text)
     )

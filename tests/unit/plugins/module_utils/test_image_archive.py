@@ -244,6 +244,32 @@ def test_a_flood_of_members_is_refused(read, monkeypatch):
         read({f"{number}": b"" for number in range(6)})
 
 
+def test_damage_that_leads_nowhere_is_refused(read):
+    with pytest.raises(CruntimeError, match="lacks blobs/nothing: it is not whole"):
+        read(oci(digest="nothing"))
+    # An index that lists itself: of this digest nobody can say that it is a lie.
+    itself = f"sha512:{'0' * 128}"
+    kind = "application/vnd.oci.image.index.v1+json"
+    system, machine = image_archive.this_platform().split("/")
+    entry = {
+        "digest": itself,
+        "mediaType": kind,
+        "platform": {"os": system, "architecture": machine},
+    }
+    listing = json.dumps({"manifests": [entry]}).encode()
+    with pytest.raises(CruntimeError, match="in a way that makes no sense"):
+        read({**oci(digest=itself, mediaType=kind), f"blobs/sha512/{'0' * 128}": listing})
+    with pytest.raises(CruntimeError, match="in a way that makes no sense"):
+        read({**docker(), "manifest.json": b"[" * 100_000})
+
+
+@pytest.mark.parametrize("name", [digest(CONFIG), f"r.test/app@{digest(CONFIG)}"])
+def test_only_a_reference_is_a_name(read, name):
+    # containerd names what it exports by an ID just so.
+    (image,) = read(oci({"io.containerd.image.name": name})).images
+    assert image.names == (() if name == digest(CONFIG) else (name,))
+
+
 WHOLE = {**docker(), **oci({"io.containerd.image.name": NAME})}
 
 
