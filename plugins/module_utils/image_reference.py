@@ -34,10 +34,12 @@ def is_host(text: str) -> bool:
 
 def normalised(reference: str) -> str:
     """Write a reference in full, as image stores list it: with its registry and its tag."""
-    domain, slash, path = reference.partition("/")
-    is_domain = domain == "localhost" or "." in domain or ":" in domain or domain != domain.lower()
-    if not slash or not is_domain:
+    domain, _slash, path = reference.partition("/")
+    if not _has_domain(reference):
         domain, path = "docker.io", reference
+    elif domain == "index.docker.io":
+        # What it was called once.
+        domain = "docker.io"
     if domain == "docker.io" and "/" not in path:
         path = f"library/{path}"
     name = path.rpartition("/")[2]
@@ -49,6 +51,11 @@ def image_id(text: str) -> str | None:
     """Return the image ID that this is, as C(sha256:HEX), or None for a name."""
     match = _ID.fullmatch(text)
     return f"sha256:{match.group(1)}" if match else None
+
+
+def full_id(text: str) -> str:
+    """Return an image ID with what it is a digest by, which CRI-O leaves out."""
+    return image_id(text) or text
 
 
 def split(reference: str) -> tuple[str, str, str]:
@@ -64,24 +71,6 @@ def registry_of(reference: str) -> str:
     return normalised(reference).partition("/")[0]
 
 
-def add_registry(name: str, registry: str) -> str:
-    """Put a registry before a name that has none. The name is not judged otherwise."""
-    domain, slash, _rest = name.partition("/")
-    if slash and ("." in domain or ":" in domain or "localhost" in domain):
-        return name
-    return f"{registry}/{name}" if slash else f"{registry}/library/{name}"
-
-
-def add_docker_io(name: str) -> str:
-    """Write a short name as Docker Hub's."""
-    return add_registry(name, "docker.io")
-
-
-def add_localhost(name: str) -> str:
-    """Write a short name as that of an image which was made here."""
-    return add_registry(name, "localhost")
-
-
 def trim_docker_io(name: str) -> str:
     """Leave out Docker Hub's name, as Docker itself does."""
     return name[len("docker.io/") :] if name.startswith("docker.io/") else name
@@ -92,7 +81,15 @@ def spellings(name: str) -> list[str]:
 
     What was built or loaded by a short name, podman keeps below C(localhost/).
     """
-    found = [normalised(name), normalised(add_localhost(name))]
+    found = [name]
     if "/" not in name:
-        found.append(normalised(f"localhost/{name}"))
-    return list(dict.fromkeys(found))
+        found.append(f"localhost/library/{name}")
+    if not _has_domain(name):
+        found.append(f"localhost/{name}")
+    return [normalised(each) for each in found]
+
+
+def _has_domain(reference: str) -> bool:
+    domain, slash, _path = reference.partition("/")
+    is_domain = domain == "localhost" or "." in domain or ":" in domain or domain != domain.lower()
+    return bool(slash) and is_domain

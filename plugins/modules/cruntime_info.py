@@ -341,7 +341,8 @@ def look_at_images(module):
     if os.geteuid() != 0:
         raise CruntimeError("images can only be seen by root: run this task with become")
     runner = Runner()
-    store = store_of(runner, running(runner, Services(runner), module.params["runtime"]))
+    runtime = running(runner, Services(runner), module.params["runtime"])
+    store = store_of(runner, runtime, module.tmpdir)
     store.check(set())
     return [image.described() for image in store.images()]
 

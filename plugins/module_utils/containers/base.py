@@ -11,6 +11,10 @@ import datetime
 import re
 from typing import Any, Callable, Iterable, NamedTuple, Union
 
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    full_id,
+    image_id,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
 
@@ -137,13 +141,12 @@ class Containers:
         """Return the last lines that it wrote, to either stream and in that order, as output."""
         raise NotImplementedError
 
-    def log_command(self, container_id: str, lines: int = 0, follow: bool = False) -> str:
+    def log_command(self, container_id: str, lines: int, follow: bool = False) -> str:
         """Return what a person would type to read a container's log.
 
-        :param lines: how many of the last, 0 for all.
+        :param lines: how many of the last.
         """
-        tail = f"--tail {lines} " if lines else ""
-        return f"sudo {self._tool} logs {tail}{'--follow ' * follow}{container_id}"
+        return f"sudo {self._tool} logs --tail {lines} {'--follow ' * follow}{container_id}"
 
     @property
     def status_command(self) -> str:
@@ -156,11 +159,6 @@ class Containers:
         raise NotImplementedError
 
 
-def digest(image_id: str) -> str:
-    """Return the id of an image with its algorithm, which CRI-O leaves out."""
-    return f"sha256:{image_id}" if re.fullmatch("[0-9a-f]{64}", image_id) else image_id
-
-
 def name_images(
     containers: list[Container], ask: Callable[[list[str]], dict[str, str]]
 ) -> list[Container]:
@@ -168,10 +166,10 @@ def name_images(
 
     :param ask: returns names of images by their ids; asked only if there is such a container.
     """
-    ids = {digest(each.image) for each in containers if digest(each.image).startswith("sha256:")}
+    ids = {full_id(each.image) for each in containers if image_id(each.image)}
     names = ask(sorted(ids)) if ids else {}
     return [
-        dataclasses.replace(each, image=names.get(digest(each.image), each.image))
+        dataclasses.replace(each, image=names.get(full_id(each.image), each.image))
         for each in containers
     ]
 

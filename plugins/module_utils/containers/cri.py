@@ -23,13 +23,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Item,
     Sandbox,
     Snapshot,
-    digest,
     failures,
     name_images,
     reason,
     utc,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import full_id
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
 
@@ -166,7 +166,7 @@ class CriContainers(Containers):
 
     def _image_names(self, _ids: list[str]) -> dict[str, str]:
         images = self._ask("images", "--output", "json")["images"]
-        return {digest(image["id"]): image["repoTags"][0] for image in images if image["repoTags"]}
+        return {full_id(image["id"]): image["repoTags"][0] for image in images if image["repoTags"]}
 
     def _told(self, oci: OciRuntime) -> list[dict[str, Any]]:
         argv = _argv(oci, "list", "--format", "json")
@@ -241,7 +241,7 @@ def _container(
         pod=pod.get("name", labels.get("io.kubernetes.pod.name")),
         pod_id=each["podSandboxId"],
         image=image.get("userSpecifiedImage") or image["image"],
-        image_id=digest(each.get("imageId") or each["imageRef"]),
+        image_id=full_id(each.get("imageId") or each["imageRef"]),
         state=_state(each["state"], kernel),
         # 64 bits are a string in JSON, and these are nanoseconds.
         created=utc(int(each["createdAt"]) // 10**9),

@@ -18,8 +18,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
 _STORES = {"containerd": ContainerdStore, "crio": CrioStore, "docker": DockerStore}
 
 
-def store_of(
-    runner: Runner, runtime: Runtime, scratch_dir: str = "/tmp", timeout: int = 600
-) -> ImageStore:
+def store_of(runner: Runner, runtime: Runtime, scratch_dir: str, timeout: int = 600) -> ImageStore:
     """Return the image store of a runtime; the parameters are those of ImageStore."""
     return _STORES[runtime.name](runner, runtime, scratch_dir, timeout)

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
-    image_id,
+    full_id,
     normalised,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
@@ -51,7 +51,7 @@ class CriStore(ImageStore):
 
     def remove(self, image: Image, force: bool) -> None:
         try:
-            self._crictl("rmi", _hex(image.id))
+            self._crictl("rmi", _hex(image.id), timeout=self._timeout)
         except CommandError as error:
             if not gone(error):
                 raise
@@ -68,7 +68,7 @@ def parse_images(text: str) -> list[Image]:
     """Read C(crictl images --output json)."""
     return [
         Image(
-            id=_full_id(item["id"]),
+            id=full_id(item["id"]),
             repo_tags=tuple(normalised(name) for name in item.get("repoTags") or ()),
             repo_digests=tuple(normalised(name) for name in item.get("repoDigests") or ()),
             # 64-bit numbers are strings in JSON made of protocol buffers.
@@ -85,7 +85,7 @@ def parse_users(text: str) -> dict[str, list[str]]:
     for item in json.loads(text).get("containers") or ():
         image = item.get("imageId") or item.get("imageRef") or item["image"]["image"]
         name = item["metadata"]["name"]
-        users.setdefault(_full_id(image), []).append(f"{name} ({item['id'][:12]})")
+        users.setdefault(full_id(image), []).append(f"{name} ({item['id'][:12]})")
     return users
 
 
@@ -95,7 +95,7 @@ def parse_details(text: str) -> dict[str, Details]:
     for item in crictl.documents(text):
         spec = (item.get("info") or {}).get("imageSpec") or {}
         labels = (spec.get("config") or {}).get("Labels") or {}
-        details[_full_id(item["status"]["id"])] = Details(labels, parse_time(spec.get("created")))
+        details[full_id(item["status"]["id"])] = Details(labels, parse_time(spec.get("created")))
     return details
 
 
@@ -112,8 +112,3 @@ def parse_failure(words: str) -> str:
 def _hex(image_id: str) -> str:
     # An ID as both runtimes take it. CRI-O looks for a short name of what has a colon.
     return image_id.rpartition(":")[2]
-
-
-def _full_id(text: str) -> str:
-    # CRI-O's IDs lack what they are digests by.
-    return image_id(text) or text

@@ -8,8 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
-    add_docker_io,
-    add_localhost,
+    full_id,
     image_id,
     is_reference,
     normalised,
@@ -63,40 +62,30 @@ def test_names_no_image(text):
     assert not is_reference(text)
 
 
-# The table of minikube's image-prefix rules.
+# By the rule of the distribution project, as far as minikube's table of prefixes agrees.
 @pytest.mark.parametrize(
-    ("name", "docker", "localhost"),
+    ("name", "full", "made_here"),
     [
-        ("busybox", "docker.io/library/busybox", "localhost/library/busybox"),
-        ("busybox:1.2", "docker.io/library/busybox:1.2", "localhost/library/busybox:1.2"),
-        (
-            "busybox@sha256:ab",
-            "docker.io/library/busybox@sha256:ab",
-            "localhost/library/busybox@sha256:ab",
-        ),
-        ("user/img:tag", "docker.io/user/img:tag", "localhost/user/img:tag"),
-        ("user/a/b", "docker.io/user/a/b", "localhost/user/a/b"),
-        ("docker.io/busybox", "docker.io/busybox", "docker.io/busybox"),
-        ("docker.io/library/x", "docker.io/library/x", "docker.io/library/x"),
-        ("registry.k8s.io/pause:3.9", "registry.k8s.io/pause:3.9", "registry.k8s.io/pause:3.9"),
-        ("gcr.io/a/b", "gcr.io/a/b", "gcr.io/a/b"),
-        ("reg:5000/x", "reg:5000/x", "reg:5000/x"),
-        ("localhost/x", "localhost/x", "localhost/x"),
-        ("localhost:5000/x", "localhost:5000/x", "localhost:5000/x"),
-        ("mylocalhost/x", "mylocalhost/x", "mylocalhost/x"),
-        ("my.user/img", "my.user/img", "my.user/img"),
+        ("busybox:1", "docker.io/library/busybox:1", ["library/busybox:1", "busybox:1"]),
+        ("user/img:tag", "docker.io/user/img:tag", ["user/img:tag"]),
+        ("user/a/b", "docker.io/user/a/b:latest", ["user/a/b:latest"]),
+        ("mylocalhost/x", "docker.io/mylocalhost/x:latest", ["mylocalhost/x:latest"]),
         (
             "registry.k8s.io",
-            "docker.io/library/registry.k8s.io",
-            "localhost/library/registry.k8s.io",
+            "docker.io/library/registry.k8s.io:latest",
+            ["library/registry.k8s.io:latest", "registry.k8s.io:latest"],
         ),
-        ("", "docker.io/library/", "localhost/library/"),
-        ("/foo", "docker.io//foo", "localhost//foo"),
+        ("docker.io/busybox", "docker.io/library/busybox:latest", []),
+        ("registry.k8s.io/pause:3.9", "registry.k8s.io/pause:3.9", []),
+        ("reg:5000/x", "reg:5000/x:latest", []),
+        ("localhost/x", "localhost/x:latest", []),
+        ("localhost:5000/x", "localhost:5000/x:latest", []),
+        ("Registry/x", "Registry/x:latest", []),
+        ("[fd00::1]:5000/x:1", "[fd00::1]:5000/x:1", []),
     ],
 )
-def test_a_registry_is_put_before_what_has_none(name, docker, localhost):
-    assert add_docker_io(name) == docker
-    assert add_localhost(name) == localhost
+def test_a_short_name_may_be_kept_below_localhost(name, full, made_here):
+    assert spellings(name) == [full, *(f"localhost/{each}" for each in made_here)]
 
 
 def test_docker_hub_is_left_out_once():
@@ -109,6 +98,9 @@ def test_docker_hub_is_left_out_once():
     [
         ("busybox", "docker.io/library/busybox:latest"),
         ("docker.io/busybox:1", "docker.io/library/busybox:1"),
+        # The one other name of Docker Hub.
+        ("index.docker.io/busybox", "docker.io/library/busybox:latest"),
+        ("index.docker.io/a/b:1", "docker.io/a/b:1"),
         ("a/b@sha256:" + HEX, "docker.io/a/b@sha256:" + HEX),
         ("localhost/a", "localhost/a:latest"),
         ("r:5000/a:1@sha256:" + HEX, "r:5000/a:1@sha256:" + HEX),
@@ -134,12 +126,5 @@ def test_an_id_is_no_name():
     assert image_id(HEX) == image_id(f"sha256:{HEX}") == f"sha256:{HEX}"
     assert image_id("busybox") is None
     assert image_id(HEX[:12]) is None
-
-
-def test_a_short_name_may_be_kept_below_localhost():
-    assert spellings("a:1") == [
-        "docker.io/library/a:1",
-        "localhost/library/a:1",
-        "localhost/a:1",
-    ]
-    assert spellings("quay.io/a") == ["quay.io/a:latest"]
+    assert full_id(HEX) == f"sha256:{HEX}"
+    assert full_id("busybox") == "busybox"
