@@ -14,6 +14,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 
 # crictl's own default of two seconds is too short for a loaded node.
 _TIMEOUT = "10s"
+# What takes as long as its pod, its network or its image does.
+_ACTS = ("stop", "stopp", "rm", "rmp", "rmi")
 
 
 def info(runner: Runner, endpoint: str) -> str | None:
@@ -47,8 +49,10 @@ def run(
         )
     # Each endpoint would be read from crictl.yaml, which may be about another runtime.
     endpoints = ("--runtime-endpoint", endpoint, "--image-endpoint", endpoint)
+    # Less than the process has, so that crictl still says what took so long.
+    deadline = f"{int(max(timeout - 10, timeout / 2, 1))}s" if argv[0] in _ACTS else _TIMEOUT
     return runner.run(
-        *("crictl", *endpoints, "--timeout", _TIMEOUT, *argv),
+        *("crictl", *endpoints, "--timeout", deadline, *argv),
         timeout=timeout,
         env=env,
         merged=merged,

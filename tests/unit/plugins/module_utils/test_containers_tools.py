@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers import ba
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Container,
     OciRuntime,
+    Sandbox,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.containers.crio import CrioContainers
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
@@ -29,20 +31,22 @@ LENIENT, LENIENT_RUNC = (
 )
 ENDPOINT = "unix:///run/x.sock"
 # crictl's, on every call.
-GLOBAL = f"--runtime-endpoint {ENDPOINT} --image-endpoint {ENDPOINT} --timeout 10s"
+GLOBAL = rf"--runtime-endpoint {ENDPOINT} --image-endpoint {ENDPOINT} --timeout (\d+)s "
 
 
 class Told(Runner):
     """Answers with what a tool printed for the same words, and remembers what it was asked."""
 
     def __init__(self, answers):
-        self.answers, self.asked = dict(answers), []
+        self.answers, self.asked, self.deadlines = dict(answers), [], []
 
     def which(self, name):
         return f"/usr/bin/{name}"
 
     def run(self, *argv, **options):
-        words = " ".join(argv).replace(f" {GLOBAL}", "").replace(f" --host {ENDPOINT}", "")
+        words = " ".join(argv).replace(f" --host {ENDPOINT}", "")
+        self.deadlines += [(int(each), options["timeout"]) for each in re.findall(GLOBAL, words)]
+        words = re.sub(GLOBAL, "", words)
         self.asked.append(words)
         answer = self.answers[words]
         if isinstance(answer, list):
@@ -352,7 +356,7 @@ def test_a_pause_is_a_process_for_each_container():
 
 @pytest.mark.parametrize(
     ("lines", "follow", "tail"),
-    [(25, True, "--tail 25 --follow x"), (0, False, "x"), (25, False, "--tail 25 x")],
+    [(25, True, "--tail 25 --follow x"), (25, False, "--tail 25 x")],
 )
 def test_what_a_person_would_type(lines, follow, tail):
     told = Told({})
@@ -362,6 +366,24 @@ def test_what_a_person_would_type(lines, follow, tail):
     client = docker.DockerContainers(told, ENDPOINT)
     assert client.log_command("x", lines, follow) == f"sudo /usr/bin/docker logs {tail}"
     assert client.status_command == "sudo /usr/bin/docker ps -a"
+
+
+def test_what_acts_has_the_time_that_it_is_given():
+    """A pod whose network takes half a minute to go down, or an image that is large."""
+    told, api = api_for(
+        {"crictl stopp p": "p", "crictl rmp --force p": "", "crictl stop --timeout 5 aa": "aa"}
+    )
+    sandbox = Sandbox("p", "pod", "ns", "running")
+    assert api.stop_sandboxes([sandbox]) == api.remove_sandboxes([sandbox]) == {}
+    assert api.stop([item("aa")], 5) == {}
+    # crictl gives up first, to say why.
+    assert told.deadlines == [(120, 130), (60, 70), (65, 75)]
+
+
+def test_looks_do_not_wait_for_long():
+    told, api = api_for(listing(json.dumps({"containers": []})))
+    api.look()
+    assert [deadline for deadline, _timeout in told.deadlines] == [10, 10]
 
 
 def test_environments_are_read_from_one_answer_or_from_several():
