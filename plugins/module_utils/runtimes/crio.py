@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from typing import Any, Iterable
+from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
@@ -54,6 +54,15 @@ _TAKEN_OVER = "Configuration reload completed"
 # Since then it says so, and forgets pinned images that are named no more.
 _TELLS_SINCE = Version("1.31.0")
 _TELLING_LEVELS = ("info", "debug", "trace")
+
+
+class Storage(NamedTuple):
+    """Where CRI-O keeps images and containers, and how."""
+
+    root: str
+    runroot: str
+    driver: str
+    options: list[str]
 
 
 class Crio(Runtime):
@@ -137,6 +146,10 @@ class Crio(Runtime):
         runc = (version.major, version.minor) < (1, 31)
         return parse_oci_runtimes(config, "/run/runc" if runc else "/run/crun")
 
+    def storage(self) -> Storage:
+        """Ask the running process, which a flag or any drop-in may have told."""
+        return parse_storage(self._status("config"))
+
     def probe(self) -> None:
         self._status("info")
 
@@ -195,6 +208,14 @@ def parse_oci_runtimes(config: str, default_root: str = "") -> dict[str, OciRunt
         if handler.get("runtime_type") != "vm"
     }
     return dict(found, **{"": found.get(default)})
+
+
+def parse_storage(config: str) -> Storage:
+    """Read C(crio status config)."""
+    keys = "root|runroot|storage_driver|storage_option"
+    found = dict(re.findall(rf"^ *({keys}) = (.+)$", config, re.MULTILINE))
+    root, runroot, driver = (json.loads(found[key]) for key in keys.split("|")[:3])
+    return Storage(root, runroot, driver, json.loads(found.get("storage_option", "[]")))
 
 
 def parse_keys(config: str) -> set[str]:

@@ -302,6 +302,12 @@ def test_settings_of_a_real_crio(transcript, version):
     }
 
 
+@pytest.mark.parametrize("version", ["1.35.6", "1.37.0"])
+def test_the_storage_of_a_real_crio(transcript, version):
+    storage = crio.parse_storage(transcript(f"crio-{version}-status-config.toml"))
+    assert storage == ("/var/lib/containers/storage", "/run/containers/storage", "overlay", [])
+
+
 def test_docker_has_no_use_for_a_sandbox_image(catalog):
     unused = catalog["docker"].unused_options({"sandbox_image": "registry.k8s.io/pause:3.10"})
     assert list(unused) == ["sandbox_image"]
