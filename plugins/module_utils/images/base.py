@@ -93,7 +93,7 @@ class Published(NamedTuple):
 class Build(NamedTuple):
     """How to build an image.
 
-    :param args: build arguments, which may be secret.
+    :param args: build arguments, which stay in the image's history.
     :param labels: what the image is to be labelled with.
     :param options: further words for the builder's command line.
     """
@@ -125,11 +125,14 @@ class ImageStore:
     the tool fails, and CruntimeError when this runtime can't do it.
 
     :param scratch_dir: a folder that nobody else reads, for what holds a password.
-    :param timeout: for pulling, loading, saving, pushing and building one image, in seconds.
+    :param timeout: for pulling, loading, saving, pushing, building and removing one image, in
+        seconds.
     """
 
     #: Where the runtime keeps its images, unless it was told otherwise.
-    root: str
+    default_root: str
+    #: Whether images are pinned by their names, one by one: else no task can pin or unpin any.
+    pins = False
 
     def __init__(self, runner: Runner, runtime: Runtime, scratch_dir: str, timeout: int) -> None:
         self._runner = runner
@@ -141,6 +144,11 @@ class ImageStore:
     def label(self) -> str:
         """The runtime's own spelling, for messages."""
         return self._runtime.label
+
+    @property
+    def root(self) -> str:
+        """Where the runtime keeps its images now."""
+        raise NotImplementedError
 
     def images(self) -> list[Image]:
         """List what is there."""
@@ -161,7 +169,7 @@ class ImageStore:
     def check(self, wanted: set[str]) -> None:
         """Find out whether this node can do all of this, before anything is touched.
 
-        :param wanted: names of methods.
+        :param wanted: verbs of C(plan.Step), and C(platform) for pulling for another one.
         :raises CruntimeError: a tool is missing, or the runtime has no such thing.
         """
 
@@ -199,6 +207,7 @@ class ImageStore:
         raise NotImplementedError
 
     def pin(self, name: str, pinned: bool) -> None:
+        """Pin an image, or let go of it; only where there are C(pins)."""
         raise NotImplementedError
 
     def opened(self, folder: str) -> ContextManager[Foreign]:

@@ -53,14 +53,20 @@ _MAX_PASSWORD = 4000
 
 
 class ContainerdStore(CriStore):
-    root = "/var/lib/containerd"
+    default_root = "/var/lib/containerd"
+    pins = True
+
+    @property
+    def root(self) -> str:
+        root: str = json.loads(self._crictl("info"))["config"]["containerdRootDir"]
+        return root
 
     def check(self, wanted: set[str]) -> None:
         super().check(wanted)
         self._need("ctr", what="image work")
         if "build" in wanted:
             self._need("nerdctl", "buildctl", what="building images")
-        if "pin" in wanted:
+        if wanted & {"pin", "unpin"}:
             self._check_pins()
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import tempfile
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
@@ -27,6 +28,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Image,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio, Storage
 
 _SAVE = ("save", "--quiet", "--format", "docker-archive", "--multi-image-archive")
 _BY_PODMAN = {
@@ -41,7 +43,15 @@ _BY_PODMAN = {
 
 
 class CrioStore(CriStore):
-    root = "/var/lib/containers/storage"
+    default_root = "/var/lib/containers/storage"
+
+    @property
+    def root(self) -> str:
+        return self._storage.root
+
+    @functools.cached_property
+    def _storage(self) -> Storage:
+        return cast("Crio", self._runtime).storage()
 
     def check(self, wanted: set[str]) -> None:
         super().check(wanted)
@@ -50,9 +60,9 @@ class CrioStore(CriStore):
                 self._need("podman", what=words)
         if "build" in wanted:
             self._need("podman", "buildah", what="building images")
-        if "pin" in wanted:
+        if wanted & {"pin", "unpin"}:
             raise self._cannot(
-                "pin a single image",
+                "pin or unpin a single image",
                 "its configuration lists what is pinned; "
                 "give the option pinned_images to cruntime_enable",
             )
@@ -120,7 +130,7 @@ class CrioStore(CriStore):
         for path in (os.path.join(folder, name) for name in ("db.sql", "libpod/bolt_state.db")):
             if os.path.exists(path):
                 os.remove(path)
-        yield _Foreign(self._podman, folder)
+        yield _Foreign(self._tool, folder)
 
     @contextlib.contextmanager
     def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
@@ -132,6 +142,18 @@ class CrioStore(CriStore):
             yield {"env": {"REGISTRY_AUTH_FILE": file.path}, "descriptors": (file.descriptor,)}
 
     def _podman(self, *words: str, tool: str = "podman", **given: Any) -> str:
+        """Run podman or buildah on the store that CRI-O has, which need not be their own."""
+        store = self._storage
+        return self._tool(
+            tool,
+            *("--root", store.root, "--runroot", store.runroot, "--storage-driver", store.driver),
+            # With any of these, the tools leave out the options in storage.conf.
+            *(word for option in store.options for word in ("--storage-opt", option)),
+            *words,
+            **given,
+        )
+
+    def _tool(self, tool: str, *words: str, **given: Any) -> str:
         result = self._runner.run(tool, *words, timeout=self._timeout, **given)
         if result.rc != 0:
             raise CommandError(f"'{tool} {' '.join(words)}' failed: {parse_failure(result.words)}")
@@ -139,17 +161,17 @@ class CrioStore(CriStore):
 
 
 class _Foreign(Foreign):
-    def __init__(self, podman: Callable[..., str], folder: str) -> None:
-        self._podman = podman
+    def __init__(self, run: Callable[..., str], folder: str) -> None:
         run_root = os.path.join(os.path.dirname(folder), "run")
-        self._flags = ("--root", folder, "--runroot", run_root, "--storage-driver", "overlay")
+        flags = ("--root", folder, "--runroot", run_root, "--storage-driver", "overlay")
+        self._podman = functools.partial(run, "podman", *flags)
 
     def names(self) -> list[str]:
-        listed = json.loads(self._podman(*self._flags, "images", "--format", "json"))
+        listed = json.loads(self._podman("images", "--format", "json"))
         return [normalised(name) for item in listed for name in item.get("Names") or ()]
 
     def save(self, names: list[str], path: str) -> None:
-        self._podman(*self._flags, *_SAVE, "--output", path, *names)
+        self._podman(*_SAVE, "--output", path, *names)
 
 
 def parse_failure(words: str) -> str:

@@ -47,7 +47,11 @@ _HUB = "https://index.docker.io/v1/"
 
 
 class DockerStore(ImageStore):
-    root = "/var/lib/docker"
+    default_root = "/var/lib/docker"
+
+    @property
+    def root(self) -> str:
+        return self._docker("info", "--format", "{{.DockerRootDir}}").strip()
 
     def images(self) -> list[Image]:
         ids = self._docker("images", "--quiet", "--no-trunc").split()
@@ -62,9 +66,10 @@ class DockerStore(ImageStore):
 
     def check(self, wanted: set[str]) -> None:
         self._need("docker", what="image work")
-        if "pin" in wanted:
+        if wanted & {"pin", "unpin"}:
             raise self._cannot(
-                "pin images", "no kubelet collects its images but by cri-dockerd, which has its own"
+                "pin or unpin images",
+                "no kubelet collects its images but by cri-dockerd, which has its own",
             )
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
@@ -114,13 +119,10 @@ class DockerStore(ImageStore):
         # digests along.
         names = list(image.repo_tags) or list(image.repo_digests) or [image.id]
         try:
-            self._docker("rmi", *(("--force",) if force else ()), *names)
+            self._docker(*("rmi", *(("--force",) if force else ()), *names), timeout=self._timeout)
         except CommandError as error:
             if not gone(error):
                 raise
-
-    def pin(self, name: str, pinned: bool) -> None:
-        self.check({"pin"})
 
     @contextlib.contextmanager
     def opened(self, folder: str) -> Iterator[Foreign]:

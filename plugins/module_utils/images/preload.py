@@ -59,11 +59,11 @@ def unpacked(runner: Runner, store: ImageStore, path: str) -> Iterator[str]:
         if result.rc != 0:
             raise CruntimeError(f"preload: {path} could not be unpacked: {result.words}")
         # Made of /var, so that its paths begin at lib.
-        inner = os.path.join(folder, os.path.relpath(type(store).root, "/var"))
+        held = os.path.relpath(store.default_root, "/var")
+        inner = os.path.join(folder, held)
         if not os.path.isdir(inner):
             raise CruntimeError(
-                f"preload: {path} holds no {os.path.relpath(type(store).root, '/var')}: "
-                f"it is no tarball of the store of {store.label}"
+                f"preload: {path} holds no {held}: it is no tarball of the store of {store.label}"
             )
         yield inner
     finally:

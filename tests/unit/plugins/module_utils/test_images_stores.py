@@ -23,7 +23,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Image,
     parse_time,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 
 MIRRORED = "registry.test:5000/library/mirrored"
 DIGEST = "sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886"
@@ -117,6 +119,92 @@ def test_images_of_docker():
     assert image.fingerprint
     details = docker.parse_details(json.dumps([item]))
     assert details[BUILT] == ({}, 1704067200)
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """A function that returns a store and what it ran, on a node where tools answer this."""
+
+    def make(name, answers):
+        ran = []
+
+        def run(_self, *argv, **options):
+            ran.append(" ".join(argv))
+            return Result(
+                0, next((out for part, out in answers.items() if part in ran[-1]), ""), ""
+            )
+
+        monkeypatch.setattr(Runner, "run", run)
+        monkeypatch.setattr(Runner, "which", lambda _self, tool: f"/usr/bin/{tool}")
+        runner = Runner()
+        return store_of(runner, runtimes(runner)[name], "/nowhere"), ran
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("crio", "CRI-O can't pin or unpin a single image"),
+        ("docker", "Docker can't pin or unpin images"),
+        ("containerd", "1.7.2 is too old, 1.7.3 or newer can"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["pin", "unpin"])
+def test_who_cannot_pin_says_so_before_anything_is_touched(store, name, words, verb):
+    checked, _ran = store(name, {"containerd --version": "containerd x 1.7.2 y"})
+    checked.check({"load"})
+    with pytest.raises(CruntimeError, match=words):
+        checked.check({verb})
+
+
+def test_podman_works_on_the_store_that_crio_has(store, transcript):
+    config = transcript("crio-1.37.0-status-config.toml")
+    for old, new in (
+        ('root = "/var/lib/containers/storage"', 'root = "/srv/crio"'),
+        (
+            '  storage_driver = "overlay"',
+            '  storage_driver = "vfs"\n  storage_option = ["vfs.a=b"]',
+        ),
+    ):
+        assert old in config
+        config = config.replace(old, new)
+    moved, ran = store("crio", {"crio status": config})
+    assert moved.root == "/srv/crio"
+    image = Image(BUILT)
+    moved.tag(image, "r.test/a:1")
+    moved.save(["r.test/a:1"], "/a.tar")
+    flags = "--root /srv/crio --runroot /run/containers/storage --storage-driver vfs"
+    podman = f"podman {flags} --storage-opt vfs.a=b"
+    assert [words for words in ran if "status" not in words] == [
+        f"{podman} tag {BUILT} r.test/a:1",
+        f"{podman} save --quiet --format docker-archive --multi-image-archive "
+        "--output /a.tar r.test/a:1",
+    ]
+    # It is asked once.
+    assert len(ran) == 3
+    # A store that is only read is elsewhere, and of a driver of its own.
+    with moved.opened("/srv/crio/x/store") as foreign:
+        foreign.save(["r.test/a:1"], "/a.tar")
+    assert "--root /srv/crio/x/store --runroot /srv/crio/x/run --storage-driver overlay" in ran[-1]
+    assert "vfs" not in ran[-1]
+
+
+def test_where_the_others_keep_their_images(store, transcript):
+    elsewhere, _ran = store("docker", {"info": "/srv/docker\n"})
+    assert elsewhere.root == "/srv/docker"
+    elsewhere, _ran = store(
+        "containerd", {"info": transcript("containerd-1.7.24-crictl-info.json")}
+    )
+    assert elsewhere.root == "/var/lib/containerd"
+
+
+def test_removing_an_image_may_take_its_time(store):
+    slow, ran = store("containerd", {})
+    slow.remove(Image(BUILT), False)
+    slow._crictl("images")
+    assert "--timeout 590s rmi" in ran[0]
+    assert "--timeout 10s images" in ran[1]
 
 
 def test_a_time_that_nobody_knows():
