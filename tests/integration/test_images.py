@@ -198,19 +198,27 @@ def test_tags_come_and_go(folder, image, listed):
 
 
 @pytest.mark.alike
-def test_an_image_is_saved_once(node, folder, image):
+def test_an_image_is_saved_once(node, folder, image, listed):
     path = f"{folder}/saved.tar"
     node.check_output(f"rm -f {path}")
     done(image(archive=[f"{folder}/both.tar", f"{folder}/other.tar"]), "loaded", "loaded")
     done(image(name=[BOTH, OTHER], save_to=path), "saved")
+    # By its ID, an archive does not name an image.
+    done(image(name=listed()[BOTH]["id"], save_to=path), "saved")
+    done(image(name=[BOTH, OTHER], save_to=path), "saved")
     inode = node.check_output(f"stat -c %i {path}")
     done(image(name=[BOTH, OTHER], save_to=path))
     assert node.check_output(f"stat -c %i {path}") == inode
+    node.check_output(f"chmod 640 {path} && chown 4711:4712 {path} && touch -d @1 {path}")
     # What it holds can be loaded again.
     done(image(name=[BOTH, OTHER], state="absent"), "removed", "removed")
     done(image(archive=path), "loaded")
     done(image(archive=f"{folder}/changed.tar"), "loaded")
     done(image(name=[BOTH, OTHER], save_to=path), "saved")
+    # It belongs to whom it belonged, and is as new as it is.
+    access, modified = node.check_output(f"stat -c '%a:%u:%g %Y' {path}").split()
+    assert access == "640:4711:4712"
+    assert int(modified) > 1
     assert node.run(f"ls -A {folder} | grep cruntime").failed
     node.check_output(f"rm {path}")
 
@@ -440,13 +448,24 @@ def test_containerd_builds_by_what_is_there(node, folder, hidden, check_builds):
         node.check_output("systemctl stop buildkit")
 
 
-def test_pins(node, runtime, folder, image, listed):
+def test_pins(node, runtime, spec, folder, image, call, listed):
     image(archive=f"{folder}/both.tar")
     result = image(name=BOTH, pin=True)
     if runtime.name == "docker":
         assert "Docker can't pin" in result["msg"]
+        done(image(name=BOTH, pin=False))
     elif runtime.name == "crio":
         assert "pinned_images" in result["msg"]
+        # What its configuration pins, it alone can let go of.
+        image(archive=f"{ARCHIVES}/pause.tar")
+        pause = spec["sandbox_image"]
+        assert listed()[pause]["pinned"] is True
+        task = {"name": pause, "pin": False}
+        for each in call([IMAGE, task], [IMAGE, {**task, "_ansible_check_mode": True}]):
+            assert "can't pin or unpin a single image" in each["msg"]
+        done(image(name=NAME, tag_of=pause), "tagged")
+        done(image(name=NAME, tag_of=BOTH), "tagged")
+        assert listed()[NAME]["pinned"] is False
     elif "1.6.20" in node.check_output("containerd --version"):
         assert "1.6.20 is too old" in result["msg"]
     else:
@@ -470,6 +489,13 @@ def test_what_nobody_uses_is_pruned(runtime, spec, folder, image, listed):
     done(image(name=OCI, prune=prune), "removed", "removed")
     assert {BOTH, OCI} <= set(listed())
     assert not {DOCKER, OTHER} & set(listed())
+    # What a task brings, it does not take away, whether it names it or not.
+    image(name=NAME, tag_of=OCI)
+    image(name=[BOTH, OCI], state="absent")
+    ours = {"only": [f"{OURS}/*"]}
+    done(image(archive=f"{folder}/both.tar", prune=ours), "loaded", "removed")
+    assert BOTH in listed()
+    assert NAME not in listed()
 
 
 STORES = {
@@ -535,6 +561,28 @@ def test_crio_without_podman_does_what_a_cri_can(
         done(image(name=name, state="absent", all_tags=True), "removed")
     for words, result in zip(cannot, results, strict=True):
         assert f"{words} on CRI-O takes podman" in result["msg"]
+
+
+@pytest.mark.runtime("crio")
+def test_crio_keeps_its_images_elsewhere(node, folder, spec, run_module, image, listed):
+    """Where podman would not look, were it not told."""
+    root, path = "/var/lib/containers/elsewhere", f"{folder}/saved.tar"
+    storage = {"root": root, "driver": "vfs"}
+    node.check_output(f"rm -f {path}")
+    result = run_module(node, ENABLE, **{**spec, "storage": storage})
+    assert not result.get("failed"), result
+    try:
+        done(image(archive=f"{folder}/both.tar"), "loaded")
+        done(image(name=NAME, tag_of=BOTH), "tagged")
+        done(image(name=NAME, save_to=path), "saved")
+        done(image(name=NAME, state="absent"), "untagged")
+        assert BOTH in listed()
+        assert node.file(f"{root}/vfs-images").is_directory
+        done(image(name=BOTH, state="absent"), "removed")
+    finally:
+        result = run_module(node, ENABLE, **spec)
+        node.check_output(f"rm -rf {root} {path}")
+    assert not result.get("failed"), result
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ Knows no runtime by name.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
+import stat
 import tempfile
 import time
 from typing import Any, Callable, Iterable
@@ -34,11 +35,15 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Published,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Seen, Step
-from ansible_collections.cruntime.node.plugins.module_utils.images.request import Request
+from ansible_collections.cruntime.node.plugins.module_utils.images.request import (
+    Request,
+    build_args,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 # How long a store may take to list what it was just given, in seconds.
 _LISTING_TIME = 10
+_CONTEXT = "security.selinux"
 # What a step did, for the result.
 _DONE = {
     "pull": "pulled",
@@ -56,10 +61,7 @@ _DONE = {
 
 
 class Work:
-    """One task on one node.
-
-    :param seen: what the store listed last.
-    """
+    """One task on one node."""
 
     def __init__(
         self, store: ImageStore, runner: Runner, request: Request, check_mode: bool
@@ -205,7 +207,7 @@ class Work:
             raise CruntimeError(f"there is no folder {folder} on this node to build from")
         if not os.path.isfile(dockerfile):
             raise CruntimeError(f"there is no Dockerfile {dockerfile} on this node")
-        args = {name: str(value) for name, value in given["args"].items()}
+        args = build_args(given)
         digest = context.digest(folder, dockerfile, args, given["options"])
         names = [normalised(name) for name in self._request.names]
         if not self._options["force"] and self._is_built(names, digest):
@@ -273,7 +275,7 @@ class Work:
 
     def _keep_pins(self) -> None:
         """Pin again what lost its pin because its name stands for another image now."""
-        if self._check_mode or self._options["pin"] is not None or self._seen is self._before:
+        if not self._store.pins or self._check_mode or self._options["pin"] is not None:
             return
         pinned = [name for image in self._before.images if image.pinned for name in image.repo_tags]
         lost = [name for name in pinned if self._seen.find(name)]
@@ -300,8 +302,8 @@ class Work:
             archive = image_archive.read(self._runner, path)
         except CruntimeError:
             return False
-        held = {name: image for image in archive.images for name in image.names}
-        tags = {name for name in images if not image_id(name) and "@" not in name}
+        held = _by_tag(archive)
+        tags = _tags(names)
         return (
             set(held) == tags
             and all(images[name].is_same(held[name]) for name in tags)
@@ -315,12 +317,15 @@ class Work:
         with tempfile.TemporaryDirectory(dir=os.path.dirname(path), prefix=".cruntime-") as folder:
             written = os.path.join(folder, "archive.tar")
             self._store.save([plan.key(name) for name in names], written)
-            # It must hold what it is to hold, whatever the tool said.
-            image_archive.read(self._runner, written)
-            if os.path.exists(path):
-                shutil.copystat(path, written)
-            else:
-                os.chmod(written, 0o644)
+            # It must be whole and hold what it is to hold, whatever the tool said.
+            held = set(_by_tag(image_archive.read(self._runner, written)))
+            if held != _tags(names):
+                raise CruntimeError(
+                    f"save_to: {self._store.label} wrote an archive of "
+                    f"{', '.join(sorted(held)) or 'no names'} instead of {', '.join(names)}: "
+                    f"{path} is left as it was"
+                )
+            _give_access(written, path)
             with open(written, "rb") as stream:
                 os.fsync(stream.fileno())
             os.replace(written, path)
@@ -363,9 +368,8 @@ class Work:
         if prune is None:
             return
         # No container is made of the image of the pods' sandboxes, but each pod needs it.
-        spared = [*self._request.names, *filter(None, [self._store.sandbox_image()])]
-        keep = (*prune.filters.keep, *(plan.key(name) for name in spared))
-        filters = prune.filters._replace(keep=keep)
+        spared = (*self._names, *filter(None, [self._store.sandbox_image()]))
+        filters = prune.filters._replace(spared=spared)
         steps = plan.to_prune(self._seen, self._store.users(), filters)
         if prune.age is not None and steps:
             details = self._store.details([step.known.id for step in steps])
@@ -500,6 +504,30 @@ class Work:
             return self._to_be.get(name, "not known before the run")
         image = self._seen.find(name)
         return image.id if image else "absent"
+
+
+def _tags(names: list[str]) -> set[str]:
+    """Return those of the names that an archive keeps, in full: no digests, and no IDs."""
+    return {plan.key(name) for name in names if not image_id(name) and "@" not in name}
+
+
+def _by_tag(archive: Archive) -> dict[str, Archived]:
+    """Return what an archive holds by its tags; some tools name images by their digests as well."""
+    return {name: image for image in archive.images for name in image.names if "@" not in name}
+
+
+def _give_access(written: str, path: str) -> None:
+    """Let those read a new file who read the one that it replaces, if there is one."""
+    try:
+        before = os.stat(path)
+    except FileNotFoundError:
+        os.chmod(written, 0o644)
+        return
+    os.chown(written, before.st_uid, before.st_gid)
+    os.chmod(written, stat.S_IMODE(before.st_mode))
+    with contextlib.suppress(OSError):
+        # Where there is SELinux.
+        os.setxattr(written, _CONTEXT, os.getxattr(path, _CONTEXT))
 
 
 def _raise(failures: list[transfers.Failure], words: str) -> None:

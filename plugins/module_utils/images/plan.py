@@ -23,7 +23,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import I
 class Step(NamedTuple):
     """One change to the store.
 
-    :param verb: a method of ImageStore.
+    :param verb: what to do: pull, load, preload, build, tag, untag, remove, pin, unpin, save or
+        push.
     :param name: what it is about, as a reference, an image ID or a path.
     :param image: the image that it is about, where that is known before.
     :param archive: what to load.
@@ -191,20 +192,24 @@ class Filters(NamedTuple):
     :param only: patterns of references; none for all.
     :param keep: patterns of references that stay.
     :param untagged: only those without a tag.
+    :param spared: names of images that stay: no patterns, for the host C([fd00::1]) looks like one.
     """
 
     only: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     untagged: bool = False
+    spared: tuple[str, ...] = ()
 
 
 def to_prune(seen: Seen, users: dict[str, list[str]], filters: Filters) -> list[Step]:
     """Remove what no container uses, nobody pinned and no filter keeps."""
+    spared = {image.id for image in map(seen.find, filters.spared) if image}
     return [
         Step("remove", called(image), image=image)
         for image in seen.images
         if not users.get(image.id)
         and not image.pinned
+        and image.id not in spared
         and not (filters.untagged and image.repo_tags)
         and not _matches(image, filters.keep)
         and (not filters.only or _matches(image, filters.only))
@@ -242,13 +247,9 @@ def called(image: Image) -> str:
 
 def _matches(image: Image, patterns: tuple[str, ...]) -> bool:
     names = (image.id, *image.repo_tags, *image.repo_digests)
+    # A pattern may be a name, and short for it too.
     return any(
-        fnmatch.fnmatchcase(name, pattern) or name == _key_or_none(pattern)
+        fnmatch.fnmatchcase(name, pattern) or name == key(pattern)
         for name in names
         for pattern in patterns
     )
-
-
-def _key_or_none(pattern: str) -> str | None:
-    """Return the full name that a pattern without wildcards is short for."""
-    return None if any(mark in pattern for mark in "*?[") else key(pattern)

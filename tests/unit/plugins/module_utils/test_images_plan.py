@@ -167,11 +167,21 @@ PRUNED = Seen(
         (Filters(only=("busybox",)), [C]),
         (Filters(keep=("busybox",)), ["sha256:" + "d" * 64]),
         (Filters(keep=("*",)), []),
+        (Filters(spared=("busybox", A, "nothing")), ["sha256:" + "d" * 64]),
+        (Filters(spared=("docker.io/*/busybox",)), [C, "sha256:" + "d" * 64]),
     ],
 )
 def test_what_is_pruned(filters, pruned):
     steps = plan.to_prune(PRUNED, {A: ["user"]}, filters)
     assert [step.image.id for step in steps] == pruned
+
+
+def test_a_name_is_no_pattern():
+    name = "[fd00::1]:5000/app:1"
+    seen = Seen([Image(A, (name,))])
+    for filters in (Filters(spared=(name,)), Filters(keep=(name,))):
+        assert plan.to_prune(seen, {}, filters) == []
+    assert plan.to_prune(seen, {}, Filters(only=(name,)))
 
 
 @pytest.mark.parametrize(
