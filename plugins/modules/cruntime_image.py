@@ -195,13 +195,16 @@ options:
     type: bool
     default: false
   timeout:
-    description: How long pulling, loading, saving, pushing or building may take, in seconds.
+    description: >-
+      How long pulling, loading, saving, pushing, building or removing an image may take, in
+      seconds.
     type: int
     default: 600
 requirements:
   - systemd
   - crictl, for the images of containerd and CRI-O
   - podman, for all but listing, pulling and removing on CRI-O
+  - root privileges (use C(become))
 attributes:
   check_mode:
     support: full
@@ -282,7 +285,7 @@ actions:
   description:
     - What was done, or in check mode would be, in order. Of a run that failed, what was done
       before it did.
-  returned: always
+  returned: always, but for failures before anything was touched
   type: list
   elements: dict
   contains:
@@ -301,7 +304,7 @@ actions:
       name: registry.example.com/app:stable
 images:
   description: Those of the task's images that are there after the run.
-  returned: always
+  returned: always, but for failures before anything was touched
   type: list
   elements: dict
   contains:
@@ -334,7 +337,7 @@ images:
       pinned: false
 digests:
   description: With O(push), the digest of what the registry has now, by name.
-  returned: always
+  returned: always, but for failures before anything was touched
   type: dict
   sample:
     r.test/app:1: sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886
