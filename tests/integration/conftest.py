@@ -32,6 +32,9 @@ ON_NODE = pathlib.Path(__file__).parent / "on_node"
 NODE_SH = pathlib.Path(__file__).parents[1] / "nodes" / "node.sh"
 ARCHIVES = "/usr/local/share/cruntime-test"
 IMAGE = "localhost/cruntime-test/busybox:1"
+ENABLE = "cruntime.node.cruntime_enable"
+#: containerd's CRI plugin, by the major version.
+CRI = {"1": "io.containerd.grpc.v1.cri", "2": "io.containerd.cri.v1.runtime"}
 
 #: How Ansible is run here.
 SETTINGS = {
@@ -212,6 +215,20 @@ def run_module(request):
         return result
 
     return run
+
+
+@pytest.fixture
+def enable(node, spec, run_module):
+    """A function that applies the node's spec, with changes; the spec itself is back afterwards."""
+    yield lambda check=False, **changes: run_module(
+        node, ENABLE, check=check, **{**spec, **changes}
+    )
+    run_module(node, ENABLE, **spec)
+
+
+def reasons(result):
+    """Why each unit was changed, by its name."""
+    return {unit["name"]: unit["why"] for unit in result["units"]}
 
 
 @pytest.fixture

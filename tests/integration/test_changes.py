@@ -1,27 +1,12 @@
 """What a run does to a converged node when there is something to do."""
 
 import pytest
-from conftest import RUNTIMES
-
-ENABLE = "cruntime.node.cruntime_enable"
-
-
-@pytest.fixture
-def enable(node, spec, run_module):
-    """A function that applies the node's spec, with changes; the spec itself is back afterwards."""
-    yield lambda check=False, **changes: run_module(
-        node, ENABLE, check=check, **{**spec, **changes}
-    )
-    run_module(node, ENABLE, **spec)
+from conftest import RUNTIMES, reasons
 
 
 @pytest.fixture
 def main_pid(node):
     return lambda unit: node.check_output("systemctl show --property=MainPID --value %s", unit)
-
-
-def reasons(result):
-    return {unit["name"]: unit["why"] for unit in result["units"]}
 
 
 @pytest.mark.alike

@@ -7,10 +7,9 @@ import os
 import subprocess
 
 import pytest
-from conftest import SETTINGS, require_crictl
+from conftest import ARCHIVES, SETTINGS, require_crictl
 from test_pods import LOAD, POD, lenient
 
-ARCHIVES = "/usr/local/share/cruntime-test"
 INFO = "cruntime.node.cruntime_info"
 # As tests/nodes/Dockerfile has it.
 CRICTL = "/usr/local/bin/crictl"

@@ -10,12 +10,11 @@ import pathlib
 import subprocess
 
 import pytest
+from conftest import ARCHIVES, ENABLE, reasons
 from test_pods import run_pod, start_container
 
-ENABLE = "cruntime.node.cruntime_enable"
 CONTAINERS = "cruntime.node.cruntime_containers"
 NODES = pathlib.Path(__file__).parents[1] / "nodes"
-ARCHIVES = "/usr/local/share/cruntime-test"
 PAUSE, BUSYBOX = (f"localhost/cruntime-test/{name}:1" for name in ("pause", "busybox"))
 KUBERNETES = {"kubernetes_version": "1.34.2", "sandbox_image": PAUSE}
 SOCKET, SERVICE = "cri-docker.socket", "cri-docker.service"
@@ -70,10 +69,6 @@ def pids(node):
     """A function that returns the processes of Docker and of cri-dockerd."""
     show = f"systemctl show --property=MainPID --value docker.service {SERVICE}"
     return lambda: node.check_output(show).split()
-
-
-def reasons(result):
-    return {unit["name"]: unit["why"] for unit in result["units"]}
 
 
 def test_a_kubernetes_that_needs_cri_dockerd_where_there_is_none(node, spec, run_module, snapshot):

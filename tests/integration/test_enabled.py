@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-ENABLE = "cruntime.node.cruntime_enable"
+from conftest import ENABLE
 
 
 def test_runtime_is_up_and_comes_back_after_a_boot(node, runtime):

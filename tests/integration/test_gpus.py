@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-ENABLE = "cruntime.node.cruntime_enable"
 NVIDIA = "/usr/bin/nvidia-container-runtime"
 ASK = {
     "containerd": "containerd config dump",
@@ -16,13 +15,6 @@ ASK = {
 }
 # Without CDI.
 OLD = {"containerd": r"containerd \S+ 1\.6\.", "docker": r"Docker version 20\."}
-
-
-@pytest.fixture
-def enable(node, spec, run_module):
-    """A function that applies the node's spec with changes; the spec is back afterwards."""
-    yield lambda **changes: run_module(node, ENABLE, **{**spec, **changes})
-    run_module(node, ENABLE, **spec)
 
 
 @pytest.fixture

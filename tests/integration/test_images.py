@@ -10,11 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
+from conftest import ARCHIVES, ENABLE
 
-ENABLE = "cruntime.node.cruntime_enable"
 IMAGE = "cruntime_image"
 ON_NODE = pathlib.Path(__file__).parent / "on_node"
-ARCHIVES = "/usr/local/share/cruntime-test"
 FOLDER = "/root/images"
 OURS = "localhost/cruntime-test"
 NAMES = [

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import node_options
-
-ENABLE = "cruntime.node.cruntime_enable"
+from conftest import ENABLE, node_options
 
 
 @pytest.mark.once

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from conftest import ARCHIVES, CRI, ENABLE
 
-ENABLE = "cruntime.node.cruntime_enable"
-CRI = {"1": "io.containerd.grpc.v1.cri", "2": "io.containerd.cri.v1.runtime"}
-ARCHIVES = "/usr/local/share/cruntime-test"
 POD = {
     "metadata": {"name": "pod", "namespace": "default", "uid": "1", "attempt": 1},
     "log_directory": "/tmp",

@@ -9,10 +9,10 @@ import re
 import subprocess
 
 import pytest
+from conftest import ARCHIVES
 
 pytestmark = pytest.mark.scenario("bare")
 
-ARCHIVES = "/usr/local/share/cruntime-test"
 PROVISION = "cruntime.node.provision"
 SWITCH = "cruntime.node.switch"
 IMAGE, OTHER_IMAGE = "localhost/cruntime-test/busybox:1", "localhost/cruntime-test/pause:1"

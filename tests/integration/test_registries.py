@@ -6,8 +6,8 @@ import base64
 import json
 
 import pytest
+from conftest import ENABLE
 
-ENABLE = "cruntime.node.cruntime_enable"
 CA = "/etc/ssl/registry-test.pem"
 # The address is put in for ADDRESS. A name would need an entry in the node's hosts file, which a
 # runtime may not see at once: Go reads that file anew after five seconds only.

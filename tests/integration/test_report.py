@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
+from ansible_collections.cruntime.node.tests.integration.switching import GHOST
+
 # Nothing listens on this port.
-GHOST = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 SECRET = "hunter2"
 NOWHERE = "localhost/cruntime-test/nowhere:1"
 FACTS = ("version", "cgroup_driver", "socket_path", "enabled")

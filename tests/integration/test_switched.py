@@ -7,11 +7,10 @@ import pathlib
 import subprocess
 
 import pytest
-from conftest import ARCHIVES, IMAGE, RUNTIMES
+from conftest import ARCHIVES, ENABLE, IMAGE, RUNTIMES
 
 pytestmark = pytest.mark.scenario("crio")
 
-ENABLE = "cruntime.node.cruntime_enable"
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = "/usr/bin/kubelet /etc/systemd/system/kubelet.service* /var/lib/kubelet"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
-ENABLE = "cruntime.node.cruntime_enable"
+from conftest import ENABLE
 
 
 @pytest.mark.alike

@@ -6,9 +6,8 @@ import subprocess
 import uuid
 
 import pytest
+from conftest import CRI, ENABLE
 
-ENABLE = "cruntime.node.cruntime_enable"
-CRI = {"1": "io.containerd.grpc.v1.cri", "2": "io.containerd.cri.v1.runtime"}
 BAD_SPECS = [
     ({"runtime": "rkt"}, "value of runtime must be one of: containerd, crio, docker, got: rkt"),
     ({}, "missing required arguments: runtime"),

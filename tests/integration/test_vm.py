@@ -17,12 +17,11 @@ import shlex
 import subprocess
 
 import pytest
-from conftest import ARCHIVES, ETC_FILES, IMAGE, ROOT, RUNTIMES, UNITS, node_options
+from conftest import ARCHIVES, ENABLE, ETC_FILES, IMAGE, ROOT, RUNTIMES, UNITS, node_options
 from test_pods import CONTAINER, run_pod, start_container
 
 pytestmark = pytest.mark.scenario("vm")
 
-ENABLE = "cruntime.node.cruntime_enable"
 VM_SH = ROOT / "tests" / "nodes" / "vm.sh"
 # Where extensions/molecule/vm/prepare.yml has noted what was in /etc.
 MOLECULE = pathlib.Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY", "."))
