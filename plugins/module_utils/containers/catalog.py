@@ -14,13 +14,12 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.docker im
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import ENDPOINT
 
 
 def containers_of(runner: Runner, runtime: Runtime) -> Containers:
     """Return the containers of a running runtime."""
     if runtime.name == "docker":
         # Those of cri-dockerd too, which need not be asked.
-        return DockerContainers(runner, ENDPOINT)
+        return DockerContainers(runner)
     through_cri = CrioContainers if runtime.name == "crio" else CriContainers
     return through_cri(runner, runtime.cri_endpoint, runtime.oci_runtimes)

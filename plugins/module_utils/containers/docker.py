@@ -10,6 +10,7 @@ import json
 import shlex
 from typing import Any, NamedTuple, Sequence
 
+from ansible_collections.cruntime.node.plugins.module_utils import docker_cli
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     PATIENCE,
     Container,
@@ -21,7 +22,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     name_images,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 
 #: What is asked of each container, as a line of JSON; its environment is not.
 RECORD = (
@@ -59,14 +60,7 @@ class Names(NamedTuple):
 
 
 class DockerContainers(Containers):
-    """Through Docker's client, which sees what cri-dockerd runs too.
-
-    :param endpoint: where Docker answers, as a URL.
-    """
-
-    def __init__(self, runner: Runner, endpoint: str) -> None:
-        super().__init__(runner)
-        self._endpoint = endpoint
+    """Through Docker's client, which sees what cri-dockerd runs too."""
 
     def look(self) -> Snapshot:
         ids = self._ask("ps", "--all", "--quiet", "--no-trunc").split()
@@ -104,11 +98,8 @@ class DockerContainers(Containers):
     def _tool(self) -> str:
         return shlex.quote(self._runner.which("docker") or "docker")
 
-    def _run(self, *argv: str, timeout: float = PATIENCE, merged: bool = False) -> Result:
-        # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
-        return self._runner.run(
-            "docker", "--host", self._endpoint, *argv, timeout=timeout, merged=merged
-        )
+    def _run(self, *words: str, timeout: float = PATIENCE, merged: bool = False) -> Result:
+        return self._runner.run(*docker_cli.argv(*words), timeout=timeout, merged=merged)
 
     def _ask(self, *argv: str) -> str:
         result = self._run(*argv)
@@ -121,14 +112,7 @@ class DockerContainers(Containers):
         return {key: tags[0] for key, tags in map(json.loads, lines) if tags}
 
     def _inspect(self, kind: str, template: str, ids: list[str]) -> str:
-        if not ids:
-            return ""
-        result = self._run(kind, "inspect", "--format", template, *ids)
-        # One that vanished since it was listed is said to be missing, after all the others.
-        trouble = [line for line in result.err.splitlines() if "no such" not in line.lower()]
-        if result.rc != 0 and trouble:
-            raise CommandError(f"'docker {kind} inspect' failed: {' '.join(trouble)}")
-        return result.out
+        return docker_cli.inspect(self._runner, kind, ids, "--format", template)
 
     def _do(self, items: Sequence[Item], *argv: str, patience: int = 0) -> dict[str, str]:
         ids = [item.id for item in items]

@@ -13,7 +13,7 @@ import os
 import re
 from typing import Any, Callable, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import image_archive
+from ansible_collections.cruntime.node.plugins.module_utils import docker_cli, image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -39,8 +39,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     parse_time,
     wait_until,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import ENDPOINT
 
 # Docker Hub, in the files that hold passwords.
 _HUB = "https://index.docker.io/v1/"
@@ -55,14 +53,14 @@ class DockerStore(ImageStore):
 
     def images(self) -> list[Image]:
         ids = self._docker("images", "--quiet", "--no-trunc").split()
-        return parse_images(self._inspected("image", ids)) if ids else []
+        return parse_images(self._inspected("image", ids))
 
     def details(self, ids: list[str]) -> dict[str, Details]:
-        return parse_details(self._inspected("image", ids)) if ids else {}
+        return parse_details(self._inspected("image", ids))
 
     def users(self) -> dict[str, list[str]]:
         ids = self._docker("ps", "--all", "--quiet", "--no-trunc").split()
-        return parse_users(self._inspected("container", ids)) if ids else {}
+        return parse_users(self._inspected("container", ids))
 
     def check(self, wanted: set[str]) -> None:
         self._need("docker", what="image work")
@@ -161,12 +159,7 @@ class DockerStore(ImageStore):
         )
 
     def _inspected(self, kind: str, ids: list[str]) -> str:
-        """Ask for all of them at once. What went away meanwhile is left out."""
-        ids = list(dict.fromkeys(ids))
-        result = self._run(kind, "inspect", *ids)
-        if result.rc != 0 and not re.search("no such (image|container)", result.err, re.I):
-            raise CommandError(f"'docker {kind} inspect' failed: {result.words}")
-        return result.out
+        return docker_cli.inspect(self._runner, kind, ids) or "[]"
 
     @contextlib.contextmanager
     def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
@@ -182,15 +175,11 @@ class DockerStore(ImageStore):
                 "descriptors": (file.descriptor,),
             }
 
-    def _docker(self, *words: str, **given: Any) -> str:
-        result = self._run(*words, **given)
+    def _docker(self, *words: str, host: str = docker_cli.ENDPOINT, **given: Any) -> str:
+        result = self._runner.run(*docker_cli.argv(*words, host=host), **given)
         if result.rc != 0:
             raise CommandError(f"'docker {' '.join(words)}' failed: {parse_failure(result.words)}")
         return result.out
-
-    def _run(self, *words: str, host: str = ENDPOINT, **given: Any) -> Result:
-        # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
-        return self._runner.run("docker", "--host", host, *words, **given)
 
 
 class _Foreign(Foreign):

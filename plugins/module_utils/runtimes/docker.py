@@ -10,7 +10,7 @@ import re
 import time
 from typing import Any, Iterable
 
-from ansible_collections.cruntime.node.plugins.module_utils import crictl
+from ansible_collections.cruntime.node.plugins.module_utils import crictl, docker_cli
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change, json_object
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
@@ -42,7 +42,6 @@ _RELOADABLE = frozenset(
         "shutdown-timeout",
     )
 )
-ENDPOINT = "unix:///run/docker.sock"
 _ADAPTER = "cri-dockerd"
 
 
@@ -115,8 +114,7 @@ class Docker(Runtime):
     def reloaded(self, since: float) -> bool:
         # Docker tells of a reload when it is done, and of none that failed.
         events = self._runner.output(
-            "docker",
-            *("--host", ENDPOINT, "events", "--filter", "type=daemon", "--filter", "event=reload"),
+            *docker_cli.argv("events", "--filter", "type=daemon", "--filter", "event=reload"),
             *("--since", f"{since:.6f}", "--until", f"{time.time():.6f}"),
             timeout=10,
         )
@@ -128,16 +126,14 @@ class Docker(Runtime):
     def probe(self) -> None:
         self._ask("version", "{{.Server.Version}}")
         if self.adapted and crictl.info(self._runner, self.cri_endpoint) is None:
-            # Nobody can ask it, but it told systemd when it was ready.
-            # Of several units, one that is active would do; the socket outlives its service.
+            # Nobody can ask it, but it told systemd when it was ready: by its service, for of
+            # several units one would do, and the socket outlives it.
             services = [name for name in self.adapters if name.endswith(".service")]
             self._runner.output("systemctl", "is-active", *services)
 
     def _ask(self, command: str, template: str) -> str:
-        # An endpoint of its own: the operator's DOCKER_HOST or context may be another machine.
-        return self._runner.output(
-            "docker", "--host", ENDPOINT, command, "--format", template, timeout=10
-        ).strip()
+        command_line = docker_cli.argv(command, "--format", template)
+        return self._runner.output(*command_line, timeout=10).strip()
 
 
 def _is_the_kubelets(kubernetes: str | None, adapted: bool) -> bool:

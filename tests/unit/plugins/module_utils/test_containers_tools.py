@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.cruntime.node.plugins.module_utils import docker_cli
 from ansible_collections.cruntime.node.plugins.module_utils.containers import base, cri, docker
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Container,
@@ -44,7 +45,7 @@ class Told(Runner):
         return f"/usr/bin/{name}"
 
     def run(self, *argv, **options):
-        words = " ".join(argv).replace(f" --host {ENDPOINT}", "")
+        words = " ".join(argv).replace(f" --host {docker_cli.ENDPOINT}", "")
         self.deadlines += [(int(each), options["timeout"]) for each in re.findall(GLOBAL, words)]
         words = re.sub(GLOBAL, "", words)
         self.asked.append(words)
@@ -363,7 +364,7 @@ def test_what_a_person_would_type(lines, follow, tail):
     crictl = cri.CriContainers(told, ENDPOINT, dict)
     assert crictl.log_command("x", lines, follow) == f"sudo /usr/bin/crictl logs {tail}"
     assert crictl.status_command == "sudo /usr/bin/crictl ps -a"
-    client = docker.DockerContainers(told, ENDPOINT)
+    client = docker.DockerContainers(told)
     assert client.log_command("x", lines, follow) == f"sudo /usr/bin/docker logs {tail}"
     assert client.status_command == "sudo /usr/bin/docker ps -a"
 
@@ -444,7 +445,7 @@ def test_an_image_of_docker_has_the_name_that_it_was_pulled_by():
             ),
         }
     )
-    (found,) = docker.DockerContainers(told, ENDPOINT).look().containers
+    (found,) = docker.DockerContainers(told).look().containers
     assert found.image == TAG
 
 
@@ -461,7 +462,7 @@ def test_records_of_a_real_docker(transcript, version):
             ),
         }
     )
-    snapshot = docker.DockerContainers(told, ENDPOINT).look()
+    snapshot = docker.DockerContainers(told).look()
     found = sorted(
         (each.namespace or "", each.pod, each.name, each.state, each.pid is not None)
         for each in snapshot.containers
@@ -486,13 +487,13 @@ def test_a_container_that_vanishes_before_it_is_inspected_is_left_out(transcript
         "docker ps --all --quiet --no-trunc": "a\n",
         f"docker container inspect --format {docker.RECORD} a": gone,
     }
-    snapshot = docker.DockerContainers(Told(answers), ENDPOINT).look()
+    snapshot = docker.DockerContainers(Told(answers)).look()
     assert len(snapshot.containers) + len(snapshot.sandboxes) == len(lines) - 1
 
 
 def test_docker_that_does_not_answer():
     down = Result(1, "", "Cannot connect to the Docker daemon at unix:///x. Is it running?\n")
-    api = docker.DockerContainers(Told({"docker ps --all --quiet --no-trunc": down}), ENDPOINT)
+    api = docker.DockerContainers(Told({"docker ps --all --quiet --no-trunc": down}))
     with pytest.raises(CommandError, match=r"'docker ps .*' failed: Cannot connect to the Docker"):
         api.look()
 
@@ -556,7 +557,7 @@ def test_docker_does_all_at_once_and_each_failure_has_its_own_words(word):
         f"Error response from daemon: {word} cc is not running\n"
     )
     told = Told({"docker pause aa bb cc": Result(1, "bb\n", error)})
-    api = docker.DockerContainers(told, ENDPOINT)
+    api = docker.DockerContainers(told)
     assert api.pause([item("aa"), item("bb"), item("cc")]) == {
         "aa": "Error response from daemon: No such container: aa",
         "cc": "is not running",
@@ -565,7 +566,7 @@ def test_docker_does_all_at_once_and_each_failure_has_its_own_words(word):
 
 def test_docker_stops_with_a_time_of_grace():
     told = Told({"docker stop --time 7 aa bb": "aa\nbb\n", "docker rm --force aa": "aa\n"})
-    api = docker.DockerContainers(told, ENDPOINT)
+    api = docker.DockerContainers(told)
     assert api.stop([item("aa"), item("bb")], 7) == {}
     assert api.remove([item("aa")]) == {}
 
