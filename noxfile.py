@@ -138,7 +138,7 @@ def docs(session: nox.Session) -> None:
         # In the site, docs/ is the root.
         text = (ROOT / f"{name}.md").read_text().replace("](docs/", "](")
         text = text.replace("](CONTRIBUTING.md)", "](contributing.md)")
-        text = re.sub(r"\]\((roles/\S+|examples/\S*|LICENSE)\)", rf"]({BLOB}/\1)", text)
+        text = re.sub(r"\]\((roles/\S+|examples/\S*|[A-Z_]+\.md|LICENSE)\)", rf"]({BLOB}/\1)", text)
         (pages / f"{name.lower()}.md").write_text(text)
     (pages / "collections").mkdir()
     session.run(

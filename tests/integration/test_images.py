@@ -447,7 +447,7 @@ def test_containerd_builds_by_what_is_there(node, folder, hidden, check_builds):
         node.check_output("systemctl stop buildkit")
 
 
-def test_pins(node, runtime, spec, folder, image, call, listed):
+def test_pins(node, *, runtime, spec, folder, image, call, listed):
     image(archive=f"{folder}/both.tar")
     result = image(name=BOTH, pin=True)
     if runtime.name == "docker":
@@ -538,7 +538,7 @@ def test_a_store_and_a_folder_are_preloaded(node, runtime, folder, image, listed
 
 @pytest.mark.runtime("crio")
 def test_crio_without_podman_does_what_a_cri_can(
-    registries, folder, image, build, call, listed, hidden
+    registries, *, folder, image, build, call, listed, hidden
 ):
     name, other = (f"{host}/{MIRRORED}" for host in registries[:2])
     call([IMAGE, {"name": [name, other], "state": "absent"}])
@@ -563,7 +563,7 @@ def test_crio_without_podman_does_what_a_cri_can(
 
 
 @pytest.mark.runtime("crio")
-def test_crio_keeps_its_images_elsewhere(node, folder, spec, run_module, image, listed):
+def test_crio_keeps_its_images_elsewhere(node, *, folder, spec, run_module, image, listed):
     """Where podman would not look, were it not told."""
     root, path = "/var/lib/containers/elsewhere", f"{folder}/saved.tar"
     storage = {"root": root, "driver": "vfs"}
@@ -597,7 +597,7 @@ def dockers_spec(node, spec, run_module):
 
 
 @pytest.mark.runtime("docker")
-def test_dockers_store_in_containerd(node, folder, image, call, listed, dockers_spec):
+def test_dockers_store_in_containerd(node, *, folder, image, call, listed, dockers_spec):
     version = node.check_output("docker version --format '{{.Server.Version}}'")
     if int(version.partition(".")[0]) < 28:
         pytest.skip("the option is older than Docker 28, but not made for daily use there")

@@ -95,7 +95,7 @@ def check_drift(row, runtime):
 
 
 @pytest.mark.once
-def test_the_report_has_a_row_for_every_node(node, runtime, snapshot, hosts, info, report):
+def test_the_report_has_a_row_for_every_node(node, *, runtime, snapshot, hosts, info, report):
     before = snapshot()
     rows, page = report(hosts)
     assert list(rows) == list(hosts)

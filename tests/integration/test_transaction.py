@@ -25,7 +25,7 @@ def test_of_two_runs_at_once_one_waits_and_finds_nothing_to_do(node, spec, other
         ("mount -t tmpfs -o size=4k,nr_inodes=4 full {0} && dd if=/dev/zero of={0}/x", "No space"),
     ],
 )
-def test_a_folder_that_takes_no_file(node, spec, runtime, run_module, snapshot, mount, words):
+def test_a_folder_that_takes_no_file(node, *, spec, runtime, run_module, snapshot, mount, words):
     # Where the runtime keeps all of its files: /etc/NAME.
     folder = "/".join(runtime.config.split("/")[:3])
     node.run(mount.format(folder))

@@ -115,7 +115,7 @@ def test_auto_chooses_the_driver_systemd(node, spec, run_module):
 
 
 def test_a_reboot_brings_back_the_runtime_enabled_and_no_other(
-    node, spec, vm, call, crictl, image, run_module, run_container
+    node, *, spec, vm, call, crictl, image, run_module, run_container
 ):
     (pinned,) = call(["cruntime_image", {"name": [image], "pin": True}])
     assert pinned["changed"] is True, pinned

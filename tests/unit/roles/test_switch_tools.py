@@ -81,7 +81,7 @@ NO_RPM = 'echo "file $5 is not owned by any package"; exit 1'
         ("containerd", ["docker.io", "containerd"], NO_DPKG, NO_RPM, None),
     ],
 )
-def test_a_package_of_the_new_runtime_is_refused(play, runtime, old, dpkg, rpm, refused):
+def test_a_package_of_the_new_runtime_is_refused(play, *, runtime, old, dpkg, rpm, refused):
     tools = {"readlink": READLINK, "dpkg-query": dpkg, "rpm": rpm}
     spec = {"runtime": runtime}
     status, words = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
