@@ -32,7 +32,10 @@ base_image() {
         exit 1
     fi
     # One installs it, and the others wait.
-    flock "$cache" sh -c 'command -v mmdebstrap >/dev/null || "$0" mmdebstrap' "$here/../install.sh"
+    (
+        flock 9
+        command -v mmdebstrap >/dev/null || "$here/../install.sh" mmdebstrap
+    ) 9>"$cache/lock"
     echo "Making $name with mmdebstrap ..." >&2
     mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
         "$1" - "$mirror" | docker import - "$name" >/dev/null

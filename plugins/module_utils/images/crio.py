@@ -51,7 +51,7 @@ class CrioStore(CriStore):
 
     @functools.cached_property
     def _storage(self) -> Storage:
-        return cast("Crio", self._runtime).storage()
+        return cast(Crio, self._runtime).storage()
 
     def check(self, wanted: set[str]) -> None:
         super().check(wanted)

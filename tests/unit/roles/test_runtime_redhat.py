@@ -132,7 +132,9 @@ def test_a_lock_that_is_as_it_was_is_no_change(node, play, variables):
     # And now there is a newer one.
     (node / "version").write_text("2.1")
     if variables:
-        _, changed, _ = play("look-redhat", between=between, then=["hold-redhat"], **variables)
+        _status, changed, _words = play(
+            "look-redhat", between=between, then=["hold-redhat"], **variables
+        )
         assert changed
         assert locks(node) == ["containerd.io-0:2.1-1.*", "runc-0:1.7-1.*"]
 
@@ -148,16 +150,16 @@ def test_locks_that_are_let_go_are_a_change_once(node, play):
 
 def test_a_runtime_that_goes_leaves_no_lock(node, play):
     (node / "locks").write_text("\n".join([*BOTH, "kernel-0:6-1.*"]) + "\n")
-    status, _, words = play("look-redhat", "release-redhat", _runtime_ledger={})
+    status, _changed, words = play("look-redhat", "release-redhat", _runtime_ledger={})
     assert status == 0, words
     assert locks(node) == ["kernel-0:6-1.*"]
 
 
 def test_what_needs_a_package_is_not_taken_along(node, play):
-    status, _, words = play("look-redhat", "refuse-redhat")
+    status, _changed, words = play("look-redhat", "refuse-redhat")
     assert status == 0, words
     (node / "docker").touch()
-    status, _, words = play("look-redhat", "refuse-redhat")
+    status, _changed, words = play("look-redhat", "refuse-redhat")
     assert status != 0
     words = " ".join(words.split())
     assert "rpm can't remove containerd.io: error: Failed dependencies: containerd.io" in words
