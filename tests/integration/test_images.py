@@ -491,8 +491,7 @@ def test_what_nobody_uses_is_pruned(runtime, spec, folder, image, listed):
     # What a task brings, it does not take away, whether it names it or not.
     image(name=NAME, tag_of=OCI)
     image(name=[BOTH, OCI], state="absent")
-    ours = {"only": [f"{OURS}/*"]}
-    done(image(archive=f"{folder}/both.tar", prune=ours), "loaded", "removed")
+    done(image(archive=f"{folder}/both.tar", prune={"only": [BOTH, NAME]}), "loaded", "removed")
     assert BOTH in listed()
     assert NAME not in listed()
 
