@@ -37,7 +37,10 @@ BLOB = "https://github.com/cruntime/cruntime.node/blob/main"
 OLDEST_CORE = min(CORES)
 # The Pythons of nodes, with an ansible-core for each whose module_utils it can read.
 NODE_PYTHONS = {"3.8": "2.13", "3.9": "2.15", "3.10": "2.17", "3.13": "2.21"}
-UNIT_TESTS = ("pytest>=8,<9", "hypothesis>=6,<7", "semver>=3,<4", "-r", "requirements.txt")
+UNIT_TESTS = (
+    *("pytest>=8,<9", "pytest-xdist>=3.5,<4", "hypothesis>=6,<7", "semver>=3,<4"),
+    *("-r", "requirements.txt"),
+)
 
 # nox may be called by its path alone.
 os.environ |= {
@@ -266,7 +269,9 @@ def run_unit(session: nox.Session, *paths: str) -> None:
     """Run unit tests, with what is asked for on nox's command line after `--`."""
     report = junit(session) / "unit.xml"
     session.run(
-        *("pytest", *paths, f"--junitxml={report}", *session.posargs),
+        # A file is one process's: what its tests share is made once.
+        *("pytest", *paths, "--numprocesses=2", "--dist=loadfile"),
+        *(f"--junitxml={report}", *session.posargs),
         env={"PYTHONPATH": str(COLLECTIONS)},
     )
 

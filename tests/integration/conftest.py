@@ -115,7 +115,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: only where $CRUNTIME_LONG asks for it")
     config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
     config.addinivalue_line(
-        "markers", "alike: no matter of versions; once too, but where $CRUNTIME_LONG asks for all"
+        "markers", "alike: versions matter little; once too, but where $CRUNTIME_LONG asks for all"
     )
 
 

@@ -117,6 +117,7 @@ def done(result, *actions):
     return result
 
 
+@pytest.mark.alike
 def test_archives_of_every_kind_are_loaded_once(folder, image, listed):
     archives = [f"{folder}/{name}" for name in ("both.tar.gz", "docker.tar", "oci.tar")]
     done(image(archive=archives), "loaded", "loaded", "loaded")
@@ -146,6 +147,7 @@ def test_a_look_at_a_hundred_images_takes_three_processes(folder, image, call):
     done(image(name=names[0], state="absent", all_tags=True), "removed")
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("kind", ["docker", "oci"])
 def test_an_archive_without_a_name_gets_one(folder, image, listed, kind):
     done(image(name=UNNAMED, archive=f"{folder}/unnamed-{kind}.tar"), "loaded")
@@ -322,6 +324,7 @@ def test_a_password_is_left_nowhere(registries, node, call):
     node.run("pkill -x 'crictl|docker|podman'")
 
 
+@pytest.mark.alike
 def test_images_are_pushed(registries, node, folder, image, call):
     done(image(archive=f"{folder}/both.tar"), "loaded")
     node_name = node.check_output("hostname")
@@ -478,6 +481,7 @@ def test_pins(node, *, runtime, spec, folder, image, call, listed):
         done(image(name=BOTH, pin=False), "unpinned")
 
 
+@pytest.mark.alike
 def test_what_nobody_uses_is_pruned(runtime, spec, folder, image, listed):
     image(archive=[f"{folder}/{name}.tar" for name in ("both", "docker", "oci", "other")])
     done(image(prune={"only": [f"{OURS}/*"], "older_than": "24000d"}))

@@ -57,6 +57,7 @@ def pull(node, runtime, registry, enable):
     node.run("docker logout %s", PASSWORD.replace("ADDRESS", address))
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("image", "registries"),
     [
