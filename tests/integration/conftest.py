@@ -147,15 +147,22 @@ def host_of(item):
 
 
 def chosen_nodes(items):
-    """The one node of each check that needs one: the first for what takes long, others in turn."""
+    """The one node of each check that needs one: the first for what takes long, others in turn.
+
+    The checks of a file that is marked as a whole share what they ask, and so the node.
+    """
     hosts = list(dict.fromkeys(host_of(item) for item in items if host_of(item)))
     in_turn = itertools.cycle(hosts[1:] or hosts)
-    chosen = {}
+    chosen, of_files = {}, {}
     for item in items:
         if item.get_closest_marker("once"):
             chosen[item.originalname] = hosts[0]
         elif not item.get_closest_marker("alike") or "CRUNTIME_LONG" in os.environ:
             continue
+        elif hasattr(item.module, "pytestmark"):
+            if item.module not in of_files:
+                of_files[item.module] = next(in_turn)
+            chosen[item.originalname] = of_files[item.module]
         elif item.originalname not in chosen:
             chosen[item.originalname] = next(in_turn)
     return chosen

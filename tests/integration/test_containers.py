@@ -10,6 +10,9 @@ import pytest
 from conftest import ARCHIVES, SETTINGS, require_crictl
 from test_pods import LOAD, POD, lenient
 
+# All tasks are run once, and looked at by many checks.
+pytestmark = pytest.mark.alike
+
 INFO = "cruntime.node.cruntime_info"
 # As tests/nodes/Dockerfile has it.
 CRICTL = "/usr/local/bin/crictl"
