@@ -5,15 +5,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import pathlib
-import subprocess
-import sys
-
 import pytest
 
-PLAYBOOK = pathlib.Path(sys.executable).with_name("ansible-playbook")
+from ansible_collections.cruntime.node.tests.unit.roles import playing
+
 PLAY = """
 - hosts: localhost
   gather_facts: false
@@ -67,7 +62,6 @@ def node(tmp_path):
     for name, text in (("dnf", DNF), ("rpm", RPM)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    (tmp_path / "play.yml").write_text(PLAY)
     (tmp_path / "locks").write_text("")
     (tmp_path / "version").write_text("1.7")
     return tmp_path
@@ -87,22 +81,8 @@ def play(node):
             "between": between,
             "then": then,
         }
-        done = subprocess.run(
-            [PLAYBOOK, "play.yml", "--extra-vars", json.dumps(variables)],
-            cwd=node,
-            env={
-                **os.environ,
-                "PATH": f"{node}{os.pathsep}{os.environ['PATH']}",
-                "HOME": str(node),
-                "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
-                "ANSIBLE_HOME": str(node / "ansible"),
-            },
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        words = done.stdout + done.stderr
-        return done.returncode, "changed=0" not in words, words
+        status, words = playing.play(node, PLAY, variables, tools=node)
+        return status, "changed=0" not in words, words
 
     return run
 

@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pathlib
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from ansible_collections.cruntime.node.tests.nodes.cluster import api_server
+from ansible_collections.cruntime.node.tests.unit.roles import playing
 
-PLAYBOOK = pathlib.Path(sys.executable).with_name("ansible-playbook")
 TASKS = """
 - hosts: localhost
   gather_facts: false
@@ -36,7 +32,6 @@ def play(tmp_path):
         if "kubectl" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
             pytest.fail("no kubectl here")
         pytest.skip("no kubectl here")
-    (tmp_path / "play.yml").write_text(TASKS)
 
     def run(cluster, *files, check=False, **variables):
         with api_server.served(cluster):
@@ -48,20 +43,7 @@ def play(tmp_path):
                 "_switch_old": {"cordoned": cluster.cordoned},
                 **variables,
             }
-            done = subprocess.run(
-                [PLAYBOOK, "play.yml", "--extra-vars", json.dumps(variables), *["--check"] * check],
-                cwd=tmp_path,
-                env={
-                    **os.environ,
-                    "HOME": str(tmp_path),
-                    "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
-                    "ANSIBLE_HOME": str(tmp_path / "ansible"),
-                },
-                check=False,
-                capture_output=True,
-                text=True,
-            )
-        return done.returncode, done.stdout + done.stderr
+            return playing.play(tmp_path, TASKS, variables, *["--check"] * check)
 
     return run
 

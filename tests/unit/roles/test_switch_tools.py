@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
-PLAYBOOK = pathlib.Path(sys.executable).with_name("ansible-playbook")
+from ansible_collections.cruntime.node.tests.unit.roles import playing
+
 TASKS = """
 - hosts: localhost
   gather_facts: false
@@ -34,7 +31,6 @@ def play(tmp_path):
 
     It returns the exit status, the row for the table, and what Ansible said.
     """
-    (tmp_path / "play.yml").write_text(TASKS)
     bin_dir = tmp_path / "bin"
     bin_dir.mkdir()
 
@@ -43,23 +39,10 @@ def play(tmp_path):
             (bin_dir / name).write_text(f"#!/bin/sh\n{script}\n")
             (bin_dir / name).chmod(0o755)
         row = tmp_path / "row.json"
-        given = json.dumps({"file": file, "row": str(row), **variables})
-        done = subprocess.run(
-            [PLAYBOOK, "play.yml", "--extra-vars", given],
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                "PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}",
-                "HOME": str(tmp_path),
-                "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
-                "ANSIBLE_HOME": str(tmp_path / "ansible"),
-            },
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        words = " ".join((done.stdout + done.stderr).split())
-        return done.returncode, json.loads(row.read_text()) if row.exists() else None, words
+        given = {"file": file, "row": str(row), **variables}
+        status, words = playing.play(tmp_path, TASKS, given, tools=bin_dir)
+        words = " ".join(words.split())
+        return status, json.loads(row.read_text()) if row.exists() else None, words
 
     return run
 
