@@ -10,9 +10,8 @@ Knows no runtime by name.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from typing import Any, Iterator
+from typing import Any, ContextManager
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     cgroups,
@@ -23,13 +22,13 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
-
-LOCK_PATH = "/run/cruntime.lock"
 
 
 def enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
@@ -53,8 +52,8 @@ def disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
-    ledger = files.Ledger()
-    recall_sockets(node.runtimes, ledger)
+    record = ManagedFiles()
+    recall_sockets(node.runtimes, record)
     present = node.runtimes[options["runtime"]]
     runtime = present.configured(options)
     units = node.look()
@@ -68,7 +67,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     driver = _cgroup_driver(present, units, options["cgroup_driver"])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
     wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}
-    changes = files.look(_chosen(rendered, facts), ledger, runtime.name)
+    changes = files.look(_chosen(rendered, facts), record, runtime.name)
     todo = plan.Plan(
         changes,
         plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted"),
@@ -79,7 +78,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
         from ansible_collections.cruntime.node.plugins.module_utils import transaction
 
         backups = transaction.enable(
-            node, runtime, todo, version=version, units=units, ledger=ledger, wanted=wanted
+            node, runtime, todo, version=version, units=units, record=record, wanted=wanted
         )
     result = _result(runtime, version, driver, kubernetes)
     result["files"] = [_file_result(change, backups) for change in changes]
@@ -95,8 +94,8 @@ def _others_down(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[S
 
 
 def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
-    ledger = files.Ledger()
-    recall_sockets(node.runtimes, ledger)
+    record = ManagedFiles()
+    recall_sockets(node.runtimes, record)
     runtime = node.runtimes[options["runtime"]]
     units = node.look()
     _check_unneeded(node, runtime, units)
@@ -105,7 +104,7 @@ def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     if steps and not node.check_mode:
         from ansible_collections.cruntime.node.plugins.module_utils import transaction
 
-        transaction.disable(node, runtime, steps, units=units, ledger=ledger)
+        transaction.disable(node, runtime, steps, units=units, record=record)
     result = _result(runtime, version, None, options.get("kubernetes_version"))
     result["warnings"] = warnings
     return _add_units(node, result, units, steps, [])
@@ -114,15 +113,9 @@ def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 # Look and check
 
 
-@contextlib.contextmanager
-def _alone(node: Node) -> Iterator[None]:
-    """Let a second run on this node wait for the first. Check mode changes nothing to wait for."""
-    if node.check_mode:
-        yield
-        return
-    with open(LOCK_PATH, "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _alone(node: Node) -> ContextManager[None]:
+    """Let all others that change this node wait, and wait for them."""
+    return locked(shared=False, timeout=node.timeout, check_mode=node.check_mode)
 
 
 def _version(node: Node, runtime: Runtime, units: dict[str, Unit]) -> tuple[str | None, list[str]]:

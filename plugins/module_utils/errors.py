@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import Any, Iterator
 
 
 class CruntimeError(Exception):
@@ -27,3 +28,19 @@ class CommandError(CruntimeError):
 
 class NotRunningError(CruntimeError):
     """No runtime is running that could be asked."""
+
+
+@contextlib.contextmanager
+def parsing(source: str) -> Iterator[None]:
+    """Read what a tool printed; also a decorator of a function that does.
+
+    :param source: the command, for the message.
+    :raises CruntimeError: the text is not what this tool prints otherwise.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise CruntimeError(
+            f"{source}: unreadable output: {type(error).__name__}: {error}. "
+            "Run the command on the node to see what it prints"
+        ) from error

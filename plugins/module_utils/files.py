@@ -2,32 +2,23 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files as they are on the node, and as they shall be. Writes none.
-
-A ledger of what was written here tells an admin's file from one of ours: a first take-over
-keeps the admin's text, and a file that left the spec is removed only if it is still ours.
-"""
+"""Managed files as they are on the node, and as they shall be. Writes none."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from typing import Any, Iterable, NamedTuple, Union
+from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-
-STATE_DIR = "/var/lib/cruntime"
-
-
-class Link(NamedTuple):
-    """What a symbolic link holds."""
-
-    target: str
-
-
-#: What a path holds; None where there is nothing.
-Content = Union[bytes, Link, None]
+from ansible_collections.cruntime.node.plugins.module_utils.contents import (
+    Content,
+    Link,
+    json_object,
+    leads_to,
+    locate,
+    read,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles, owns
 
 #: What a diff shows in place of a content that is secret.
 NOT_SHOWN = "(not shown: it holds secrets)\n"
@@ -47,6 +38,7 @@ class Change(NamedTuple):
     :param hidden: no output shows what it held before: that was, or may have been, secret.
     :param keys: of a file that is shared with others, the keys that are ours.
     :param unit: the unit that reads it, empty for the runtime's own service.
+    :param owned: the collection wrote what it holds, so that no backup is needed.
     """
 
     path: str
@@ -60,6 +52,7 @@ class Change(NamedTuple):
     hidden: bool = False
     keys: tuple[str, ...] = ()
     unit: str = ""
+    owned: bool = False
 
     @property
     def changed(self) -> bool:
@@ -76,54 +69,7 @@ class Change(NamedTuple):
         }
 
 
-class Ledger:
-    """What this collection wrote on this node, and for which runtime."""
-
-    def __init__(self, state_dir: str = STATE_DIR) -> None:
-        self.path = os.path.join(state_dir, "files.json")
-        self.entries: dict[str, dict[str, Any]] = {}
-        content = read(self.path)[0]
-        if content is None:
-            return
-        entries = json_object(content)
-        if entries is None:
-            raise CruntimeError(
-                f"{self.path} is damaged: it holds no JSON object. Remove it and run again: "
-                "the files it lists are then backed up once more"
-            )
-        self.entries = entries
-
-    def owns(self, path: str, content: Content) -> bool:
-        """Say whether this is what was last written there."""
-        return self.entries.get(path, {}).get("digest") == digest(content)
-
-    def loaded_by(self, path: str, mtime_ns: int | None) -> int:
-        """Return the process that has read this state of the file by a reload, or 0."""
-        pid, loaded = self.entries.get(path, {}).get("loaded", (0, None))
-        return pid if loaded == mtime_ns else 0
-
-    def secret(self, path: str) -> bool:
-        """Say whether what was last written there was secret."""
-        return bool(self.entries.get(path, {}).get("secret"))
-
-    def keys(self, path: str) -> list[str]:
-        """Return the keys that were last written to a file shared with others."""
-        keys: list[str] = self.entries.get(path, {}).get("keys", [])
-        return keys
-
-    def socket_of(self, runtime: str) -> str | None:
-        """Return where this runtime was last told to answer, None where nothing was written."""
-        sockets = [self.entries[path].get("socket") for path in self.paths_of(runtime)]
-        return next(filter(None, sockets), None)
-
-    def paths_of(self, runtime: str) -> list[str]:
-        return sorted(path for path, entry in self.entries.items() if entry["runtime"] == runtime)
-
-    def dump(self) -> bytes:
-        return json.dumps(self.entries, indent=1, sort_keys=True).encode()
-
-
-def look(wanted: Iterable[dict[str, Any]], ledger: Ledger, runtime: str) -> list[Change]:
+def look(wanted: Iterable[dict[str, Any]], record: ManagedFiles, runtime: str) -> list[Change]:
     """Compare rendered files with what is on the node.
 
     :param wanted: dicts with C(path), C(restart) and either C(content) or C(link); C(shared) if
@@ -131,49 +77,85 @@ def look(wanted: Iterable[dict[str, Any]], ledger: Ledger, runtime: str) -> list
     :param runtime: whose files these are; those of its that are wanted no more shall go.
     :raises CruntimeError: a path can't be read as a file.
     """
-    changes = [_look(file, ledger) for file in wanted]
-    wanted_paths = {change.target for change in changes}
-    for path in ledger.paths_of(runtime):
-        if path in wanted_paths:
-            continue
-        before, mtime_ns = read(path)
-        entry = ledger.entries[path]
-        if before is None:
-            # A run that was killed took it away, and may owe a restart.
-            mtime_ns = entry.get("gone")
-        # What an admin has made of it since is the admin's.
-        if mtime_ns is not None and (before is None or ledger.owns(path, before)):
-            unit, hidden = entry.get("unit", ""), ledger.secret(path)
-            change = Change(
-                path, path, None, entry["restart"], before, mtime_ns, hidden=hidden, unit=unit
-            )
-            changes.append(change)
-    return changes
+    wanted = list(wanted)
+    # Two paths are one file if they lead to one place, however they are spelt.
+    places = {locate(file["path"]) for file in wanted}
+    # A certificate that lies where the runtime looks for it stays as its owner left it.
+    changes = [
+        _look(file, record)
+        for file in wanted
+        if not ("link" in file and leads_to(file["link"], locate(file["path"])))
+    ]
+    places.update(change.target for change in changes)
+    removals = (_look_at_unwanted(path, record, places) for path in record.paths_of(runtime))
+    return [*changes, *filter(None, removals)]
 
 
-def _look(file: dict[str, Any], ledger: Ledger) -> Change:
+def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
+    path = file["path"]
     after: Link | bytes = Link(file["link"]) if "link" in file else file["content"].encode()
-    target = file["path"] if isinstance(after, Link) else os.path.realpath(file["path"])
+    target = locate(path) if isinstance(after, Link) else os.path.realpath(path)
     before, mtime_ns = read(target)
-    secret = file.get("secret", False)
+    entry = record.entry(path, target)
     keys: tuple[str, ...] = ()
     if file.get("shared") and not isinstance(after, Link):
         keys = tuple(json.loads(after))
-        after = _with_others_keys(before, after, ledger.keys(target))
+        after = _with_others_keys(before, after, entry.get("keys", []))
+    pid, loaded_ns = entry.get("loaded", (0, None))
     return Change(
-        file["path"],
+        path,
         target,
         after,
         file["restart"],
         before,
         mtime_ns,
-        ledger.loaded_by(target, mtime_ns),
-        secret,
+        loaded_by=pid if loaded_ns == mtime_ns else 0,
+        secret=file.get("secret", False),
         # What stands in the place of a link to a key may be a key.
-        ledger.secret(target) or (isinstance(after, Link) and isinstance(before, bytes)),
-        keys,
-        file.get("unit", ""),
+        hidden=entry.get("secret", False)
+        or (isinstance(after, Link) and isinstance(before, bytes)),
+        keys=keys,
+        unit=file.get("unit", ""),
+        owned=owns(entry, before),
     )
+
+
+def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Change | None:
+    """Return the removal of a file that is not wanted any more, None if it has to stay.
+
+    :param wanted: the places of the files that are.
+    """
+    entry, target = record.entries[path], record.place(path)
+    if target in wanted or os.path.realpath(path) in wanted:
+        return None
+    before, mtime_ns = read(target)
+    if before is None:
+        # An interrupted run removed it, and a restart may be pending.
+        mtime_ns = entry.get("gone")
+        if mtime_ns is None:
+            return None
+    elif not owns(entry, before) or any(_is_one_file(target, other) for other in wanted):
+        # What an admin has made of it since is the admin's.
+        return None
+    return Change(
+        path,
+        target,
+        None,
+        entry["restart"],
+        before,
+        mtime_ns,
+        hidden=entry.get("secret", False),
+        unit=entry.get("unit", ""),
+        owned=True,
+    )
+
+
+def _is_one_file(path: str, other: str) -> bool:
+    """Return whether two places are one file, as by a bind mount."""
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(other))
+    except OSError:
+        return False
 
 
 def _with_others_keys(before: Content, after: bytes, ours: list[str]) -> bytes:
@@ -186,33 +168,6 @@ def _with_others_keys(before: Content, after: bytes, ours: list[str]) -> bytes:
     return (json.dumps({**others, **rendered}, indent=2) + "\n").encode()
 
 
-def json_object(content: Content) -> dict[str, Any] | None:
-    """Read a file that holds a JSON object, None where it holds no such thing."""
-    try:
-        data = json.loads(content) if isinstance(content, bytes) else None
-    except ValueError:
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def read(path: str) -> tuple[Content, int | None]:
-    """Return what a path holds, and its last change in nanoseconds since the epoch.
-
-    :raises CruntimeError: it can't be read as a file.
-    """
-    try:
-        if os.path.islink(path):
-            return Link(os.readlink(path)), os.lstat(path).st_mtime_ns
-        with open(path, "rb") as handle:
-            return handle.read(), os.fstat(handle.fileno()).st_mtime_ns
-    except FileNotFoundError:
-        return None, None
-    except OSError as error:
-        raise CruntimeError(
-            f"{path} must be a readable file, but: {error.strerror}. Move it away and run again"
-        ) from error
-
-
 def _shown(content: Content, secret: bool) -> str:
     if content is None:
         return ""
@@ -223,11 +178,3 @@ def _text(content: bytes | Link) -> str:
     if isinstance(content, Link):
         return f"link to {content.target}\n"
     return content.decode("utf-8", errors="replace")
-
-
-def digest(content: Content) -> str:
-    """Tell a content from any other; empty for none."""
-    if content is None:
-        return ""
-    kind, data = ("link", content.target.encode()) if isinstance(content, Link) else ("", content)
-    return hashlib.sha256(data).hexdigest() + kind

@@ -26,6 +26,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     is_reference,
     normalised,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import open_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner, Stream
 
 # What a compressed file begins with -> the tool that reads it, which is its Debian package too.
@@ -180,7 +181,7 @@ def compression_of(path: str) -> str:
     if os.path.exists(path) and not os.path.isfile(path):
         raise CruntimeError(f"{path} is no file, let alone an archive of images")
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             magic = stream.read(4)
     except FileNotFoundError:
         raise CruntimeError(f"there is no archive {path} on this node") from None
@@ -199,7 +200,7 @@ def plain(runner: Runner, path: str, compression: str) -> Iterator[IO[bytes]]:
     :raises CruntimeError: the tool is missing, or says that the file is damaged.
     """
     if not compression:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             yield stream
         return
     if runner.which(compression) is None:

@@ -14,7 +14,14 @@ import json
 import os
 from typing import Any
 
-from ansible_collections.cruntime.node.plugins.module_utils.files import STATE_DIR, json_object
+from ansible_collections.cruntime.node.plugins.module_utils import atomic
+from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import STATE_DIR
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import (
+    open_regular,
+    read_regular,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 
 
@@ -29,8 +36,8 @@ class KnownVersions:
         self._path = os.path.join(state_dir, "versions.json")
         self._entries: dict[str, dict[str, Any]] = {}
         # Whatever is wrong with it, the binaries can be asked.
-        with contextlib.suppress(OSError), open(self._path, "rb") as handle:
-            self._entries = json_object(handle.read()) or {}
+        with contextlib.suppress(OSError, CruntimeError):
+            self._entries = json_object(read_regular(self._path)) or {}
 
     def of(self, runtime: Runtime) -> str:
         """Return the version of a runtime that is installed.
@@ -49,23 +56,16 @@ class KnownVersions:
         return version
 
     def _save(self) -> None:
-        temporary = f"{self._path}.new"
-        folder = os.path.dirname(self._path)
         with contextlib.suppress(OSError):
-            if not os.path.isdir(folder):
-                os.mkdir(folder)
-                # Whatever the umask is.
-                os.chmod(folder, 0o755)
-            with open(temporary, "w", encoding="utf-8") as handle:
-                json.dump(self._entries, handle)
-            os.rename(temporary, self._path)
+            atomic.make_directories(os.path.dirname(self._path))
+            atomic.write_file(self._path, json.dumps(self._entries).encode(), 0o644)
 
 
 def _identity(binary: str | None) -> list[Any]:
     """Tell this state of a file from any other; empty for a script, which may start anything."""
     if binary is None or not os.access(binary, os.R_OK):
         return []
-    with open(binary, "rb") as handle:
+    with open_regular(binary) as handle:
         if handle.read(4) != b"\x7fELF":
             return []
         found = os.fstat(handle.fileno())

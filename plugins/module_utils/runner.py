@@ -89,7 +89,13 @@ class Result(NamedTuple):
 
 
 class Runner:
-    """Starts processes on the node. The only place that does."""
+    """Starts processes on the node. The only place that does.
+
+    :param timeout: how long a command may take if its caller sets no limit, in seconds.
+    """
+
+    def __init__(self, timeout: float = 60) -> None:
+        self._timeout = timeout
 
     def which(self, name: str) -> str | None:
         """Return the absolute path of a tool, or None where the node has none."""
@@ -105,7 +111,7 @@ class Runner:
     def run(
         self,
         *argv: str,
-        timeout: float = 60,
+        timeout: float | None = None,
         stdin: str | Stream | None = None,
         env: dict[str, str] | None = None,
         answer: str | None = None,
@@ -123,6 +129,7 @@ class Runner:
         :raises CommandError: the tool is missing or took too long.
         """
         command = self._found(argv)
+        limit = self._timeout if timeout is None else timeout
         with _input(stdin, answer) as descriptor, _Process(
             command,
             stdin=descriptor,
@@ -133,25 +140,23 @@ class Runner:
         ) as process:
             try:
                 data = stdin.encode() if isinstance(stdin, str) else None
-                out, err = process.communicate(data, timeout=timeout)
+                out, err = process.communicate(data, timeout=limit)
             except subprocess.TimeoutExpired:
                 process.kill_group()
                 process.communicate()
-                raise CommandError(
-                    f"'{' '.join(argv)}' did not finish within {timeout:g} seconds"
-                ) from None
+                raise _unfinished(argv, limit) from None
         return Result(process.returncode, _text(out), _text(err or b""))
 
     @contextlib.contextmanager
     def opened(self, *argv: str) -> Iterator[IO[bytes]]:
         """Start a command and read its standard output while it runs.
 
-        :raises CommandError: it is missing, or it failed before its reader was done.
+        :raises CommandError: it is missing, took too long, or failed before its reader was done.
         """
         command = self._found(argv)
         with tempfile.TemporaryFile() as log, _Process(
             command, stdout=subprocess.PIPE, stderr=log
-        ) as process:
+        ) as process, _limited(process, self._timeout) as expired:
             failed = False
             output = cast("IO[bytes]", process.stdout)
             try:
@@ -163,6 +168,8 @@ class Runner:
             finally:
                 if process.poll() is None:
                     process.kill_group()
+            if expired.is_set():
+                raise _unfinished(argv, self._timeout)
             if failed:
                 log.seek(0)
                 words = Result(process.returncode, "", _text(log.read())).words
@@ -171,7 +178,7 @@ class Runner:
     def output(
         self,
         *argv: str,
-        timeout: float = 60,
+        timeout: float | None = None,
         stdin: str | Stream | None = None,
         env: dict[str, str] | None = None,
         answer: str | None = None,
@@ -200,6 +207,28 @@ class Runner:
                     process.wait(timeout=30)
                 except subprocess.TimeoutExpired:
                     process.kill_group()
+
+
+@contextlib.contextmanager
+def _limited(process: _Process, timeout: float) -> Iterator[threading.Event]:
+    """Kill a process that runs longer than this, in seconds; the event tells that it was."""
+    expired = threading.Event()
+
+    def end() -> None:
+        expired.set()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill_group()
+
+    timer = threading.Timer(timeout, end)
+    timer.start()
+    try:
+        yield expired
+    finally:
+        timer.cancel()
+
+
+def _unfinished(argv: tuple[str, ...], timeout: float) -> CommandError:
+    return CommandError(f"'{' '.join(argv)}' did not finish within {timeout:g} seconds")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,9 @@ from typing import Any, Iterable, Iterator, NamedTuple
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
+    parsing,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 _PULLED_IN_BY = ("Requires", "Requisite", "BindsTo", "Wants")
@@ -226,6 +228,7 @@ def needed_by(names: Iterable[str], units: dict[str, Unit]) -> set[str]:
     return found
 
 
+@parsing("systemctl show")
 def parse_show(names: list[str], text: str) -> list[Unit]:
     """Read what C(systemctl show) prints: a block per unit asked for, in that order."""
     blocks = text.strip("\n").split("\n\n")
@@ -288,10 +291,11 @@ def _unit_files(name: str) -> list[str]:
 
 def _settings(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            return handle.read().replace("\\\n", " ").splitlines()
-    except OSError:
+        text = read_regular(path).decode("utf-8", errors="replace")
+    except (OSError, CruntimeError):
+        # A directory, or what systemd does not read either.
         return []
+    return text.replace("\\\n", " ").splitlines()
 
 
 def parse_needs(settings: Iterable[str]) -> frozenset[str]:

@@ -11,19 +11,20 @@ import os
 import re
 import stat
 import time
-from typing import Callable, Iterable, Iterator
+from typing import Any, Iterable, Iterator
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.files import (
-    STATE_DIR,
-    Change,
+from ansible_collections.cruntime.node.plugins.module_utils import atomic
+from ansible_collections.cruntime.node.plugins.module_utils.contents import (
     Content,
-    Ledger,
     Link,
     digest,
     read,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import (
+    STATE_DIR,
+    ManagedFiles,
 )
 
 
@@ -53,7 +54,7 @@ def staged(changes: Iterable[Change], directory: str) -> Iterator[dict[str, str]
         for number, (path, text) in enumerate(texts.items()):
             if isinstance(text, bytes):
                 paths[path] = os.path.join(directory, f"{number}-{os.path.basename(path)}")
-                _write(paths[path], text, 0o600)
+                atomic.write_new(paths[path], text, 0o600)
         yield paths
     finally:
         for path in paths.values():
@@ -61,35 +62,19 @@ def staged(changes: Iterable[Change], directory: str) -> Iterator[dict[str, str]
                 os.unlink(path)
 
 
-def replace(module: AnsibleModule, source: str, target: str) -> None:
-    """Rename one file over another, which hands on its owner, mode and SELinux context.
-
-    Unlike AnsibleModule.atomic_move it never falls back to a copy, which a crash could cut short.
-    """
-    found = _status(target)
-    if found is None:
-        context = module.selinux_default_context(target)
-    else:
-        context = module.selinux_context(target)
-        os.chown(source, found.st_uid, found.st_gid)
-        os.chmod(source, stat.S_IMODE(found.st_mode))
-    module.set_context_if_different(source, context, False)
-    os.rename(source, target)
-
-
 class Swap:
     """Puts changes in place and can take them back.
 
-    :param replace: C(replace) of this module, with its AnsibleModule.
+    :param replace_file: C(atomic.replace), with its AnsibleModule.
     """
 
     def __init__(
-        self, replace: Callable[[str, str], None], ledger: Ledger, state_dir: str = STATE_DIR
+        self, replace_file: atomic.Replace, record: ManagedFiles, state_dir: str = STATE_DIR
     ) -> None:
-        self._replace = replace
-        self._ledger = ledger
+        self._replace_file = replace_file
+        self._record = record
         self._state_dir = state_dir
-        self._entries_before = dict(ledger.entries)
+        self._entries_before = dict(record.entries)
         # With what the file was like, for its owner and its mode.
         self._done: list[tuple[Change, os.stat_result | None]] = []
         self._made_dirs: list[str] = []
@@ -98,8 +83,8 @@ class Swap:
         """Write or remove every changed file.
 
         :param runtime: whose files these are.
-        :param socket: where it answers when it has read them.
-        :return: by path, the backup kept of a file that was not written here.
+        :param socket: where it listens when it has read them.
+        :return: by target, the backup of a file that was not written here.
         """
         changes = [change for change in changes if change.changed]
         if not changes:
@@ -107,32 +92,20 @@ class Swap:
         backups = {
             change.target: self._back_up(change.target, change.before)
             for change in changes
-            if isinstance(change.before, bytes)
-            and not self._ledger.owns(change.target, change.before)
+            if isinstance(change.before, bytes) and not change.owned
         }
         # Before the files, so that a run killed in between takes nothing of ours for an admin's.
         for change in changes:
-            gone = change.after is None
-            self._ledger.entries[change.target] = {
-                # Until it is gone, it is known as ours.
-                "digest": digest(change.before if gone else change.after),
-                **({"gone": time.time_ns()} if gone else {}),
-                "restart": change.restart,
-                "runtime": runtime,
-                "keys": list(change.keys),
-                "unit": change.unit,
-                "secret": change.secret,
-                "socket": socket if change.restart else "",
-            }
-        for path in self._ledger.paths_of(runtime):
-            # It answers there by all of its files, those too that did not change.
-            if self._ledger.entries[path].get("socket"):
-                self._ledger.entries[path] = dict(self._ledger.entries[path], socket=socket)
-        self._save_ledger()
+            self._record.note(change.path, change.target, _entry(change, runtime, socket))
+        for path in self._record.paths_of(runtime):
+            # It listens there by all of its files, those too that did not change.
+            if self._record.entries[path].get("socket"):
+                self._record.entries[path] = dict(self._record.entries[path], socket=socket)
+        self._save_record()
         for change in changes:
-            self._done.append((change, _status(change.target)))
+            self._done.append((change, atomic.get_status(change.target)))
             self._put(change.target, change.after, 0o600 if change.secret else 0o644)
-            # The folder of one registry, say; a folder with anything in it stays.
+            # The directory of one registry, say; one with anything in it stays.
             if change.after is None and not _is_shared(os.path.dirname(change.target)):
                 with contextlib.suppress(OSError):
                     os.rmdir(os.path.dirname(change.target))
@@ -140,19 +113,19 @@ class Swap:
 
     def finish(self, runtime: str) -> None:
         """Forget the files that are gone, now that nothing runs by them any more."""
-        paths = self._ledger.paths_of(runtime)
-        gone = [path for path in paths if "gone" in self._ledger.entries[path]]
+        paths = self._record.paths_of(runtime)
+        gone = [path for path in paths if "gone" in self._record.entries[path]]
         for path in gone:
-            del self._ledger.entries[path]
+            del self._record.entries[path]
         if gone:
-            self._save_ledger()
+            self._save_record()
 
     def mark_loaded(self, changes: Iterable[Change], pid: int) -> None:
         """Note that this process has read these files by a reload: no restart is owed for them."""
         for change in changes:
             mtime_ns = os.stat(change.target).st_mtime_ns
-            self._ledger.entries[change.target]["loaded"] = [pid, mtime_ns]
-        self._save_ledger()
+            self._record.entries[change.path]["loaded"] = [pid, mtime_ns]
+        self._save_record()
 
     def restore(self) -> bool:
         """Bring back what stood there before C(apply); say whether that changed unit files."""
@@ -173,54 +146,26 @@ class Swap:
                 # Or the next run would take it for newer than the process that runs by it.
                 times = (change.mtime_ns, change.mtime_ns)
                 os.utime(change.target, ns=times, follow_symlinks=False)
-        self._ledger.entries = self._entries_before
-        self._save_ledger()
+        self._record.entries = self._entries_before
+        self._save_record()
         while self._made_dirs:
             with contextlib.suppress(OSError):
                 os.rmdir(self._made_dirs.pop())
         return units_touched
 
-    def _save_ledger(self) -> None:
-        self._put(self._ledger.path, self._ledger.dump(), 0o644)
+    def _save_record(self) -> None:
+        self._put(self._record.path, self._record.dump(), 0o644)
 
     def _put(self, path: str, content: Content, mode: int) -> None:
-        directory = os.path.dirname(path)
-        if content is None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-                _sync(directory)
-            return
-        # A fixed name: what a killed run left is overwritten by the next one.
-        temporary = os.path.join(_staging(directory), f".{os.path.basename(path)}.cruntime")
         try:
-            self._make_dirs(directory)
+            if content is None:
+                return atomic.remove_file(path)
+            self._made_dirs += atomic.make_directories(os.path.dirname(path))
             if isinstance(content, Link):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
-                os.symlink(content.target, temporary)
-                os.rename(temporary, path)
-            else:
-                _write(temporary, content, mode)
-                if mode == 0o600 and _status(path) is not None:
-                    # The replacement takes over the mode of what it replaces.
-                    os.chmod(path, mode)
-                self._replace(temporary, path)
+                return atomic.write_link(path, content.target)
+            return atomic.write_file(path, content, mode, self._replace_file)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
             raise CruntimeError(f"{path} can't be written: {error.strerror}") from error
-        _sync(directory)
-
-    def _make_dirs(self, directory: str) -> None:
-        missing = []
-        while not os.path.isdir(directory):
-            missing.append(directory)
-            directory = os.path.dirname(directory)
-        for path in reversed(missing):
-            os.mkdir(path)
-            # Whatever the umask is.
-            os.chmod(path, 0o755)
-            self._made_dirs.append(path)
 
     def _back_up(self, path: str, content: Content) -> str:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -230,39 +175,23 @@ class Swap:
         return backup
 
 
-def _status(path: str) -> os.stat_result | None:
-    """Return what a file is like; None where there is none, and for a link, which has no mode."""
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return None
-    return None if stat.S_ISLNK(found.st_mode) else found
+def _entry(change: Change, runtime: str, socket: str) -> dict[str, Any]:
+    """Return what the record holds of a change, from before the file is written until the next."""
+    gone = change.after is None
+    # A run that is killed leaves either content.
+    found = [digest(change.before)] if change.owned else []
+    return {
+        "digests": found if gone else [*found, digest(change.after)],
+        **({"gone": time.time_ns()} if gone else {}),
+        "restart": change.restart,
+        "runtime": runtime,
+        "keys": list(change.keys),
+        "unit": change.unit,
+        "secret": change.secret,
+        "socket": socket if change.restart else "",
+    }
 
 
 def _is_shared(directory: str) -> bool:
     """Say whether a folder is there for many: one that a package or an admin may count on."""
     return directory.endswith(".d") or os.path.dirname(directory) == "/etc"
-
-
-def _staging(directory: str) -> str:
-    """Return where a temporary file is safe: some read every file of a folder named NAME.d."""
-    while directory.endswith(".d"):
-        directory = os.path.dirname(directory)
-    return directory
-
-
-def _write(path: str, content: bytes, mode: int) -> None:
-    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as handle:
-        os.fchmod(handle.fileno(), mode)
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-
-
-def _sync(directory: str) -> None:
-    """Make a rename in this directory outlast a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

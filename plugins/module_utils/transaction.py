@@ -18,11 +18,13 @@ import functools
 import time
 from typing import Iterator
 
+from ansible_collections.cruntime.node.plugins.module_utils import atomic
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Ledger
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step, go_back
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
@@ -30,7 +32,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.swap import (
     Swap,
     need_daemon_reload,
-    replace,
     settle,
     staged,
 )
@@ -43,7 +44,7 @@ def enable(
     *,
     version: str,
     units: dict[str, Unit],
-    ledger: Ledger,
+    record: ManagedFiles,
     wanted: dict[str, str | None],
 ) -> dict[str, str]:
     """Let the runtime judge its files; put them in place, start it, prove it, stop the others.
@@ -62,7 +63,7 @@ def enable(
             runtime.validate(paths, version, units)
     if node.check_mode:
         return {}
-    swap = Swap(functools.partial(replace, node.module), ledger)
+    swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, plan.steps):
         backups = swap.apply(changed, runtime.name, runtime.socket_path)
         settle(plan.files)
@@ -79,13 +80,13 @@ def enable(
 
 
 def disable(
-    node: Node, runtime: Runtime, steps: list[Step], *, units: dict[str, Unit], ledger: Ledger
+    node: Node, runtime: Runtime, steps: list[Step], *, units: dict[str, Unit], record: ManagedFiles
 ) -> None:
     """Stop a runtime.
 
     :raises CruntimeError: as C(enable).
     """
-    swap = Swap(functools.partial(replace, node.module), ledger)
+    swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, steps):
         _run(node, units, steps)
 

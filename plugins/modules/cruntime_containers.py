@@ -246,10 +246,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.catalog i
     containers_of,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import running
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
 
+#: How long to wait for others that change this node, in seconds.
+LOCK_TIMEOUT = 60
 STATES = ["listed", "stopped", "paused", "running", "absent"]
 
 
@@ -288,14 +291,16 @@ def run(module):
         found = converge.listed(containers, meant)
         result = {"changed": False, "containers": [container.result for container in found]}
     else:
-        result = converge.bring(
-            containers,
-            meant,
-            options["state"],
-            timeout=options["timeout"],
-            with_sandboxes=options["sandboxes"],
-            check_mode=module.check_mode,
-        )
+        # The option timeout is for the containers to end.
+        with locked(shared=True, timeout=LOCK_TIMEOUT, check_mode=module.check_mode):
+            result = converge.bring(
+                containers,
+                meant,
+                options["state"],
+                timeout=options["timeout"],
+                with_sandboxes=options["sandboxes"],
+                check_mode=module.check_mode,
+            )
     return dict(result, runtime=runtime.name)
 
 

@@ -584,7 +584,7 @@ def run(module):
         )
     if os.geteuid() != 0:
         raise CruntimeError("a runtime can only be changed by root: run this task with become")
-    runner = Runner()
+    runner = Runner(module.params["timeout"])
     node = Node(
         module=module,
         runtimes=runtimes(runner),

@@ -373,6 +373,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.images import request
 from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
 from ansible_collections.cruntime.node.plugins.module_utils.images.ensure import Work
+from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import catalog
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
@@ -391,10 +392,12 @@ def run(module):
     wanted = request.parse(module.params)
     if os.geteuid() != 0:
         raise CruntimeError("images are the runtime's, and root's: run this task with become")
-    runner = Runner()
+    timeout = module.params["timeout"]
+    runner = Runner(timeout)
     runtime = catalog.running(runner, Services(runner), module.params["runtime"])
-    store = store_of(runner, runtime, module.tmpdir, module.params["timeout"])
-    result = Work(store, runner, wanted, module.check_mode).run()
+    store = store_of(runner, runtime, module.tmpdir, timeout)
+    with locked(shared=True, timeout=timeout, check_mode=module.check_mode):
+        result = Work(store, runner, wanted, module.check_mode).run()
     return dict(result, runtime=runtime.name)
 
 

@@ -278,9 +278,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
     NotRunningError,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
 from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
 from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     in_their_own_right,
@@ -329,7 +329,7 @@ def look(module):
 def look_at_runtimes(module):
     runner = Runner()
     known = runtimes(runner)
-    recall_sockets(known, Ledger())
+    recall_sockets(known, ManagedFiles())
     units = Services(runner).look(name for runtime in known.values() for name in runtime.all_units)
     return {
         "runtimes": {name: describe(module, runtime, units) for name, runtime in known.items()},

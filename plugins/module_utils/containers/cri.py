@@ -28,7 +28,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     reason,
     utc,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import full_id
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
@@ -135,7 +135,8 @@ class CriContainers(Containers):
         return crictl.run(self._runner, self._endpoint, *argv, timeout=timeout, merged=merged)
 
     def _ask(self, *argv: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self._output(*argv))
+        with parsing(f"crictl {argv[0]}"):
+            answer: dict[str, Any] = json.loads(self._output(*argv))
         return answer
 
     def _output(self, *argv: str) -> str:
@@ -164,6 +165,7 @@ class CriContainers(Containers):
             items = items[1:]
         return failed
 
+    @parsing("crictl images")
     def _image_names(self, _ids: list[str]) -> dict[str, str]:
         images = self._ask("images", "--output", "json")["images"]
         return {full_id(image["id"]): image["repoTags"][0] for image in images if image["repoTags"]}
@@ -171,7 +173,8 @@ class CriContainers(Containers):
     def _told(self, oci: OciRuntime) -> list[dict[str, Any]]:
         argv = _argv(oci, "list", "--format", "json")
         # An empty list is null.
-        return json.loads(self._runner.output(*argv)) or []
+        with parsing(_words(oci, "list")):
+            return json.loads(self._runner.output(*argv)) or []
 
     def _each(self, verb: str, containers: Sequence[Item]) -> dict[str, str]:
         """Run a verb that takes one container only: a process for each, a few at a time."""
@@ -256,6 +259,7 @@ def _state(cri: str, kernel: dict[str, Any]) -> str:
     return "paused" if state == "running" and kernel.get("status") == "paused" else state
 
 
+@parsing("crictl inspect")
 def parse_environments(inspected: str) -> dict[str, list[str]]:
     """Read C(crictl inspect)."""
     return {

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.containers.cri import CriContainers
+from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
 
 _HANDLER = "io.kubernetes.cri-o.RuntimeHandler"
@@ -28,6 +29,7 @@ class CrioContainers(CriContainers):
         return {**listed, **parse_handlers(self._output("inspectp", "--output", "json", *ready))}
 
 
+@parsing("crictl inspectp")
 def parse_handlers(inspected: str) -> dict[str, str]:
     """Read C(crictl inspectp)."""
     return {

@@ -21,7 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     failures,
     name_images,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 
 #: What is asked of each container, as a line of JSON; its environment is not.
@@ -86,6 +86,7 @@ class DockerContainers(Containers):
     def remove_sandboxes(self, sandboxes: list[Sandbox]) -> dict[str, str]:
         return self._do(sandboxes, "rm", "--force")
 
+    @parsing("docker container inspect")
     def environments(self, containers: list[Container]) -> dict[str, list[str]]:
         ids = [container.id for container in containers]
         text = self._inspect("container", _ENVIRONMENT, ids)
@@ -107,6 +108,7 @@ class DockerContainers(Containers):
             raise CommandError(f"'docker {' '.join(argv)}' failed: {result.words}")
         return result.out
 
+    @parsing("docker image inspect")
     def _image_names(self, ids: list[str]) -> dict[str, str]:
         lines = self._inspect("image", IMAGE, ids).splitlines()
         return {key: tags[0] for key, tags in map(json.loads, lines) if tags}
@@ -120,6 +122,7 @@ class DockerContainers(Containers):
         return failures(self._run(*argv, *ids, timeout=timeout), items)
 
 
+@parsing("docker container inspect")
 def parse(lines: str) -> Snapshot:
     """Read the records of C(docker container inspect), one a line."""
     found = [_Found(*json.loads(line)) for line in lines.splitlines() if line.strip()]

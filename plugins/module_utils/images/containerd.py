@@ -17,6 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
+    parsing,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
@@ -58,7 +59,8 @@ class ContainerdStore(CriStore):
 
     @property
     def root(self) -> str:
-        root: str = json.loads(self._crictl("info"))["config"]["containerdRootDir"]
+        with parsing("crictl info"):
+            root: str = json.loads(self._crictl("info"))["config"]["containerdRootDir"]
         return root
 
     def check(self, wanted: set[str]) -> None:
@@ -202,6 +204,7 @@ class ContainerdStore(CriStore):
         if oldest and version < Version(oldest):
             raise self._cannot("pin images", f"{installed} is too old, {oldest} or newer can")
 
+    @parsing("ctr content get")
     def _sent(self, name: str) -> tuple[str, tuple[str, ...]]:
         """Return the digest of what a push sends, and the flags that make it do so.
 

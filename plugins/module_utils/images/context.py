@@ -12,6 +12,7 @@ import os
 import stat
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import open_regular
 
 #: The label that keeps the digest.
 LABEL = "io.cruntime.build-digest"
@@ -57,7 +58,7 @@ def _entry(context: str, path: str) -> bytes:
 
 def _file(path: str) -> bytes:
     total = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         for chunk in iter(lambda: stream.read(_CHUNK), b""):
             total.update(chunk)
     return total.digest()

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     full_id,
     normalised,
@@ -64,6 +64,7 @@ class CriStore(ImageStore):
         return result.out
 
 
+@parsing("crictl images")
 def parse_images(text: str) -> list[Image]:
     """Read C(crictl images --output json)."""
     return [
@@ -79,6 +80,7 @@ def parse_images(text: str) -> list[Image]:
     ]
 
 
+@parsing("crictl ps")
 def parse_users(text: str) -> dict[str, list[str]]:
     """Read C(crictl ps --all --output json)."""
     users: dict[str, list[str]] = {}
@@ -89,6 +91,7 @@ def parse_users(text: str) -> dict[str, list[str]]:
     return users
 
 
+@parsing("crictl inspecti")
 def parse_details(text: str) -> dict[str, Details]:
     """Read C(crictl inspecti) of one or several images."""
     details = {}

@@ -14,7 +14,7 @@ import tempfile
 from typing import Any, Callable, Iterator, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalised,
@@ -166,6 +166,7 @@ class _Foreign(Foreign):
         flags = ("--root", folder, "--runroot", run_root, "--storage-driver", "overlay")
         self._podman = functools.partial(run, "podman", *flags)
 
+    @parsing("podman images")
     def names(self) -> list[str]:
         listed = json.loads(self._podman("images", "--format", "json"))
         return [normalised(name) for item in listed for name in item.get("Names") or ()]

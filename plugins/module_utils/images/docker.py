@@ -17,6 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import docker_cli, i
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
+    parsing,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import (
     Archive,
@@ -145,6 +146,7 @@ class DockerStore(ImageStore):
             wait_until(answers, "a dockerd for the preloaded store")
             yield _Foreign(functools.partial(self._docker, host=host, timeout=self._timeout))
 
+    @parsing("docker info")
     def _check_insecure(self, host: str) -> None:
         """Docker's daemon alone decides whom it trusts."""
         known = json.loads(self._docker("info", "--format", "{{json .RegistryConfig}}"))
@@ -194,11 +196,13 @@ class _Foreign(Foreign):
         self._docker("save", "--output", path, *names)
 
 
+@parsing("docker image inspect")
 def parse_images(text: str) -> list[Image]:
     """Read C(docker image inspect)."""
     return [_image(item) for item in json.loads(text)]
 
 
+@parsing("docker image inspect")
 def parse_details(text: str) -> dict[str, Details]:
     """Read C(docker image inspect)."""
     return {
@@ -223,6 +227,7 @@ def _image(item: dict[str, Any]) -> Image:
     )
 
 
+@parsing("docker container inspect")
 def parse_users(text: str) -> dict[str, list[str]]:
     """Read C(docker container inspect)."""
     users: dict[str, list[str]] = {}

@@ -20,6 +20,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalised,
@@ -29,6 +30,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Credentials,
     Published,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 
 _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -113,13 +115,13 @@ def _trust(host: str, insecure: bool) -> ssl.SSLContext:
         return context
     paths = [path for pattern in _CERTIFICATES for path in glob.glob(pattern.format(host))]
     try:
-        with open(_HOSTS.format(host), encoding="utf-8") as file:
-            paths += re.findall(r'^\s*ca = "([^"]+)"', file.read(), re.MULTILINE)
-    except OSError:
+        hosts = read_regular(_HOSTS.format(host)).decode("utf-8", errors="replace")
+        paths += re.findall(r'^\s*ca = "([^"]+)"', hosts, re.MULTILINE)
+    except (OSError, CruntimeError):
         pass
     for path in paths:
         try:
-            context.load_verify_locations(path)
-        except (OSError, ssl.SSLError):
+            context.load_verify_locations(cadata=read_regular(path).decode("ascii"))
+        except (OSError, ValueError, ssl.SSLError, CruntimeError):
             continue
     return context

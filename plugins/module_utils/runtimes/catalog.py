@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import NotRunningError
-from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import Containerd
@@ -25,10 +25,10 @@ def runtimes(runner: Runner) -> dict[str, Runtime]:
     return {cls.name: cls(runner) for cls in (Containerd, Crio, Docker)}
 
 
-def recall_sockets(known: dict[str, Runtime], ledger: Ledger) -> None:
+def recall_sockets(known: dict[str, Runtime], record: ManagedFiles) -> None:
     """Let each runtime be asked where it was last told to answer."""
     for runtime in known.values():
-        runtime.socket_path = ledger.socket_of(runtime.name) or runtime.socket_path
+        runtime.socket_path = record.socket_of(runtime.name) or runtime.socket_path
 
 
 def running(runner: Runner, services: Services, name: str | None = None) -> Runtime:
@@ -40,7 +40,7 @@ def running(runner: Runner, services: Services, name: str | None = None) -> Runt
     :raises NotRunningError: it does not run, none does, or several do.
     """
     known = runtimes(runner)
-    recall_sockets(known, Ledger())
+    recall_sockets(known, ManagedFiles())
     units = services.look(unit for runtime in known.values() for unit in runtime.all_units)
     return choose(known, units, name)
 

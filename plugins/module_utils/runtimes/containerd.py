@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_CONFIG,
     CONTAINERD_SOCKET,
@@ -114,6 +114,7 @@ def parse_unknown_keys(log: str) -> list[str]:
     return re.findall(r'msg="Ignoring unknown key in TOML.* key=(\S+)', log)
 
 
+@parsing("crictl info")
 def parse_settings(info: str) -> dict[str, str]:
     """Read C(crictl info): the driver of the runtime handler runc, and the sandbox image of 1.x."""
     config = json.loads(info).get("config") or {}
@@ -127,6 +128,7 @@ def parse_settings(info: str) -> dict[str, str]:
     return settings
 
 
+@parsing("crictl info")
 def parse_oci_runtimes(info: str) -> dict[str, OciRuntime | None]:
     """Read C(crictl info): the OCI runtime of each handler."""
     config = json.loads(info)["config"]["containerd"]

@@ -13,14 +13,21 @@ import re
 import shutil
 from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
-from ansible_collections.cruntime.node.plugins.module_utils.files import Change, Content
+from ansible_collections.cruntime.node.plugins.module_utils import atomic
+from ansible_collections.cruntime.node.plugins.module_utils.contents import Content
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+    parsing,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CRIO_CONFIG,
     CRIO_DROP_INS,
     CRIO_REGISTRIES,
     CRIO_SOCKET,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
@@ -86,11 +93,9 @@ class Crio(Runtime):
             return
         # CRI-O reads the drop-ins of everyone, so they are judged together.
         drop_ins = f"{path}.d"
-        if os.path.isdir(CRIO_DROP_INS):
-            shutil.copytree(CRIO_DROP_INS, drop_ins)
-        else:
-            os.mkdir(drop_ins)
+        os.mkdir(drop_ins)
         try:
+            _copy_drop_ins(drop_ins)
             shutil.copy(path, os.path.join(drop_ins, os.path.basename(CRIO_CONFIG)))
             result = self._runner.run(
                 "crio",
@@ -168,6 +173,26 @@ class Crio(Runtime):
         return self._runner.output("crio", "status", "--socket", self.socket_path, what, timeout=10)
 
 
+def _copy_drop_ins(directory: str) -> None:
+    """Copy what CRI-O reads in its directory of drop-ins and below.
+
+    :raises CruntimeError: CRI-O could not read one of the files.
+    """
+    for source, directories, names in os.walk(CRIO_DROP_INS):
+        copy = os.path.join(directory, os.path.relpath(source, CRIO_DROP_INS))
+        for name in directories:
+            os.mkdir(os.path.join(copy, name))
+        for name in names:
+            path = os.path.join(source, name)
+            try:
+                content = read_regular(path)
+            except OSError as error:
+                raise CruntimeError(
+                    f"{path}: unreadable drop-in: {error.strerror}. Remove it and run again"
+                ) from error
+            atomic.write_new(os.path.join(copy, name), content, 0o600)
+
+
 def parse_version(text: str) -> str:
     """Read C(crio --version): C(crio version 1.36.3), and lines of detail."""
     return text.partition("\n")[0].replace("crio version ", "", 1).strip()
@@ -210,6 +235,7 @@ def parse_oci_runtimes(config: str, default_root: str = "") -> dict[str, OciRunt
     return dict(found, **{"": found.get(default)})
 
 
+@parsing("crio status config")
 def parse_storage(config: str) -> Storage:
     """Read C(crio status config)."""
     keys = "root|runroot|storage_driver|storage_option"
@@ -243,6 +269,7 @@ def parse_settings(drop_in: Content) -> dict[tuple[str, str], str]:
     return settings
 
 
+@parsing("crio config")
 def parse_shown(config: str, escaped: bool) -> dict[str, str]:
     """Return what a reload can change of C(crio config) or C(crio status config), by key.
 

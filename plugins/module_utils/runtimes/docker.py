@@ -11,8 +11,9 @@ import time
 from typing import Any, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl, docker_cli
+from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.files import Change, json_object
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
     wants_adapter,

@@ -19,7 +19,6 @@ from ansible.module_utils.facts.system.distribution import Distribution
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from ansible_collections.cruntime.node.plugins.module_utils import files
 from ansible_collections.cruntime.node.plugins.plugin_utils import render
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import checked
 
@@ -171,9 +170,9 @@ ALL_FILES = {
 }
 
 
-def recorded(ledger):
-    """What slurp returns of this ledger."""
-    return {"content": base64.b64encode(ledger.dump()).decode()}
+def recorded(record):
+    """What slurp returns of this record."""
+    return {"content": base64.b64encode(record.dump()).decode()}
 
 
 @pytest.mark.parametrize("runtime", ALL_FILES)
@@ -181,11 +180,11 @@ def test_a_runtime_that_goes_takes_its_files_along_and_no_others(runtime, tmp_pa
     proxy = {"http": "http://user:secret@p"}
     spec = checked(runtime=runtime, proxy=proxy, **ALL_FILES[runtime])
     written = {file["path"] for file in render.render(spec)}
-    ledger = files.Ledger(str(tmp_path))
-    ledger.entries = {path: {"runtime": runtime} for path in written}
-    ledger.entries["/etc/another.conf"] = {"runtime": "another"}
+    record = ManagedFiles(str(tmp_path))
+    record.entries = {path: {"runtime": runtime} for path in written}
+    record.entries["/etc/another.conf"] = {"runtime": "another"}
     tell = variables(
-        "Debian 13", runtime_spec={"runtime": runtime}, _runtime_ledger=recorded(ledger)
+        "Debian 13", runtime_spec={"runtime": runtime}, _runtime_ledger=recorded(record)
     )
     # It is about whichever runtime the node has.
     written.remove("/etc/crictl.yaml")
@@ -208,15 +207,15 @@ def test_no_file_goes_where_none_was_written():
     ],
 )
 def test_holds_end_with_the_last_runtime_that_may_need_them(others, released, tmp_path):
-    ledger = files.Ledger(str(tmp_path))
-    ledger.entries = {
+    record = ManagedFiles(str(tmp_path))
+    record.entries = {
         "/etc/docker/daemon.json": {"runtime": "docker"},
         **{path: {"runtime": "containerd"} for path in others},
     }
     tell = variables(
         "Rocky 9",
         runtime_spec={"runtime": "docker"},
-        _runtime_ledger=recorded(ledger),
+        _runtime_ledger=recorded(record),
         _runtime_held=["docker-ce", "containerd.io"],
     )
     assert tell("_runtime_released") == released

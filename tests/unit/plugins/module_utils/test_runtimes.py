@@ -13,7 +13,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
     NotRunningError,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio, docker
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
@@ -180,12 +180,12 @@ def test_a_socket_of_the_operators_choice(catalog):
 
 
 def test_a_socket_is_recalled_from_the_ledger(catalog, tmp_path):
-    ledger = Ledger(str(tmp_path))
-    ledger.entries = {
+    record = ManagedFiles(str(tmp_path))
+    record.entries = {
         "/etc/containerd/config.toml": {"runtime": "containerd", "socket": "/run/c.sock"},
         "/etc/crictl.yaml": {"runtime": "containerd", "socket": ""},
     }
-    recall_sockets(catalog, ledger)
+    recall_sockets(catalog, record)
     assert catalog["containerd"].socket_path == "/run/c.sock"
     assert catalog["crio"].socket_path == "/var/run/crio/crio.sock"
 

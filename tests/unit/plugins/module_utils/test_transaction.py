@@ -14,7 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.files import Ledger
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -73,9 +73,9 @@ def failure(tmp_path):
 
     def run(services, step, runtime=RUNTIME):
         node = Node(None, {"x": runtime}, services, None, timeout=0)
-        ledger = Ledger(str(tmp_path))
+        record = ManagedFiles(str(tmp_path))
         with pytest.raises(CruntimeError) as failed:
-            transaction.disable(node, runtime, [step], units={"x.service": UP}, ledger=ledger)
+            transaction.disable(node, runtime, [step], units={"x.service": UP}, record=record)
         return failed.value
 
     return run

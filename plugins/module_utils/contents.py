@@ -1,0 +1,77 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a path of the node holds: a file, a link or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any, NamedTuple, Union
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+
+
+class Link(NamedTuple):
+    """What a symbolic link holds."""
+
+    target: str
+
+
+#: What a path holds; None if there is nothing.
+Content = Union[bytes, Link, None]
+
+
+def read(path: str) -> tuple[Content, int | None]:
+    """Return what a path holds, and its last change in nanoseconds since the epoch.
+
+    :raises CruntimeError: it can't be read as a file.
+    """
+    try:
+        if os.path.islink(path):
+            return Link(os.readlink(path)), os.lstat(path).st_mtime_ns
+        return read_regular(path), os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return None, None
+    except OSError as error:
+        raise CruntimeError(
+            f"{path}: unreadable file: {error.strerror}. Move it away and run again"
+        ) from error
+
+
+def digest(content: Content) -> str:
+    """Tell a content from any other; empty for none."""
+    if content is None:
+        return ""
+    kind, data = ("link", content.target.encode()) if isinstance(content, Link) else ("", content)
+    return hashlib.sha256(data).hexdigest() + kind
+
+
+def json_object(content: Content) -> dict[str, Any] | None:
+    """Return the JSON object that a file holds, None if it holds no such thing."""
+    try:
+        data = json.loads(content) if isinstance(content, bytes) else None
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def locate(path: str) -> str:
+    """Return where a file lies now: no link is left on the way, but the file may be one itself."""
+    directory, name = os.path.split(path)
+    return os.path.join(os.path.realpath(directory), name)
+
+
+def leads_to(path: str, place: str) -> bool:
+    """Return whether a path is a place, as C(locate) returns it, or a link that leads there."""
+    here, seen = locate(path), set()
+    while here not in seen:
+        if here == place:
+            return True
+        seen.add(here)
+        if os.path.islink(here):
+            here = locate(os.path.join(os.path.dirname(here), os.readlink(here)))
+    return False

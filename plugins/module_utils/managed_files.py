@@ -1,0 +1,183 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The managed-files record: what this collection wrote on this node, and for which runtime.
+
+It tells a foreign file from a managed one: before a foreign file is replaced it is backed up, and a
+file that left the spec is removed only if it is still as it was written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Iterable
+
+from ansible_collections.cruntime.node.plugins.module_utils.contents import (
+    Content,
+    digest,
+    json_object,
+    locate,
+    read,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+
+STATE_DIR = "/var/lib/cruntime"
+#: Of the record's format. Version 1 was the files alone, each with one digest.
+VERSION = 2
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "digests": list,
+    "restart": bool,
+    "runtime": str,
+    "target": str,
+    "keys": list,
+    "unit": str,
+    "secret": bool,
+    "socket": str,
+    "gone": int,
+    "loaded": list,
+}
+_REQUIRED = ("digests", "restart", "runtime")
+
+
+class ManagedFiles:
+    """The record of one node.
+
+    A file is known by the path by which it is read. Where that path leads is asked anew in each
+    run, because a directory on the way may have become a link since.
+
+    :raises CruntimeError: the record is damaged, or a newer version of the collection wrote it.
+    """
+
+    def __init__(self, state_dir: str = STATE_DIR) -> None:
+        self.path = os.path.join(state_dir, "files.json")
+        #: By path: C(digests) of every content that may be found there, C(restart), C(runtime),
+        #: C(target) if the path was a link to it, and C(keys), C(unit), C(secret), C(socket),
+        #: C(gone) and C(loaded) as C(files.Change) has them.
+        self.entries: dict[str, dict[str, Any]] = {}
+        #: By runtime, the directories that it was configured to keep its data in.
+        self.data_roots: dict[str, list[str]] = {}
+        content = read(self.path)[0]
+        if content is not None:
+            self._load(content)
+
+    def _load(self, content: Content) -> None:
+        data = json_object(content)
+        if data is None:
+            raise self._damaged("it holds no JSON object")
+        version = data.get("version", 1)
+        if type(version) is not int:
+            raise self._damaged(f"its version is {version!r}")
+        if version > VERSION:
+            raise CruntimeError(
+                f"{self.path}: unknown version: a newer release of cruntime.node wrote version "
+                f"{version} of it. Update the collection on the controller"
+            )
+        if version < VERSION:
+            data = {"files": {path: _updated(entry) for path, entry in data.items()}}
+        damage = find_damage(data)
+        if damage:
+            raise self._damaged(damage)
+        self.entries = data["files"]
+        self.data_roots = data.get("data_roots", {})
+
+    def _damaged(self, cause: str) -> CruntimeError:
+        return CruntimeError(
+            f"{self.path}: damaged record: {cause}. Remove it and run again: the files that it "
+            "lists are then backed up once more"
+        )
+
+    def entry(self, path: str, target: str) -> dict[str, Any]:
+        """Return what is known of a file, by its path or by any other that leads to it.
+
+        :param target: where the path leads.
+        """
+        if path in self.entries:
+            return self.entries[path]
+        return next((self.entries[known] for known in self._known_as(target)), {})
+
+    def note(self, path: str, target: str, entry: dict[str, Any]) -> None:
+        """Note what is now known of a file, in place of all that was known of it by other paths."""
+        for known in list(self._known_as(target)):
+            del self.entries[known]
+        self.entries[path] = entry if target == locate(path) else dict(entry, target=target)
+
+    def place(self, path: str) -> str:
+        """Return where a file of the record lies now."""
+        return locate(self.entries[path].get("target", path))
+
+    def socket_of(self, runtime: str) -> str | None:
+        """Return the socket that this runtime was last configured to listen on, if any."""
+        sockets = [self.entries[path].get("socket") for path in self.paths_of(runtime)]
+        return next(filter(None, sockets), None)
+
+    def paths_of(self, runtime: str) -> list[str]:
+        """Return the files of a runtime."""
+        return sorted(path for path, entry in self.entries.items() if entry["runtime"] == runtime)
+
+    def dump(self) -> bytes:
+        """Return the record's text."""
+        data = {"version": VERSION, "files": self.entries, "data_roots": self.data_roots}
+        return json.dumps(data, indent=1, sort_keys=True).encode()
+
+    def _known_as(self, target: str) -> Iterable[str]:
+        return (path for path in self.entries if self.place(path) == target)
+
+
+def owns(entry: dict[str, Any], content: Content) -> bool:
+    """Return whether the collection wrote this content to the file of this entry."""
+    return digest(content) in entry.get("digests", ())
+
+
+def find_damage(data: dict[str, Any]) -> str:
+    """Return what is wrong with a record, empty if nothing is."""
+    files, roots = data.get("files"), data.get("data_roots", {})
+    if not isinstance(files, dict) or not isinstance(roots, dict):
+        return "files and data_roots must be objects"
+    for path, entry in files.items():
+        if not _is_path(path):
+            return f"{path!r} is not the path of a file"
+        if not isinstance(entry, dict) or not all(key in entry for key in _REQUIRED):
+            return f"the entry of {path} lacks one of {', '.join(_REQUIRED)}"
+        for key, value in entry.items():
+            if key in _TYPES and (type(value) is not _TYPES[key] or not _fits(key, value)):
+                return f"{key} of {path} is {value!r}"
+    for runtime, paths in roots.items():
+        if not isinstance(paths, list) or not all(map(_is_path, paths)):
+            return f"data_roots of {runtime!r} is {paths!r}"
+    return ""
+
+
+def _fits(key: str, value: Any) -> bool:
+    if key == "loaded":
+        return len(value) == 2 and all(type(each) is int for each in value)
+    if key == "digests":
+        return all(isinstance(each, str) for each in value)
+    if key == "target":
+        return _is_path(value)
+    return not isinstance(value, str) or _is_encodable(value)
+
+
+def _is_path(path: Any) -> bool:
+    return (
+        isinstance(path, str) and path.startswith("/") and "\0" not in path and _is_encodable(path)
+    )
+
+
+def _is_encodable(text: str) -> bool:
+    """Return whether a text can be a name on the node: JSON can hold half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _updated(entry: Any) -> Any:
+    """Return an entry of version 1 as one of today."""
+    if not isinstance(entry, dict) or "digest" not in entry:
+        return entry
+    rest = {key: value for key, value in entry.items() if key != "digest"}
+    return {**rest, "digests": [entry["digest"]]}

@@ -1,0 +1,267 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The managed-files record, in all the states in which a node can have it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.cruntime.node.plugins.module_utils import files, swap
+from ansible_collections.cruntime.node.plugins.module_utils.contents import Link, digest
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import (
+    VERSION,
+    ManagedFiles,
+    find_damage,
+)
+
+ENTRY = {"digests": ["x"], "restart": True, "runtime": "containerd"}
+
+
+class Node:
+    """Files that are managed with a record of their own."""
+
+    def __init__(self, root):
+        self.state_dir = str(root / "state")
+        self.swap = None
+
+    def look(self, *wanted, runtime="containerd"):
+        return files.look(wanted, ManagedFiles(self.state_dir), runtime)
+
+    def apply(self, *wanted, runtime="containerd", stop_at=""):
+        """Apply files; with stop_at, as a run that is killed before it writes that path."""
+        record = ManagedFiles(self.state_dir)
+        self.swap = swap.Swap(os.replace, record, self.state_dir)
+        put = self.swap._put
+
+        def stopped(path, content, mode):
+            if path == stop_at:
+                raise KeyboardInterrupt
+            put(path, content, mode)
+
+        self.swap._put = stopped
+        return self.swap.apply(files.look(wanted, record, runtime), runtime)
+
+    def record(self, text):
+        os.makedirs(self.state_dir, exist_ok=True)
+        with open(f"{self.state_dir}/files.json", "w", encoding="utf-8") as handle:
+            handle.write(text)
+
+
+@pytest.fixture
+def node(tmp_path):
+    return Node(tmp_path)
+
+
+def wanted(path, content, **more):
+    return {"path": str(path), "content": content, "restart": True, "when": {}, **more}
+
+
+def link(path, target):
+    return {"path": str(path), "link": str(target), "restart": False, "when": {}}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00", "[" * 100_000])
+def test_a_record_that_is_no_json_object_is_an_error_that_names_it(tmp_path, node, text):
+    node.record(text)
+    with pytest.raises(CruntimeError, match=r"files\.json: damaged record: it holds no JSON"):
+        node.apply(wanted(tmp_path / "x", "new\n"))
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"version": 2},
+        {"version": 2, "files": []},
+        {"version": "2", "files": {}},
+        {"version": True, "files": {}},
+        {"version": 2, "files": {"/x": None}},
+        {"version": 2, "files": {"/x": {}}},
+        {"version": 2, "files": {"x": ENTRY}},
+        {"version": 2, "files": {"/x\0": ENTRY}},
+        {"version": 2, "files": {"/\ud800": ENTRY}},
+        {"version": 2, "files": {"/x": {**ENTRY, "runtime": 1}}},
+        {"version": 2, "files": {"/x": {**ENTRY, "restart": 1}}},
+        {"version": 2, "files": {"/x": {**ENTRY, "digests": "x"}}},
+        {"version": 2, "files": {"/x": {**ENTRY, "digests": [1]}}},
+        {"version": 2, "files": {"/x": {**ENTRY, "loaded": [1]}}},
+        {"version": 2, "files": {"/x": {**ENTRY, "gone": "now"}}},
+        {"version": 2, "files": {"/x": {**ENTRY, "target": "y"}}},
+        {"version": 2, "files": {"/x": {**ENTRY, "socket": "\ud800"}}},
+        {"version": 2, "files": {}, "data_roots": {"docker": "/var/lib/docker"}},
+        {"version": 2, "files": {}, "data_roots": {"docker": ["\ud800"]}},
+        # As version 1 had it.
+        {"/x": "a digest"},
+        {"/x": {"digest": 1, "restart": True, "runtime": "crio"}},
+        {"/x": {"digest": "x", "restart": True}},
+    ],
+)
+def test_a_record_of_the_wrong_types_is_an_error_that_names_it(tmp_path, node, data):
+    node.record(json.dumps(data))
+    with pytest.raises(CruntimeError, match=r"files\.json: damaged record: .* Remove it and run"):
+        node.apply(wanted(tmp_path / "x", "new\n"))
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_newer_record_is_refused(tmp_path, node):
+    node.record(json.dumps({"version": VERSION + 1, "files": "unknown"}))
+    with pytest.raises(CruntimeError, match="Update the collection on the controller"):
+        node.apply(wanted(tmp_path / "x", "new\n"))
+    assert not (tmp_path / "x").exists()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["digests", "restart", "runtime", "loaded", "gone", "keys", "target", "x"])
+
+
+@given(st.dictionaries(st.sampled_from(["/x", "/y", "z", "/\ud800"]), st.dictionaries(KEYS, JSON)))
+@settings(max_examples=300)
+def test_whatever_a_record_holds_it_is_damaged_or_can_be_used(tmp_path_factory, entries):
+    root = tmp_path_factory.mktemp("node")
+    node = Node(root)
+    node.record(json.dumps({"version": 2, "files": entries}))
+    try:
+        node.look(wanted(root / "x", "x"))
+    except CruntimeError as error:
+        assert "damaged record" in str(error)
+        assert find_damage({"files": entries})
+
+
+def test_the_record_of_version_1_is_read(tmp_path, node):
+    ours, edited = tmp_path / "ours", tmp_path / "edited"
+    ours.write_text("old\n")
+    edited.write_text("an admin's\n")
+    entry = {"digest": digest(b"old\n"), "restart": True, "runtime": "containerd", "keys": []}
+    node.record(json.dumps({str(ours): entry, str(edited): entry}))
+    assert node.apply(wanted(ours, "new\n")) == {}
+    assert (ours.read_text(), edited.read_text()) == ("new\n", "an admin's\n")
+    with open(f"{node.state_dir}/files.json", encoding="utf-8") as handle:
+        assert json.load(handle)["version"] == VERSION
+
+
+def test_a_file_behind_a_link_is_known_by_the_record_of_version_1(tmp_path, node):
+    real, path = tmp_path / "real.json", tmp_path / "daemon.json"
+    real.write_text('{"debug": true}\n')
+    path.symlink_to(real)
+    entry = {"digest": digest(b'{"debug": true}\n'), "restart": True, "runtime": "docker"}
+    node.record(json.dumps({str(real): {**entry, "keys": ["debug"]}}))
+    assert node.apply(wanted(path, "{}\n", shared=True), runtime="docker") == {}
+    assert json.loads(real.read_text()) == {}
+    assert list(ManagedFiles(node.state_dir).entries) == [str(path)]
+
+
+@pytest.mark.parametrize("old", [None, "old\n"])
+def test_a_run_killed_before_it_writes_leaves_files_that_are_known(tmp_path, node, old):
+    path = tmp_path / "config.toml"
+    if old:
+        node.apply(wanted(path, old))
+    with pytest.raises(KeyboardInterrupt):
+        node.apply(wanted(path, "new\n"), stop_at=str(path))
+    # Neither is taken for an admin's: no backup is made, and what left the spec goes.
+    assert node.apply(wanted(path, "newer\n")) == {}
+    with pytest.raises(KeyboardInterrupt):
+        node.apply(wanted(path, "newest\n"), stop_at=str(path))
+    node.apply()
+    assert not path.exists()
+    assert not os.path.exists(f"{node.state_dir}/backups")
+
+
+def test_a_run_killed_before_it_writes_leaves_an_admins_file_the_admins(tmp_path, node):
+    path = tmp_path / "config.toml"
+    path.write_text("an admin's\n")
+    with pytest.raises(KeyboardInterrupt):
+        node.apply(wanted(path, "new\n"), stop_at=str(path))
+    node.apply()
+    assert path.read_text() == "an admin's\n"
+    assert list(node.apply(wanted(path, "new\n"))) == [str(path)]
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_directory_that_became_a_link_holds_the_same_files(tmp_path, node, moved):
+    """Moved to another disk and linked; or linked from another place, and linked no more."""
+    directory, elsewhere = tmp_path / "certs.d", tmp_path / "srv" / "certs.d"
+    elsewhere.parent.mkdir()
+    if not moved:
+        elsewhere.mkdir()
+        directory.symlink_to(elsewhere)
+    file = directory / "docker.io" / "hosts.toml"
+    node.apply(wanted(file, "x\n"), link(directory / "docker.io" / "ca.crt", "/ca"))
+    if moved:
+        directory.rename(elsewhere)
+        directory.symlink_to(elsewhere)
+    else:
+        directory.unlink()
+        elsewhere.rename(directory)
+    again = [wanted(file, "x\n"), link(directory / "docker.io" / "ca.crt", "/ca")]
+    assert [change.changed for change in node.look(*again)] == [False, False]
+    again[0]["content"] = "y\n"
+    assert node.apply(*again) == {}
+    assert file.read_text() == "y\n"
+    assert [change.changed for change in node.look(*again)] == [False, False]
+    node.apply()
+    assert not file.exists()
+
+
+def test_two_paths_to_one_file_are_one_file(tmp_path, node):
+    """As where a directory is mounted in two places: a hard link is the like of it."""
+    old, new = tmp_path / "old.toml", tmp_path / "new.toml"
+    node.apply(wanted(old, "x\n"))
+    os.link(old, new)
+    assert [change.changed for change in node.look(wanted(new, "x\n"))] == [False]
+    node.apply(wanted(new, "x\n"))
+    assert new.read_text() == "x\n"
+
+
+def test_a_link_that_replaced_our_file_is_the_admins(tmp_path, node):
+    path, copy = tmp_path / "config.toml", tmp_path / "copy.toml"
+    node.apply(wanted(path, "x\n"))
+    path.rename(copy)
+    path.symlink_to(copy)
+    node.apply()
+    assert path.is_symlink()
+    assert copy.read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    "spelling", ["certs.d/h/ca.crt", "linked/h/ca.crt", "certs.d/../certs.d/h/ca.crt"]
+)
+def test_a_certificate_in_its_own_place_stays(tmp_path, node, spelling):
+    place = tmp_path / "certs.d" / "h" / "ca.crt"
+    place.parent.mkdir(parents=True)
+    place.write_text("a certificate\n")
+    (tmp_path / "linked").symlink_to(tmp_path / "certs.d")
+    certificate = link(place, tmp_path / spelling)
+    assert node.look(certificate) == []
+    node.apply(certificate, wanted(tmp_path / "x", "x\n"))
+    node.apply(wanted(tmp_path / "x", "y\n"))
+    assert place.read_text() == "a certificate\n"
+
+
+def test_a_certificate_behind_a_link_to_its_own_place_stays(tmp_path, node):
+    place, outside = tmp_path / "ca.crt", tmp_path / "outside.crt"
+    place.write_text("a certificate\n")
+    outside.symlink_to(place)
+    assert node.look(link(place, outside)) == []
+
+
+def test_our_own_link_stays_if_it_is_named_as_its_own_target(tmp_path, node):
+    place, source = tmp_path / "ca.crt", tmp_path / "source.crt"
+    source.write_text("a certificate\n")
+    node.apply(link(place, source))
+    assert node.look(link(place, place)) == []
+    node.apply(link(place, place))
+    assert place.read_text() == "a certificate\n"
+    # It is still ours, and goes with the spec.
+    (change,) = node.look()
+    assert (change.before, change.after) == (Link(str(source)), None)
