@@ -14,6 +14,7 @@ import os
 from typing import Any, ContextManager
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
+    certificates,
     cgroups,
     compatibility,
     files,
@@ -64,6 +65,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     if options["rootless"]:
         warnings += compatibility.check_rootless(os.uname().release)
     warnings += _check_oci_runtimes(options)
+    certificates.check(options["registries"])
     driver = _cgroup_driver(present, units, options["cgroup_driver"])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
     wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}

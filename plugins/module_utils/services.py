@@ -26,6 +26,7 @@ _PROPERTIES = (
     "ActiveState",
     "UnitFileState",
     "FragmentPath",
+    "DropInPaths",
     "NeedDaemonReload",
     "ExecStart",
     "ExecMainStartTimestampMonotonic",
@@ -45,6 +46,7 @@ class Unit(NamedTuple):
 
     :param file_state: systemd's UnitFileState: enabled, disabled, static, masked, ...
     :param path: the unit file, empty where there is none.
+    :param drop_ins: its drop-ins, as systemd last read them.
     :param pid: the main process, 0 where none runs.
     :param started: start of the main process in seconds since the epoch, None where none runs.
     :param replaced: the program that the main process runs is gone from its path, as after an
@@ -64,6 +66,7 @@ class Unit(NamedTuple):
     command: tuple[str, ...] = ()
     reload_needed: bool = False
     needs: frozenset[str] = frozenset()
+    drop_ins: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -249,6 +252,7 @@ def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
         active_state=active,
         file_state=properties["UnitFileState"],
         path=properties.get("FragmentPath", ""),
+        drop_ins=tuple(properties.get("DropInPaths", "").split()),
         pid=int(properties.get("MainPID") or 0),
         # A stopped unit still tells when its last process began.
         started=epoch_of_clock + started / 1e6 if started and active == "active" else None,

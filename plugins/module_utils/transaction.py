@@ -58,8 +58,10 @@ def enable(
     :raises CruntimeError: something failed; all is brought back, if that could be done.
     """
     changed = plan.changed
-    if changed:
-        with staged(changed, node.module.tmpdir) as paths:
+    # What others wrote beside our files can be wrong too: a start reads all of it.
+    judged = plan.files if plan.up else changed
+    if judged:
+        with staged(judged, node.module.tmpdir) as paths:
             runtime.validate(paths, version, units)
     if node.check_mode:
         return {}
@@ -102,22 +104,31 @@ def _transaction(
         journal: list[str] = []
         with contextlib.suppress(CommandError):
             journal = node.services.journal(runtime.wanted_units, begun)
+        # A tool that failed says little; what it could not start says why.
+        cause = _explain(runtime, before, journal) if isinstance(error, CommandError) else ""
         try:
             _roll_back(node, before, swap, steps)
         except Exception as trouble:
             raise CruntimeError(
-                f"{error}. Going back failed too: {trouble}",
+                f"{error}{cause}. Going back failed too: {trouble}",
                 rolled_back=False,
                 journal=journal,
             ) from error
-        # A tool that failed says little; what it could not start says why.
-        failed_start = isinstance(error, CommandError) and journal
-        words = f" (the journal ends: {journal[-1]})" if failed_start else ""
         raise CruntimeError(
-            f"{error}{words}. The node is back as it was",
+            f"{error}{cause}. The node is back as it was",
             rolled_back=True,
             journal=journal,
         ) from error
+
+
+def _explain(runtime: Runtime, units: dict[str, Unit], journal: list[str]) -> str:
+    """Return what the journal says of a failed start, and the files of others that it reads too."""
+    paths = runtime.find_drop_ins(units)
+    parts = [
+        *([f"the journal ends: {journal[-1]}"] if journal else []),
+        *([f"drop-ins that the collection did not write: {', '.join(paths)}"] if paths else []),
+    ]
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _roll_back(node: Node, before: dict[str, Unit], swap: Swap, steps: list[Step]) -> None:
@@ -184,7 +195,7 @@ def _wait(runtime: Runtime, timeout: int) -> None:
             return runtime.probe()
         except CruntimeError as error:
             if time.monotonic() > deadline:
-                raise CruntimeError(
+                raise CommandError(
                     f"{runtime.label} gave no answer within {timeout} seconds: {error}"
                 ) from error
         time.sleep(0.2)

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import copy
+import glob
+import os
 from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -14,6 +16,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+#: How the names of the drop-ins begin that this collection writes.
+OURS = "50-cruntime"
 
 
 class OciRuntime(NamedTuple):
@@ -48,6 +53,8 @@ class Runtime:
     masked_when_disabled: tuple[str, ...] = ()
     #: What else may decide the same as its configuration file does.
     overrides: str
+    #: Where others put files that it reads as well, as glob patterns.
+    drop_in_patterns: tuple[str, ...] = ()
     #: Where its CRI answers.
     socket_path: str
 
@@ -147,6 +154,12 @@ class Runtime:
 
         :raises CruntimeError: it refuses them; the message holds its words.
         """
+
+    def find_drop_ins(self, units: dict[str, Unit]) -> list[str]:
+        """Return the drop-ins of others, those of the units and those of the configuration."""
+        found = [path for pattern in self.drop_in_patterns for path in glob.glob(pattern)]
+        found += [path for name in self.services for path in units[name].drop_ins]
+        return sorted(path for path in found if not os.path.basename(path).startswith(OURS))
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         """Say whether the running process takes these changes by a reload, without a restart."""

@@ -36,6 +36,7 @@ class Containerd(Runtime):
     binary = "containerd"
     units = ("containerd.service",)
     overrides = "a drop-in in /etc/containerd/conf.d"
+    drop_in_patterns = ("/etc/containerd/conf.d/*.toml", "/etc/containerd/config.d/*.toml")
     socket_path = CONTAINERD_SOCKET
 
     def version(self) -> str:

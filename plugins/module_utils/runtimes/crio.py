@@ -78,6 +78,7 @@ class Crio(Runtime):
     binary = "crio"
     units = ("crio.service",)
     overrides = f"another file in {CRIO_DROP_INS}, or a flag of crio.service"
+    drop_in_patterns = (f"{CRIO_DROP_INS}/*",)
     socket_path = CRIO_SOCKET
 
     def version(self) -> str:

@@ -95,7 +95,10 @@ def test_the_lock_of_another_file_is_another_lock(directory):
 
 
 def test_a_process_that_waits_holds_nothing():
-    table = "1: FLOCK  ADVISORY  WRITE 40 00:1a:7 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 41 00:1a:7 0 EOF\n"
+    table = (
+        "1: FLOCK  ADVISORY  WRITE 40 00:1a:7 0 EOF\n"
+        "1: -> FLOCK  ADVISORY  WRITE 41 00:1a:7 0 EOF\n"
+    )
     assert lock.parse_holders(table, 7) == [40]
 
 
@@ -115,16 +118,19 @@ def make_foreign(path):
 @pytest.mark.parametrize("plant", [make_link, make_file, make_foreign])
 def test_a_directory_that_somebody_else_made_is_refused(directory, plant):
     plant(directory)
-    with pytest.raises(CruntimeError, match="no safe place for a lock: .* Remove it and run again"):
+    with pytest.raises(CruntimeError, match="no safe place for a lock"):
         lock_now()
     assert not os.path.exists("/dev/lock")
 
 
-@pytest.mark.parametrize(
-    "plant", [make_link, os.mkfifo, os.mkdir, lambda path: path.touch() or os.chown(path, 65534, 0)]
-)
+def make_foreign_file(path):
+    path.touch()
+    os.chown(path, 65534, 0)
+
+
+@pytest.mark.parametrize("plant", [make_link, os.mkfifo, os.mkdir, make_foreign_file])
 def test_something_else_in_place_of_the_lock_is_refused(directory, plant):
     directory.mkdir(mode=0o700)
     plant(directory / "lock")
-    with pytest.raises(CruntimeError, match="no safe place for a lock: .* Remove it and run again"):
+    with pytest.raises(CruntimeError, match="no safe place for a lock"):
         lock_now()

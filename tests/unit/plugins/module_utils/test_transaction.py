@@ -28,6 +28,7 @@ RUNTIME = types.SimpleNamespace(
     active=lambda units: units["x.service"].active,
     probe=lambda: None,
     reloaded=lambda since: False,
+    find_drop_ins=lambda units: list(units["x.service"].drop_ins),
 )
 UP = Unit("x.service", "loaded", "active", "enabled", pid=1)
 STOP, RELOAD = (Step(verb, ("x.service",)) for verb in ("stop", "reload"))
@@ -87,6 +88,18 @@ def test_what_failed_is_told_with_the_last_words_of_the_journal(failure):
     assert str(error) == "it hangs (the journal ends: last). The node is back as it was"
     assert error.facts == {"rolled_back": True, "journal": ["first", "last"]}
     assert services.calls == ["start"]
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_what_failed_is_told_with_the_drop_ins_of_others(failure, monkeypatch, starts):
+    monkeypatch.setitem(globals(), "UP", UP._replace(drop_ins=("/etc/x.d/admin.conf",)))
+    error = failure(Services(journal=["last"], starts=starts), STOP)
+    words = (
+        "it hangs (the journal ends: last; drop-ins that the collection did not write: "
+        "/etc/x.d/admin.conf). "
+    )
+    way_back = "The node is back as it was" if starts else "Going back failed too: it is broken"
+    assert str(error) == words + way_back
 
 
 def test_a_journal_that_cannot_be_read_keeps_no_node_from_going_back(failure):
