@@ -52,6 +52,15 @@ def disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
         return _disable(node, options)
 
 
+def remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
+    """Stop a runtime, and remove its managed files and its data.
+
+    :raises CruntimeError: as C(enable); or data could not be removed, which nothing brings back.
+    """
+    with _alone(node):
+        return _remove(node, options)
+
+
 def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
     record = ManagedFiles()
     recall_sockets(node.runtimes, record)
@@ -70,6 +79,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
     wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}
     changes = files.look(_chosen(rendered, facts), record, runtime.name)
+    record.note_data_root(runtime.name, runtime.configured_root(changes))
     todo = plan.Plan(
         changes,
         plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted"),
@@ -110,6 +120,52 @@ def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     result = _result(runtime, version, None, options.get("kubernetes_version"))
     result["warnings"] = warnings
     return _add_units(node, result, units, steps, [])
+
+
+def _remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
+    # Most runs remove nothing, and each would compile it.
+    from ansible_collections.cruntime.node.plugins.module_utils import removal, transaction
+
+    record = ManagedFiles()
+    recall_sockets(node.runtimes, record)
+    runtime = node.runtimes[options["runtime"]]
+    units = node.look()
+    _check_unneeded(node, runtime, units)
+    removal.check_idle(runtime)
+    version, warnings = _version(node, runtime, units)
+    kept = removal.Kept()
+    if not options["keep_data"]:
+        kept = removal.find_kept(node, runtime, record, options, units)
+    changes = files.look([], record, runtime.name)
+    edited = set(record.paths_of(runtime.name)).difference(change.path for change in changes)
+    steps = plan.take_away(runtime, units, why="asked for")
+    removed = [change.path for change in changes if change.changed] + kept.lines
+    if not node.check_mode and (steps or removed or record.paths_of(runtime.name)):
+        todo = plan.Plan(changes, [], steps)
+        transaction.remove(node, runtime, todo, kept, units=units, record=record)
+    result = _result(runtime, version, None, options.get("kubernetes_version"))
+    result["files"] = [_file_result(change, {}) for change in changes]
+    result["removed"] = removed
+    result["configured_runtimes"] = sorted(
+        {entry["runtime"] for entry in record.entries.values()} - {runtime.name}
+    )
+    result["warnings"] = warnings + [
+        f"{path}: not removed: it was changed after this collection wrote it. Remove it if nobody "
+        "needs it"
+        for path in sorted(edited)
+        if os.path.lexists(path)
+    ]
+    diffs = [change.diff for change in changes if change.changed]
+    if kept.lines:
+        diffs.append(
+            {
+                "before_header": f"data of {runtime.label}",
+                "after_header": f"data of {runtime.label}",
+                "before": "".join(f"{line}\n" for line in kept.lines),
+                "after": "",
+            }
+        )
+    return _add_units(node, result, units, steps, diffs)
 
 
 # Look and check

@@ -57,7 +57,7 @@ def _open() -> int:
         finally:
             os.close(directory)
     except OSError as error:
-        raise _unsafe(LOCK_DIR, error.strerror) from error
+        raise _unsafe(LOCK_DIR, str(error.strerror)) from error
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
         os.close(descriptor)

@@ -104,6 +104,19 @@ class ManagedFiles:
             del self.entries[known]
         self.entries[path] = entry if target == locate(path) else dict(entry, target=target)
 
+    def note_data_root(self, runtime: str, root: str) -> None:
+        """Note where a runtime is configured to keep its data; it may have kept some elsewhere."""
+        roots = self.data_roots.setdefault(runtime, [])
+        if root not in roots:
+            roots.append(root)
+
+    def forget(self, runtime: str, keep_data: bool) -> None:
+        """Forget the files of a runtime, and its data roots unless its data is kept."""
+        for path in self.paths_of(runtime):
+            del self.entries[path]
+        if not keep_data:
+            self.data_roots.pop(runtime, None)
+
     def place(self, path: str) -> str:
         """Return where a file of the record lies now."""
         return locate(self.entries[path].get("target", path))

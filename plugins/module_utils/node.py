@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services, Unit
 
@@ -20,10 +21,12 @@ class Node(NamedTuple):
 
     :param module: the running one: it says whether to check only, has a folder that nobody else
         reads, and knows how a file gets its SELinux context.
+    :param runner: starts processes on it.
     :param timeout: how long a started runtime may take until it answers, in seconds.
     """
 
     module: AnsibleModule
+    runner: Runner
     runtimes: dict[str, Runtime]
     services: Services
     versions: KnownVersions

@@ -20,8 +20,9 @@ ENABLE = {
     "state": {
         "type": "str",
         "default": "enabled",
-        "choices": ["enabled", "disabled", "restarted"],
+        "choices": ["enabled", "disabled", "restarted", "absent"],
     },
+    "keep_data": {"type": "bool", "default": False},
     "disable_others": {"type": "bool", "default": True},
     "cgroup_driver": {
         "type": "str",

@@ -111,6 +111,16 @@ def take_down(
     )
 
 
+def take_away(runtime: Runtime, units: Units, why: str) -> list[Step]:
+    """Return the steps after which a runtime is stopped, and nothing of this collection is left.
+
+    :param why: the reason, for the operator.
+    """
+    steps = take_down([runtime], units, keep=(), why=why)
+    masked = _names(runtime.masked_when_disabled, lambda name: units[name].masked)
+    return [*(step for step in steps if step.verb != "mask"), *_steps(Step("unmask", masked, why))]
+
+
 def go_back(before: Units, now: Units, taken: Iterable[Step]) -> list[Step]:
     """Return the steps that bring units back to how they were, once their files are.
 

@@ -120,6 +120,11 @@ class Swap:
         if gone:
             self._save_record()
 
+    def forget(self, runtime: str, keep_data: bool) -> None:
+        """Forget a runtime that is gone."""
+        self._record.forget(runtime, keep_data)
+        self._save_record()
+
     def mark_loaded(self, changes: Iterable[Change], pid: int) -> None:
         """Note that this process has read these files by a reload: no restart is owed for them."""
         for change in changes:

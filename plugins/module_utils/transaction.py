@@ -27,6 +27,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step, go_back
+from ansible_collections.cruntime.node.plugins.module_utils.removal import Kept, remove_kept
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.swap import (
@@ -91,6 +92,35 @@ def disable(
     swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, steps):
         _run(node, units, steps)
+
+
+def remove(
+    node: Node,
+    runtime: Runtime,
+    plan: Plan,
+    kept: Kept,
+    *,
+    units: dict[str, Unit],
+    record: ManagedFiles,
+) -> None:
+    """Stop a runtime, and remove its managed files and what it keeps.
+
+    :raises CruntimeError: as C(enable), until data is removed: nothing brings that back.
+    """
+    swap = Swap(functools.partial(atomic.replace, node.module), record)
+    with _transaction(node, runtime, units, swap, plan.steps):
+        _run(node, units, plan.steps)
+        swap.apply(plan.files, runtime.name)
+        if need_daemon_reload(plan.changed):
+            node.services.daemon_reload()
+    try:
+        remove_kept(node, kept, units)
+    except CruntimeError as error:
+        raise CruntimeError(
+            f"{error}. {runtime.label} is stopped, and some of its data is removed already",
+            rolled_back=False,
+        ) from error
+    swap.forget(runtime.name, keep_data=not kept.data)
 
 
 @contextlib.contextmanager

@@ -587,6 +587,7 @@ def run(module):
     runner = Runner(module.params["timeout"])
     node = Node(
         module=module,
+        runner=runner,
         runtimes=runtimes(runner),
         services=Services(runner, module.params["timeout"]),
         versions=KnownVersions(keep=not module.check_mode),
@@ -594,6 +595,8 @@ def run(module):
     )
     if module.params["state"] == "disabled":
         return converge.disable(node, module.params)
+    if module.params["state"] == "absent":
+        return converge.remove(node, module.params)
     secrets = iter(module.params["rendered_secrets"])
     files_to_be = [
         dict(file, content=next(secrets)) if file.get("secret") else file

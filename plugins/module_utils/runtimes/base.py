@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import glob
+import json
 import os
+import re
 from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -16,6 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.stored_data import Names
 
 #: How the names of the drop-ins begin that this collection writes.
 OURS = "50-cruntime"
@@ -57,6 +60,18 @@ class Runtime:
     drop_in_patterns: tuple[str, ...] = ()
     #: Where its CRI answers.
     socket_path: str
+    #: The configuration file that says where it keeps its data.
+    config_path: str
+    #: Where it keeps its data, unless it is configured otherwise.
+    data_root: str
+    #: What it makes in there, see C(stored_data.Names).
+    data_names: Names
+    #: Which of these mean nothing without the others, and so go first.
+    data_first: tuple[str, ...] = ()
+    #: Whether its store has namespaces, in which others can keep data too.
+    keeps_namespaces = False
+    #: The namespaces that are its own, in whichever store.
+    namespaces: tuple[str, ...] = ()
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -176,6 +191,26 @@ class Runtime:
         :raises CruntimeError: it failed.
         """
         raise NotImplementedError
+
+    def configured_root(self, files: Iterable[Change]) -> str:
+        """Return where these files tell the runtime to keep its data."""
+        for file in files:
+            if file.path == self.config_path and isinstance(file.after, bytes):
+                found = re.search(r'^ *root = (".*")$', file.after.decode(), re.MULTILINE)
+                if found:
+                    root: str = json.loads(found[1])
+                    return root
+        return self.data_root
+
+    def holds_container(self, argv: list[str]) -> bool:
+        """Return whether a process with this command line holds a container of this runtime."""
+        raise NotImplementedError
+
+    def check_data(self, roots: Iterable[str]) -> None:
+        """Check that all containers and volumes in these data roots are this runtime's.
+
+        :raises CruntimeError: some are not.
+        """
 
     def settings(self) -> dict[str, str]:
         """Ask the running runtime what it goes by.

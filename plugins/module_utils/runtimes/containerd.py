@@ -18,6 +18,12 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.shims import (
+    DOCKER_NAMESPACES,
+    is_shim,
+    namespace_of,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.stored_data import SCRATCH
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     Version,
     installed_version,
@@ -38,6 +44,13 @@ class Containerd(Runtime):
     overrides = "a drop-in in /etc/containerd/conf.d"
     drop_in_patterns = ("/etc/containerd/conf.d/*.toml", "/etc/containerd/config.d/*.toml")
     socket_path = CONTAINERD_SOCKET
+    config_path = CONTAINERD_CONFIG
+    data_root = "/var/lib/containerd"
+    data_names = ((r"io\.containerd\..+|tmpmounts", None), ("opt", "bin|lib"), (SCRATCH, None))
+    # Without its metadata, the rest is what nobody refers to.
+    data_first = ("io.containerd.metadata.v1.bolt",)
+    keeps_namespaces = True
+    namespaces = (NAMESPACE,)
 
     def version(self) -> str:
         return parse_version(self._runner.output("containerd", "--version"))
@@ -71,6 +84,10 @@ class Containerd(Runtime):
         ours = [key for key in unknown if key.rpartition(".")[2] in text]
         if ours:
             raise self._refuse(f"{version} knows no key {' and no key '.join(ours)}")
+
+    def holds_container(self, argv: list[str]) -> bool:
+        # Docker has containerd run its containers, in namespaces of its own.
+        return is_shim(argv) and namespace_of(argv) not in DOCKER_NAMESPACES
 
     def settings(self) -> dict[str, str]:
         info = crictl.info(self._runner, self.cri_endpoint)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.stored_data import SCRATCH
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     Version,
     installed_version,
@@ -80,6 +82,16 @@ class Crio(Runtime):
     overrides = f"another file in {CRIO_DROP_INS}, or a flag of crio.service"
     drop_in_patterns = (f"{CRIO_DROP_INS}/*",)
     socket_path = CRIO_SOCKET
+    config_path = CRIO_CONFIG
+    data_root = "/var/lib/containers/storage"
+    # Those of containers/storage, and what podman adds when it works on the same store.
+    data_names = (
+        ("(overlay|vfs|btrfs|zfs|aufs|devicemapper)(-(containers|images|layers))?", None),
+        ("cache|mounts|tmp|secrets|networks|artifacts|libpod|volumes|defaultNetworkBackend", None),
+        (r"(storage|userns)\.lock|db\.sql(-(shm|wal|journal))?", None),
+        (SCRATCH, None),
+    )
+    data_first = tuple(f"overlay-{kind}" for kind in ("containers", "images", "layers"))
 
     def version(self) -> str:
         return parse_version(self._runner.output("crio", "--version"))
@@ -139,6 +151,21 @@ class Crio(Runtime):
             return False
         # It says so of one too that passed over a folder which was not there when it was started.
         return shown == parse_shown(self._runner.output("crio", "config"), escaped=False)
+
+    def holds_container(self, argv: list[str]) -> bool:
+        is_monitor = os.path.basename(argv[0]).startswith("conmon")
+        return is_monitor and any("/crio/" in word for word in argv)
+
+    def check_data(self, roots: Iterable[str]) -> None:
+        for root in roots:
+            foreign = glob.glob(f"{root}/volumes/*")
+            for path in glob.glob(f"{root}/*-containers/containers.json"):
+                foreign += find_foreign_containers(read_regular(path), os.path.dirname(path))
+            if foreign:
+                raise CruntimeError(
+                    f"{root}: foreign data: {self.label} did not make {', '.join(foreign[:10])}, "
+                    "which podman or buildah may have. Remove it by these, or set keep_data to true"
+                )
 
     def settings(self) -> dict[str, str]:
         return parse_settings_in_use(self._status("config"))
@@ -234,6 +261,19 @@ def parse_oci_runtimes(config: str, default_root: str = "") -> dict[str, OciRunt
         if handler.get("runtime_type") != "vm"
     }
     return dict(found, **{"": found.get(default)})
+
+
+def find_foreign_containers(document: bytes, directory: str) -> list[str]:
+    """Return the containers in a C(containers.json) that are of no pod.
+
+    :param directory: where their data lies.
+    """
+    with parsing(f"{directory}/containers.json"):
+        return [
+            f"{directory}/{each['id']} ({', '.join(each.get('names') or ['no name'])})"
+            for each in json.loads(document)
+            if "pod-id" not in json.loads(each.get("metadata") or "{}")
+        ]
 
 
 @parsing("crio status config")

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 import time
 from typing import Any, Iterable
@@ -24,6 +26,12 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.shims import (
+    DOCKER_NAMESPACES,
+    is_shim,
+    namespace_of,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.stored_data import SCRATCH
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
 # What dockerd takes over on SIGHUP, in every version since 20.10.
@@ -55,6 +63,19 @@ class Docker(Runtime):
     # Other packages' units and plain clients start it by name.
     masked_when_disabled = ("docker.service", "cri-docker.service")
     overrides = "the flags of docker.service"
+    config_path = DOCKER_CONFIG
+    data_root = "/var/lib/docker"
+    data_names = (
+        ("buildkit|builder|containerd|engine-id|image|network|plugins|rootfs|runtimes|swarm", None),
+        (r"tmp|tmp-old|trust|nuke-graph-directory\.sh|volumes", None),
+        ("overlay2?|overlayfs|fuse-overlayfs|aufs|btrfs|devicemapper|vfs|zfs", None),
+        ("containers", "[0-9a-f]{64}"),
+        # With userns-remap, the whole again for each range of users.
+        (r"[0-9]+\.[0-9]+", None),
+        (SCRATCH, None),
+    )
+    data_first = ("image", "containers")
+    namespaces = DOCKER_NAMESPACES
     # Docker has no CRI of its own; before Kubernetes 1.24 it was the kubelet's.
     socket_path = DOCKER_SOCKET
 
@@ -103,6 +124,24 @@ class Docker(Runtime):
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:
             raise self._refuse(result.err.strip().replace(path, DOCKER_CONFIG))
+
+    def configured_root(self, files: Iterable[Change]) -> str:
+        for file in files:
+            if file.path == self.config_path:
+                return str((json_object(file.after) or {}).get("data-root", self.data_root))
+        return self.data_root
+
+    def holds_container(self, argv: list[str]) -> bool:
+        return is_shim(argv) and namespace_of(argv) in DOCKER_NAMESPACES
+
+    def check_data(self, roots: Iterable[str]) -> None:
+        for path in (path for root in roots for path in glob.glob(f"{root}/volumes/*/")):
+            # Docker makes it in each of its volumes.
+            if not os.path.isdir(os.path.join(path, "_data")):
+                raise CruntimeError(
+                    f"{path}: foreign data: it is not a volume of Docker, which would hold a "
+                    "directory _data. Move it away, or set keep_data to true"
+                )
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         return all(map(_reloads, changes))

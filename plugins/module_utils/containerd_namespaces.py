@@ -1,0 +1,91 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The namespaces in a containerd's store: whose images and containers lie there, and their removal.
+
+Docker keeps its own there too, from version 29 on by default.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from ansible_collections.cruntime.node.plugins.module_utils import bolt
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+
+#: In a data root.
+METADATA = "io.containerd.metadata.v1.bolt/meta.db"
+# The buckets are VERSION, namespace, kind and the object, or first what keeps it.
+_DEPTH = 5
+_TIMEOUT = 300
+
+
+class Namespace(NamedTuple):
+    """How much one namespace holds."""
+
+    name: str
+    images: int
+    containers: int
+    snapshots: int
+    blobs: int
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(self[1:])
+
+    def __str__(self) -> str:
+        counts = zip(self._fields[1:], self[1:])
+        return f"{self.name} ({', '.join(f'{count} {kind}' for kind, count in counts if count)})"
+
+
+def read_namespaces(root: str) -> list[Namespace]:
+    """Return the namespaces in a data root of containerd, whether it runs or not.
+
+    :raises CruntimeError: its metadata can't be read.
+    """
+    path = os.path.join(root, METADATA)
+    try:
+        tree = bolt.read_tree(path, _DEPTH)
+    except FileNotFoundError:
+        return []
+    # v1 is the one layout that there is; in it, a value stands beside the buckets.
+    buckets = (tree.get(b"v1") or {}).items()
+    return [_count(name.decode(errors="replace"), bucket) for name, bucket in buckets if bucket]
+
+
+def _count(name: str, bucket: bolt.Tree) -> Namespace:
+    def inner(*keys: bytes) -> bolt.Tree:
+        found = bucket
+        for key in keys:
+            found = found.get(key) or {}
+        return found
+
+    snapshots = sum(len(keys or {}) for keys in inner(b"snapshots").values())
+    counts = (len(inner(b"images")), len(inner(b"containers")), snapshots)
+    return Namespace(name, *counts, len(inner(b"content", b"blob")))
+
+
+def remove_namespace(runner: Runner, address: str, name: str) -> None:
+    """Remove a namespace with all that it holds; containerd must run.
+
+    :param address: its socket.
+    :raises CommandError: something is still in use, or containerd does not respond.
+    """
+
+    def ctr(*words: str) -> list[str]:
+        argv = ("ctr", "--address", address, "--namespace", name, *words)
+        return runner.output(*argv, timeout=_TIMEOUT).split()
+
+    # Leases keep what no image and no container refers to. The rest goes by garbage collection.
+    for listed, removed in (
+        (("containers", "list", "--quiet"), ("containers", "rm")),
+        (("leases", "list", "--quiet"), ("leases", "rm", "--sync")),
+        (("images", "list", "--quiet"), ("images", "rm", "--sync")),
+        (("content", "list", "--quiet"), ("content", "rm")),
+    ):
+        found = ctr(*listed)
+        if found:
+            ctr(*removed, *found)
+    ctr("namespaces", "rm", name)

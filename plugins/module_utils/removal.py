@@ -1,0 +1,163 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes with a runtime: its data, and what it keeps in the store of another runtime.
+
+The runtimes say by which names they keep what; nothing else is ever removed.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Iterable, NamedTuple
+
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    containerd_namespaces,
+    stored_data,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.containerd_namespaces import Namespace
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
+from ansible_collections.cruntime.node.plugins.module_utils.node import Node
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.stored_data import Data
+
+_PROC = "/proc"
+_SHOWN = 3
+
+
+class Kept(NamedTuple):
+    """What a runtime keeps on this node.
+
+    :param data: of its data roots, one each.
+    :param namespaces: of its own in the store of another runtime, each with that runtime's root.
+    :param keeper: that runtime, None if there are none.
+    """
+
+    data: tuple[Data, ...] = ()
+    namespaces: tuple[tuple[str, Namespace], ...] = ()
+    keeper: Runtime | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything that goes, for a person."""
+        paths = [path for data in self.data for path in data.paths]
+        return [*paths, *(f"{root}: namespace {each}" for root, each in self.namespaces)]
+
+
+def find_kept(
+    node: Node,
+    runtime: Runtime,
+    record: ManagedFiles,
+    options: dict[str, Any],
+    units: dict[str, Unit],
+) -> Kept:
+    """Return what goes with a runtime.
+
+    :param options: C(storage) may name a data root that the record does not know.
+    :raises CruntimeError: somebody else's data lies in between, or can't be told from it.
+    """
+    roots = _roots(runtime, record, (options.get("storage") or {}).get("root"))
+    _check_namespaces(runtime, roots)
+    data = tuple(
+        stored_data.find_data(root, runtime.data_names, runtime.data_first, runtime.label)
+        for root in roots
+    )
+    runtime.check_data(roots)
+    keepers = [each for each in node.runtimes.values() if each.keeps_namespaces]
+    found = [
+        (keeper, root, namespace)
+        for keeper in keepers
+        if keeper.name != runtime.name
+        for root in _roots(keeper, record, None)
+        for namespace in containerd_namespaces.read_namespaces(root)
+        if namespace.name in runtime.namespaces
+    ]
+    if not found:
+        return Kept(data)
+    keeper = found[0][0]
+    _check_startable(keeper, runtime, units)
+    return Kept(data, tuple((root, namespace) for _keeper, root, namespace in found), keeper)
+
+
+def remove_kept(node: Node, kept: Kept, units: dict[str, Unit]) -> None:
+    """Remove what a runtime keeps. It must be stopped.
+
+    :param units: as they were before this run.
+    :raises CruntimeError: something can't be removed; another run goes on from there.
+    """
+    if kept.keeper is not None:
+        services = kept.keeper.services
+        stopped = [name for name in services if not units[name].active]
+        if stopped:
+            node.services.start(stopped)
+        for _root, namespace in kept.namespaces:
+            containerd_namespaces.remove_namespace(
+                node.runner, kept.keeper.socket_path, namespace.name
+            )
+        if stopped:
+            node.services.stop(stopped)
+    for data in kept.data:
+        stored_data.remove(data, node.runner)
+
+
+def check_idle(runtime: Runtime) -> None:
+    """Check that no container of a runtime runs, by the processes that hold containers.
+
+    :raises CruntimeError: there are some.
+    """
+    pids = [pid for pid, argv in _processes() if argv and runtime.holds_container(argv)]
+    if pids:
+        more = f" and {len(pids) - _SHOWN} more" if len(pids) > _SHOWN else ""
+        shown = ", ".join(map(str, pids[:_SHOWN]))
+        raise CruntimeError(
+            f"{runtime.label} still runs containers: the processes {shown}{more} hold them. "
+            "Drain the node and remove its containers first"
+        )
+
+
+def _roots(runtime: Runtime, record: ManagedFiles, given: str | None) -> list[str]:
+    roots = [*record.data_roots.get(runtime.name, ()), *([given] if given else [])]
+    # Two spellings of one directory are one root.
+    return list(dict.fromkeys(os.path.realpath(root) for root in roots or [runtime.data_root]))
+
+
+def _check_namespaces(runtime: Runtime, roots: Iterable[str]) -> None:
+    if not runtime.keeps_namespaces:
+        return
+    for root in roots:
+        foreign = [
+            str(each)
+            for each in containerd_namespaces.read_namespaces(root)
+            if each.name not in runtime.namespaces and not each.is_empty
+        ]
+        if foreign:
+            raise CruntimeError(
+                f"{root}: foreign data: {runtime.label} keeps data of others in the namespaces "
+                f"{', '.join(foreign)}. Remove it first (moby is Docker's, which goes by runtime: "
+                "docker, state: absent), or set keep_data to true"
+            )
+
+
+def _check_startable(keeper: Runtime, runtime: Runtime, units: dict[str, Unit]) -> None:
+    for name in keeper.services:
+        if not units[name].active and (units[name].masked or not units[name].found):
+            raise CruntimeError(
+                f"{runtime.label} keeps data in the store of {keeper.label}, which must run for it "
+                f"to be removed: {name} is {'masked' if units[name].masked else 'not installed'}. "
+                "Unmask or install it first, or set keep_data to true"
+            )
+
+
+def _processes() -> Iterable[tuple[int, list[str]]]:
+    for name in os.listdir(_PROC):
+        if name.isdigit():
+            try:
+                with open(f"{_PROC}/{name}/cmdline", "rb") as handle:
+                    text = handle.read().decode(errors="replace")
+            except OSError:
+                # It has ended since.
+                continue
+            yield int(name), text.rstrip("\0").split("\0")

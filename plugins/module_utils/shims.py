@@ -1,0 +1,23 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The processes by which containerd holds containers, those of Docker too."""
+
+from __future__ import annotations
+
+import os
+
+#: Docker's containers and its plugins, in the containerd that it uses.
+DOCKER_NAMESPACES = ("moby", "plugins.moby")
+
+
+def is_shim(argv: list[str]) -> bool:
+    """Return whether this is the command line of a shim."""
+    return os.path.basename(argv[0]).startswith("containerd-shim")
+
+
+def namespace_of(argv: list[str]) -> str:
+    """Return the namespace in which a shim works, empty if its command line does not say."""
+    words = [word.lstrip("-") for word in argv]
+    return words[words.index("namespace") + 1] if "namespace" in words[:-1] else ""

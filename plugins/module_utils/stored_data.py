@@ -1,0 +1,171 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds what a runtime keeps on a node, by the names that it gives, and removes only that."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from typing import Iterable, NamedTuple, Optional, Tuple
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+
+#: Patterns of names in a data root, each with a pattern of the names within, None for any.
+Names = Tuple[Tuple[str, Optional[str]], ...]
+
+# File systems that runtimes mount within their data, and do not always unmount.
+_MOUNTED_BY_RUNTIMES = ("overlay", "fuse.fuse-overlayfs", "tmpfs", "nsfs")
+# Of the file system, not of anybody's data.
+_LOST_AND_FOUND = "lost+found"
+#: What this collection unpacks beside a store, and removes again unless it is killed.
+SCRATCH = r"\.cruntime-.+"
+_SHOWN = 10
+
+
+class Mount(NamedTuple):
+    """A line of C(/proc/self/mountinfo).
+
+    :param device: as MAJOR:MINOR.
+    :param source: the part of the file system that is mounted.
+    """
+
+    path: str
+    device: str
+    source: str
+    kind: str
+
+
+class Data(NamedTuple):
+    """What a runtime keeps in its data root.
+
+    :param paths: what goes.
+    :param mounts: what is unmounted first.
+    """
+
+    paths: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+
+
+def find_data(root: str, names: Names, first: Iterable[str], label: str) -> Data:
+    """Return what a runtime keeps in a directory, for it to be removed.
+
+    :param names: those that the runtime gives.
+    :param first: names that are removed before others, because these mean nothing without them.
+    :param label: the runtime, for messages.
+    :raises CruntimeError: the directory holds something else.
+    """
+    root = os.path.realpath(root)
+    own, foreign = _sort(root, names)
+    table = read_mounts()
+    below = [mount for mount in table if any(_is_in(mount.path, path) for path in own)]
+    unmounted = [mount.path for mount in below if _is_made_by_runtime(mount, table)]
+    others = [mount.path for mount in below if mount.path not in unmounted]
+    # A file system of its own is emptied, and stays mounted.
+    emptied = [path for path in others if path in own]
+    foreign += [path for path in others if path not in emptied]
+    if foreign:
+        raise CruntimeError(_describe_foreign(root, sorted(foreign), label))
+    order = {name: number for number, name in enumerate(first)}
+    own.sort(key=lambda path: (order.get(os.path.basename(path), len(order)), path))
+    paths = [inner for path in own for inner in (_list(path) if path in emptied else [path])]
+    return Data(tuple(paths), tuple(sorted(unmounted, reverse=True)))
+
+
+def _sort(root: str, names: Names) -> tuple[list[str], list[str]]:
+    """Return what the runtime made in a directory, and what it did not."""
+    own: list[str] = []
+    foreign: list[str] = []
+    for path in _list(root):
+        fitting = [inner for name, inner in names if re.fullmatch(name, os.path.basename(path))]
+        # A link is its maker's, and so is what it leads to.
+        if not fitting or os.path.islink(path):
+            foreign.append(path)
+            continue
+        own.append(path)
+        for inner in filter(None, fitting):
+            within = _list(path)
+            foreign += [each for each in within if not re.fullmatch(inner, os.path.basename(each))]
+    return own, foreign
+
+
+def _list(directory: str) -> list[str]:
+    if not os.path.isdir(directory) or os.path.islink(directory):
+        return []
+    names = sorted(os.listdir(directory))
+    return [os.path.join(directory, name) for name in names if name != _LOST_AND_FOUND]
+
+
+def _describe_foreign(root: str, paths: list[str], label: str) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return (
+        f"{root}: foreign data: {label} did not make {', '.join(paths[:_SHOWN])}{more}. "
+        "Move it away, or set keep_data to true"
+    )
+
+
+def remove(data: Data, runner: Runner) -> None:
+    """Remove data, never through a link and never from another file system.
+
+    :raises CruntimeError: something can't be removed; another run goes on from there.
+    """
+    for path in data.mounts:
+        runner.output("umount", "--", path)
+    for path in data.paths:
+        try:
+            _remove_tree(path)
+        except OSError as error:
+            raise CruntimeError(
+                f"{error.filename or path}: not removed: {error.strerror}. Remove the cause and "
+                "run again"
+            ) from error
+
+
+def _remove_tree(path: str) -> None:
+    try:
+        is_directory = stat.S_ISDIR(os.lstat(path).st_mode)
+        (shutil.rmtree if is_directory else os.unlink)(path)
+    except FileNotFoundError:
+        # An earlier run was interrupted, or the daemon itself tidied up at its end.
+        if os.path.lexists(path):
+            _remove_tree(path)
+
+
+def read_mounts() -> list[Mount]:
+    """Return what is mounted on this node, in the order in which it was."""
+    return parse_mounts(read_regular("/proc/self/mountinfo").decode(errors="surrogateescape"))
+
+
+def parse_mounts(table: str) -> list[Mount]:
+    """Read C(/proc/self/mountinfo), see proc_pid_mountinfo(5)."""
+    mounts = []
+    for line in table.splitlines():
+        fields = line.split(" ")
+        kind = fields[fields.index("-") + 1]
+        mounts.append(Mount(_unescaped(fields[4]), fields[2], _unescaped(fields[3]), kind))
+    return mounts
+
+
+def _unescaped(field: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+
+
+def _is_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory}/")
+
+
+def _is_made_by_runtime(mount: Mount, table: list[Mount]) -> bool:
+    """Return whether a runtime mounted it; a storage driver mounts its directory on itself."""
+    if mount.kind in _MOUNTED_BY_RUNTIMES:
+        return True
+    around = [each for each in table if each.path == "/" or mount.path.startswith(f"{each.path}/")]
+    if not around:
+        return False
+    outer = max(around, key=lambda each: len(each.path))
+    inner = os.path.normpath(f"{outer.source}/{os.path.relpath(mount.path, outer.path)}")
+    return mount.device == outer.device and mount.source == inner
