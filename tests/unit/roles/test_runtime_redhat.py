@@ -130,7 +130,8 @@ def test_locks_that_are_let_go_are_a_change_once(node, play):
 
 def test_a_runtime_that_goes_leaves_no_lock(node, play):
     (node / "locks").write_text("\n".join([*BOTH, "kernel-0:6-1.*"]) + "\n")
-    status, _changed, words = play("look-redhat", "release-redhat", _runtime_ledger={})
+    removed = {"configured_runtimes": []}
+    status, _changed, words = play("look-redhat", "release-redhat", runtime_removed=removed)
     assert status == 0, words
     assert locks(node) == ["kernel-0:6-1.*"]
 

@@ -8,19 +8,14 @@ facts.json has what Ansible's setup says of each, as far as the role reads it: s
 
 from __future__ import annotations
 
-import base64
 import inspect
 import json
 import pathlib
-import re
 
 import pytest
 from ansible.module_utils.facts.system.distribution import Distribution
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-
-from ansible_collections.cruntime.node.plugins.plugin_utils import render
-from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import checked
 
 ROLE = pathlib.Path(__file__).parents[3] / "roles" / "runtime"
 FACTS = json.loads((pathlib.Path(__file__).parent / "facts.json").read_text())
@@ -132,90 +127,14 @@ def test_packages_of_another_repository_take_the_place_of_the_distribution():
 
 
 @pytest.mark.parametrize(
-    # As pgrep lists them.
-    ("command", "runtime"),
-    [
-        (
-            "2811 /usr/bin/containerd-shim-runc-v2 -namespace k8s.io -id keep -address /x",
-            "containerd",
-        ),
-        ("2811 /usr/bin/containerd-shim-runc-v2 -namespace moby -id 5f -address /x", "docker"),
-        ("2811 /usr/bin/conmon -b /x -c 5f --exit-dir /var/run/crio/exits -l /y", "crio"),
-    ],
-)
-def test_a_container_belongs_to_its_runtime(command, runtime):
-    tell = variables("Debian 13", runtime_spec={"runtime": runtime})
-    tests = {"match": re.match, "search": re.search}
-    owners = [
-        name
-        for name, (test, pattern) in tell("_runtime_own_shims").items()
-        if tests[test](pattern, command)
-    ]
-    assert owners == [runtime]
-
-
-LOGIN = {"username": "user", "password": "secret"}
-# What makes a runtime write every file that it can have.
-ALL_FILES = {
-    "containerd": {"registries": [{"registry": "r.test", **LOGIN}]},
-    "crio": {
-        "registries": [{"registry": "r.test", "ca_file": "/etc/ssl/r.pem", **LOGIN}],
-        "rootless": True,
-    },
-    "docker": {
-        "registries": [{"registry": "r.test", "ca_file": "/etc/ssl/r.pem"}],
-        "cri_service": True,
-        "socket": "/run/d.sock",
-    },
-}
-
-
-def recorded(record):
-    """What slurp returns of this record."""
-    return {"content": base64.b64encode(record.dump()).decode()}
-
-
-@pytest.mark.parametrize("runtime", ALL_FILES)
-def test_a_runtime_that_goes_takes_its_files_along_and_no_others(runtime, tmp_path):
-    proxy = {"http": "http://user:secret@p"}
-    spec = checked(runtime=runtime, proxy=proxy, **ALL_FILES[runtime])
-    written = {file["path"] for file in render.render(spec)}
-    record = ManagedFiles(str(tmp_path))
-    record.entries = {path: {"runtime": runtime} for path in written}
-    record.entries["/etc/another.conf"] = {"runtime": "another"}
-    tell = variables(
-        "Debian 13", runtime_spec={"runtime": runtime}, _runtime_ledger=recorded(record)
-    )
-    # It is about whichever runtime the node has.
-    written.remove("/etc/crictl.yaml")
-    assert set(tell("_runtime_files")) == written
-
-
-def test_no_file_goes_where_none_was_written():
-    nothing = {"failed": False, "msg": "File not found: /var/lib/cruntime/files.json"}
-    tell = variables("Debian 13", runtime_spec={"runtime": "crio"}, _runtime_ledger=nothing)
-    assert tell("_runtime_files") == []
-
-
-@pytest.mark.parametrize(
     ("others", "released"),
-    [
-        ([], ["docker-ce", "containerd.io"]),
-        # What an earlier runtime left: it is nobody's.
-        (["/etc/crictl.yaml"], ["docker-ce", "containerd.io"]),
-        (["/etc/containerd/config.toml"], ["docker-ce"]),
-    ],
+    [([], ["docker-ce", "containerd.io"]), (["containerd"], ["docker-ce"])],
 )
-def test_holds_end_with_the_last_runtime_that_may_need_them(others, released, tmp_path):
-    record = ManagedFiles(str(tmp_path))
-    record.entries = {
-        "/etc/docker/daemon.json": {"runtime": "docker"},
-        **{path: {"runtime": "containerd"} for path in others},
-    }
+def test_holds_end_with_the_last_runtime_that_may_need_them(others, released):
     tell = variables(
         "Rocky 9",
         runtime_spec={"runtime": "docker"},
-        _runtime_ledger=recorded(record),
+        runtime_removed={"configured_runtimes": others},
         _runtime_held=["docker-ce", "containerd.io"],
     )
     assert tell("_runtime_released") == released

@@ -400,3 +400,26 @@ def test_the_runtime_that_a_node_runs_is_found(running, name, chosen):
 def test_a_node_where_no_one_runtime_runs(running, name, words):
     with pytest.raises(NotRunningError, match=words):
         choose(runtimes(Runner()), units_of(*running), name)
+
+
+@pytest.mark.parametrize(
+    ("command", "owner"),
+    [
+        ("/usr/bin/containerd-shim-runc-v2 -namespace k8s.io -id keep -address /x", "containerd"),
+        ("/usr/bin/containerd-shim-runc-v2 -namespace default -id keep -address /x", "containerd"),
+        ("/usr/bin/containerd-shim-runc-v2 -id keep -address /x", "containerd"),
+        ("/usr/bin/containerd-shim-runc-v2 -namespace moby -id 5f -address /x", "docker"),
+        ("containerd-shim-runc-v2 --namespace plugins.moby -id 5f", "docker"),
+        ("/usr/bin/conmon -b /x -c 5f --exit-dir /var/run/crio/exits -l /y", "crio"),
+        ("/usr/libexec/podman/conmon -b /x -c 5f --exit-dir /run/libpod/exits", None),
+        ("/usr/bin/containerd", None),
+        ("vi containerd-shim-runc-v2 -namespace moby", None),
+    ],
+)
+def test_a_container_belongs_to_its_runtime(command, owner):
+    holders = [
+        name
+        for name, runtime in runtimes(Runner()).items()
+        if runtime.holds_container(command.split())
+    ]
+    assert holders == ([owner] if owner else [])

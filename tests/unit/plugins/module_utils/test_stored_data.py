@@ -1,0 +1,217 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a runtime made in its data root, what it did not, and what is removed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    bolt,
+    containerd_namespaces,
+    stored_data,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+
+TRANSCRIPTS = pathlib.Path(__file__).parent / "transcripts"
+NAMES = (("image|layers", None), ("containers", "[0-9a-f]+"), (stored_data.SCRATCH, None))
+#: As they are listed on nodes: containerd 1.6 to 2.4, Docker 20.10 to 29, CRI-O 1.37 with podman.
+LISTED = {
+    "containerd": """
+        io.containerd.content.v1.content io.containerd.grpc.v1.introspection
+        io.containerd.metadata.v1.bolt io.containerd.runtime.v1.linux io.containerd.runtime.v2.task
+        io.containerd.sandbox.controller.v1.shim io.containerd.snapshotter.v1.blockfile
+        io.containerd.snapshotter.v1.btrfs io.containerd.snapshotter.v1.erofs
+        io.containerd.snapshotter.v1.native io.containerd.snapshotter.v1.overlayfs opt tmpmounts
+    """,
+    "docker": """
+        buildkit containers engine-id image network overlay2 plugins rootfs runtimes swarm tmp trust
+        volumes
+    """,
+    "crio": """
+        db.sql defaultNetworkBackend libpod overlay overlay-containers overlay-images
+        overlay-layers storage.lock userns.lock
+    """,
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("layers/1", "image/2", "containers/0af"):
+        (tmp_path / "root" / name).mkdir(parents=True)
+    return tmp_path / "root"
+
+
+def find(root):
+    return stored_data.find_data(str(root), NAMES, ("containers",), "X")
+
+
+def test_what_a_runtime_made_goes_its_metadata_first(root):
+    (root / "lost+found").mkdir()
+    (root / ".cruntime-x").mkdir()
+    data = find(root)
+    names = ["containers", ".cruntime-x", "image", "layers"]
+    assert data.paths == tuple(str(root / name) for name in names)
+    stored_data.remove(data, Runner())
+    assert os.listdir(root) == ["lost+found"]
+    assert find(root).paths == ()
+
+
+def test_there_need_be_no_data(tmp_path):
+    assert find(tmp_path / "nowhere") == stored_data.Data()
+
+
+@pytest.mark.parametrize("name", ["postgres", "containers/keep", "images", "Image", ".hidden"])
+def test_what_a_runtime_did_not_make_is_named_and_nothing_goes(root, name):
+    (root / name).mkdir()
+    with pytest.raises(CruntimeError, match=f"X did not make {root / name}. Move it away"):
+        find(root)
+
+
+def test_a_link_in_place_of_a_directory_is_not_followed(root, tmp_path):
+    (root / "layers" / "1").rmdir()
+    (root / "layers").rmdir()
+    (tmp_path / "disk").mkdir()
+    (root / "layers").symlink_to(tmp_path / "disk")
+    with pytest.raises(CruntimeError, match=f"X did not make {root}/layers"):
+        find(root)
+
+
+def test_a_root_that_is_a_link_stays_one(root, tmp_path):
+    (tmp_path / "link").symlink_to(root)
+    stored_data.remove(find(tmp_path / "link"), Runner())
+    assert (tmp_path / "link").is_symlink()
+    assert os.listdir(root) == []
+
+
+def test_links_within_are_removed_and_not_followed(root, tmp_path):
+    (tmp_path / "precious").write_text("x")
+    (root / "layers" / "1" / "out").symlink_to(tmp_path)
+    stored_data.remove(find(root), Runner())
+    assert (tmp_path / "precious").exists()
+
+
+@given(
+    st.lists(
+        st.text(
+            st.characters(exclude_characters="/\0", exclude_categories=["Cs"]),
+            min_size=1,
+            max_size=20,
+        )
+    )
+)
+def test_only_names_of_the_runtime_ever_go(tmp_path_factory, names):
+    root = tmp_path_factory.mktemp("root")
+    made = set()
+    for name in names:
+        try:
+            (root / name).mkdir()
+        except (FileExistsError, OSError):
+            continue
+        made.add(name)
+    foreign = made - {"image", "layers", "containers", "lost+found"}
+    foreign = {name for name in foreign if not name.startswith(".cruntime-") or len(name) < 11}
+    if foreign:
+        with pytest.raises(CruntimeError, match="foreign data"):
+            find(root)
+    else:
+        stored_data.remove(find(root), Runner())
+        assert set(os.listdir(root)) <= {"lost+found"}
+
+
+@pytest.mark.parametrize("runtime", LISTED)
+def test_the_names_of_real_runtimes_are_known(tmp_path, runtime):
+    found = runtimes(Runner())[runtime]
+    for name in LISTED[runtime].split():
+        (tmp_path / name).mkdir()
+    data = stored_data.find_data(str(tmp_path), found.data_names, found.data_first, found.label)
+    assert sorted(data.paths) == sorted(str(tmp_path / name) for name in LISTED[runtime].split())
+
+
+MOUNTS = r"""
+20 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+21 20 254:0 /volumes/5f/_data /var/lib/containers rw,relatime master:1 - ext4 /dev/vda rw
+22 21 254:0 /volumes/5f/_data/storage/overlay /var/lib/containers/storage/overlay rw - ext4 x rw
+23 20 8:1 / /data/layers rw - ext4 /dev/sdb rw
+24 20 8:2 / /data/my\040disk rw - xfs /dev/sdc rw
+25 20 0:50 / /data/image/merged rw - overlay overlay rw,lowerdir=/x
+26 20 254:0 /home /data/image/home rw - ext4 /dev/vda rw
+"""
+
+
+def test_mounts_are_told_apart():
+    table = stored_data.parse_mounts(MOUNTS.replace("\\\\", "\\").strip())
+    made = {each.path for each in table if stored_data._is_made_by_runtime(each, table)}
+    assert made - {"/"} == {"/var/lib/containers/storage/overlay", "/data/image/merged"}
+    assert "/data/my disk" in {each.path for each in table}
+
+
+@pytest.mark.parametrize(
+    ("mounts", "paths", "foreign"),
+    [
+        # A disk of its own is emptied, and stays.
+        ("layers", ["layers/1"], None),
+        # Somebody's disk below is nobody's business here.
+        ("layers/1", None, "layers/1"),
+    ],
+)
+def test_a_mount_point_stays_and_what_is_below_is_named(root, monkeypatch, mounts, paths, foreign):
+    table = f"1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 8:2 / {root}/{mounts} rw - ext4 /dev/sdb rw\n"
+    monkeypatch.setattr(stored_data, "read_mounts", lambda: stored_data.parse_mounts(table))
+    if foreign:
+        with pytest.raises(CruntimeError, match=f"did not make {root}/{foreign}"):
+            find(root)
+    else:
+        found = find(root)
+        assert [f"{root}/{path}" for path in paths] == [
+            path for path in found.paths if path.startswith(f"{root}/layers")
+        ]
+        assert found.mounts == ()
+
+
+@pytest.fixture
+def metadata(tmp_path):
+    """A data root of containerd with the metadata of a real one, and its path."""
+    path = tmp_path / containerd_namespaces.METADATA
+    path.parent.mkdir(parents=True)
+    path.write_bytes((TRANSCRIPTS / "containerd-2.4.2-meta.db").read_bytes())
+    return path
+
+
+def test_namespaces_are_read_from_the_metadata_of_containerd(tmp_path, metadata):
+    found = containerd_namespaces.read_namespaces(str(tmp_path))
+    assert [str(each) for each in found] == [
+        "default (1 images, 1 snapshots, 3 blobs)",
+        "k8s.io (2 images, 1 snapshots, 3 blobs)",
+        "moby (1 images, 1 snapshots, 3 blobs)",
+    ]
+    assert not any(each.is_empty for each in found)
+
+
+def test_no_metadata_is_no_namespace(tmp_path):
+    assert containerd_namespaces.read_namespaces(str(tmp_path)) == []
+
+
+@given(st.binary(max_size=64), st.integers(0, 32 * 1024))
+def test_damaged_metadata_ends_in_no_traceback(tmp_path_factory, junk, at):
+    path = tmp_path_factory.mktemp("bolt") / "meta.db"
+    whole = (TRANSCRIPTS / "containerd-2.4.2-meta.db").read_bytes()
+    path.write_bytes(whole[:at] + junk + whole[at + len(junk) :])
+    with contextlib.suppress(CruntimeError):
+        assert isinstance(bolt.read_tree(str(path), 5), dict)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 65536, b"SQLite format 3\0" * 4096])
+def test_another_kind_of_file_is_no_database(tmp_path, content):
+    (tmp_path / "meta.db").write_bytes(content)
+    with pytest.raises(CruntimeError, match="it has no valid meta page"):
+        bolt.read_tree(str(tmp_path / "meta.db"), 5)
