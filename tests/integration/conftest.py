@@ -29,7 +29,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils import render
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 ON_NODE = pathlib.Path(__file__).parent / "on_node"
-NODE_SH = pathlib.Path(__file__).parents[1] / "nodes" / "node.sh"
+NODES = pathlib.Path(__file__).parents[1] / "nodes"
 ARCHIVES = "/usr/local/share/cruntime-test"
 IMAGE = "localhost/cruntime-test/busybox:1"
 ENABLE = "cruntime.node.cruntime_enable"
@@ -256,13 +256,27 @@ def snapshot(node):
     return take
 
 
+def skip_unless_required(name, reason):
+    """Skip a test that lacks what it needs, or fail it if CRUNTIME_TEST_REQUIRE names that."""
+    if name in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def require_crictl(node):
-    """Skip a test that needs crictl, or fail where one is required."""
+    """Skip a test that needs crictl, or fail it if crictl is required."""
     if not node.exists("crictl"):
-        reason = "no crictl can be had here (see tests/nodes/crictl.sh)"
-        if "crictl" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        skip_unless_required("crictl", "no crictl can be had here (see tests/nodes/crictl.sh)")
+
+
+def require_image(name):
+    """Make the image of a node. If it can't be had here, skip the test, or fail it if required."""
+    inspect = ["docker", "image", "inspect", f"cruntime-node:{name}"]
+    if subprocess.run(inspect, check=False, capture_output=True).returncode:
+        subprocess.run([NODES / "images.sh", name], check=True)
+        if subprocess.run(inspect, check=False, capture_output=True).returncode:
+            reason = f"no image for the node {name} can be had here (see tests/nodes/images.sh)"
+            skip_unless_required(name, reason)
 
 
 @pytest.fixture
@@ -289,20 +303,25 @@ def run_container(node, runtime, image):
 
 @pytest.fixture(scope="module")
 def start_nodes():
-    """A function that starts nodes of the images named, beside the inventory's, and names them."""
+    """A function that starts nodes of the images named, beside the inventory's, and names them.
+
+    An image that can't be had here means a skip, or a failure if required: see require_image.
+    """
     names = []
 
     def start(*images):
+        for image in images:
+            require_image(image)
         # As the run's other nodes, so that tests/run.py finds them when it is interrupted.
         run = os.environ.get("CRUNTIME_RUN", "cruntime-local")
         started = [f"{run}-{image}-{uuid.uuid4().hex[:8]}" for image in images]
         names.extend(started)
         pairs = itertools.chain(*zip(started, images))
-        subprocess.run([NODE_SH, "up", *pairs], check=True, capture_output=True)
+        subprocess.run([NODES / "node.sh", "up", *pairs], check=True, capture_output=True)
         return started
 
     yield start
-    subprocess.run([NODE_SH, "down", *names], check=True, capture_output=True)
+    subprocess.run([NODES / "node.sh", "down", *names], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

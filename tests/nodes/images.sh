@@ -77,17 +77,23 @@ for tool in nerdctl buildctl buildkitd; do
 done
 
 (($#)) || set -- bookworm trixie trixie-forky
-# They are made of the one with Debian 13, as are the other further nodes below.
+# The further nodes below are each made of one of these.
 wanted=
 case $* in
     bare | registry | trixie-crio | vm) wanted=$1 && set -- trixie ;;
+    current) wanted=$1 && set -- trixie-forky ;;
 esac
+if [[ $wanted == current ]]; then
+    "$here/current.sh" "$cache/current"
+    [[ -x $cache/current/dockerd ]] || exit 0
+fi
 declare -A suites
 for name; do suites[${suite[$name]}]=; done
 at_once base_image "${!suites[@]}"
 at_once node_image "$@"
 
-# Further nodes: a registry, one without any runtime, a machine, and CRI-O, which no Debian suite has.
+# Further nodes: a registry, one without any runtime, a machine, and two with runtimes that no Debian
+# suite has: CRI-O, and the newest containerd and Docker.
 further() {
     local log=$cache/image-$1.log
     docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
@@ -115,6 +121,10 @@ put_crio() {
 if [[ $wanted == vm ]]; then
     cp -r "$here/vm" "$context/"
     further vm vm
+elif [[ $wanted == current ]]; then
+    cp -r "$here/current" "$context/"
+    cp -r "$cache/current" "$context/current/bin"
+    further current current
 elif [[ $* == *trixie* ]]; then
     cp -r "$here"/{registry,bare,crio} "$context/"
     further registry registry

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Put the newest containerd and Docker, which no Debian suite has, into the directory given.
+# If they can't be had, the directory stays empty, and the tests that need them are skipped with that reason.
+set -euo pipefail
+
+bin=$1
+binaries=(containerd ctr containerd-shim-runc-v2 dockerd docker-proxy docker)
+containerd=v2.4.2
+# Docker 29 is built from moby v2.0.0-beta.24, the newest version of moby that is a Go module.
+moby=v2.0.0-beta.24
+docker=29.8.1
+# Each module pins its own dependencies with a go.sum, so the module proxy need not be trusted.
+declare -A sum=(
+    [github.com/containerd/containerd/v2@$containerd]=h1:p6Qg+xbEz8lvwdhHDx0U469xENvp4LgGBx+E7djXkGw=
+    [github.com/moby/moby/v2@$moby]=h1:sWv7EckkDJhpraR9yUjkw1XeVf39+MWd58E22PYloNA=
+    [github.com/docker/cli@v$docker+incompatible]=h1:qYL1bCp6cRw2SB1xmLlIOPyV171dilw9W2Jew38vy9c=
+)
+
+from_folder() {
+    local name
+    for name in "${binaries[@]}"; do
+        [[ -x ${CRUNTIME_TEST_BIN:-/nonexistent}/$name ]] || return 1
+    done
+    install "${binaries[@]/#/$CRUNTIME_TEST_BIN/}" "$bin/"
+}
+
+from_cache() {
+    [[ $("$bin/containerd" --version) == *" $containerd "* &&
+        $("$bin/dockerd" --version) == *" $docker,"* &&
+        $("$bin/docker" --version) == *" $docker,"* ]]
+} 2>/dev/null
+
+from_go() {
+    command -v go >/dev/null || return 1
+    echo "Building containerd $containerd and Docker $docker (some minutes) ..." >&2
+    {
+        build "github.com/containerd/containerd/v2@$containerd" \
+            "github.com/containerd/containerd/v2/version.Version=$containerd" \
+            ./cmd/{containerd,ctr,containerd-shim-runc-v2} &&
+            build "github.com/moby/moby/v2@$moby" \
+                "github.com/moby/moby/v2/dockerversion.Version=$docker" ./cmd/{dockerd,docker-proxy} &&
+            build "github.com/docker/cli@v$docker+incompatible" \
+                "github.com/docker/cli/cli/version.Version=$docker" ./cmd/docker &&
+            install "${binaries[@]/#/$work/bin/}" "$bin/"
+    } >"$bin.log" 2>&1
+}
+
+# build MODULE@VERSION VARIABLE=VALUE PACKAGE...: build packages with the dependencies of their release into $work/bin.
+build() {
+    local module=$1 variable=$2 found source=$work/${1##*/}
+    shift 2
+    # The checksum database may be out of reach. The sums above replace it.
+    found=$(GONOSUMDB=${module%@*} go mod download -json "$module") || { echo "$found"; return 1; }
+    if [[ $found != *"\"Sum\": \"${sum[$module]}\""* ]]; then
+        echo "$module: checksum must be ${sum[$module]}: $found"
+        return 1
+    fi
+    cp -r "$(sed -n 's/.*"Dir": "\(.*\)".*/\1/p' <<<"$found")" "$source"
+    chmod -R u+w "$source"
+    # The Docker CLI has its go.mod under another name.
+    if [[ -e $source/vendor.mod ]]; then
+        mv "$source/vendor.mod" "$source/go.mod"
+        mv "$source/vendor.sum" "$source/go.sum"
+    fi
+    CGO_ENABLED=0 go -C "$source" build -mod=readonly -buildvcs=false -trimpath \
+        -ldflags "-s -w -X $variable" -o "$work/bin/" "$@"
+}
+
+mkdir -p "$bin"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# Parallel runs wait for the first one, and then use its binaries.
+exec 9>"$bin.lock"
+flock 9
+from_folder || from_cache || from_go || {
+    # The cache may hold an older version.
+    rm -f "${binaries[@]/#/$bin/}"
+    echo "No containerd $containerd and Docker $docker can be had here: the tests that need them will be skipped" >&2
+}
