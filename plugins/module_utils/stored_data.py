@@ -19,8 +19,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 #: Patterns of names in a data root, each with a pattern of the names within, None for any.
 Names = Tuple[Tuple[str, Optional[str]], ...]
 
-# File systems that runtimes mount within their data, and do not always unmount.
-_MOUNTED_BY_RUNTIMES = ("overlay", "fuse.fuse-overlayfs", "tmpfs", "nsfs")
+# File systems that runtimes mount within their data as a whole, and do not always unmount.
+_MOUNTED_BY_RUNTIMES = ("overlay", "fuse.fuse-overlayfs")
 # Of the file system, not of anybody's data.
 _LOST_AND_FOUND = "lost+found"
 #: What this collection unpacks beside a store, and removes again unless it is killed.
@@ -161,7 +161,9 @@ def _is_in(path: str, directory: str) -> bool:
 
 def _is_made_by_runtime(mount: Mount, table: list[Mount]) -> bool:
     """Return whether a runtime mounted it; a storage driver mounts its directory on itself."""
-    if mount.kind in _MOUNTED_BY_RUNTIMES:
+    if mount.kind in _MOUNTED_BY_RUNTIMES and mount.source == "/":
+        return True
+    if mount.kind == "tmpfs" and mount.path.endswith("/shm"):
         return True
     around = [each for each in table if each.path == "/" or mount.path.startswith(f"{each.path}/")]
     if not around:

@@ -111,12 +111,19 @@ class Swap:
                     os.rmdir(os.path.dirname(change.target))
         return backups
 
-    def finish(self, runtime: str) -> None:
-        """Forget the files that are gone, now that nothing runs by them any more."""
+    def finish(self, runtime: str, files: Iterable[Change]) -> None:
+        """Forget the files that are gone, now that nothing runs by them any more.
+
+        :param files: all that are managed; one that an interrupted run was to remove is back.
+        """
+        wanted = {file.path for file in files if file.after is not None}
         paths = self._record.paths_of(runtime)
         gone = [path for path in paths if "gone" in self._record.entries[path]]
         for path in gone:
-            del self._record.entries[path]
+            entry = self._record.entries.pop(path)
+            if path in wanted:
+                kept = {key: value for key, value in entry.items() if key != "gone"}
+                self._record.entries[path] = kept
         if gone:
             self._save_record()
 

@@ -78,7 +78,7 @@ def enable(
         _run(node, units, plan.down)
         # Whoever needs what was just stopped shall be found out now, not at the next boot.
         _wait(runtime, node.timeout)
-        swap.finish(runtime.name)
+        swap.finish(runtime.name, plan.files)
     return backups
 
 

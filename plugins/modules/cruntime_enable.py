@@ -56,6 +56,23 @@ options:
         It is stopped, its sockets too, and stays so after a boot.
         Its files, images and containers are left alone, and so are the other options.
       restarted: As V(enabled), and it is restarted in any case.
+      absent: >-
+        It is stopped and disabled, and the files that this collection wrote for it are removed, and
+        so is its data unless O(keep_data) is set. Its packages stay.
+  keep_data:
+    description:
+      - With O(state=absent), whether the runtime's data is kept, which is its images, containers and
+        volumes.
+      - Only what the runtime itself made is removed, known by the names that it gives, from the
+        directories that the managed-files record lists and from O(storage.root). If one of them
+        holds anything else, the run fails before anything is stopped. The directories themselves,
+        mount points and their C(lost+found) stay.
+      - Docker 29 keeps its images and containers in the store of containerd by default. With
+        O(runtime=docker) they are removed from there. With O(runtime=containerd), namespaces of
+        others that hold anything are an error.
+      - With O(runtime=crio), containers and volumes of podman in the same store are an error.
+    type: bool
+    default: false
   disable_others:
     description:
       - Whether the other runtimes, of those that this collection knows, are stopped and disabled.
@@ -422,10 +439,15 @@ EXAMPLES = r"""
     extra_config:
       max-concurrent-downloads: 6
 
-- name: Take Docker down and keep it down
+- name: Stop Docker and disable it
   cruntime.node.cruntime_enable:
     runtime: docker
     state: disabled
+
+- name: Remove Docker's files, images and containers
+  cruntime.node.cruntime_enable:
+    runtime: docker
+    state: absent
 """
 
 RETURN = r"""
@@ -516,6 +538,23 @@ units:
       before: {active: true, enabled: true, masked: false}
       after: {active: true, enabled: true, masked: false}
       why: /etc/containerd/config.toml changed
+removed:
+  description:
+    - The files and the data that this run removed, or in check mode would remove.
+    - A namespace in the store of containerd is listed with what it holds.
+  returned: success with O(state=absent)
+  type: list
+  elements: str
+  sample:
+    - /etc/docker/daemon.json
+    - /var/lib/docker/overlay2
+    - "/var/lib/containerd: namespace moby (4 images, 1 snapshots, 12 blobs)"
+configured_runtimes:
+  description: The other runtimes for which files of this collection are on the node.
+  returned: success with O(state=absent)
+  type: list
+  elements: str
+  sample: [containerd]
 rolled_back:
   description:
     - On failure, V(true) if files and units were changed and brought back to what they were, and

@@ -15,6 +15,7 @@ import os
 import pathlib
 import shlex
 import subprocess
+import tempfile
 import uuid
 import zipfile
 from dataclasses import dataclass
@@ -196,30 +197,35 @@ def other(spec):
     return RUNTIMES["docker" if spec["runtime"] == "containerd" else "containerd"]
 
 
-@pytest.fixture
-def run_module(request):
-    """A function that runs a module on a node, as a task would, and returns its result.
+def call_module(inventory, name, module, check=False, diff=False, **args):
+    """Run a module on a node, as a task would, and return its result.
 
     The result of a run that failed is returned too: it has `failed: true`. Whatever a module of
     ours returns, its page must have it.
     """
+    command = ["ansible", name, "--inventory", inventory, "--module-name", module]
+    command += ["--args", json.dumps(args)] if args else []
+    command += ["--check"] * check + ["--diff"] * diff
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env={**os.environ, **SETTINGS}
+    )
+    try:
+        result = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
+    except (ValueError, LookupError):
+        pytest.fail(f"{command} printed no result:\n{done.stdout}\n{done.stderr}")
+    if module.startswith("cruntime.node."):
+        assert surprises(module, result) == []
+    return result
+
+
+@pytest.fixture
+def run_module(request):
+    """A function that runs a module on a node, as a task would, and returns its result."""
     inventory = request.config.getoption("ansible_inventory")
 
     def run(node, module, check=False, diff=False, **args):
         name = node.ansible.get_variables()["inventory_hostname"]
-        command = ["ansible", name, "--inventory", inventory, "--module-name", module]
-        command += ["--args", json.dumps(args)] if args else []
-        command += ["--check"] * check + ["--diff"] * diff
-        done = subprocess.run(
-            command, check=False, capture_output=True, text=True, env={**os.environ, **SETTINGS}
-        )
-        try:
-            result = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
-        except (ValueError, LookupError):
-            pytest.fail(f"{command} printed no result:\n{done.stdout}\n{done.stderr}")
-        if module.startswith("cruntime.node."):
-            assert surprises(module, result) == []
-        return result
+        return call_module(inventory, name, module, check=check, diff=diff, **args)
 
     return run
 
@@ -301,6 +307,48 @@ def run_container(node, runtime, image):
     )
 
 
+class Spare:
+    """A node beside those of the scenario, on which a test may break what it likes."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def sh(self, script, check=True):
+        """Run a shell script on the node, and return its output and errors."""
+        command = ["docker", "exec", self.name, "sh", "-c", script]
+        done = subprocess.run(
+            command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert not check or done.returncode == 0, f"{script}\n{done.stdout}"
+        return done.stdout
+
+    def write(self, path, text):
+        """Write a file, in a directory that is made if it is missing."""
+        script = f"mkdir -p {shlex.quote(os.path.dirname(path))} && cat >{shlex.quote(path)}"
+        command = ["docker", "exec", "--interactive", self.name, "sh", "-c", script]
+        subprocess.run(command, check=True, input=text, text=True)
+
+    def run(self, module, check=False, **args):
+        """Run a module as a task would, and return its result."""
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as inventory:
+            variables = {
+                "ansible_connection": "community.docker.docker",
+                "ansible_python_interpreter": "/usr/bin/python3",
+                "ansible_user": "root",
+            }
+            json.dump({"all": {"hosts": {self.name: variables}}}, inventory)
+            inventory.flush()
+            return call_module(inventory.name, self.name, module, check=check, diff=True, **args)
+
+    def enable(self, check=False, **options):
+        """Run cruntime_enable."""
+        return self.run(ENABLE, check=check, **options)
+
+    def process_of(self, unit):
+        """The main process of a unit."""
+        return self.sh(f"systemctl show --property=MainPID --value {unit}").strip()
+
+
 @pytest.fixture(scope="module")
 def start_nodes():
     """A function that starts nodes of the images named, beside the inventory's, and names them.
@@ -322,6 +370,24 @@ def start_nodes():
 
     yield start
     subprocess.run([NODES / "node.sh", "down", *names], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def spare(start_nodes):
+    """A node of its own for a file of tests, for the runtime of the scenario."""
+    image = "trixie-crio" if scenario_runtime() == "crio" else "trixie"
+    return Spare(*start_nodes(image))
+
+
+@pytest.fixture(scope="module")
+def newest(start_nodes):
+    """A node of its own with the newest containerd and Docker."""
+    return Spare(*start_nodes("current"))
+
+
+def scenario_runtime():
+    """The runtime that this scenario is about."""
+    return os.environ.get("MOLECULE_SCENARIO_NAME", "containerd")
 
 
 @pytest.fixture(scope="module")
@@ -415,4 +481,6 @@ def node_options(spec, **changes):
     validation = ArgumentSpecValidator(ENABLE_OPTIONS).validate({**spec, **changes})
     full = validation.validated_parameters
     given = {option: value for option, value in full.items() if value is not None}
-    return {**given, "rendered_files": render.render(full)}
+    files = render.render(full)
+    secrets = [file["content"] for file in files if file.get("secret")]
+    return {**given, "rendered_files": files, "rendered_secrets": secrets}

@@ -50,7 +50,7 @@ OF_SCRIPTS = re.compile(r"/etc/rc\d\.d/[SK]\d\d(containerd|docker)")
 CUTS = {
     "when a file is in its place": ("docker", "after _put /etc/docker/daemon.json"),
     "between the start of one and the stop of the other": ("containerd", "before _call stop"),
-    "while a file is only beside its place": ("docker", "after _write /etc/docker/.daemon.json"),
+    "while a file is only beside its place": ("docker", "after write_new /etc/docker/.daemon.json"),
 }
 
 
@@ -193,7 +193,7 @@ def test_a_power_cut_leaves_whole_files_and_the_next_run_converges(
     left = cut_power(options, step)
     assert left["torn"] == []
     # What was to last did, and the power was really cut.
-    assert (RUNTIMES[name].config in left["new"]) is not step.startswith("after _write")
+    assert (RUNTIMES[name].config in left["new"]) is not step.startswith("after write_new")
     assert left["kept"] == []
     healed, again = call(*[["cruntime_enable", options]] * 2)
     assert healed.get("changed") is True, healed

@@ -1,7 +1,9 @@
-"""Kills a switch at every step, on the node: does the next run bring what the killed one owed?
+"""Kills a run at every step, on the node: does the next run finish what the killed one began?
 
-Usage: kill_matrix.py SPECS, which are {"before": OPTIONS, "after": OPTIONS} as JSON.
-Prints one JSON object: the number of kills, and the trouble found.
+Usage: kill_matrix.py REQUEST, JSON with C(operations): by name, C(before) and C(after), which are
+options of the module; and C(every): of how many steps one is taken.
+
+Prints one JSON object: the points, as "OPERATION: STEP", and the trouble found.
 """
 
 from __future__ import annotations
@@ -10,35 +12,40 @@ import glob
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import steps
 from call import call
 
-# More kills than this means that the run never gets through.
-LIMIT = 200
+RECORD = "/var/lib/cruntime/files.json"
+OURS = "Managed by cruntime.node"
 
 
 class Killer:
-    """Kills this process at the Nth step."""
+    """Notes each step, and kills this process at the one named."""
 
-    def __init__(self, number):
-        self.left = number
+    def __init__(self, at):
+        self._at = at
+        self._numbered = steps.Numbered()
+        self.taken = []
 
-    def step(self, _words):
-        self.left -= 1
-        if self.left == 0:
+    def step(self, words):
+        self.taken.append(self._numbered.name(words))
+        if self.taken[-1] == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run(options, kill_at=0):
-    """Run the module in a process of its own; return its result, or None if it was killed."""
+def run(options, kill_at=""):
+    """Run the module in a process of its own; return its result and steps, or None if killed."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        steps.watch(Killer(kill_at).step)
-        os.write(writer, json.dumps(call("cruntime_enable", options)).encode())
+        killer = Killer(kill_at)
+        steps.watch(killer.step)
+        result = call("cruntime_enable", options)
+        os.write(writer, json.dumps([result, killer.taken]).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
@@ -47,37 +54,65 @@ def run(options, kill_at=0):
     return None if os.WIFSIGNALED(status) else json.loads(text)
 
 
-def trouble_of(before, after, kill_at):
-    """Kill one switch and say what is wrong afterwards, or return None when it got through."""
-    run(before)
-    steps.as_an_admin_left_it(after)
+def prepare(before, after):
+    """Bring the node to where an operation begins."""
+    result, _steps = run(before)
+    if result.get("failed"):
+        raise SystemExit(f"the node can't be prepared: {result['msg']}")
+    if before["runtime"] != after["runtime"]:
+        steps.as_an_admin_left_it(after)
+
+
+def orphans():
+    """Return the files in /etc that the collection wrote and does not know any more."""
+    argv = ["grep", "-rlI", OURS, "/etc"]
+    found = subprocess.run(argv, check=False, capture_output=True, text=True).stdout.split()
+    with open(RECORD, encoding="utf-8") as handle:
+        record = json.load(handle)
+    known = {os.path.realpath(path) for path in record["files"]}
+    return [path for path in found if os.path.realpath(path) not in known]
+
+
+def trouble_of(before, after, kill_at, way_out):
+    """Kill one run and say what is wrong afterwards.
+
+    :param way_out: what is run then.
+    """
+    prepare(before, after)
     was = steps.contents(after)
     if run(after, kill_at) is not None:
-        return None
+        return ["it was not killed"]
     trouble = [
         f"{path} is neither the old file nor the new one"
         for path in steps.torn(was, steps.contents(after), after)
     ]
-    healed, again = run(after), run(after)
+    (healed, _steps), (again, _more) = run(way_out), run(way_out)
     if healed.get("failed") or again.get("failed"):
         trouble.append(f"the next run failed: {healed.get('msg') or again.get('msg')}")
     elif again["changed"]:
-        trouble.append(f"the next run left something to do: {again['units']}")
+        trouble.append(f"the next run left something to do: {again['units']} {again['diff']}")
     leftovers = glob.glob("/etc/**/.*.cruntime", recursive=True)
     if leftovers:
         trouble.append(f"left behind: {leftovers}")
-    return [f"killed at step {kill_at}: {words}" for words in trouble]
+    return trouble + [f"orphaned: {path}" for path in orphans()]
 
 
 def main():
-    specs = json.loads(sys.argv[1])
-    trouble = []
-    for kill_at in range(1, LIMIT):
-        found = trouble_of(specs["before"], specs["after"], kill_at)
-        if found is None:
-            break
-        trouble += found
-    print(json.dumps({"kills": kill_at - 1, "trouble": trouble}))
+    request = json.loads(sys.argv[1])
+    points, trouble = [], []
+    for name, operation in request["operations"].items():
+        before, after = operation["before"], operation["after"]
+        prepare(before, after)
+        result, taken = run(after)
+        if result.get("failed"):
+            trouble.append(f"{name}: {result['msg']}")
+        for number, step in enumerate(taken[:: request["every"]]):
+            # Back to where it began, too: a node that is half removed can be enabled.
+            way_out = before if number % 2 and after.get("state") == "absent" else after
+            found = trouble_of(before, after, step, way_out)
+            trouble += [f"{name}: killed {step}: {words}" for words in found]
+            points.append(f"{name}: {step}")
+    print(json.dumps({"points": points, "trouble": trouble}))
 
 
 if __name__ == "__main__":

@@ -1,47 +1,94 @@
-"""The steps of cruntime_enable: before and after each file and each job of a unit."""
+"""The steps of cruntime_enable: each file, each state of the record, each job of a unit, each tree.
+
+They are found by the names of the functions that take them, and numbered where one repeats.
+"""
 
 from __future__ import annotations
 
-from ansible_collections.cruntime.node.plugins.module_utils import services, swap
+import collections
+import json
+import re
+
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    atomic,
+    containerd_namespaces,
+    removal,
+    services,
+    stored_data,
+    swap,
+)
+
+SCRATCH = re.compile("/[^ ]*/ansible-moduletmp-[^/ ]+")
+OWNERS = (
+    (swap.Swap, "_put"),
+    (swap.Swap, "_save_record"),
+    (swap.Swap, "apply"),
+    (swap.Swap, "finish"),
+    (swap.Swap, "forget"),
+    (swap.Swap, "mark_loaded"),
+    (atomic, "write_new"),
+    (atomic, "write_link"),
+    (atomic, "remove_file"),
+    (services.Services, "_call"),
+    (services.Services, "daemon_reload"),
+    (services.Services, "reset_failed"),
+    (stored_data, "_remove_tree"),
+    (stored_data, "remove"),
+    (containerd_namespaces, "remove_namespace"),
+    (removal, "remove_kept"),
+)
 
 
 def watch(happens):
     """Have a function called at each step, with words such as C(after _put /etc/crictl.yaml)."""
-    for owner, name in (
-        (swap.Swap, "_put"),
-        (swap, "_write"),
-        (services.Services, "_call"),
-        (services.Services, "reset_failed"),
-    ):
+    for owner, name in OWNERS:
         setattr(owner, name, _watched(getattr(owner, name), name, happens))
 
 
 def _watched(inner, name, happens):
     def watched(*args, **kwargs):
         words = [arg if isinstance(arg, str) else " ".join(arg) for arg in args if _names(arg)]
-        happens(" ".join(["before", name, *words]))
+        # The module's own scratch directory has another name in each run.
+        step = SCRATCH.sub("SCRATCH", " ".join([name, *words]))
+        happens(f"before {step}")
         result = inner(*args, **kwargs)
-        happens(" ".join(["after", name, *words]))
+        happens(f"after {step}")
         return result
 
     return watched
 
 
 def _names(argument):
-    return isinstance(argument, (str, list, tuple))
+    """Return whether an argument tells what a step is about."""
+    if isinstance(argument, tuple) and hasattr(argument, "_fields"):
+        return False
+    many = isinstance(argument, (list, tuple)) and all(isinstance(each, str) for each in argument)
+    return isinstance(argument, str) or many
+
+
+class Numbered:
+    """Names each step so that no two are the same."""
+
+    def __init__(self):
+        self._seen = collections.Counter()
+
+    def name(self, words):
+        """Return the words, with how often they have been said before if they have."""
+        self._seen[words] += 1
+        return words if self._seen[words] == 1 else f"{words} ({self._seen[words]})"
 
 
 def as_an_admin_left_it(options):
     """Write other words to the files, so that every kind of step has to be taken."""
-    for path in {file["path"] for file in options["rendered_files"] if file["restart"]}:
+    for path in {file["path"] for file in options.get("rendered_files", ()) if file["restart"]}:
         with open(path, "w", encoding="utf-8") as handle:
-            handle.write("# old\n")
+            handle.write("{}\n" if path.endswith(".json") else "# old\n")
 
 
 def contents(options):
     """Return what each managed file holds, or None where there is none."""
     found = {}
-    for file in options["rendered_files"]:
+    for file in options.get("rendered_files", ()):
         try:
             with open(file["path"], encoding="utf-8") as handle:
                 found[file["path"]] = handle.read()
@@ -52,9 +99,21 @@ def contents(options):
 
 def torn(was, found, options):
     """Return the files that hold neither what they held before nor what they shall hold."""
-    wanted = {(file["path"], file["content"]) for file in options["rendered_files"]}
+    wanted = {
+        (file["path"], _text(file["content"]))
+        for file in options.get("rendered_files", ())
+        if "content" in file
+    }
     return [
         path
         for path, content in found.items()
-        if content != was[path] and (path, content) not in wanted
+        if content != was[path] and (path, _text(content)) not in wanted
     ]
+
+
+def _text(content):
+    """A content to be compared; keys of others may stand in a JSON file in any order."""
+    try:
+        return json.dumps(json.loads(content or ""), sort_keys=True)
+    except ValueError:
+        return content

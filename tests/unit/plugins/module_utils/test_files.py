@@ -196,7 +196,7 @@ def test_a_file_that_left_the_spec_goes_if_it_is_still_ours(tmp_path, node):
     assert stays.exists()
     assert edited.read_text() == "an admin's\n"
     assert not goes.parent.exists()
-    node.swap.finish("containerd")
+    node.swap.finish("containerd", [])
     assert str(goes) not in ManagedFiles(node.state_dir).entries
     node.swap.restore()
     assert goes.read_text() == "x\n"
@@ -330,8 +330,6 @@ def test_a_directory_in_the_way_is_an_error_that_names_it(tmp_path, node):
         node.look(wanted(tmp_path, "{}\n"))
 
 
-
-
 def test_a_file_from_the_future_is_dated_to_now(tmp_path, node):
     path = tmp_path / "x"
     path.write_text("x\n")
@@ -432,6 +430,6 @@ def test_a_run_killed_while_a_file_goes_leaves_its_restart_owed(
         assert change.mtime_ns >= begun
     node.apply()
     assert not path.exists()
-    node.swap.finish("containerd")
+    node.swap.finish("containerd", [])
     assert node.look() == []
     assert ManagedFiles(node.state_dir).entries == {}

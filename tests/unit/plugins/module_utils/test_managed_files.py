@@ -187,6 +187,19 @@ def test_a_run_killed_before_it_writes_leaves_an_admins_file_the_admins(tmp_path
     assert list(node.apply(wanted(path, "new\n"))) == [str(path)]
 
 
+def test_a_file_whose_removal_was_interrupted_is_managed_again_when_it_is_wanted(tmp_path, node):
+    path = tmp_path / "config.toml"
+    node.apply(wanted(path, "x\n"))
+    with pytest.raises(KeyboardInterrupt):
+        node.apply(stop_at=str(path))
+    again = node.look(wanted(path, "x\n"))
+    node.apply(wanted(path, "x\n"))
+    node.swap.finish("containerd", again)
+    assert list(ManagedFiles(node.state_dir).entries) == [str(path)]
+    node.apply()
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("moved", [True, False])
 def test_a_directory_that_became_a_link_holds_the_same_files(tmp_path, node, moved):
     """Moved to another disk and linked; or linked from another place, and linked no more."""

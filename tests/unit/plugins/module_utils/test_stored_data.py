@@ -144,6 +144,9 @@ MOUNTS = r"""
 23 20 8:1 / /data/layers rw - ext4 /dev/sdb rw
 24 20 8:2 / /data/my\040disk rw - xfs /dev/sdc rw
 25 20 0:50 / /data/image/merged rw - overlay overlay rw,lowerdir=/x
+27 20 0:51 /srv /data/image/bound rw - overlay overlay rw,lowerdir=/y
+28 20 0:52 / /data/containers/0af/mounts/shm rw - tmpfs shm rw
+29 20 0:53 / /data/image/tmp rw - tmpfs tmpfs rw
 26 20 254:0 /home /data/image/home rw - ext4 /dev/vda rw
 """
 
@@ -151,7 +154,11 @@ MOUNTS = r"""
 def test_mounts_are_told_apart():
     table = stored_data.parse_mounts(MOUNTS.replace("\\\\", "\\").strip())
     made = {each.path for each in table if stored_data._is_made_by_runtime(each, table)}
-    assert made - {"/"} == {"/var/lib/containers/storage/overlay", "/data/image/merged"}
+    assert made - {"/"} == {
+        "/var/lib/containers/storage/overlay",
+        "/data/image/merged",
+        "/data/containers/0af/mounts/shm",
+    }
     assert "/data/my disk" in {each.path for each in table}
 
 

@@ -73,7 +73,7 @@ def failure(tmp_path):
     """A function that takes a step of a transaction, which must fail, and returns its error."""
 
     def run(services, step, runtime=RUNTIME):
-        node = Node(None, {"x": runtime}, services, None, timeout=0)
+        node = Node(None, None, {"x": runtime}, services, None, timeout=0)
         record = ManagedFiles(str(tmp_path))
         with pytest.raises(CruntimeError) as failed:
             transaction.disable(node, runtime, [step], units={"x.service": UP}, record=record)

@@ -1,0 +1,235 @@
+"""A runtime is removed with what it made, and with nothing of anybody else."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import ARCHIVES, IMAGE, RUNTIMES, scenario_runtime
+
+pytestmark = [
+    pytest.mark.scenario("containerd", "docker", "crio"),
+    pytest.mark.xdist_group("absent"),
+]
+ROOTS = {
+    "containerd": "/var/lib/containerd",
+    "crio": "/var/lib/containers/storage",
+    "docker": "/var/lib/docker",
+}
+DEFAULT = {"cgroup_driver": "systemd"}
+
+
+@pytest.fixture
+def name():
+    return scenario_runtime()
+
+
+def store_image(node, name):
+    """Give the runtime an image, so that it keeps something."""
+    if name == "crio":
+        node.sh(f"podman load --input {ARCHIVES}/busybox.tar")
+    else:
+        node.sh(f"{RUNTIMES[name].load} {ARCHIVES}/busybox.tar")
+
+
+def images(node, name):
+    """The images that the runtime lists."""
+    return node.sh(
+        {
+            "containerd": "ctr --namespace k8s.io images list --quiet",
+            "crio": "podman images --format '{{.Repository}}:{{.Tag}}'",
+            "docker": "docker images --format '{{.Repository}}:{{.Tag}}'",
+        }[name]
+    )
+
+
+def state(node):
+    """What a run that is refused must leave alone."""
+    return node.sh(
+        # Not what is remembered of binaries.
+        "find /etc /var/lib/cruntime -type f ! -name versions.json -newermt @0 -printf '%p %T@ %s\\n' | sort; "
+        "systemctl show --property=ActiveState,UnitFileState,MainPID containerd.service "
+        "docker.service docker.socket crio.service"
+    )
+
+
+def test_all_that_a_runtime_made_goes_and_is_named_before(spare, name):
+    assert "failed" not in spare.enable(runtime=name, **DEFAULT)
+    store_image(spare, name)
+    assert IMAGE in images(spare, name)
+    spare.sh(f"mkdir {ROOTS[name]}/lost+found")
+    before, kept = state(spare), spare.sh(f"ls -A {ROOTS[name]}").split()
+    predicted = spare.enable(check=True, runtime=name, state="absent")
+    assert state(spare) == before
+    assert set(spare.sh(f"ls -A {ROOTS[name]}").split()) == set(kept)
+    expected = {f"{ROOTS[name]}/{each}" for each in kept if each != "lost+found"}
+    assert expected <= set(predicted["removed"])
+    assert {RUNTIMES[name].config, "/etc/crictl.yaml"} <= set(predicted["removed"])
+    shown = "".join(diff["before"] for diff in predicted["diff"])
+    assert all(path in shown for path in expected)
+    result = spare.enable(runtime=name, state="absent")
+    assert "failed" not in result, result["msg"]
+    assert set(result["removed"]) == set(predicted["removed"])
+    assert spare.sh(f"ls -A {ROOTS[name]}") == "lost+found\n"
+    assert not spare.sh(f"ls {RUNTIMES[name].config}", check=False).startswith("/etc")
+    assert "inactive" in spare.sh(f"systemctl is-active {RUNTIMES[name].service}", check=False)
+    again = spare.enable(runtime=name, state="absent")
+    assert (again["changed"], again["removed"]) == (False, [])
+    spare.sh(f"rmdir {ROOTS[name]}/lost+found")
+    assert spare.enable(runtime=name, **DEFAULT)["changed"] is True
+    assert IMAGE not in images(spare, name)
+    assert spare.enable(runtime=name, **DEFAULT)["changed"] is False
+
+
+def test_data_of_others_is_named_before_anything_is_stopped(spare, name):
+    root = f"/data-{name}"
+    options = {"runtime": name, "storage": {"root": root}, **DEFAULT}
+    assert "failed" not in spare.enable(**options)
+    spare.sh(f"mkdir -p {root}/postgres/base")
+    before = state(spare)
+    for check in (True, False):
+        # By the record, whether the task names the directory or not.
+        for task in ({"storage": {"root": root}}, {}):
+            result = spare.enable(check=check, runtime=name, state="absent", **task)
+            assert result["failed"] is True
+            assert f"did not make {root}/postgres. " in result["msg"]
+            assert "rolled_back" not in result
+    assert state(spare) == before
+    kept = spare.enable(runtime=name, state="absent", keep_data=True)
+    assert not any(path.startswith("/data") for path in kept["removed"])
+    assert set(spare.sh(f"ls -A {root}").split()) > {"postgres"}
+    spare.sh(f"rm -r {root}/postgres")
+    result = spare.enable(runtime=name, state="absent")
+    assert "failed" not in result, result["msg"]
+    assert spare.sh(f"ls -A {root}") == ""
+
+
+def test_the_root_of_everything_is_never_emptied(spare, name):
+    spare.enable(runtime=name, **DEFAULT)
+    before = state(spare)
+    result = spare.enable(runtime=name, state="absent", storage={"root": "/"})
+    assert "did not make /bin" in result["msg"]
+    assert state(spare) == before
+
+
+def test_a_disk_of_its_own_is_emptied_and_stays_mounted(spare, name):
+    spare.enable(runtime=name, storage={"root": "/disk"}, **DEFAULT)
+    # Its metadata, whose directory each runtime makes in each version.
+    inner = {
+        "containerd": "io.containerd.content.v1.content",
+        "crio": "overlay-images",
+        "docker": "volumes",
+    }[name]
+    spare.sh(f"systemctl stop {RUNTIMES[name].service}; mkdir -p /other/lost+found /disk/{inner}")
+    spare.sh(f"mount --bind /other /disk/{inner}")
+    try:
+        spare.sh(f"systemctl start {RUNTIMES[name].service}; touch /disk/{inner}/x")
+        result = spare.enable(runtime=name, state="absent")
+        assert "failed" not in result, result["msg"]
+        assert spare.sh("ls -A /disk").split() == [inner]
+        assert spare.sh(f"ls -A /disk/{inner}").split() == ["lost+found"]
+        assert spare.sh(f"mountpoint -q /disk/{inner} && echo mounted") == "mounted\n"
+    finally:
+        spare.sh(f"umount /disk/{inner}; rm -r /disk /other")
+
+
+@pytest.mark.scenario("containerd", "docker")
+def test_a_runtime_with_running_containers_stays(spare, name):
+    spare.enable(runtime=name, **DEFAULT)
+    store_image(spare, name)
+    start, stop = {
+        "containerd": (
+            f"ctr --namespace k8s.io run --detach {IMAGE} keep sleep 600",
+            "ctr --namespace k8s.io task rm --force keep; ctr --namespace k8s.io container rm keep",
+        ),
+        "docker": (f"docker run --detach --name keep {IMAGE} sleep 600", "docker rm --force keep"),
+    }[name]
+    spare.sh(start)
+    try:
+        before = state(spare)
+        for check in (True, False):
+            result = spare.enable(check=check, runtime=name, state="absent")
+            assert "still runs containers: the processes" in result["msg"]
+            assert "rolled_back" not in result
+        assert state(spare) == before
+    finally:
+        spare.sh(stop)
+
+
+def test_a_file_that_an_admin_changed_stays_and_is_named(spare, name):
+    spare.enable(runtime=name, **DEFAULT)
+    config = RUNTIMES[name].config
+    spare.write(config, "by hand")
+    result = spare.enable(runtime=name, state="absent")
+    assert any(config in warning for warning in result["warnings"])
+    assert spare.sh(f"cat {config}") == "by hand"
+    spare.sh(f"rm {config}")
+
+
+@pytest.mark.scenario("crio")
+def test_volumes_of_podman_are_podmans(spare):
+    spare.enable(runtime="crio", **DEFAULT)
+    spare.sh("podman volume create precious")
+    result = spare.enable(runtime="crio", state="absent")
+    assert "volumes/precious" in result["msg"]
+    spare.sh("podman volume rm precious")
+    spare.sh(f"podman load --input {ARCHIVES}/busybox.tar && podman create --name mine {IMAGE}")
+    result = spare.enable(runtime="crio", state="absent")
+    assert "(mine), which podman or buildah may have" in result["msg"]
+    spare.sh("podman rm mine")
+    assert "failed" not in spare.enable(runtime="crio", state="absent")
+
+
+@pytest.mark.scenario("docker")
+def test_a_directory_among_dockers_volumes_is_its_makers(spare):
+    spare.enable(runtime="docker", **DEFAULT)
+    spare.sh("docker volume create made; mkdir /var/lib/docker/volumes/precious")
+    result = spare.enable(runtime="docker", state="absent")
+    assert "/var/lib/docker/volumes/precious/: foreign data" in result["msg"]
+    spare.sh("rmdir /var/lib/docker/volumes/precious")
+    assert "failed" not in spare.enable(runtime="docker", state="absent")
+
+
+@pytest.fixture
+def stopped_docker(newest):
+    """The newest Docker, stopped, with a container whose data lies in the store of containerd."""
+    newest.enable(runtime="docker", **DEFAULT)
+    assert "io.containerd.snapshotter" in newest.sh("docker info --format '{{.DriverStatus}}'")
+    newest.sh(
+        f"docker load --input {ARCHIVES}/busybox.tar; docker rm --force keep; "
+        f"docker run --name keep {IMAGE} sh -c 'echo precious >/data'; "
+        "systemctl stop docker.socket docker.service"
+    )
+    return newest
+
+
+@pytest.mark.scenario("docker")
+def test_data_of_a_stopped_docker_does_not_go_with_containerd(stopped_docker):
+    before = state(stopped_docker)
+    for check in (True, False):
+        result = stopped_docker.enable(check=check, runtime="containerd", state="absent")
+        assert "in the namespaces moby (1 images, " in result["msg"]
+        assert "runtime: docker, state: absent" in result["msg"]
+    assert state(stopped_docker) == before
+    stopped_docker.sh("systemctl start docker")
+    # What only the write layer of the container has.
+    assert "precious" in stopped_docker.sh("docker cp keep:/data - | tar -xO")
+
+
+@pytest.mark.scenario("docker")
+@pytest.mark.parametrize("containerd", ["runs", "is stopped"])
+def test_docker_takes_its_data_along_from_the_store_of_containerd(stopped_docker, containerd):
+    load = f"ctr --namespace k8s.io images import {ARCHIVES}/busybox.tar"
+    stopped_docker.sh(f"systemctl start containerd; {load}")
+    if containerd == "is stopped":
+        stopped_docker.sh("systemctl stop containerd")
+    result = stopped_docker.enable(runtime="docker", state="absent")
+    assert "failed" not in result, result["msg"]
+    assert any("namespace moby (1 images" in line for line in result["removed"])
+    was = stopped_docker.sh("systemctl is-active containerd", check=False).strip()
+    assert was == ("active" if containerd == "runs" else "inactive")
+    stopped_docker.sh("systemctl start containerd")
+    assert stopped_docker.sh("ctr namespaces list --quiet 2>/dev/null").split() == ["k8s.io"]
+    assert stopped_docker.sh("ctr --namespace k8s.io images list --quiet 2>/dev/null").split()
+    assert stopped_docker.enable(runtime="docker", state="absent")["changed"] is False
+    # Now nothing of others is left in there.
+    assert "failed" not in stopped_docker.enable(runtime="containerd", state="absent")
+    assert stopped_docker.sh("ls -A /var/lib/containerd") == ""
