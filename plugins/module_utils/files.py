@@ -18,6 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.contents import (
     locate,
     read,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles, owns
 
 #: What a diff shows in place of a content that is secret.
@@ -95,7 +96,7 @@ def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
     path = file["path"]
     after: Link | bytes = Link(file["link"]) if "link" in file else file["content"].encode()
     target = locate(path) if isinstance(after, Link) else os.path.realpath(path)
-    before, mtime_ns = read(target)
+    before, mtime_ns = _read_target(path, target)
     entry = record.entry(path, target)
     keys: tuple[str, ...] = ()
     if file.get("shared") and not isinstance(after, Link):
@@ -118,6 +119,15 @@ def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
         unit=file.get("unit", ""),
         owned=owns(entry, before),
     )
+
+
+def _read_target(path: str, target: str) -> tuple[Content, int | None]:
+    try:
+        return read(target)
+    except CruntimeError as error:
+        if target == path:
+            raise
+        raise CruntimeError(f"{path}: a link to what is not a file of its own: {error}") from error
 
 
 def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Change | None:

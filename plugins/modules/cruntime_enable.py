@@ -61,8 +61,8 @@ options:
         so is its data unless O(keep_data) is set. Its packages stay.
   keep_data:
     description:
-      - With O(state=absent), whether the runtime's data is kept, which is its images, containers and
-        volumes.
+      - With O(state=absent), whether the data of the runtime is kept, which is its images,
+        containers and volumes.
       - Only what the runtime itself made is removed, known by the names that it gives, from the
         directories that the managed-files record lists and from O(storage.root). If one of them
         holds anything else, the run fails before anything is stopped. The directories themselves,

@@ -45,7 +45,7 @@ def state(node):
     """What a run that is refused must leave alone."""
     return node.sh(
         # Not what is remembered of binaries.
-        "find /etc /var/lib/cruntime -type f ! -name versions.json -newermt @0 -printf '%p %T@ %s\\n' | sort; "
+        "find /etc /var/lib/cruntime -type f ! -name versions.json -printf '%p %T@ %s\\n' | sort; "
         "systemctl show --property=ActiveState,UnitFileState,MainPID containerd.service "
         "docker.service docker.socket crio.service"
     )

@@ -1,0 +1,122 @@
+"""Links where nobody expects them: no wanted file is removed, no certificate replaced by itself."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import RUNTIMES, scenario_runtime
+
+pytestmark = [
+    pytest.mark.scenario("containerd", "docker", "crio"),
+    pytest.mark.xdist_group("links"),
+]
+HOST = "registry.test:5443"
+#: What a spec needs so that the directory holds a file of ours, by runtime.
+DIRECTORIES = {
+    "containerd": ["/etc/containerd", "/etc/containerd/certs.d"],
+    "crio": ["/etc/crio/crio.conf.d", "/etc/containers/registries.conf.d"],
+    "docker": ["/etc/docker", "/etc/docker/certs.d"],
+}
+#: Where a runtime looks for certificates by itself.
+CERTS_D = {"crio": "/etc/containers/certs.d", "docker": "/etc/docker/certs.d"}
+
+
+@pytest.fixture
+def spec(spare):
+    spare.write("/srv/ca.crt", "a certificate\n")
+    return {
+        "runtime": scenario_runtime(),
+        "cgroup_driver": "systemd",
+        "registries": [{"registry": HOST, "ca_file": "/srv/ca.crt"}],
+        "proxy": {"no_proxy": ["first.test"]},
+    }
+
+
+def is_empty(node, path):
+    return node.sh(f"find -L {path} -type f | head -1") == ""
+
+
+def test_a_directory_that_became_a_link_after_an_earlier_run(spare, spec):
+    service = RUNTIMES[spec["runtime"]].service
+    directories = [*DIRECTORIES[spec["runtime"]], f"/etc/systemd/system/{service}.d"]
+    for number, directory in enumerate(reversed(directories)):
+        assert "failed" not in spare.enable(**spec)
+        assert not is_empty(spare, directory)
+        before = spare.sh(f"find -L {directory} -type f -exec sha256sum {{}} + | sort")
+        process = spare.process_of(service)
+        moved = f"/srv/moved-{number}"
+        spare.sh(f"mv {directory} {moved} && ln -s {moved} {directory}")
+        try:
+            again = spare.enable(**spec)
+            assert again["changed"] is False, again["diff"]
+            assert spare.sh(f"find -L {directory} -type f -exec sha256sum {{}} + | sort") == before
+            assert spare.process_of(service) == process
+            # And what left the spec goes from where it lies now, once.
+            changed = spare.enable(**{**spec, "registries": [], "proxy": {}})
+            assert "failed" not in changed, changed["msg"]
+            assert spare.enable(**{**spec, "registries": [], "proxy": {}})["changed"] is False
+            assert spare.sh(f"grep -rl -e first.test -e {HOST} {moved}", check=False) == ""
+        finally:
+            spare.sh(f"rm {directory}; mv {moved} {directory}")
+        assert spare.enable(**{**spec, "registries": [], "proxy": {}})["changed"] is False
+
+
+@pytest.mark.scenario("docker", "crio")
+@pytest.mark.parametrize("spelt", ["as it is", "through a link"])
+def test_a_certificate_in_the_runtimes_own_place_stays(spare, spec, spelt):
+    certs_d = CERTS_D[spec["runtime"]]
+    place = f"{certs_d}/{HOST}/ca.crt"
+    spare.write(place, "a certificate\n")
+    named = place
+    if spelt == "through a link":
+        spare.sh(f"ln -sfn {certs_d} /srv/certs")
+        named = f"/srv/certs/{HOST}/ca.crt"
+    own = {**spec, "registries": [{"registry": HOST, "ca_file": named}]}
+    for registries in (own["registries"], own["registries"], []):
+        result = spare.enable(**{**own, "registries": registries})
+        assert "failed" not in result, result["msg"]
+        assert spare.sh(f"cat {place}") == "a certificate\n"
+        assert spare.sh(f"test -L {place} || echo a file") == "a file\n"
+    assert spare.enable(**{**own, "registries": []})["changed"] is False
+    spare.sh(f"rm -r {certs_d}/{HOST}")
+
+
+def plant(node, kind):
+    """Put something wrong in place of a certificate; return its path and the cause."""
+    path = f"/srv/{kind}.crt"
+    node.sh(
+        {
+            "missing": f"rm -f {path}",
+            "loop": f"ln -sfn {path} {path}",
+            "dangling": f"ln -sfn /nowhere {path}",
+            "directory": f"mkdir -p {path}",
+            "fifo": f"test -p {path} || mkfifo {path}",
+        }[kind]
+    )
+    return path
+
+
+CAUSES = {
+    "missing": "No such file or directory",
+    "loop": "Too many levels of symbolic links",
+    "dangling": "No such file or directory",
+    "directory": "it is a directory",
+    "fifo": "it is a FIFO",
+}
+
+
+def test_a_certificate_that_cannot_be_read_is_an_error_before_anything_is_touched(spare, spec):
+    assert "failed" not in spare.enable(**spec)
+    listing = "find /etc -type f -printf '%p %T@\\n' | sort"
+    before = spare.sh(listing), spare.process_of(RUNTIMES[spec["runtime"]].service)
+    for kind, cause in CAUSES.items():
+        path = plant(spare, kind)
+        key = {"client_cert_file": "/srv/ca.crt", "client_key_file": path}
+        for tls in ({"ca_file": path}, key):
+            wrong = {**spec, "registries": [{"registry": HOST, **tls}]}
+            # Check mode finds it too.
+            result = spare.enable(check=kind != "loop", **wrong)
+            assert result["failed"] is True
+            assert path in result["msg"]
+            assert cause in result["msg"]
+            assert "rolled_back" not in result
+    assert (spare.sh(listing), spare.process_of(RUNTIMES[spec["runtime"]].service)) == before
