@@ -15,6 +15,7 @@ import json
 import os
 from typing import Any, Iterable, NamedTuple, Union
 
+from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
 STATE_DIR = "/var/lib/cruntime"
@@ -45,7 +46,7 @@ class Change(NamedTuple):
     :param loaded_by: the process that has read it by a reload since, 0 for none.
     :param secret: nobody but root may read it, and no output shows it.
     :param hidden: no output shows what it held before: that was, or may have been, secret.
-    :param keys: of a file that is shared with others, the keys that are ours.
+    :param keys: of a JSON file that others write to as well, the paths of the keys that are ours.
     :param unit: the unit that reads it, empty for the runtime's own service.
     """
 
@@ -58,7 +59,7 @@ class Change(NamedTuple):
     loaded_by: int = 0
     secret: bool = False
     hidden: bool = False
-    keys: tuple[str, ...] = ()
+    keys: tuple[daemon_json.Path, ...] = ()
     unit: str = ""
 
     @property
@@ -106,10 +107,11 @@ class Ledger:
         """Say whether what was last written there was secret."""
         return bool(self.entries.get(path, {}).get("secret"))
 
-    def keys(self, path: str) -> list[str]:
-        """Return the keys that were last written to a file shared with others."""
-        keys: list[str] = self.entries.get(path, {}).get("keys", [])
-        return keys
+    def keys(self, path: str) -> list[daemon_json.Path]:
+        """Return the paths of the keys that were last written to a file shared with others."""
+        keys = self.entries.get(path, {}).get("keys", [])
+        # A first version recorded the keys of the top level, each as a string.
+        return [(key,) if isinstance(key, str) else tuple(key) for key in keys]
 
     def socket_of(self, runtime: str) -> str | None:
         """Return where this runtime was last told to answer, None where nothing was written."""
@@ -127,7 +129,8 @@ def look(wanted: Iterable[dict[str, Any]], ledger: Ledger, runtime: str) -> list
     """Compare rendered files with what is on the node.
 
     :param wanted: dicts with C(path), C(restart) and either C(content) or C(link); C(shared) if
-        a JSON file may hold keys of others too; C(unit) if another than the runtime's reads it.
+        others write keys to this JSON file too, true if these keys stay; C(unit) if another than
+        the runtime's reads it.
     :param runtime: whose files these are; those of its that are wanted no more shall go.
     :raises CruntimeError: a path can't be read as a file.
     """
@@ -156,10 +159,11 @@ def _look(file: dict[str, Any], ledger: Ledger) -> Change:
     target = file["path"] if isinstance(after, Link) else os.path.realpath(file["path"])
     before, mtime_ns = read(target)
     secret = file.get("secret", False)
-    keys: tuple[str, ...] = ()
-    if file.get("shared") and not isinstance(after, Link):
-        keys = tuple(json.loads(after))
-        after = _with_others_keys(before, after, ledger.keys(target))
+    keys: tuple[daemon_json.Path, ...] = ()
+    if "shared" in file and not isinstance(after, Link):
+        keys = tuple(daemon_json.list_paths(json.loads(after)))
+        if file["shared"]:
+            after = _merge_foreign_keys(target, before, after, ledger.keys(target))
     return Change(
         file["path"],
         target,
@@ -176,21 +180,30 @@ def _look(file: dict[str, Any], ledger: Ledger) -> Change:
     )
 
 
-def _with_others_keys(before: Content, after: bytes, ours: list[str]) -> bytes:
-    """Keep the keys of a JSON file that were not written here, beside those that are now."""
-    found = json_object(before) or {}
+def _merge_foreign_keys(
+    path: str, before: Content, after: bytes, managed: list[daemon_json.Path]
+) -> bytes:
+    """Add the keys that others wrote to a JSON file.
+
+    :raises CruntimeError: if they can't be read.
+    """
+    try:
+        found = daemon_json.parse(before) if isinstance(before, bytes) else {}
+    except ValueError as error:
+        raise CruntimeError(
+            f"{path}: The keys in this file can't be kept: {error}. "
+            "Repair the file, or set exclusive to replace it"
+        ) from error
     rendered = json.loads(after)
-    others = {key: found[key] for key in found if key not in rendered and key not in ours}
-    if not others:
-        return after
-    return (json.dumps({**others, **rendered}, indent=2) + "\n").encode()
+    merged = daemon_json.merge(found, rendered, managed)
+    return after if merged == rendered else daemon_json.dump(merged)
 
 
 def json_object(content: Content) -> dict[str, Any] | None:
     """Read a file that holds a JSON object, None where it holds no such thing."""
     try:
         data = json.loads(content) if isinstance(content, bytes) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 
