@@ -197,16 +197,16 @@ def other(spec):
 
 
 @pytest.fixture
-def run_module(request):
+def run_module():
     """A function that runs a module on a node, as a task would, and returns its result.
 
     The result of a run that failed is returned too: it has `failed: true`. Whatever a module of
     ours returns, its page must have it.
     """
-    inventory = request.config.getoption("ansible_inventory")
 
     def run(node, module, check=False, diff=False, **args):
         name = node.ansible.get_variables()["inventory_hostname"]
+        inventory = node.backend.ansible_inventory
         command = ["ansible", name, "--inventory", inventory, "--module-name", module]
         command += ["--args", json.dumps(args)] if args else []
         command += ["--check"] * check + ["--diff"] * diff

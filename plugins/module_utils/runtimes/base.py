@@ -148,6 +148,12 @@ class Runtime:
         :raises CruntimeError: it refuses them; the message holds its words.
         """
 
+    def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
+        """Check that the runtime can live with these changes, now and after its next start.
+
+        :raises CruntimeError: it can't; nothing was touched.
+        """
+
     def reloads(self, changes: Iterable[Change]) -> bool:
         """Say whether the running process takes these changes by a reload, without a restart."""
         return False
