@@ -52,6 +52,10 @@ def parse(content: bytes) -> Table:
         raise ValueError("it holds no JSON object")
     if _is_deeper(data, _MAX_DEPTH):
         raise ValueError("it is nested too deeply")
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half a character (a lone surrogate)") from None
     return data
 
 

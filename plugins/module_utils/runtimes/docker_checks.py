@@ -10,7 +10,6 @@ Docker imports it only if the file changes.
 from __future__ import annotations
 
 import json
-import os
 from typing import Any, Callable
 
 from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, docker_cli
@@ -19,11 +18,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CONFIG
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import docker_store
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+    docker_disk,
+    docker_store,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
-
-#: Where a node keeps its membership of a swarm, within the data root.
-_SWARM_STATE = "swarm/docker-state.json"
 
 
 def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], int]) -> None:
@@ -39,34 +38,31 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
     if old == new and not is_live_restore:
         return
     info = _ask(runner) if unit.active else None
+    # What a file that can't be read said is not known.
+    stopped = old or docker_store.read_settings({}, unit.command)
     if is_live_restore:
-        _check_no_swarm(info, (old or new).root)
+        _check_no_swarm(info, stopped.root)
     if old != new:
         major = find_major()
         if info is None:
-            store = docker_store.find_store(runner, old or new, major)
+            store = docker_store.find_store(runner, stopped, major)
         else:
-            store = docker_store.read_info(info)
+            store = docker_store.read_store(info)
         docker_store.check(store, old, new, major)
 
 
 def _check_no_swarm(info: dict[str, Any] | None, root: str) -> None:
     """Check that the node is in no swarm: a reload takes live-restore there, and no start does."""
-    if info is None:
-        # An empty file has been seen on nodes that left their swarm.
-        state = "inactive" if not _holds_something(os.path.join(root, _SWARM_STATE)) else "stopped"
-    else:
+    if info is not None:
         state = (info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
+    else:
+        state = "stopped" if docker_disk.is_in_swarm(root) else "inactive"
     if state != "inactive":
         raise CruntimeError(
             f"{DOCKER_CONFIG}: live-restore can't be true on this node: it is in a swarm "
             f"({state}), where Docker does not start with live-restore. Leave out live_restore, "
             "or take the node out of the swarm by 'docker swarm leave'"
         )
-
-
-def _holds_something(path: str) -> bool:
-    return os.path.exists(path) and os.path.getsize(path) > 0
 
 
 def _read(content: Any) -> Table | None:

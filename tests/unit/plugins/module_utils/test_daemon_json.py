@@ -21,11 +21,12 @@ TABLES = st.recursive(
     max_leaves=8,
 )
 KEYS = {
-    **dict.fromkeys(("features", "runtimes", "log-opts", "dns", "debug", "labels", ""), TABLES),
+    **dict.fromkeys(("features", "runtimes", "log-opts", "dns", "debug", ""), TABLES),
     "insecure-registries": st.lists(st.sampled_from("abcd"), min_size=1, unique=True),
     "exec-opts": st.lists(
         st.sampled_from(["isolation=a", "native.cgroupdriver=systemd"]), min_size=1, unique=True
     ),
+    "labels": st.lists(st.sampled_from(["a=1", "a=2", "b"]), min_size=1, unique_by=lambda x: x[0]),
     "log-driver": st.sampled_from(["json-file", "local"]),
 }
 CONFIGS = st.fixed_dictionaries({}, optional=KEYS)
@@ -173,6 +174,8 @@ def test_options_of_another_log_driver_go():
         (b"\xff{}", "not UTF-8"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', '"c" twice'),
         (b'{"a": NaN}', "NaN"),
+        (b'{"a": ["\\ud800"]}', "half a character"),
+        (b'{"\\udfff": 1}', "half a character"),
         (b'{"a": 1e999}', "1e999"),
         (b'{"a": ' * 150 + b"1" + b"}" * 150, "too deeply"),
         (b"[" * 200_000, "too deeply"),
@@ -187,12 +190,6 @@ def test_what_can_not_be_merged_is_refused(content, reason):
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xef\xbb\xbf{}"])
 def test_a_file_without_keys(content):
     assert daemon_json.parse(content) == {}
-
-
-def test_half_a_character_is_written_as_it_was_read():
-    content = b'{\n  "labels": [\n    "a=\\ud800"\n  ]\n}\n'
-    merged = daemon_json.merge(daemon_json.parse(content), {})
-    assert daemon_json.dump(merged) == content
 
 
 def test_what_is_dropped():

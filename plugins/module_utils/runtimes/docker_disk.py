@@ -1,0 +1,136 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at what Docker has on the disk, whether it runs or not."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import re
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.paths import CONTAINERD_SOCKET
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+
+#: The storage drivers that are no snapshotters of containerd.
+GRAPH_DRIVERS = frozenset(
+    ("aufs", "btrfs", "devicemapper", "fuse-overlayfs", "overlay", "overlay2", "vfs", "zfs")
+)
+#: As a number of images: containerd holds some, and can't be asked how many.
+UNKNOWN = -1
+
+#: The directory of a user namespace within the data root.
+_REMAPPED = re.compile(r"\d+\.\d+")
+_SWARM_STATE = "swarm/docker-state.json"
+_METADATA = "io.containerd.metadata.v1.bolt/meta.db"
+
+
+def resolve(path: str) -> str:
+    """Return a path without symbolic links; a path that no file can have stays as it is."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return path
+
+
+def split_root(path: str) -> tuple[str, bool]:
+    """Return the data root, and whether the path is that of a user namespace within it."""
+    root, name = os.path.split(path)
+    return (root, True) if _REMAPPED.fullmatch(name) else (path, False)
+
+
+def find_directory(root: str, is_remapped: bool) -> str:
+    """Return the directory of the data, which a user namespace has within the data root."""
+    names = _list_directory(root) if is_remapped else []
+    remapped = next(filter(_REMAPPED.fullmatch, names), "")
+    return os.path.join(root, remapped) if remapped else root
+
+
+def list_prior_drivers(directory: str) -> list[str]:
+    """Return the drivers of which Docker finds data; it does not look for vfs."""
+    return [
+        driver
+        for driver in sorted(GRAPH_DRIVERS - {"vfs"})
+        if _list_directory(os.path.join(directory, driver))
+    ]
+
+
+def is_copied(directory: str, new_directory: str, driver: str) -> bool:
+    """Return whether a new directory holds all that the old one does."""
+    return all(
+        set(old) <= set(new)
+        for old, new in (
+            (list_containers(directory, driver), list_containers(new_directory, driver)),
+            (list_images(directory, driver), list_images(new_directory, driver)),
+            (list_volumes(directory), list_volumes(new_directory)),
+        )
+    )
+
+
+def list_containers(directory: str, driver: str) -> list[str]:
+    containers = os.path.join(directory, "containers")
+    return [
+        name
+        for name in _list_directory(containers)
+        if _driver_of(os.path.join(containers, name)) in ("", driver)
+    ]
+
+
+def list_images(directory: str, driver: str) -> list[str]:
+    return _list_directory(os.path.join(directory, "image", driver, "imagedb/content/sha256"))
+
+
+def list_volumes(directory: str) -> list[str]:
+    volumes = os.path.join(directory, "volumes")
+    return [name for name in _list_directory(volumes) if os.path.isdir(os.path.join(volumes, name))]
+
+
+def count_containerd_images(runner: Runner, root: str, namespace: str) -> int:
+    """Return how many images Docker has in containerd, UNKNOWN if it can't be asked."""
+    ask = ("ctr", "--address", CONTAINERD_SOCKET, "--namespace", namespace, "images", "ls", "-q")
+    try:
+        return len(runner.output(*ask, timeout=10).split())
+    except CommandError:
+        # Docker starts a containerd of its own if no other one runs.
+        directories = ("/var/lib/containerd", os.path.join(root, "containerd/daemon"))
+        known = any(_mentions(namespace, os.path.join(path, _METADATA)) for path in directories)
+        return UNKNOWN if known else 0
+
+
+def is_in_swarm(directory: str) -> bool:
+    """Return whether the node is a member of a swarm, as Docker decides it when it starts."""
+    try:
+        return os.path.getsize(os.path.join(directory, _SWARM_STATE)) > 0
+    except (OSError, ValueError):
+        return False
+
+
+def _driver_of(container: str) -> str:
+    """Return the driver of a container, empty if it can't be told."""
+    try:
+        with open(os.path.join(container, "config.v2.json"), "rb") as handle:
+            driver = json.load(handle).get("Driver", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return driver if isinstance(driver, str) else ""
+
+
+def _mentions(namespace: str, path: str) -> bool:
+    """Return whether the database of containerd has a namespace, or had it."""
+    try:
+        with open(path, "rb") as handle, mmap.mmap(
+            handle.fileno(), 0, access=mmap.ACCESS_READ
+        ) as content:
+            return content.find(namespace.encode()) >= 0
+    except (OSError, ValueError):
+        return False
+
+
+def _list_directory(path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return []
