@@ -70,6 +70,11 @@ class Containerd(Runtime):
         ours = [key for key in unknown if key.rpartition(".")[2] in text]
         if ours:
             raise self._refuse(f"{version} knows no key {' and no key '.join(ours)}")
+        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+            containerd_store,
+        )
+
+        containerd_store.check(self._runner, self.socket_path, result.out)
 
     def settings(self) -> dict[str, str]:
         info = crictl.info(self._runner, self.cri_endpoint)

@@ -14,13 +14,12 @@ import re
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CONTAINERD_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
 #: The storage drivers that are no snapshotters of containerd.
 GRAPH_DRIVERS = frozenset(
     ("aufs", "btrfs", "devicemapper", "fuse-overlayfs", "overlay", "overlay2", "vfs", "zfs")
 )
-#: As a number of images: containerd holds some, and can't be asked how many.
-UNKNOWN = -1
 
 #: The directory of a user namespace within the data root.
 _REMAPPED = re.compile(r"\d+\.\d+")
@@ -97,7 +96,7 @@ def count_containerd_images(runner: Runner, root: str, namespace: str) -> int:
         # Docker starts a containerd of its own if no other one runs.
         directories = ("/var/lib/containerd", os.path.join(root, "containerd/daemon"))
         known = any(_mentions(namespace, os.path.join(path, _METADATA)) for path in directories)
-        return UNKNOWN if known else 0
+        return hidden_data.UNKNOWN if known else 0
 
 
 def is_in_swarm(directory: str) -> bool:

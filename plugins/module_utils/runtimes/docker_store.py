@@ -14,10 +14,12 @@ from __future__ import annotations
 from typing import Any, Iterable, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CONFIG
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import docker_disk
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+    docker_disk,
+    hidden_data,
+)
 
 _FEATURE = "containerd-snapshotter"
 _SNAPSHOTTER = "overlayfs"
@@ -146,12 +148,16 @@ def check(store: Store, before: Settings | None, after: Settings, major: int) ->
         for key, was, becomes in zip(_KEYS, before or [None] * len(_KEYS), after)
         if was != becomes
     ]
-    raise CruntimeError(
-        f"{DOCKER_CONFIG}: {_join(changed)} can't be changed: Docker would no longer show "
-        f"{_join(_count(number, word) for word, number in hidden.items() if number)} that it has "
-        f"in {_describe(store.root, store.driver, store.in_containerd)}, and start with "
-        f"{_describe(after.root, driver, in_containerd)}. Remove them first, or keep this store: "
-        f"{_join(_list_ways(store, old, after, kept, user_changed))}"
+    raise hidden_data.refuse(
+        "Docker",
+        DOCKER_CONFIG,
+        changed,
+        hidden=hidden,
+        stores=(
+            _describe(store.root, store.driver, store.in_containerd),
+            _describe(after.root, driver, in_containerd),
+        ),
+        ways=_list_ways(store, old, after, kept, user_changed),
     )
 
 
@@ -195,17 +201,6 @@ def _list_ways(
 def _describe(root: str, driver: str, in_containerd: bool) -> str:
     where = " of containerd" if in_containerd else ""
     return f"{root} with the storage driver {driver or 'that it chooses by itself'}{where}"
-
-
-def _count(number: int, word: str) -> str:
-    if number == docker_disk.UNKNOWN:
-        return f"{word}s (containerd is stopped and can't be asked how many)"
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-def _join(words: Iterable[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else str(last)
 
 
 def _read_flag(command: Sequence[str], *flags: str) -> str:
