@@ -6,7 +6,7 @@ import json
 
 import pytest
 import testinfra
-from conftest import ARCHIVES, ENABLE, IMAGE
+from conftest import ARCHIVES, EMPTY, ENABLE, IMAGE
 
 CONFIG = "/etc/docker/daemon.json"
 FEATURE = "containerd-snapshotter"
@@ -76,11 +76,7 @@ class Docker:
         self.node.check_output(f"docker create --name keep {IMAGE} sleep 600")
 
     def empty(self):
-        self.node.check_output(
-            "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes && "
-            "docker image ls --all --quiet | sort -u | xargs --no-run-if-empty docker rmi --force"
-            " && docker volume ls --quiet | xargs --no-run-if-empty docker volume rm"
-        )
+        self.node.check_output(EMPTY["docker"])
 
 
 @pytest.fixture

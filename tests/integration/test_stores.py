@@ -13,24 +13,14 @@ LOAD = {
     "containerd": f"ctr --namespace k8s.io images import {ARCHIVES}/busybox.tar",
     "crio": f"skopeo copy docker-archive:{ARCHIVES}/busybox.tar containers-storage:{IMAGE}",
 }
-EMPTY = {
-    "containerd": "for n in $(ctr namespaces ls -q); do"
-    " ctr -n $n containers ls -q | xargs -r ctr -n $n containers rm;"
-    " ctr -n $n images ls -q | xargs -r ctr -n $n images rm --sync; done",
-    "crio": "podman rm --all --force && podman rmi --all --force",
-}
 
 
 @pytest.fixture
-def empty(node, runtime):
-    """A function that removes all images and containers; so it is afterwards."""
-
-    def run():
-        node.check_output(EMPTY[runtime.name])
-
-    run()
-    yield run
-    run()
+def empty(empty_store):
+    """A function that removes all images and containers; so it is before and afterwards."""
+    empty_store()
+    yield empty_store
+    empty_store()
 
 
 @pytest.fixture
