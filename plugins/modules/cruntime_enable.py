@@ -362,8 +362,8 @@ options:
     description:
       - Whether keys of Docker's C(daemon.json) that this collection did not write are removed.
         The other runtimes have drop-ins for them.
-      - With V(false), these keys stay, also in the tables of the spec; docs/spec.md has the rule for
-        each list. A C(daemon.json) that can't be read is then an error.
+      - With V(false), these keys stay, also in the tables of the spec. The page on the spec has the
+        rule for each list. A C(daemon.json) that can't be read is then an error.
     type: bool
     default: false
   timeout:
