@@ -41,7 +41,7 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
     # What a file that can't be read said is not known.
     stopped = old or docker_store.read_settings({}, unit.command)
     if is_live_restore:
-        _check_no_swarm(info, stopped.root)
+        _check_no_swarm(info, docker_disk.find_directory(stopped.root, bool(stopped.user)))
     if old != new:
         major = find_major()
         if info is None:
@@ -51,12 +51,12 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
         docker_store.check(store, old, new, major)
 
 
-def _check_no_swarm(info: dict[str, Any] | None, root: str) -> None:
+def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:
     """Check that the node is in no swarm: a reload takes live-restore there, and no start does."""
     if info is not None:
         state = (info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
     else:
-        state = "stopped" if docker_disk.is_in_swarm(root) else "inactive"
+        state = "stopped" if docker_disk.is_in_swarm(directory) else "inactive"
     if state != "inactive":
         raise CruntimeError(
             f"{DOCKER_CONFIG}: live-restore can't be true on this node: it is in a swarm "
