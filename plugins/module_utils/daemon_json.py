@@ -98,14 +98,19 @@ def list_paths(data: Table) -> list[Path]:
     return [path for path, _value in _leaves(data, ())]
 
 
-def find_dropped(before: Table, after: Table) -> list[dict[str, Any]]:
-    """Return the keys that one file holds and another one does not, each with its value."""
-    entries = set(list_paths(after))
-    dropped = []
+def find_dropped(before: Table, after: Table) -> dict[Path, Any]:
+    """Return the keys that one file holds and another one does not, each with its value.
+
+    Of a list whose entries are independent, the value is a list of the entries that are missing.
+    """
+    kept = set(list_paths(after))
+    dropped: dict[Path, Any] = {}
     for path, value in _leaves(before, ()):
-        is_entry = path[:-1] in _ENTRY_NAMES
-        if not (path in entries if is_entry else _has(after, path)):
-            dropped.append({"key": ".".join(path[:-1] if is_entry else path), "value": value})
+        if path[:-1] not in _ENTRY_NAMES:
+            if not _has(after, path):
+                dropped[path] = value
+        elif path not in kept:
+            dropped.setdefault(path[:-1], []).append(value)
     return dropped
 
 
