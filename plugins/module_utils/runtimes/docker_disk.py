@@ -89,9 +89,10 @@ def list_volumes(directory: str) -> list[str]:
 
 def count_containerd_images(runner: Runner, root: str, namespace: str) -> int:
     """Return how many images Docker has in containerd, UNKNOWN if it can't be asked."""
-    ask = ("ctr", "--address", CONTAINERD_SOCKET, "--namespace", namespace, "images", "ls", "-q")
+    ask = ("ctr", "--address", CONTAINERD_SOCKET, "--connect-timeout", "2s")
+    words = ("--namespace", namespace, "images", "ls", "--quiet")
     try:
-        return len(runner.output(*ask, timeout=10).split())
+        return len(runner.output(*ask, *words, timeout=10).split())
     except CommandError:
         # Docker starts a containerd of its own if no other one runs.
         directories = ("/var/lib/containerd", os.path.join(root, "containerd/daemon"))

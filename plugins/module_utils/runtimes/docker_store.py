@@ -123,15 +123,18 @@ def check(store: Store, before: Settings | None, after: Settings, major: int) ->
     :raises CruntimeError: if the new settings hide something.
     """
     old = before or after
+    # A setting that stays is what Docker has made of it, from a variable of its unit as well.
+    root = after.root if before is None or before.root != after.root else store.root
+    if before is None:
+        user_changed = bool(after.user) != store.is_remapped
+    else:
+        user_changed = before.user != after.user
     directory = docker_disk.find_directory(store.root, store.is_remapped)
-    new_directory = docker_disk.find_directory(after.root, store.is_remapped)
-    prior = docker_disk.list_prior_drivers(new_directory)
-    in_containerd = _is_in_containerd(after, major, prior)
-    driver = after.driver or _choose_driver(store, in_containerd, prior)
+    new_directory = docker_disk.find_directory(root, store.is_remapped)
+    in_containerd, driver = _choose_driver(store, before, after, new_directory, major)
     kept = (in_containerd, driver) == (store.in_containerd, store.driver)
     kept = kept and not (in_containerd and old.namespace != after.namespace)
-    user_changed = bool(after.user) != store.is_remapped or old.user != after.user
-    moved = after.root != store.root or user_changed
+    moved = root != store.root or user_changed
     copied = not user_changed and docker_disk.is_copied(directory, new_directory, store.driver)
     if kept and (copied or not moved):
         return
@@ -155,9 +158,9 @@ def check(store: Store, before: Settings | None, after: Settings, major: int) ->
         hidden=hidden,
         stores=(
             _describe(store.root, store.driver, store.in_containerd),
-            _describe(after.root, driver, in_containerd),
+            _describe(root, driver, in_containerd),
         ),
-        ways=_list_ways(store, old, after, kept, user_changed),
+        ways=_list_ways(store, old, after._replace(root=root), kept, user_changed),
     )
 
 
@@ -169,11 +172,24 @@ def _is_in_containerd(settings: Settings, major: int, prior: list[str]) -> bool:
     return settings.driver not in docker_disk.GRAPH_DRIVERS if settings.driver else not prior
 
 
-def _choose_driver(store: Store, in_containerd: bool, prior: list[str]) -> str:
-    """Return the driver that Docker chooses; empty if this can't be told."""
+def _choose_driver(
+    store: Store, before: Settings | None, after: Settings, directory: str, major: int
+) -> tuple[bool, str]:
+    """Return what Docker chooses: whether images are in containerd, and the storage driver.
+
+    :param directory: where Docker finds data when it starts.
+    :return: with an empty driver if this can't be told.
+    """
+    prior = docker_disk.list_prior_drivers(directory)
+    in_containerd = _is_in_containerd(after, major, prior)
+    if after.driver:
+        return in_containerd, after.driver
+    is_same = before is not None and before.root == after.root and not before.driver
+    if is_same and in_containerd == store.in_containerd:
+        return in_containerd, store.driver
     if in_containerd:
-        return _SNAPSHOTTER
-    return store.driver if prior == [store.driver] else ""
+        return True, _SNAPSHOTTER
+    return False, store.driver if prior == [store.driver] else ""
 
 
 def _list_ways(

@@ -116,6 +116,17 @@ def test_a_change_that_names_the_store_in_use_is_none(root):
     check(before, settings(root, **{"containerd-namespace": "x"}))
 
 
+def test_a_setting_that_stays_is_what_docker_made_of_it(tmp_path):
+    """By a variable of its unit, or because no other driver works there."""
+    make(tmp_path / "docker", driver="vfs")
+    store = docker_store.Store(str(tmp_path / "docker"), "vfs", False, False, 1, 1)
+    unseen = settings(tmp_path / "default")
+    check(unseen, settings(tmp_path / "default", features={FEATURE: False}), store=store)
+    assert "set storage.driver to vfs" in refused(
+        unseen, settings(tmp_path / "default", **{"storage-driver": "overlay2"}), store=store
+    )
+
+
 def test_a_driver_that_docker_does_not_look_for_is_kept_by_name(tmp_path):
     make(tmp_path / "docker", driver="vfs")
     (tmp_path / "docker" / "overlay2" / "l").mkdir(parents=True)
