@@ -85,6 +85,8 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
         plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted"),
         _others_down(node, runtime, units) if options["disable_others"] else [],
     )
+    if todo.changed:
+        runtime.check_changes(todo.changed, units)
     backups: dict[str, str] = {}
     if todo.changed or todo.steps:
         from ansible_collections.cruntime.node.plugins.module_utils import transaction

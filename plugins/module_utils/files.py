@@ -10,16 +10,20 @@ import json
 import os
 from typing import Any, Iterable, NamedTuple
 
+from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
 from ansible_collections.cruntime.node.plugins.module_utils.contents import (
     Content,
     Link,
-    json_object,
     leads_to,
     locate,
     read,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles, owns
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import (
+    ManagedFiles,
+    managed_keys,
+    owns,
+)
 
 #: What a diff shows in place of a content that is secret.
 NOT_SHOWN = "(not shown: it holds secrets)\n"
@@ -37,7 +41,7 @@ class Change(NamedTuple):
     :param loaded_by: the process that has read it by a reload since, 0 for none.
     :param secret: nobody but root may read it, and no output shows it.
     :param hidden: no output shows what it held before: that was, or may have been, secret.
-    :param keys: of a file that is shared with others, the keys that are ours.
+    :param keys: of a JSON file that others write to as well, the paths of the keys that are ours.
     :param unit: the unit that reads it, empty for the runtime's own service.
     :param owned: the collection wrote what it holds, so that no backup is needed.
     """
@@ -51,7 +55,7 @@ class Change(NamedTuple):
     loaded_by: int = 0
     secret: bool = False
     hidden: bool = False
-    keys: tuple[str, ...] = ()
+    keys: tuple[daemon_json.Path, ...] = ()
     unit: str = ""
     owned: bool = False
 
@@ -74,7 +78,8 @@ def look(wanted: Iterable[dict[str, Any]], record: ManagedFiles, runtime: str) -
     """Compare rendered files with what is on the node.
 
     :param wanted: dicts with C(path), C(restart) and either C(content) or C(link); C(shared) if
-        a JSON file may hold keys of others too; C(unit) if another than the runtime's reads it.
+        others write keys to this JSON file too, true if these keys stay; C(unit) if another than
+        the runtime's reads it.
     :param runtime: whose files these are; those of its that are wanted no more shall go.
     :raises CruntimeError: a path can't be read as a file.
     """
@@ -98,10 +103,11 @@ def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
     target = locate(path) if isinstance(after, Link) else os.path.realpath(path)
     before, mtime_ns = _read_target(path, target)
     entry = record.entry(path, target)
-    keys: tuple[str, ...] = ()
-    if file.get("shared") and not isinstance(after, Link):
-        keys = tuple(json.loads(after))
-        after = _with_others_keys(before, after, entry.get("keys", []))
+    keys: tuple[daemon_json.Path, ...] = ()
+    if "shared" in file and not isinstance(after, Link):
+        keys = tuple(daemon_json.list_paths(json.loads(after)))
+        if file["shared"]:
+            after = _merge_foreign_keys(target, before, after, managed_keys(entry))
     pid, loaded_ns = entry.get("loaded", (0, None))
     return Change(
         path,
@@ -168,14 +174,23 @@ def _is_one_file(path: str, other: str) -> bool:
         return False
 
 
-def _with_others_keys(before: Content, after: bytes, ours: list[str]) -> bytes:
-    """Keep the keys of a JSON file that were not written here, beside those that are now."""
-    found = json_object(before) or {}
+def _merge_foreign_keys(
+    path: str, before: Content, after: bytes, managed: list[daemon_json.Path]
+) -> bytes:
+    """Add the keys that others wrote to a JSON file.
+
+    :raises CruntimeError: if they can't be read.
+    """
+    try:
+        found = daemon_json.parse(before) if isinstance(before, bytes) else {}
+    except ValueError as error:
+        raise CruntimeError(
+            f"{path}: The keys in this file can't be kept: {error}. "
+            "Repair the file, or set exclusive to replace it"
+        ) from error
     rendered = json.loads(after)
-    others = {key: found[key] for key in found if key not in rendered and key not in ours}
-    if not others:
-        return after
-    return (json.dumps({**others, **rendered}, indent=2) + "\n").encode()
+    merged = daemon_json.merge(found, rendered, managed)
+    return after if merged == rendered else daemon_json.dump(merged)
 
 
 def _shown(content: Content, secret: bool) -> str:

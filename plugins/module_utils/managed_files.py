@@ -144,6 +144,12 @@ def owns(entry: dict[str, Any], content: Content) -> bool:
     return digest(content) in entry.get("digests", ())
 
 
+def managed_keys(entry: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return the paths of the keys that were last written to a file shared with others."""
+    # Version 1 had the keys of the top level alone, each as a text.
+    return [(key,) if isinstance(key, str) else tuple(key) for key in entry.get("keys", [])]
+
+
 def find_damage(data: dict[str, Any]) -> str:
     """Return what is wrong with a record, empty if nothing is."""
     files, roots = data.get("files"), data.get("data_roots", {})
@@ -168,9 +174,15 @@ def _fits(key: str, value: Any) -> bool:
         return len(value) == 2 and all(type(each) is int for each in value)
     if key == "digests":
         return all(isinstance(each, str) for each in value)
+    if key == "keys":
+        return all(isinstance(each, str) or _is_key_path(each) for each in value)
     if key == "target":
         return _is_path(value)
     return not isinstance(value, str) or _is_encodable(value)
+
+
+def _is_key_path(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(key, str) for key in value)
 
 
 def _is_path(path: Any) -> bool:

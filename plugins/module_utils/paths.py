@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 CONTAINERD_CONFIG = "/etc/containerd/config.toml"
+CONTAINERD_ROOT = "/var/lib/containerd"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 
 CRIO_DROP_INS = "/etc/crio/crio.conf.d"

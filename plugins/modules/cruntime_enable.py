@@ -305,7 +305,12 @@ options:
   storage:
     description:
       - Where and how images and containers are kept. The runtime's own defaults if not given.
-      - A change leaves the images and containers there are behind.
+      - A change that hides images or containers from the runtime is refused, in check mode too,
+        before anything is touched. The error names what is hidden, and the way to keep the store.
+      - Docker's store also depends on the keys C(features.containerd-snapshotter), C(userns-remap)
+        and C(containerd-namespace) of its C(daemon.json), which are refused alike. Docker's volumes
+        count if O(storage.root) changes.
+      - A new O(storage.root) that already holds a copy of the old one is taken.
     type: dict
     suboptions:
       root:
@@ -325,6 +330,8 @@ options:
     description:
       - Whether containers outlive a restart of the runtime. containerd's and CRI-O's always do, so
         that V(false) is for O(runtime=docker), which has it off by default.
+      - V(true) is refused on a node that is in a swarm. Docker would take it by a reload, and not
+        start again.
     type: bool
   ulimits:
     description:
@@ -362,7 +369,8 @@ options:
   extra_config:
     description:
       - Any keys of the runtime's own configuration file, merged into it table by table.
-        A list replaces a list.
+        A list replaces a list, except C(insecure-registries), C(exec-opts) and C(labels) of Docker,
+        whose entries are added.
       - What another option decides can't be set here to something else.
       - For containerd, mind that the names of plugins differ between 1.x and 2.x.
     type: dict
@@ -370,7 +378,9 @@ options:
   exclusive:
     description:
       - Whether keys of Docker's C(daemon.json) that this collection did not write are removed.
-        They stay otherwise. The other runtimes have drop-ins for them.
+        The other runtimes have drop-ins for them.
+      - With V(false), these keys stay, also in the tables of the spec. The page on the spec has the
+        rule for each list. A C(daemon.json) that can't be read is then an error.
     type: bool
     default: false
   timeout:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import paths
+from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, paths
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import wants_adapter
 from ansible_collections.cruntime.node.plugins.plugin_utils import files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
@@ -61,8 +61,17 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
     }
 
     def config(when: dict[str, Any], refusal: str | None) -> Config:
-        source, path, shared = "docker/daemon.json.j2", paths.DOCKER_CONFIG, not spec["exclusive"]
-        return Config(source, path, formats.JSON, _MANAGED, when, variables, refusal, shared)
+        return Config(
+            "docker/daemon.json.j2",
+            paths.DOCKER_CONFIG,
+            formats.JSON,
+            _MANAGED,
+            when,
+            variables,
+            refusal,
+            shared=not spec["exclusive"],
+            merge_lists=daemon_json.merge_lists,
+        )
 
     when = {}
     if spec["gpus"] == "cdi":

@@ -23,12 +23,12 @@ def merged(config: Config, text: str, extra: dict[str, Any]) -> str:
     data = config.format.parse(text)
     for path, value in leaves(extra):
         option = _decided_by(config.managed, data, path)
-        if option and _get(data, path) != value:
+        if option and not _keeps(config, path, _get(data, path), value):
             raise SpecError(
                 f"extra_config sets {dotted(path)} to something else than {option}, "
                 "which decides it: set one of the two"
             )
-    _merge(data, extra, path=())
+    _merge(config, data, extra, path=())
     return config.format.dump(data)
 
 
@@ -67,12 +67,23 @@ def _get(data: Any, path: tuple[object, ...]) -> Any:
     return data
 
 
-def _merge(data: dict[str, Any], extra: dict[str, Any], path: tuple[object, ...]) -> None:
+def _keeps(config: Config, path: tuple[object, ...], decided: Any, value: Any) -> bool:
+    """Return whether the value of an option still holds when extra_config is merged into it."""
+    joined = config.merge_lists(path, decided, value)
+    if joined is None:
+        return bool(decided == value)
+    return all(entry in joined for entry in decided)
+
+
+def _merge(
+    config: Config, data: dict[str, Any], extra: dict[str, Any], path: tuple[object, ...]
+) -> None:
     for key, value in extra.items():
         here = (*path, key)
         if isinstance(value, dict) != isinstance(data.get(key, value), dict):
             raise SpecError(f"extra_config: {dotted(here)} is a table on one side only")
         if isinstance(value, dict) and key in data:
-            _merge(data[key], value, here)
+            _merge(config, data[key], value, here)
         else:
-            data[key] = value
+            joined = config.merge_lists(here, data.get(key), value)
+            data[key] = value if joined is None else joined

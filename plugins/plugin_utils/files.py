@@ -7,18 +7,22 @@
 C(path); C(content); C(restart), whether it is read only when the runtime starts; C(when), what
 must hold on the node. Where they apply: C(secret), nobody but root may read it, nor any diff;
 C(link), instead of the content, the path on the node that a symbolic link here leads to;
-C(shared), keys of a JSON file that others wrote stay; C(unit), the unit that reads it, if that is
-not the runtime's own service; C(refusal), the sentence with which a node fails that would get this
-file.
+C(shared), whether keys that others wrote to a JSON file stay; C(unit), the unit that reads it, if
+that is not the runtime's own service; C(refusal), the sentence with which a node fails that would
+get this file.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.cruntime.node.plugins.plugin_utils import formats
 from ansible_collections.cruntime.node.plugins.plugin_utils.formats import Format
+
+
+def _replace_list(path: tuple[Any, ...], found: Any, added: Any) -> None:
+    """Merge no lists."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +34,9 @@ class Config:
         knows it too.
     :param variables: what its template needs beyond the spec.
     :param refusal: why the spec can't be met on such a node.
-    :param shared: keys that others wrote stay.
+    :param shared: whether the keys that others wrote stay; None if nobody else writes this file.
+    :param merge_lists: returns a list at this path with the list that extra_config has there added
+        to it, None if the list of extra_config replaces it.
     :param secret: nobody but root may read it.
     """
 
@@ -41,8 +47,9 @@ class Config:
     when: dict[str, Any] = dataclasses.field(default_factory=dict)
     variables: dict[str, Any] = dataclasses.field(default_factory=dict)
     refusal: str | None = None
-    shared: bool = False
+    shared: bool | None = None
     secret: bool = False
+    merge_lists: Callable[[tuple[Any, ...], Any, Any], list[Any] | None] = _replace_list
 
 
 def file(

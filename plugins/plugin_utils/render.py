@@ -89,7 +89,9 @@ def _config(config: Config, spec: dict[str, Any], driver: str) -> dict[str, Any]
     if spec["extra_config"]:
         text = extra_config.merged(config, text, spec["extra_config"])
     config.format.prove(text)
-    marks = {mark: True for mark in ("shared", "secret") if getattr(config, mark)}
+    marks = {"secret": True} if config.secret else {}
+    if config.shared is not None:
+        marks["shared"] = config.shared
     return files.file(config.path, text, restart=True, when=when, **marks)
 
 

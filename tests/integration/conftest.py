@@ -105,6 +105,17 @@ RUNTIMES = {
     )
 }
 
+#: Remove all images, containers and volumes, but those of pods that run under CRI-O.
+EMPTY = {
+    "containerd": "for n in $(ctr namespaces ls -q); do"
+    " ctr -n $n containers ls -q | xargs -r ctr -n $n containers rm &&"
+    " ctr -n $n images ls -q | xargs -r ctr -n $n images rm --sync; done",
+    "crio": "podman rm --all --force && podman rmi --all --force",
+    "docker": "docker ps --all --quiet | xargs -r docker rm --force --volumes &&"
+    " docker image ls --all --quiet | sort -u | xargs -r docker rmi --force &&"
+    " docker volume ls --quiet | xargs -r docker volume rm",
+}
+
 ETC_FILES = (ON_NODE / "etc_files.py").read_text()
 UNITS = "containerd.service crio.service docker.service docker.socket"
 UNIT_PROPERTIES = "Id,ActiveState,UnitFileState,MainPID,ExecMainStartTimestampMonotonic"
@@ -219,13 +230,14 @@ def call_module(inventory, name, module, check=False, diff=False, **args):
 
 
 @pytest.fixture
-def run_module(request):
+def run_module():
     """A function that runs a module on a node, as a task would, and returns its result."""
-    inventory = request.config.getoption("ansible_inventory")
 
     def run(node, module, check=False, diff=False, **args):
         name = node.ansible.get_variables()["inventory_hostname"]
-        return call_module(inventory, name, module, check=check, diff=diff, **args)
+        return call_module(
+            node.backend.ansible_inventory, name, module, check=check, diff=diff, **args
+        )
 
     return run
 
@@ -290,6 +302,12 @@ def crictl(node):
     """A function that runs crictl on the node; no crictl means a skip, or a failure if required."""
     require_crictl(node)
     return lambda arguments: node.check_output(f"crictl --timeout 60s {arguments}")
+
+
+@pytest.fixture
+def empty_store(node, runtime):
+    """A function that removes what the runtime keeps, so that its storage may change."""
+    return lambda: node.check_output(EMPTY[runtime.name])
 
 
 @pytest.fixture

@@ -49,11 +49,15 @@ def test_the_running_runtime_has_the_driver_of_the_spec(node, runtime, enable, r
 def test_an_edit_by_hand_is_kept_and_taken_back(node, runtime, spec, enable):
     config = runtime.config
     ours = node.file(config).content_string
-    node.check_output("printf 'by hand\\n' > %s", config)
+    # Keys that are not in the spec would stay, and what is no JSON is refused.
+    text = {"docker": '{"exec-opts": ["native.cgroupdriver=cgroupfs"]}'}.get(
+        runtime.name, "by hand"
+    )
+    node.check_output("printf %%s %s > %s", text, config)
     result = enable()
     (file,) = [file for file in result["files"] if file["path"] == config]
     assert node.file(config).content_string == ours
-    assert node.file(file["backup"]).content_string == "by hand\n"
+    assert node.file(file["backup"]).content_string == text
     assert any(file["backup"] in warning for warning in result["warnings"])
 
 

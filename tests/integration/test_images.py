@@ -566,11 +566,14 @@ def test_crio_without_podman_does_what_a_cri_can(
 
 
 @pytest.mark.runtime("crio")
-def test_crio_keeps_its_images_elsewhere(node, *, folder, spec, run_module, image, listed):
+def test_crio_keeps_its_images_elsewhere(
+    node, *, folder, spec, run_module, image, listed, empty_store
+):
     """Where podman would not look, were it not told."""
     root, path = "/var/lib/containers/elsewhere", f"{folder}/saved.tar"
     storage = {"root": root, "driver": "vfs"}
     node.check_output(f"rm -f {path}")
+    empty_store()
     result = run_module(node, ENABLE, **{**spec, "storage": storage})
     assert not result.get("failed"), result
     try:
@@ -600,10 +603,13 @@ def dockers_spec(node, spec, run_module):
 
 
 @pytest.mark.runtime("docker")
-def test_dockers_store_in_containerd(node, *, folder, image, call, listed, dockers_spec):
+def test_dockers_store_in_containerd(
+    node, *, folder, image, call, listed, dockers_spec, empty_store
+):
     version = node.check_output("docker version --format '{{.Server.Version}}'")
     if int(version.partition(".")[0]) < 28:
         pytest.skip("the option is older than Docker 28, but not made for daily use there")
+    empty_store()
     dockers_spec(features={"containerd-snapshotter": True})
     node.check_output("rm -f /root/saved.tar")
     # It is a store of its own.
@@ -620,6 +626,7 @@ def test_dockers_store_in_containerd(node, *, folder, image, call, listed, docke
         assert listed()[BOTH]["id"] == before[BOTH]["id"]
         call(*CLEAN)
     finally:
+        empty_store()
         dockers_spec()
         node.check_output("rm -f /root/saved.tar")
 

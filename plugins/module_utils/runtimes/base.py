@@ -176,6 +176,12 @@ class Runtime:
         found += [path for name in self.services for path in units[name].drop_ins]
         return sorted(path for path in found if not os.path.basename(path).startswith(OURS))
 
+    def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
+        """Check that the runtime can live with these changes, now and after its next start.
+
+        :raises CruntimeError: it can't; nothing was touched.
+        """
+
     def reloads(self, changes: Iterable[Change]) -> bool:
         """Say whether the running process takes these changes by a reload, without a restart."""
         return False

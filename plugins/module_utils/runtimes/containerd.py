@@ -14,6 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_CONFIG,
+    CONTAINERD_ROOT,
     CONTAINERD_SOCKET,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
@@ -45,7 +46,7 @@ class Containerd(Runtime):
     drop_in_patterns = ("/etc/containerd/conf.d/*.toml", "/etc/containerd/config.d/*.toml")
     socket_path = CONTAINERD_SOCKET
     config_path = CONTAINERD_CONFIG
-    data_root = "/var/lib/containerd"
+    data_root = CONTAINERD_ROOT
     data_names = ((r"io\.containerd\..+|tmpmounts", None), ("opt", "bin|lib"), (SCRATCH, None))
     # Without its metadata, the rest is what nobody refers to.
     data_first = ("io.containerd.metadata.v1.bolt",)
@@ -84,6 +85,11 @@ class Containerd(Runtime):
         ours = [key for key in unknown if key.rpartition(".")[2] in text]
         if ours:
             raise self._refuse(f"{version} knows no key {' and no key '.join(ours)}")
+        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+            containerd_store,
+        )
+
+        containerd_store.check(self._runner, self.socket_path, result.out)
 
     def holds_container(self, argv: list[str]) -> bool:
         # Docker has containerd run its containers, in namespaces of its own.

@@ -128,6 +128,20 @@ class Crio(Runtime):
             unknown = parse_keys(handle.read()) - parse_keys(result.out)
         if unknown:
             raise self._refuse(f"{version} knows no key {' and no key '.join(sorted(unknown))}")
+        self._check_store(result.out)
+
+    def _check_store(self, new_config: str) -> None:
+        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import crio_store
+
+        try:
+            old = crio_store.parse(self._status("config"), escaped=True)
+        except CommandError:
+            result = self._runner.run("crio", "config")
+            if result.rc != 0:
+                # CRI-O does not start with the files of now, so that nobody knows its store.
+                return
+            old = crio_store.parse(result.out, escaped=False)
+        crio_store.check(old, crio_store.parse(new_config, escaped=False))
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         keys = {key for change in changes for key in changed_keys(change)}

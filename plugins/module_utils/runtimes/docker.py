@@ -143,6 +143,15 @@ class Docker(Runtime):
                     "directory _data. Move it away, or set keep_data to true"
                 )
 
+    def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
+        for change in changes:
+            if change.path == DOCKER_CONFIG:
+                from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+                    docker_checks,
+                )
+
+                docker_checks.check(self._runner, change, units["docker.service"], self._find_major)
+
     def reloads(self, changes: Iterable[Change]) -> bool:
         return all(map(_reloads, changes))
 
@@ -170,6 +179,9 @@ class Docker(Runtime):
             # several units one would do, and the socket outlives it.
             services = [name for name in self.adapters if name.endswith(".service")]
             self._runner.output("systemctl", "is-active", *services)
+
+    def _find_major(self) -> int:
+        return installed_version(self.version()).major
 
     def _ask(self, command: str, template: str) -> str:
         command_line = docker_cli.argv(command, "--format", template)

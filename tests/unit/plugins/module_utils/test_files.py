@@ -211,15 +211,41 @@ def test_keys_of_others_stay_in_a_shared_file(tmp_path, node):
     # A key that left the spec goes, for it was written here.
     assert node.apply(wanted(path, '{"debug": true}\n', shared=True)) == {}
     assert json.loads(path.read_text()) == {"bip": "10.0.0.1/24", "debug": True}
-    node.apply(wanted(path, '{"debug": true}\n'))
+    node.apply(wanted(path, '{"debug": true, "mtu": 1400}\n', shared=False))
+    assert path.read_text() == '{"debug": true, "mtu": 1400}\n'
+    # A file without keys of others is recorded by its keys as well.
+    node.apply(wanted(path, '{"debug": true}\n', shared=True))
     assert path.read_text() == '{"debug": true}\n'
 
 
-@pytest.mark.parametrize("found", ["{", "[]", '"x"', ""])
-def test_a_shared_file_that_holds_no_keys_is_replaced(tmp_path, node, found):
+def test_keys_of_others_stay_in_our_tables(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    path.write_text('{"features": {"containerd-snapshotter": true}}')
+    node.apply(wanted(path, '{"features": {"cdi": true}}\n', shared=True))
+    features = {"containerd-snapshotter": True, "cdi": True}
+    assert json.loads(path.read_text()) == {"features": features}
+    node.apply(wanted(path, "{}\n", shared=True))
+    assert json.loads(path.read_text()) == {"features": {"containerd-snapshotter": True}}
+
+
+def test_a_record_of_the_top_level_is_read(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    node.apply(wanted(path, '{"debug": true, "log-opts": {"a": "b"}}\n', shared=True))
+    record = ManagedFiles(node.state_dir)
+    record.entries[str(path)]["keys"] = ["debug", "log-opts"]
+    (tmp_path / "state" / "files.json").write_bytes(record.dump())
+    node.apply(wanted(path, '{"debug": true}\n', shared=True))
+    assert path.read_text() == '{"debug": true}\n'
+
+
+@pytest.mark.parametrize("found", ["{", "[]", '"x"', '{"a": 1, "a": 2}', "[" * 100_000])
+def test_a_shared_file_that_can_not_be_merged_is_refused(tmp_path, node, found):
     path = tmp_path / "daemon.json"
     path.write_text(found)
-    assert list(node.apply(wanted(path, "{}\n", shared=True))) == [str(path)]
+    with pytest.raises(CruntimeError, match=f"^{path}: The keys in this file can't be kept: "):
+        node.apply(wanted(path, "{}\n", shared=True))
+    assert path.read_text() == found
+    assert list(node.apply(wanted(path, "{}\n", shared=False))) == [str(path)]
     assert path.read_text() == "{}\n"
 
 

@@ -592,7 +592,7 @@ DEEP = {"registries": [{"registry": "r.local", "insecure": True}]}
             {"crio": {"runtime": {"runtimes": {"crun": {"runtime_path": "/y"}}}}},
             "oci_runtimes",
         ),
-        ({"runtime": "docker", **DEEP}, {"insecure-registries": []}, "registries"),
+        ({"runtime": "docker", **DEEP}, {"insecure-registries": "r.local"}, "registries"),
         ({"runtime": "docker", "gpus": "cdi"}, {"features": {"cdi": False}}, "gpus"),
         ({"gpus": "cdi"}, {"plugins": {CRI_V2: {"enable_cdi": False}}}, "gpus"),
         ({"rootless": True}, {"plugins": {CRI_V2: {"disable_apparmor": False}}}, "rootless"),
@@ -627,6 +627,18 @@ def test_extra_config_may_add_to_what_an_option_began():
     config = daemon_json(oci_runtimes=[CRUN], container_logs={"max_size": "1m"}, extra_config=extra)
     assert config["runtimes"]["crun"] == {"path": "/usr/bin/crun", "runtimeArgs": ["--debug"]}
     assert config["log-opts"] == {"max-size": "1m", "labels": "x"}
+
+
+def test_extra_config_may_add_to_the_list_of_an_option():
+    extra = {"insecure-registries": ["10.0.0.0/8"], "exec-opts": ["isolation=process"]}
+    registries = [{"registry": "r.local", "insecure": True}]
+    config = daemon_json(registries=registries, extra_config=extra)
+    assert config["insecure-registries"] == ["r.local", "10.0.0.0/8"]
+    assert config["exec-opts"] == ["native.cgroupdriver=systemd", "isolation=process"]
+    mirrors = [{"registry": "docker.io", "mirrors": [{"url": "https://m.local"}]}]
+    for extra in ({"registry-mirrors": ["https://n"]}, {"registry-mirrors": []}):
+        values = {"runtime": "docker", "registries": mirrors, "extra_config": extra}
+        refused("extra_config sets registry-mirrors to something else", **values)
 
 
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])

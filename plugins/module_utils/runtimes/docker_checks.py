@@ -1,0 +1,80 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check that Docker can live with a new daemon.json: what dockerd does not validate itself.
+
+Docker imports it only if the file changes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable
+
+from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, docker_cli
+from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CONFIG
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+    docker_disk,
+    docker_store,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+
+def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], int]) -> None:
+    """Check a change of daemon.json.
+
+    :param find_major: returns the first part of the version that Docker is started with next.
+    :raises CruntimeError: if the next start would fail, or hide images and containers.
+    """
+    before, after = _read(change.before), _read(change.after) or {}
+    old = None if before is None else docker_store.read_settings(before, unit.command)
+    new = docker_store.read_settings(after, unit.command)
+    is_live_restore = after.get("live-restore") is True
+    if old == new and not is_live_restore:
+        return
+    info = _ask(runner) if unit.active else None
+    # What a file that can't be read said is not known.
+    stopped = old or docker_store.read_settings({}, unit.command)
+    if is_live_restore:
+        _check_no_swarm(info, docker_disk.find_directory(stopped.root, bool(stopped.user)))
+    if old != new:
+        major = find_major()
+        if info is None:
+            store = docker_store.find_store(runner, stopped, major)
+        else:
+            store = docker_store.read_store(info)
+        docker_store.check(store, old, new, major)
+
+
+def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:
+    """Check that the node is in no swarm: a reload takes live-restore there, and no start does."""
+    if info is not None:
+        state = (info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
+    else:
+        state = "stopped" if docker_disk.is_in_swarm(directory) else "inactive"
+    if state != "inactive":
+        raise CruntimeError(
+            f"{DOCKER_CONFIG}: live-restore can't be true on this node: it is in a swarm "
+            f"({state}), where Docker does not start with live-restore. Leave out live_restore, "
+            "or take the node out of the swarm by 'docker swarm leave'"
+        )
+
+
+def _read(content: Any) -> Table | None:
+    """Read a daemon.json; null if it can't be read, which only a replaced one may be."""
+    try:
+        return daemon_json.parse(content) if isinstance(content, bytes) else {}
+    except ValueError:
+        return None
+
+
+def _ask(runner: Runner) -> dict[str, Any]:
+    output = runner.output(*docker_cli.argv("info", "--format", "{{json .}}"), timeout=30)
+    with parsing("docker info"):
+        info: dict[str, Any] = json.loads(output)
+    return info

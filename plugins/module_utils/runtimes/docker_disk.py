@@ -1,0 +1,141 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at what Docker has on the disk, whether it runs or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Iterable
+
+from ansible_collections.cruntime.node.plugins.module_utils.containerd_namespaces import (
+    read_namespaces,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CONTAINERD_ROOT,
+    CONTAINERD_SOCKET,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
+
+#: The storage drivers that are no snapshotters of containerd.
+GRAPH_DRIVERS = frozenset(
+    ("aufs", "btrfs", "devicemapper", "fuse-overlayfs", "overlay", "overlay2", "vfs", "zfs")
+)
+
+#: The directory of a user namespace within the data root.
+_REMAPPED = re.compile(r"\d+\.\d+")
+_SWARM_STATE = "swarm/docker-state.json"
+
+
+def resolve(path: str) -> str:
+    """Return a path without symbolic links; a path that no file can have stays as it is."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return path
+
+
+def split_root(path: str) -> tuple[str, bool]:
+    """Return the data root, and whether the path is that of a user namespace within it."""
+    root, name = os.path.split(path)
+    return (root, True) if _REMAPPED.fullmatch(name) else (path, False)
+
+
+def find_directory(root: str, is_remapped: bool) -> str:
+    """Return the directory of the data, which a user namespace has within the data root."""
+    names = _list_directory(root) if is_remapped else []
+    remapped = next(filter(_REMAPPED.fullmatch, names), "")
+    return os.path.join(root, remapped) if remapped else root
+
+
+def list_prior_drivers(directory: str) -> list[str]:
+    """Return the drivers of which Docker finds data; it does not look for vfs."""
+    return [
+        driver
+        for driver in sorted(GRAPH_DRIVERS - {"vfs"})
+        if _list_directory(os.path.join(directory, driver))
+    ]
+
+
+def is_copied(directory: str, new_directory: str, driver: str) -> bool:
+    """Return whether a new directory holds all that the old one does."""
+    return all(
+        set(old) <= set(new)
+        for old, new in (
+            (list_containers(directory, driver), list_containers(new_directory, driver)),
+            (list_images(directory, driver), list_images(new_directory, driver)),
+            (list_volumes(directory), list_volumes(new_directory)),
+        )
+    )
+
+
+def list_containers(directory: str, driver: str) -> list[str]:
+    containers = os.path.join(directory, "containers")
+    return [
+        name
+        for name in _list_directory(containers)
+        if _driver_of(os.path.join(containers, name)) in ("", driver)
+    ]
+
+
+def list_images(directory: str, driver: str) -> list[str]:
+    return _list_directory(os.path.join(directory, "image", driver, "imagedb/content/sha256"))
+
+
+def list_volumes(directory: str) -> list[str]:
+    volumes = os.path.join(directory, "volumes")
+    return [name for name in _list_directory(volumes) if os.path.isdir(os.path.join(volumes, name))]
+
+
+def count_containerd_images(runner: Runner, root: str, namespace: str) -> int:
+    """Return how many images Docker has in containerd, UNKNOWN if it can't be asked."""
+    ask = ("ctr", "--address", CONTAINERD_SOCKET, "--connect-timeout", "2s")
+    words = ("--namespace", namespace, "images", "ls", "--quiet")
+    try:
+        return len(runner.output(*ask, *words, timeout=10).split())
+    except CommandError:
+        # Docker starts a containerd of its own if no other one runs.
+        roots = (CONTAINERD_ROOT, os.path.join(root, "containerd/daemon"))
+        return _count_images_on_disk(roots, namespace)
+
+
+def _count_images_on_disk(roots: Iterable[str], namespace: str) -> int:
+    try:
+        found = [each for root in roots for each in read_namespaces(root)]
+    except (CruntimeError, OSError):
+        return hidden_data.UNKNOWN
+    return sum(each.images for each in found if each.name == namespace)
+
+
+def is_in_swarm(directory: str) -> bool:
+    """Return whether the node is a member of a swarm, as Docker decides it when it starts."""
+    try:
+        return os.path.getsize(os.path.join(directory, _SWARM_STATE)) > 0
+    except (OSError, ValueError):
+        return False
+
+
+def _driver_of(container: str) -> str:
+    """Return the driver of a container, empty if it can't be told."""
+    try:
+        config = json.loads(read_regular(os.path.join(container, "config.v2.json")))
+        driver = config.get("Driver", "")
+    except (OSError, ValueError, AttributeError, CruntimeError):
+        return ""
+    return driver if isinstance(driver, str) else ""
+
+
+def _list_directory(path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return []

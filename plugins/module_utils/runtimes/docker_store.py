@@ -1,0 +1,228 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check that Docker still finds its images, containers and volumes with a new daemon.json.
+
+Docker has one store for each data root, storage driver and user namespace, and one in containerd.
+It shows the content of the store it was started with; the content of the others stays on the
+disk, where nobody can use or remove it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, NamedTuple, Sequence
+
+from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
+from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CONFIG
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+    docker_disk,
+    hidden_data,
+)
+
+_FEATURE = "containerd-snapshotter"
+_SNAPSHOTTER = "overlayfs"
+_DEFAULT_ROOT = "/var/lib/docker"
+
+
+class Settings(NamedTuple):
+    """The settings that choose a store.
+
+    :param driver: the storage driver, empty if Docker chooses it.
+    :param in_containerd: whether the images are in containerd, null if Docker decides it.
+    :param user: the user whose namespace containers are in, empty for none.
+    :param namespace: Docker's namespace in containerd.
+    """
+
+    root: str
+    driver: str
+    in_containerd: bool | None
+    user: str
+    namespace: str
+
+
+#: The key of daemon.json for each of the settings.
+_KEYS = (
+    "data-root",
+    "storage-driver",
+    f"features.{_FEATURE}",
+    "userns-remap",
+    "containerd-namespace",
+)
+
+
+class Store(NamedTuple):
+    """The store that Docker uses, and how much it holds.
+
+    :param root: the data root, without the directory of a user namespace.
+    :param is_remapped: whether the data is in the directory of a user namespace.
+    """
+
+    root: str
+    driver: str
+    in_containerd: bool
+    is_remapped: bool
+    containers: int
+    images: int
+
+
+def read_settings(config: Table, command: Sequence[str]) -> Settings:
+    """Read the settings from a daemon.json and the command line of the daemon.
+
+    dockerd does not start with a setting in both places.
+    """
+
+    def read(key: str, *flags: str) -> str:
+        return str(config.get(key) or _read_flag(command, f"--{key}", *flags))
+
+    features = config.get("features")
+    feature = features.get(_FEATURE) if isinstance(features, dict) else None
+    return Settings(
+        # The second name is that of Docker before 23.
+        docker_disk.resolve(read("data-root", "-g") or read("graph") or _DEFAULT_ROOT),
+        read("storage-driver", "-s"),
+        feature if isinstance(feature, bool) else None,
+        read("userns-remap"),
+        read("containerd-namespace") or "moby",
+    )
+
+
+def read_store(info: dict[str, Any]) -> Store:
+    """Read the store from what a running Docker answers."""
+    root, is_remapped = docker_disk.split_root(info["DockerRootDir"])
+    return Store(
+        docker_disk.resolve(root),
+        info["Driver"],
+        ["driver-type", "io.containerd.snapshotter.v1"] in (info.get("DriverStatus") or []),
+        is_remapped,
+        info["Containers"],
+        info["Images"],
+    )
+
+
+def find_store(runner: Runner, settings: Settings, major: int) -> Store:
+    """Find the store that a stopped Docker would use, and its content on the disk."""
+    directory = docker_disk.find_directory(settings.root, bool(settings.user))
+    prior = docker_disk.list_prior_drivers(directory)
+    in_containerd = _is_in_containerd(settings, major, prior)
+    driver = settings.driver or (_SNAPSHOTTER if in_containerd else "".join(prior[:1]) or "vfs")
+    if in_containerd:
+        images = docker_disk.count_containerd_images(runner, settings.root, settings.namespace)
+    else:
+        images = len(docker_disk.list_images(directory, driver))
+    containers = len(docker_disk.list_containers(directory, driver))
+    return Store(settings.root, driver, in_containerd, bool(settings.user), containers, images)
+
+
+def check(store: Store, before: Settings | None, after: Settings, major: int) -> None:
+    """Check that the new settings choose the same store, or that nothing would be hidden.
+
+    :param before: null if the old settings are not known.
+    :param major: the first part of the version that Docker is started with next.
+    :raises CruntimeError: if the new settings hide something.
+    """
+    old = before or after
+    # A setting that stays is what Docker has made of it, from a variable of its unit as well.
+    root = after.root if before is None or before.root != after.root else store.root
+    if before is None:
+        user_changed = bool(after.user) != store.is_remapped
+    else:
+        user_changed = before.user != after.user
+    directory = docker_disk.find_directory(store.root, store.is_remapped)
+    new_directory = docker_disk.find_directory(root, store.is_remapped)
+    in_containerd, driver = _choose_driver(store, before, after, new_directory, major)
+    kept = (in_containerd, driver) == (store.in_containerd, store.driver)
+    kept = kept and not (in_containerd and old.namespace != after.namespace)
+    moved = root != store.root or user_changed
+    copied = not user_changed and docker_disk.is_copied(directory, new_directory, store.driver)
+    if kept and (copied or not moved):
+        return
+    hidden = {
+        "container": store.containers,
+        # With another data root, Docker still finds the images in containerd.
+        "image": 0 if kept and store.in_containerd else store.images,
+        "volume": len(docker_disk.list_volumes(directory)) if moved and not copied else 0,
+    }
+    if not any(hidden.values()):
+        return
+    changed = [
+        key
+        for key, was, becomes in zip(_KEYS, before or [None] * len(_KEYS), after)
+        if was != becomes
+    ]
+    raise hidden_data.refuse(
+        "Docker",
+        DOCKER_CONFIG,
+        changed,
+        hidden=hidden,
+        stores=(
+            _describe(store.root, store.driver, store.in_containerd),
+            _describe(root, driver, in_containerd),
+        ),
+        ways=_list_ways(store, old, after._replace(root=root), kept, user_changed),
+    )
+
+
+def _is_in_containerd(settings: Settings, major: int, prior: list[str]) -> bool:
+    if settings.in_containerd is not None and major >= 23:
+        return settings.in_containerd
+    if major < 29:
+        return False
+    return settings.driver not in docker_disk.GRAPH_DRIVERS if settings.driver else not prior
+
+
+def _choose_driver(
+    store: Store, before: Settings | None, after: Settings, directory: str, major: int
+) -> tuple[bool, str]:
+    """Return what Docker chooses: whether images are in containerd, and the storage driver.
+
+    :param directory: where Docker finds data when it starts.
+    :return: with an empty driver if this can't be told.
+    """
+    prior = docker_disk.list_prior_drivers(directory)
+    in_containerd = _is_in_containerd(after, major, prior)
+    if after.driver:
+        return in_containerd, after.driver
+    is_same = before is not None and before.root == after.root and not before.driver
+    if is_same and in_containerd == store.in_containerd:
+        return in_containerd, store.driver
+    if in_containerd:
+        return True, _SNAPSHOTTER
+    return False, store.driver if prior == [store.driver] else ""
+
+
+def _list_ways(
+    store: Store, old: Settings, after: Settings, kept: bool, user_changed: bool
+) -> Iterable[str]:
+    """Return what to set for Docker to keep its store."""
+    if after.root != store.root:
+        yield f"set storage.root to {store.root}"
+    if user_changed:
+        yield "leave userns-remap as it is"
+    if kept:
+        return
+    if not store.in_containerd:
+        if after.in_containerd:
+            yield f"leave out features.{_FEATURE}"
+        yield f"set storage.driver to {store.driver}"
+        return
+    if old.namespace != after.namespace:
+        yield f"set containerd-namespace to {old.namespace}"
+    if after.driver not in ("", store.driver):
+        yield "leave out storage.driver"
+    yield f"set features.{_FEATURE} to true in extra_config"
+
+
+def _describe(root: str, driver: str, in_containerd: bool) -> str:
+    where = " of containerd" if in_containerd else ""
+    return f"{root} with the storage driver {driver or 'that it chooses by itself'}{where}"
+
+
+def _read_flag(command: Sequence[str], *flags: str) -> str:
+    """Return the value of a flag, empty if the command does not have it."""
+    for position, word in enumerate(command):
+        name, equals, value = word.partition("=")
+        if name in flags:
+            return value if equals else "".join(command[position + 1 : position + 2])
+    return ""

@@ -1,0 +1,309 @@
+"""Docker with keys of others in daemon.json, and with data that a change of keys would hide."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import testinfra
+from conftest import ARCHIVES, EMPTY, ENABLE, IMAGE
+
+CONFIG = "/etc/docker/daemon.json"
+FEATURE = "containerd-snapshotter"
+VISIBLE = "docker ps --all --format '{{.Names}}'; docker image ls --format '{{.Repository}}'"
+
+pytestmark = pytest.mark.runtime("docker")
+
+
+class Docker:
+    """Docker on one node, with the module that changes it."""
+
+    def __init__(self, node, spec, run_module, snapshot):
+        self.node, self.spec = node, spec
+        self._run_module, self._snapshot = run_module, snapshot
+
+    @property
+    def version(self):
+        return int(self.node.check_output("dockerd --version").split()[2].partition(".")[0])
+
+    @property
+    def config(self):
+        return json.loads(self.node.file(CONFIG).content_string)
+
+    def write(self, config):
+        """Write daemon.json as another tool does, and start Docker with it."""
+        text = config if isinstance(config, str) else json.dumps(config)
+        self.node.check_output("printf %%s %s >%s", text, CONFIG)
+
+    def restart(self):
+        self.node.check_output("systemctl reset-failed docker && systemctl restart docker")
+
+    def info(self, template):
+        return self.node.check_output("docker info --format %s", template)
+
+    def visible(self):
+        return self.node.check_output(VISIBLE)
+
+    def run(self, check=False, **changes):
+        extra = {**self.spec.get("extra_config", {}), **changes.pop("extra_config", {})}
+        options = {**self.spec, "extra_config": extra, **changes}
+        return self._run_module(self.node, ENABLE, check=check, **options)
+
+    def enable(self, **changes):
+        result = self.run(**changes)
+        assert not result.get("failed"), result
+        return result
+
+    def refuse(self, **changes):
+        """Run the module, which must fail in check mode too and leave the node as it was."""
+        before = self._snapshot(), self.visible() if self.is_running() else ""
+        messages = set()
+        for check in (True, False):
+            result = self.run(check=check, **changes)
+            assert result.get("failed") is True, result
+            assert "rolled_back" not in result
+            messages.add(result["msg"])
+        assert (self._snapshot(), self.visible() if self.is_running() else "") == before
+        (message,) = messages
+        return message
+
+    def is_running(self):
+        return self.node.service("docker").is_running
+
+    def fill(self):
+        """Make one image and one container."""
+        self.node.check_output(f"docker load --input {ARCHIVES}/busybox.tar")
+        self.node.check_output(f"docker create --name keep {IMAGE} sleep 600")
+
+    def empty(self):
+        self.node.check_output(EMPTY["docker"])
+
+
+@pytest.fixture
+def docker(node, spec, run_module, snapshot):
+    """Docker as specified and without data; so it is afterwards."""
+    docker = Docker(node, spec, run_module, snapshot)
+    docker.empty()
+    yield docker
+    if not docker.is_running():
+        docker.restart()
+    docker.empty()
+    docker.enable(exclusive=True)
+
+
+@pytest.mark.alike
+def test_tables_of_others_stay_and_only_ours_go(docker):
+    others = {
+        "features": {"buildkit": True},
+        "runtimes": {"kata": {"path": "/usr/bin/crun", "runtimeArgs": ["--debug"]}},
+        "log-driver": "json-file",
+        "log-opts": {"max-file": "9", "compress": "true", "labels": "team"},
+        "insecure-registries": ["172.17.0.1:5080", "10.0.0.0/8"],
+        "default-ulimits": {"core": {"Name": "core", "Soft": 0, "Hard": 0}},
+        "default-address-pools": [{"base": "10.77.0.0/16", "size": 24}],
+        "labels": ["rack=1"],
+    }
+    own = docker.config
+    docker.write({**others, **own})
+    docker.enable(
+        oci_runtimes=[{"name": "crun", "path": "/usr/bin/crun"}],
+        container_logs={"max_size": "10m"},
+        ulimits={"nofile": {"soft": 1024, "hard": 4096}},
+        registries=[{"registry": "reg2.local:5000", "insecure": True}],
+        extra_config={"features": {"x": True}, "insecure-registries": ["192.168.0.0/16"]},
+    )
+    merged = docker.config
+    assert merged["features"] == {"buildkit": True, "x": True}
+    assert merged["runtimes"].keys() == {"kata", "crun"}
+    assert merged["log-opts"] == {**others["log-opts"], "max-size": "10m"}
+    assert merged["default-ulimits"].keys() == {"core", "nofile"}
+    both = ["172.17.0.1:5080", "10.0.0.0/8", "reg2.local:5000", "192.168.0.0/16"]
+    assert merged["insecure-registries"] == both
+    # Docker runs with all of them.
+    assert {"kata", "crun"} <= json.loads(docker.info("{{json .Runtimes}}")).keys()
+    networks = docker.info("{{range .RegistryConfig.InsecureRegistryCIDRs}}{{.}} {{end}}")
+    assert {"10.0.0.0/8", "192.168.0.0/16"} <= set(networks.split())
+    docker.enable()
+    # The log driver is Docker's default one, and was named by the spec.
+    del others["log-driver"]
+    assert docker.config == {**others, **own}
+    assert docker.run()["changed"] is False
+
+
+@pytest.mark.alike
+@pytest.mark.parametrize("text", ['{"debug": true,}', "[]", '{"debug": true, "debug": false}'])
+def test_a_file_that_can_not_be_read_is_not_replaced(docker, text):
+    docker.write(text)
+    message = docker.refuse()
+    assert message.startswith(f"{CONFIG}: The keys in this file can't be kept: ")
+    assert docker.node.file(CONFIG).content_string == text
+    docker.enable(exclusive=True)
+    assert "max-concurrent-downloads" in docker.config
+
+
+HIDING = [
+    ({"storage": {"root": "/var/lib/docker/elsewhere"}}, "data-root"),
+    ({"storage": {"driver": "vfs"}}, "storage-driver"),
+    ({"extra_config": {"userns-remap": "daemon"}}, "userns-remap"),
+    ({"extra_config": {"features": {FEATURE: True}}}, f"features.{FEATURE}"),
+]
+
+
+@pytest.mark.parametrize(("changes", "key"), HIDING)
+def test_a_change_that_hides_data_is_refused(docker, changes, key):
+    if FEATURE in key and docker.version < 28:
+        pytest.skip("Docker before 28 has no such store that is made for daily use")
+    docker.fill()
+    before = docker.visible()
+    message = docker.refuse(**changes)
+    assert f"{CONFIG}: {key} can't be changed: Docker would no longer show " in message
+    assert "1 container and 1 image" in message
+    assert docker.visible() == before
+    docker.empty()
+    if key == "userns-remap":
+        # No user namespace can be had within a node that is a container.
+        return
+    assert docker.run(check=True, **changes)["changed"] is True
+    docker.enable(**changes)
+    docker.fill()
+    # Nor is the way back free.
+    assert " can't be changed: " in docker.refuse()
+
+
+@pytest.mark.alike
+def test_a_change_that_hides_data_of_a_stopped_docker_is_refused(docker):
+    docker.fill()
+    docker.node.check_output("docker volume create precious")
+    docker.node.check_output("systemctl stop docker.socket docker")
+    root = docker.refuse(storage={"root": "/var/lib/docker/elsewhere"})
+    assert "1 container, 1 image and 1 volume" in root
+    assert "1 container and 1 image" in docker.refuse(storage={"driver": "vfs"})
+    docker.enable()
+    assert "keep" in docker.visible()
+
+
+@pytest.mark.alike
+def test_an_image_or_a_volume_alone_is_data(docker):
+    docker.fill()
+    docker.node.check_output("docker rm keep")
+    assert "no longer show 1 image that" in docker.refuse(storage={"driver": "vfs"})
+    docker.empty()
+    docker.node.check_output("docker volume create precious")
+    message = docker.refuse(storage={"root": "/var/lib/docker/elsewhere"})
+    assert "no longer show 1 volume that" in message
+    assert "keep this store: set storage.root to /var/lib/docker" in message
+
+
+@pytest.mark.alike
+def test_data_that_was_copied_is_not_hidden(docker):
+    docker.fill()
+    before = docker.visible()
+    new = "/var/lib/containers/docker"
+    docker.node.check_output(
+        f"systemctl stop docker.socket docker && cp --archive /var/lib/docker {new}"
+    )
+    docker.enable(storage={"root": new})
+    try:
+        assert docker.info("{{.DockerRootDir}}") == new
+        assert docker.visible() == before
+        docker.empty()
+        # What is left in the old place was copied from there.
+        docker.enable()
+        assert docker.visible() == before
+    finally:
+        docker.node.check_output(f"rm -rf {new}")
+
+
+def test_a_feature_of_others_keeps_their_store(docker):
+    if docker.version < 28:
+        pytest.skip("Docker before 28 has no such store that is made for daily use")
+    docker.write({**docker.config, "features": {FEATURE: True}})
+    docker.restart()
+    docker.fill()
+    before = docker.visible()
+    docker.enable(gpus="cdi")
+    assert docker.visible() == before
+    assert docker.config["features"] == {FEATURE: True, "cdi": True}
+    # A stopped Docker has its images in a containerd that can be asked.
+    docker.node.check_output("systemctl stop docker.socket docker")
+    message = docker.refuse(extra_config={"features": {FEATURE: False}})
+    assert "1 container and 1 image" in message
+    docker.node.check_output("systemctl stop containerd")
+    message = docker.refuse(extra_config={"features": {FEATURE: False}})
+    assert "1 container and images (containerd is stopped" in message
+    docker.node.check_output("systemctl start docker")
+    docker.empty()
+
+
+@pytest.mark.alike
+def test_live_restore_in_a_swarm_is_refused(docker):
+    docker.node.check_output("docker swarm init --advertise-addr 127.0.0.1")
+    try:
+        message = docker.refuse(live_restore=True)
+        assert message.startswith(f"{CONFIG}: live-restore can't be true on this node: ")
+        docker.node.check_output("systemctl stop docker.socket docker")
+        assert docker.refuse(live_restore=True).startswith(f"{CONFIG}: live-restore can't be true")
+        docker.enable(live_restore=False)
+        docker.restart()
+    finally:
+        docker.node.check_output("docker swarm leave --force")
+    docker.enable(live_restore=True)
+    docker.restart()
+    docker.node.check_output("systemctl stop docker.socket docker")
+    docker.enable(live_restore=True)
+
+
+@pytest.mark.alike
+def test_what_a_reload_takes_and_a_start_does_not(docker):
+    """Docker from 23 on validates the labels; an older one does not take them by a reload."""
+    result = docker.run(extra_config={"labels": ["no value"]}, timeout=5)
+    assert result.get("failed") is True, result
+    assert result.get("rolled_back", True) is True
+    docker.restart()
+    assert docker.run()["changed"] is False
+
+
+@pytest.fixture(scope="module")
+def newest(start_nodes, tmp_path_factory):
+    """A node with the newest Docker, whose images are in containerd unless it is told otherwise."""
+    (name,) = start_nodes("current")
+    inventory = tmp_path_factory.mktemp("newest") / "hosts.json"
+    host = {
+        "ansible_connection": "community.docker.docker",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_user": "root",
+    }
+    inventory.write_text(json.dumps({"all": {"hosts": {name: host}}}))
+    return testinfra.get_host(f"ansible://{name}?ansible_inventory={inventory}")
+
+
+@pytest.mark.once
+def test_docker_29_keeps_its_store_in_containerd(newest, spec, run_module):
+    docker = Docker(newest, spec, run_module, lambda: newest.check_output("sha256sum " + CONFIG))
+    docker.enable()
+    docker.fill()
+    before = docker.visible()
+    assert "keep" in before
+    message = docker.refuse(storage={"driver": "overlay2"})
+    assert f"{CONFIG}: storage-driver can't be changed: " in message
+    assert "1 container and 1 image" in message
+    assert "leave out storage.driver" in message
+    assert f"features.{FEATURE}" in docker.refuse(extra_config={"features": {FEATURE: False}})
+    # These name the store that is in use.
+    docker.enable(extra_config={"features": {FEATURE: True}})
+    assert docker.visible() == before
+    docker.enable(storage={"driver": "overlayfs"})
+    assert docker.visible() == before
+    docker.enable()
+    assert docker.visible() == before
+    # The images are not in the data root, but the container is.
+    message = docker.refuse(storage={"root": "/var/lib/docker/elsewhere"})
+    assert "no longer show 1 container that" in message
+    docker.empty()
+    docker.enable(storage={"driver": "overlay2"})
+    docker.fill()
+    # Docker stays with the store of which it finds data.
+    docker.enable()
+    assert docker.visible() == before
+    assert docker.info("{{.Driver}}") == "overlay2"
+    assert "1 container and 1 image" in docker.refuse(extra_config={"features": {FEATURE: True}})

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where containerd and CRI-O keep their images, as they print it, and what a change hides."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+    containerd_store,
+    crio_store,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio_store import Store
+
+DEFAULT = "/var/lib/containers/storage"
+
+
+@pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
+def test_the_root_of_containerd(transcript, version):
+    dump = transcript(f"containerd-{version}-config-dump.toml")
+    assert containerd_store.parse_root(dump) == "/var/lib/containerd"
+
+
+@pytest.mark.parametrize("line", ["root = '/x\"y'", 'root = "/x\\"y"'])
+def test_a_root_of_containerd_with_quotes(line):
+    assert containerd_store.parse_root(f"version = 3\n{line}\n\n[a]\n  root = 'z'\n") == '/x"y'
+
+
+def test_the_store_of_crio(transcript):
+    config = transcript("crio-1.37.0-status-config.toml")
+    assert crio_store.parse(config, escaped=True) == (DEFAULT, "overlay")
+    # All that is the default is commented out, and the driver is not known before the start.
+    config = transcript("crio-1.37.0-config.toml")
+    assert crio_store.parse(config, escaped=False)[0] == DEFAULT
+    named = '[crio]\nroot = "/x"y"\nstorage_driver = "vfs"\n# root = "/path"\n'
+    assert crio_store.parse(named, escaped=False) == ('/x"y', "vfs")
+
+
+def test_crio_chooses_the_driver_of_which_it_finds_data(tmp_path):
+    config = f'root = "{tmp_path}"\n# storage_driver = ""\n'
+    assert crio_store.parse(config, escaped=False).driver == "overlay"
+    (tmp_path / "vfs").mkdir()
+    assert crio_store.parse(config, escaped=False).driver == "vfs"
+
+
+def fill(store, kind, *names):
+    folder = store.root / f"{store.driver}-{kind}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{kind}.json").write_text(json.dumps([{"id": name} for name in names]))
+
+
+def test_what_crio_would_not_show(tmp_path):
+    old, driver = Store(tmp_path / "a", "overlay"), Store(tmp_path / "a", "vfs")
+    root = Store(tmp_path / "b", "overlay")
+    crio_store.check(old, driver)
+    fill(old, "images", "1", "2")
+    crio_store.check(old, old)
+    with pytest.raises(CruntimeError, match=r"storage_driver can't .* 2 images .* overlay$"):
+        crio_store.check(old, driver)
+    fill(old, "containers", "3")
+    with pytest.raises(CruntimeError, match=r"root can't be .* 1 container and 2 images"):
+        crio_store.check(old, root)
+    # What was copied is not hidden.
+    fill(root, "images", "1", "2", "4")
+    fill(root, "containers", "3")
+    crio_store.check(old, root)

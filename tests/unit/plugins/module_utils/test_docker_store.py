@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which store Docker would use, and what a change hides. The disk is a real directory."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+    docker_disk,
+    docker_store,
+)
+
+FEATURE = "containerd-snapshotter"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data root with data of overlay2."""
+    make(tmp_path / "docker")
+    return tmp_path / "docker"
+
+
+def make(root, driver="overlay2", containers=("c1",), images=("i1",), volumes=()):
+    (root / driver / "l").mkdir(parents=True)
+    for name in containers:
+        (root / "containers" / name).mkdir(parents=True)
+        config = root / "containers" / name / "config.v2.json"
+        config.write_text(json.dumps({"Driver": driver}))
+    for name in images:
+        folder = root / "image" / driver / "imagedb" / "content" / "sha256"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    (root / "volumes").mkdir()
+    (root / "volumes" / "metadata.db").write_text("")
+    for name in volumes:
+        (root / "volumes" / name).mkdir()
+
+
+def settings(root, **config):
+    return docker_store.read_settings({"data-root": str(root), **config}, ())
+
+
+def check(before, after, major=28, store=None):
+    store = store or docker_store.find_store(Runner(), before, major)
+    docker_store.check(store, before, after, major)
+
+
+def refused(*arguments, **options):
+    with pytest.raises(CruntimeError) as error:
+        check(*arguments, **options)
+    return str(error.value)
+
+
+def in_containerd(root):
+    """A store in containerd, of a running Docker: there is one image, and one container here."""
+    make(root, driver="overlayfs", images=())
+    return docker_store.Store(str(root), "overlayfs", True, False, 1, 1)
+
+
+@pytest.mark.parametrize("major", [20, 28, 29])
+def test_the_store_of_a_stopped_docker_is_found_on_the_disk(root, major):
+    store = docker_store.find_store(Runner(), settings(root), major)
+    assert store == (str(root), "overlay2", False, False, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("major", "config", "in_containerd"),
+    [
+        (20, {"features": {FEATURE: True}}, False),
+        (23, {"features": {FEATURE: True}}, True),
+        (28, {}, False),
+        (28, {"storage-driver": "overlayfs"}, False),
+        (29, {}, True),
+        (29, {"storage-driver": "overlay2"}, False),
+        (29, {"storage-driver": "overlayfs"}, True),
+        (29, {"features": {FEATURE: False}}, False),
+        (29, {"features": {FEATURE: True}, "storage-driver": "overlayfs"}, True),
+        (29, {"features": {FEATURE: "yes"}}, True),
+    ],
+)
+def test_where_a_docker_without_data_keeps_its_images(tmp_path, major, config, in_containerd):
+    store = docker_store.find_store(Runner(), settings(tmp_path / "none", **config), major)
+    assert store.in_containerd is in_containerd
+    assert store.containers == 0
+
+
+@pytest.mark.parametrize(
+    ("major", "config", "words"),
+    [
+        (28, {"storage-driver": "vfs"}, "storage-driver can't be changed"),
+        (28, {"features": {FEATURE: True}}, f"features.{FEATURE} can't be changed"),
+        (29, {"features": {FEATURE: True}}, f"leave out features.{FEATURE} and set storage.driver"),
+        (20, {"storage-driver": "btrfs"}, "keep this store: set storage.driver to overlay2"),
+        (28, {"userns-remap": "default"}, "leave userns-remap as it is"),
+    ],
+)
+def test_a_change_of_a_graph_driver_is_refused(root, major, config, words):
+    message = refused(settings(root), settings(root, **config), major)
+    assert words in message
+    assert "1 container and 1 image" in message
+
+
+def test_a_change_that_names_the_store_in_use_is_none(root):
+    before = settings(root)
+    for major in (20, 28, 29):
+        check(before, settings(root, **{"storage-driver": "overlay2"}), major)
+        check(settings(root, **{"storage-driver": "overlay2"}), before, major)
+    check(before, settings(root, features={FEATURE: True}), 20)
+    # The namespace in containerd is for images there, and for processes.
+    check(before, settings(root, **{"containerd-namespace": "x"}))
+
+
+def test_a_setting_that_stays_is_what_docker_made_of_it(tmp_path):
+    """By a variable of its unit, or because no other driver works there."""
+    make(tmp_path / "docker", driver="vfs")
+    store = docker_store.Store(str(tmp_path / "docker"), "vfs", False, False, 1, 1)
+    unseen = settings(tmp_path / "default")
+    check(unseen, settings(tmp_path / "default", features={FEATURE: False}), store=store)
+    assert "set storage.driver to vfs" in refused(
+        unseen, settings(tmp_path / "default", **{"storage-driver": "overlay2"}), store=store
+    )
+
+
+def test_a_driver_that_docker_does_not_look_for_is_kept_by_name(tmp_path):
+    make(tmp_path / "docker", driver="vfs")
+    (tmp_path / "docker" / "overlay2" / "l").mkdir(parents=True)
+    vfs = settings(tmp_path / "docker", **{"storage-driver": "vfs"})
+    message = refused(vfs, settings(tmp_path / "docker"))
+    assert "the storage driver that it chooses by itself" in message
+
+
+def test_images_in_containerd(tmp_path):
+    store = in_containerd(tmp_path)
+    before = settings(tmp_path)
+    for config in ({}, {"features": {FEATURE: True}}, {"storage-driver": "overlayfs"}):
+        check(before, settings(tmp_path, **config), 29, store)
+    message = refused(before, settings(tmp_path, **{"storage-driver": "overlay2"}), 29, store)
+    assert "leave out storage.driver and set features.containerd-snapshotter to true" in message
+    refused(before, settings(tmp_path, features={FEATURE: False}), 29, store)
+    message = refused(before, settings(tmp_path, **{"containerd-namespace": "x"}), 29, store)
+    assert "set containerd-namespace to moby" in message
+    message = refused(before, settings(tmp_path / "new"), 29, store)
+    assert "no longer show 1 container that" in message
+    # What an older version wrote there is chosen again as soon as the feature is not named.
+    (tmp_path / "overlay2" / "l").mkdir(parents=True)
+    named = settings(tmp_path, features={FEATURE: True})
+    refused(named, before, 29, store)
+    refused(named, before, 28, store)
+
+
+def test_a_data_root_that_was_copied(root):
+    new = root.parent / "new"
+    before, after = settings(root), settings(new)
+    assert f"set storage.root to {root}" in refused(before, after)
+    make(new, images=())
+    refused(before, after)
+    (new / "image" / "overlay2" / "imagedb" / "content" / "sha256").mkdir(parents=True)
+    (new / "image" / "overlay2" / "imagedb" / "content" / "sha256" / "i1").write_text("{}")
+    check(before, after)
+    (root / "volumes" / "precious").mkdir()
+    assert "1 volume" in refused(before, after)
+
+
+def test_nothing_is_hidden_where_nothing_is(tmp_path):
+    for config in ({"storage-driver": "vfs"}, {"features": {FEATURE: True}}):
+        check(settings(tmp_path / "none"), settings(tmp_path / "new", **config))
+
+
+def test_a_link_to_a_data_root_is_the_same(root):
+    (root.parent / "link").symlink_to(root)
+    check(settings(root), settings(root.parent / "link"))
+
+
+def test_settings_of_the_command_line():
+    command = ("/usr/sbin/dockerd", "-H", "fd://", "--data-root=/x", "-s", "vfs")
+    assert docker_store.read_settings({}, command)[:2] == ("/x", "vfs")
+    assert docker_store.read_settings({"graph": "/y"}, ())[0] == "/y"
+    assert docker_store.read_settings({"data-root": "/\0"}, ())[0] == "/\0"
+    assert docker_disk.list_prior_drivers("/\0") == []
+
+
+def test_what_a_running_docker_answers():
+    info = {"Driver": "overlay2", "DriverStatus": None, "Containers": 1, "Images": 2}
+    store = docker_store.read_store({**info, "DockerRootDir": "/var/lib/docker/100000.100000"})
+    assert store == ("/var/lib/docker", "overlay2", False, True, 1, 2)
+    status = [["driver-type", "io.containerd.snapshotter.v1"]]
+    store = docker_store.read_store({**info, "DockerRootDir": "/x", "DriverStatus": status})
+    assert (store.root, store.in_containerd, store.is_remapped) == ("/x", True, False)
