@@ -141,6 +141,11 @@ class ImageStore:
         self._timeout = timeout
 
     @property
+    def scratch_dir(self) -> str:
+        """A directory that no other user can read or write."""
+        return self._scratch_dir
+
+    @property
     def label(self) -> str:
         """The runtime's own spelling, for messages."""
         return self._runtime.label

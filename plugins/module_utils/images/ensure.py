@@ -9,10 +9,7 @@ Knows no runtime by name.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
-import tempfile
 import time
 from typing import Any, Callable, Iterable
 
@@ -24,6 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     normalised,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images import (
+    archive_file,
     context,
     plan,
     preload,
@@ -43,7 +41,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 # How long a store may take to list what it was just given, in seconds.
 _LISTING_TIME = 10
-_CONTEXT = "security.selinux"
 # What a step did, for the result.
 _DONE = {
     "pull": "pulled",
@@ -314,21 +311,19 @@ class Work:
         )
 
     def _write(self, names: list[str], path: str) -> None:
-        with tempfile.TemporaryDirectory(dir=os.path.dirname(path), prefix=".cruntime-") as folder:
-            written = os.path.join(folder, "archive.tar")
-            self._store.save([plan.key(name) for name in names], written)
-            # It must be whole and hold what it is to hold, whatever the tool said.
-            held = set(_by_tag(image_archive.read(self._runner, written)))
-            if held != _tags(names):
-                raise CruntimeError(
-                    f"save_to: {self._store.label} wrote an archive of "
-                    f"{', '.join(sorted(held)) or 'no names'} instead of {', '.join(names)}: "
-                    f"{path} is left as it was"
-                )
-            _give_access(written, path)
-            with open(written, "rb") as stream:
-                os.fsync(stream.fileno())
-            os.replace(written, path)
+        try:
+            with archive_file.new_archive(path, self._store.scratch_dir) as written:
+                self._store.save([plan.key(name) for name in names], written)
+                # It must be whole and hold what it is to hold, whatever the tool said.
+                held = set(_by_tag(image_archive.read(self._runner, written)))
+                if held != _tags(names):
+                    raise CruntimeError(
+                        f"save_to: {self._store.label} wrote an archive of "
+                        f"{', '.join(sorted(held)) or 'no names'} instead of {', '.join(names)}: "
+                        f"{path} is left as it was"
+                    )
+        except OSError as error:
+            raise CruntimeError(f"save_to: {path} can't be written: {error.strerror}") from error
 
     def _push(self, names: list[str]) -> None:
         steps = []
@@ -514,20 +509,6 @@ def _tags(names: list[str]) -> set[str]:
 def _by_tag(archive: Archive) -> dict[str, Archived]:
     """Return what an archive holds by its tags; some tools name images by their digests as well."""
     return {name: image for image in archive.images for name in image.names if "@" not in name}
-
-
-def _give_access(written: str, path: str) -> None:
-    """Let those read a new file who read the one that it replaces, if there is one."""
-    try:
-        before = os.stat(path)
-    except FileNotFoundError:
-        os.chmod(written, 0o644)
-        return
-    os.chown(written, before.st_uid, before.st_gid)
-    os.chmod(written, stat.S_IMODE(before.st_mode))
-    with contextlib.suppress(OSError):
-        # Where there is SELinux.
-        os.setxattr(written, _CONTEXT, os.getxattr(path, _CONTEXT))
 
 
 def _raise(failures: list[transfers.Failure], words: str) -> None:

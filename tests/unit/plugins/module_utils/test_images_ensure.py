@@ -118,7 +118,8 @@ def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path):
     store = Store(Image(APP, ("r.test/app:1",)))
     task = {"name": ["r.test/app:1"], "save_to": str(path)}
     assert run(store, **task) == ["saved"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    # Images can hold secrets.
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_bytes(b"old")
     path.chmod(0o640)
     if os.geteuid() == 0:

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A new archive gets to its place, and another user who may write there gains nothing by it."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.images.archive_file import new_archive
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    (tmp_path / "scratch").mkdir(mode=0o700)
+    return tmp_path / "scratch"
+
+
+def write(path, scratch):
+    with new_archive(str(path), str(scratch)) as written:
+        with open(written, "w", encoding="utf-8") as handle:
+            handle.write("new")
+        return os.path.dirname(os.path.dirname(written))
+
+
+MODES = {"root's": 0o755, "sticky": 0o1777, "everybody's": 0o777}
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+@pytest.mark.parametrize("plant", [None, "link", "fifo", "file"])
+def test_nobody_reads_a_new_archive_and_no_link_is_followed(tmp_path, scratch, mode, plant):
+    directory, victim = tmp_path / "srv", tmp_path / "victim"
+    directory.mkdir()
+    directory.chmod(mode)
+    victim.write_text("precious")
+    path = directory / "images.tar"
+    if plant == "link":
+        path.symlink_to(victim)
+        (directory / ".images.tar.cruntime").symlink_to(victim)
+    elif plant == "fifo":
+        os.mkfifo(path, 0o666)
+    elif plant == "file":
+        path.touch()
+        path.chmod(0o666)
+        os.chown(path, 4711, 4711)
+    where = write(path, scratch)
+    assert where == str(scratch if mode == 0o777 else directory)
+    found = path.lstat()
+    assert path.read_text() == "new"
+    assert victim.read_text() == "precious"
+    # In a directory of root's alone, the owner of a file is root's decision.
+    kept = plant == "file" and mode == 0o755
+    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == ((4711, 0o666) if kept else (0, 0o600))
+    assert not [name for name in os.listdir(directory) if name.startswith(".cruntime-")]
+
+
+def test_a_directory_of_another_user_is_written_to_by_itself(tmp_path, scratch):
+    directory = tmp_path / "home"
+    directory.mkdir()
+    os.chown(directory, 4711, 4711)
+    assert write(directory / "images.tar", scratch) == str(scratch)
+    assert (directory / "images.tar").read_text() == "new"
+    assert os.listdir(directory) == ["images.tar"]
+
+
+def test_a_write_that_fails_leaves_the_old_archive(tmp_path, scratch):
+    path = tmp_path / "images.tar"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="x"), new_archive(str(path), str(scratch)):
+        raise ValueError("x")
+    assert path.read_text() == "old"
