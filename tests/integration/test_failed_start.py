@@ -1,0 +1,78 @@
+"""A start that fails says why, and which drop-ins of others it read; also if no rollback helps."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import RUNTIMES, scenario_runtime
+
+pytestmark = [
+    pytest.mark.scenario("containerd", "docker", "crio"),
+    pytest.mark.xdist_group("failed-start"),
+]
+#: By runtime: a drop-in that its validation lets pass, and its words when it does not start.
+BROKEN = {
+    "containerd": (
+        "/etc/containerd/conf.d/admin.toml",
+        'version = 2\n[metrics]\naddress = "192.0.2.1:1338"\n',
+        "192.0.2.1:1338",
+    ),
+    "crio": (
+        "/etc/crio/crio.conf.d/99-admin.conf",
+        '[crio.metrics]\nenable_metrics = true\nmetrics_host = "192.0.2.1"\n',
+        "192.0.2.1",
+    ),
+    "docker": (
+        "/etc/systemd/system/docker.service.d/admin.conf",
+        "[Service]\nExecStart=\n"
+        "ExecStart=/usr/sbin/dockerd -H fd:// --metrics-addr 192.0.2.1:1338\n",
+        "192.0.2.1:1338",
+    ),
+}
+
+
+@pytest.fixture
+def broken(spare):
+    """The drop-in of an admin that keeps the runtime from its next start, and the words for it."""
+    name = scenario_runtime()
+    assert "failed" not in spare.enable(runtime=name, cgroup_driver="systemd")
+    path, text, words = BROKEN[name]
+    spare.write(path, text)
+    spare.sh("systemctl daemon-reload")
+    yield path, words
+    spare.sh(f"rm {path}; systemctl daemon-reload")
+    result = spare.enable(runtime=name, cgroup_driver="systemd")
+    assert "failed" not in result, result["msg"]
+
+
+def test_a_rollback_that_fails_says_why(spare, broken):
+    """The drop-in is in the way of the old files as of the new ones."""
+    path, words = broken
+    name = scenario_runtime()
+    result = spare.enable(runtime=name, cgroup_driver="systemd", state="restarted", timeout=20)
+    assert result["failed"] is True
+    assert result["rolled_back"] is False
+    assert "Going back failed too" in result["msg"]
+    assert f"drop-ins that the collection did not write: {path}" in result["msg"]
+    assert words in result["msg"]
+    assert any(words in line for line in result["journal"])
+
+
+def test_a_start_that_fails_and_is_rolled_back_says_why(spare, broken):
+    """From another runtime, which goes on running."""
+    path, words = broken
+    name = scenario_runtime()
+    other = "containerd" if name == "docker" else "docker"
+    spare.sh(f"mv {path} /srv/away; systemctl daemon-reload")
+    assert "failed" not in spare.enable(runtime=other, cgroup_driver="systemd")
+    process = spare.process_of(RUNTIMES[other].service)
+    spare.sh(f"mv /srv/away {path}; systemctl daemon-reload")
+    if name == "containerd":
+        # Docker needs it, so that it is a restart.
+        spare.sh(f"touch {path}")
+    result = spare.enable(runtime=name, cgroup_driver="systemd", log_level="warn", timeout=20)
+    assert result["failed"] is True
+    assert words in result["msg"]
+    assert path in result["msg"]
+    if name != "containerd":
+        assert result["rolled_back"] is True
+        assert spare.process_of(RUNTIMES[other].service) == process

@@ -1,0 +1,130 @@
+"""Another user on the node, without privileges, gains nothing and breaks nothing.
+
+The user plants links, FIFOs, locks and files wherever that is possible, and exchanges directories
+while root works.
+"""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from conftest import ARCHIVES, IMAGE, scenario_runtime
+
+pytestmark = [
+    pytest.mark.scenario("containerd", "docker", "crio"),
+    pytest.mark.xdist_group("unprivileged"),
+]
+MODULE = "cruntime.node.cruntime_image"
+#: Every place that the modules write to, or make.
+PLACES = (
+    *("/run/cruntime", "/run/cruntime/lock", "/run/cruntime.lock", "/var/lib/cruntime"),
+    *("/var/lib/cruntime/files.json", "/var/lib/cruntime/versions.json", "/var/lib/.cruntime-x"),
+    *("/etc/crictl.yaml", "/etc/.crictl.yaml.cruntime", "/etc/docker/daemon.json"),
+    *(
+        "/etc/docker/.daemon.json.cruntime",
+        "/etc/containerd/config.toml",
+        "/etc/crio/crio.conf.d/x",
+    ),
+    *("/etc/containerd/certs.d/x", "/etc/containers/registries.conf.d/x"),
+    *("/etc/systemd/system/containerd.service.d/x.conf", "/var/lib/containerd/x"),
+    *("/var/lib/docker/x", "/var/lib/containers/storage/x"),
+)
+#: Exchanges each directory that root makes in a home for a link to /etc.
+RACE = r"""
+cd /home/mallory
+while :; do
+    for made in .cruntime-* .images.tar.cruntime; do
+        test -e "$made" && mv "$made" "away-$(date +%N)" && ln -s /etc "$made"
+    done
+done 2>/dev/null
+"""
+
+
+@pytest.fixture(scope="module")
+def mallory(spare):
+    """A function that runs a script as a user without privileges."""
+    spare.sh("id mallory || useradd --create-home --shell /bin/sh mallory")
+    return lambda script: spare.sh(f"su mallory -c '{script}'", check=False)
+
+
+@pytest.fixture
+def spec(spare):
+    spec = {"runtime": scenario_runtime(), "cgroup_driver": "systemd"}
+    result = spare.enable(**spec)
+    assert "failed" not in result, result["msg"]
+    return spec
+
+
+def etc(node):
+    return node.sh("find /etc -type f -exec sha256sum {} + | sort; ls -lR /etc | grep -v total")
+
+
+def test_no_place_that_is_written_to_can_be_taken(spare, spec, mallory):
+    for path in PLACES:
+        spare.sh(f"test -e {path} && exit; rm -f {path}")
+        planted = mallory(f"ln -sfn /etc/shadow {path} || mkfifo {path} || echo x >{path}")
+        assert "mallory" not in spare.sh(f"stat -c %U {path}", check=False), planted
+    # Nor can what is there be opened, to hold a lock on it.
+    for path in ("/run/cruntime", "/run/cruntime/lock"):
+        assert "ermission denied" in mallory(f"flock --nonblock {path} true")
+    assert spare.enable(**spec)["changed"] is False
+
+
+def save(node, spec, path):
+    names = {"runtime": spec["runtime"], "name": IMAGE}
+    loaded = node.run(MODULE, runtime=spec["runtime"], archive=f"{ARCHIVES}/busybox.tar")
+    assert "failed" not in loaded, loaded["msg"]
+    return node.run(MODULE, **names, pull="never", save_to=path)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        "ln -sfn /etc/shadow {}",
+        "mkfifo -m 666 {}",
+        "touch {0}; chmod 666 {0}",
+        "ln -sfn {0} {0}",
+        "mkdir {}",
+    ],
+)
+def test_an_archive_where_somebody_planted_something(spare, spec, mallory, plant):
+    path = "/tmp/images.tar"
+    spare.sh(f"rm -rf {path}")
+    mallory(plant.format(path))
+    before = etc(spare)
+    result = save(spare, spec, path)
+    if plant.startswith("mkdir"):
+        assert f"save_to: {path} is a folder" in result["msg"]
+    else:
+        assert "failed" not in result, result["msg"]
+        assert spare.sh(f"stat -c '%U %a' {path}") == "root 600\n"
+        assert "ermission denied" in mallory(f"cat {path}")
+    assert etc(spare) == before
+    spare.sh(f"rm -rf {path}")
+
+
+def test_a_directory_that_is_exchanged_while_root_writes(spare, spec, mallory):
+    before = etc(spare)
+    command = ["docker", "exec", "--user", "mallory", spare.name, "sh", "-c", RACE]
+    with subprocess.Popen(command) as race:
+        try:
+            for _try in range(3):
+                save(spare, spec, "/home/mallory/images.tar")
+                spare.sh("rm -rf /home/mallory/images.tar")
+        finally:
+            spare.sh("pkill -u mallory", check=False)
+            race.wait()
+    assert etc(spare) == before
+    assert "images" not in spare.sh("ls -A /etc")
+
+
+def test_an_archive_of_another_user_that_is_a_fifo_or_a_link(spare, spec, mallory):
+    mallory("cd /home/mallory; mkfifo f.tar; ln -s /dev/zero z.tar; ln -s /etc/shadow s.tar")
+    for name, words in (("f", "f.tar"), ("z", "z.tar"), ("s", "s.tar")):
+        path = f"/home/mallory/{name}.tar"
+        result = spare.run(MODULE, runtime=spec["runtime"], archive=path, timeout=20)
+        assert result["failed"] is True
+        assert words in result["msg"]
+        # Nothing of what a link leads to is told.
+        assert "root:" not in str(result)
