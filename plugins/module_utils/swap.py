@@ -105,10 +105,12 @@ class Swap:
         for change in changes:
             self._done.append((change, atomic.get_status(change.target)))
             self._put(change.target, change.after, 0o600 if change.secret else 0o644)
-            # The directory of one registry, say; one with anything in it stays.
-            if change.after is None and not _is_shared(os.path.dirname(change.target)):
+            # The directory of one registry, say; one with anything in it stays, and so does a
+            # link, with what it leads to.
+            directory = os.path.dirname(change.path)
+            if change.after is None and not _is_shared(directory):
                 with contextlib.suppress(OSError):
-                    os.rmdir(os.path.dirname(change.target))
+                    os.rmdir(directory)
         return backups
 
     def finish(self, runtime: str, files: Iterable[Change]) -> None:

@@ -226,6 +226,14 @@ def test_a_directory_that_became_a_link_holds_the_same_files(tmp_path, node, mov
     assert not file.exists()
 
 
+def test_a_directory_that_is_a_link_stays_when_its_last_file_goes(tmp_path, node):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "certs").symlink_to(tmp_path / "elsewhere")
+    node.apply(wanted(tmp_path / "certs" / "hosts.toml", "x\n"))
+    node.apply()
+    assert os.listdir(tmp_path / "certs") == []
+
+
 def test_two_paths_to_one_file_are_one_file(tmp_path, node):
     """As where a directory is mounted in two places: a hard link is the like of it."""
     old, new = tmp_path / "old.toml", tmp_path / "new.toml"
