@@ -25,6 +25,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import choose
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
@@ -68,7 +69,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     driver = _cgroup_driver(present, units, options["cgroup_driver"])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
     wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}
-    changes = files.look(_chosen(rendered, facts), ledger, runtime.name)
+    changes = files.look(choose(rendered, facts), ledger, runtime.name)
     todo = plan.Plan(
         changes,
         plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted"),
@@ -146,18 +147,6 @@ def _cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str
             return runtime.cgroup_driver()
     # None runs, or one that serves no CRI yet: containerd as Docker's own packages set it up.
     return "cgroupfs"
-
-
-def _chosen(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Pick the files rendered for a node like this one.
-
-    :raises CruntimeError: the controller knew that such a node can't do what the spec says.
-    """
-    chosen = [file for file in rendered if file["when"].items() <= facts.items()]
-    for file in chosen:
-        if file.get("refusal"):
-            raise CruntimeError(file["refusal"])
-    return chosen
 
 
 def _check_oci_runtimes(options: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ must hold on the node. Where they apply: C(secret), nobody but root may read it,
 C(link), instead of the content, the path on the node that a symbolic link here leads to;
 C(shared), keys of a JSON file that others wrote stay; C(unit), the unit that reads it, if that is
 not the runtime's own service; C(refusal), the sentence with which a node fails that would get this
-file.
+file; C(facts), the facts of the node whose markers the content holds.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Config:
     :param refusal: why the spec can't be met on such a node.
     :param shared: keys that others wrote stay.
     :param secret: nobody but root may read it.
+    :param appended: lists to which extra_config appends.
+    :param facts: facts of the node whose markers the template writes.
     """
 
     source: str
@@ -43,6 +45,8 @@ class Config:
     refusal: str | None = None
     shared: bool = False
     secret: bool = False
+    appended: tuple[tuple[object, ...], ...] = ()
+    facts: tuple[str, ...] = ()
 
 
 def file(

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from ansible_collections.cruntime.node.plugins.module_utils import crictl
+from ansible_collections.cruntime.node.plugins.module_utils import cni, crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_CONFIG,
@@ -49,6 +49,7 @@ class Containerd(Runtime):
             # 2.1 was the first to look for CNI plugins in more than one folder.
             "cni_bin_dirs": (found.major, found.minor) >= (2, 1),
             "cdi": (found.major, found.minor) >= (1, 7),
+            cni.BIN_DIR_FACT: cni.find_bin_dir(),
         }
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.cruntime.node.plugins.module_utils import services, swap
+from ansible_collections.cruntime.node.plugins.module_utils import cni, services, swap
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import complete
 
 
 def watch(happens):
@@ -52,7 +53,13 @@ def contents(options):
 
 def torn(was, found, options):
     """Return the files that hold neither what they held before nor what they shall hold."""
-    wanted = {(file["path"], file["content"]) for file in options["rendered_files"]}
+    # CRI-O may find the plugins by itself.
+    found_dirs = (cni.find_bin_dir(), None)
+    wanted = {
+        (file["path"], complete(file, {cni.BIN_DIR_FACT: found_dir})["content"])
+        for file in options["rendered_files"]
+        for found_dir in found_dirs
+    }
     return [
         path
         for path, content in found.items()
