@@ -76,14 +76,19 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
         _others_down(node, runtime, units) if options["disable_others"] else [],
     )
     backups: dict[str, str] = {}
+    dropped: list[dict[str, Any]] = []
     if todo.changed or todo.steps:
         from ansible_collections.cruntime.node.plugins.module_utils import transaction
 
-        backups = transaction.enable(
+        outcome = transaction.enable(
             node, runtime, todo, version=version, units=units, ledger=ledger, wanted=wanted
         )
+        backups = outcome.backups
+        dropped = [setting.result for setting in outcome.takeover.dropped]
+        warnings += outcome.takeover.warnings
     result = _result(runtime, version, driver, kubernetes)
     result["files"] = [_file_result(change, backups) for change in changes]
+    result["dropped"] = dropped
     result["warnings"] = warnings + _remarks(runtime, options, todo.up, backups)
     return _add_units(node, result, units, todo.steps, [change.diff for change in todo.changed])
 

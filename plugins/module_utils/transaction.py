@@ -16,8 +16,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
+from ansible_collections.cruntime.node.plugins.module_utils import takeover
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -34,6 +35,17 @@ from ansible_collections.cruntime.node.plugins.module_utils.swap import (
     settle,
     staged,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.takeover import Takeover
+
+
+class Outcome(NamedTuple):
+    """What came of a plan.
+
+    :param backups: by path, the backup of a file that was not written here.
+    """
+
+    backups: dict[str, str]
+    takeover: Takeover
 
 
 def enable(
@@ -45,7 +57,7 @@ def enable(
     units: dict[str, Unit],
     ledger: Ledger,
     wanted: dict[str, str | None],
-) -> dict[str, str]:
+) -> Outcome:
     """Let the runtime judge its files; put them in place, start it, prove it, stop the others.
 
     Check mode ends with the judgement.
@@ -53,15 +65,16 @@ def enable(
     :param version: the runtime's.
     :param units: as they are.
     :param wanted: by option, what the running runtime shall say that it goes by.
-    :return: by path, the backup of a file that was not written here.
     :raises CruntimeError: something failed; all is brought back, if that could be done.
     """
     changed = plan.changed
+    found = takeover.NOTHING
     if changed:
         with staged(changed, node.module.tmpdir) as paths:
             runtime.validate(paths, version, units)
+            found = takeover.inspect(runtime, changed, paths, ledger)
     if node.check_mode:
-        return {}
+        return Outcome({}, found)
     swap = Swap(functools.partial(replace, node.module), ledger)
     with _transaction(node, runtime, units, swap, plan.steps):
         backups = swap.apply(changed, runtime.name, runtime.socket_path)
@@ -75,7 +88,7 @@ def enable(
         # Whoever needs what was just stopped shall be found out now, not at the next boot.
         _wait(runtime, node.timeout)
         swap.finish(runtime.name)
-    return backups
+    return Outcome(backups, found)
 
 
 def disable(

@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Iterable, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+if TYPE_CHECKING:
+    from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
 
 
 class OciRuntime(NamedTuple):
@@ -147,6 +150,18 @@ class Runtime:
 
         :raises CruntimeError: it refuses them; the message holds its words.
         """
+
+    def find_dropped(
+        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
+    ) -> list[Dropped]:
+        """Return the settings of this runtime's files that are lost when files are replaced.
+
+        :param changes: changed files, before they are applied.
+        :param foreign: by path, those of them that others wrote.
+        :param staged: by live path, the path of the new file.
+        :raises CruntimeError: if a file can't be compared.
+        """
+        return []
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         """Say whether the running process takes these changes by a reload, without a restart."""

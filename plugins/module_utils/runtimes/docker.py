@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any, Iterable
+from typing import TYPE_CHECKING, Any, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl, docker_cli
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -18,12 +18,16 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     wants_adapter,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CRI_DOCKERD_DROP_IN,
     DOCKER_CONFIG,
     DOCKER_SOCKET,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
+
+if TYPE_CHECKING:
+    from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
 
 # What dockerd takes over on SIGHUP, in every version since 20.10.
 _RELOADABLE = frozenset(
@@ -102,6 +106,17 @@ class Docker(Runtime):
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:
             raise self._refuse(result.err.strip().replace(path, DOCKER_CONFIG))
+
+    def find_dropped(
+        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
+    ) -> list[Dropped]:
+        path = staged.get(CRI_DOCKERD_DROP_IN)
+        known = any(change.path == CRI_DOCKERD_DROP_IN and change.before for change in changes)
+        if path is None or known:
+            return []
+        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import cri_dockerd
+
+        return cri_dockerd.find_dropped(path)
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         return all(map(_reloads, changes))
