@@ -27,6 +27,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import choose
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
@@ -78,7 +79,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     driver = _cgroup_driver(present, units, options["cgroup_driver"])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
     wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}
-    changes = files.look(_chosen(rendered, facts), record, runtime.name)
+    changes = files.look(choose(rendered, facts), record, runtime.name)
     record.note_data_root(runtime.name, runtime.configured_root(changes))
     todo = plan.Plan(
         changes,
@@ -88,14 +89,19 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     if todo.changed:
         runtime.check_changes(todo.changed, units)
     backups: dict[str, str] = {}
+    dropped: list[dict[str, Any]] = []
     if todo.changed or todo.steps:
         from ansible_collections.cruntime.node.plugins.module_utils import transaction
 
-        backups = transaction.enable(
+        outcome = transaction.enable(
             node, runtime, todo, version=version, units=units, record=record, wanted=wanted
         )
+        backups = outcome.backups
+        dropped = [setting.result for setting in outcome.takeover.dropped]
+        warnings += outcome.takeover.warnings
     result = _result(runtime, version, driver, kubernetes)
     result["files"] = [_file_result(change, backups) for change in changes]
+    result["dropped"] = dropped
     result["warnings"] = warnings + _remarks(runtime, options, todo.up, backups)
     return _add_units(node, result, units, todo.steps, [change.diff for change in todo.changed])
 
@@ -199,18 +205,6 @@ def _cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str
             return runtime.cgroup_driver()
     # None runs, or one that serves no CRI yet: containerd as Docker's own packages set it up.
     return "cgroupfs"
-
-
-def _chosen(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Pick the files rendered for a node like this one.
-
-    :raises CruntimeError: the controller knew that such a node can't do what the spec says.
-    """
-    chosen = [file for file in rendered if file["when"].items() <= facts.items()]
-    for file in chosen:
-        if file.get("refusal"):
-            raise CruntimeError(file["refusal"])
-    return chosen
 
 
 def _check_oci_runtimes(options: dict[str, Any]) -> list[str]:

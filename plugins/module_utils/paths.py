@@ -8,6 +8,9 @@ from __future__ import annotations
 
 CONTAINERD_CONFIG = "/etc/containerd/config.toml"
 CONTAINERD_ROOT = "/var/lib/containerd"
+#: Directories of its drop-ins: its own convention, and that of nvidia-ctk and some distributions.
+CONTAINERD_DROP_INS = ("/etc/containerd/conf.d", "/etc/containerd/config.d")
+CONTAINERD_CERTS = "/etc/containerd/certs.d"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 
 CRIO_DROP_INS = "/etc/crio/crio.conf.d"
@@ -19,3 +22,6 @@ CRIO_SOCKET = "/var/run/crio/crio.sock"
 DOCKER_CONFIG = "/etc/docker/daemon.json"
 # Docker has no CRI of its own, this is cri-dockerd's.
 DOCKER_SOCKET = "/var/run/cri-dockerd.sock"
+CRI_DOCKERD_DROP_IN = "/etc/systemd/system/cri-docker.service.d/50-cruntime.conf"
+
+CRICTL_CONFIG = "/etc/crictl.yaml"

@@ -278,11 +278,11 @@ def _unveiled(unit: Unit) -> Unit:
     """Fill in what a masked unit will need and run once it is unmasked; systemd does not tell."""
     if not unit.masked:
         return unit
-    settings = [setting for path in _unit_files(unit.name) for setting in _settings(path)]
+    settings = [setting for path in unit_files(unit.name) for setting in read_settings(path)]
     return unit._replace(needs=parse_needs(settings), command=parse_exec_start(settings))
 
 
-def _unit_files(name: str) -> list[str]:
+def unit_files(name: str) -> list[str]:
     """Return the unit file that a mask hides, and the drop-ins beside it, in systemd's order."""
     main = [path for path in (f"{folder}/{name}" for folder in _UNIT_DIRS) if os.path.exists(path)]
     # A drop-in of a name stands for those of the same name in the folders after.
@@ -293,7 +293,7 @@ def _unit_files(name: str) -> list[str]:
     return main[:1] + [path for _basename, path in sorted(drop_ins.items())]
 
 
-def _settings(path: str) -> list[str]:
+def read_settings(path: str) -> list[str]:
     try:
         text = read_regular(path).decode("utf-8", errors="replace")
     except (OSError, CruntimeError):

@@ -16,9 +16,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils import atomic
+from ansible_collections.cruntime.node.plugins.module_utils import atomic, takeover
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -36,6 +36,17 @@ from ansible_collections.cruntime.node.plugins.module_utils.swap import (
     settle,
     staged,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.takeover import Takeover
+
+
+class Outcome(NamedTuple):
+    """What came of a plan.
+
+    :param backups: by path, the backup of a file that was not written here.
+    """
+
+    backups: dict[str, str]
+    takeover: Takeover
 
 
 def enable(
@@ -47,7 +58,7 @@ def enable(
     units: dict[str, Unit],
     record: ManagedFiles,
     wanted: dict[str, str | None],
-) -> dict[str, str]:
+) -> Outcome:
     """Let the runtime judge its files; put them in place, start it, prove it, stop the others.
 
     Check mode ends with the judgement.
@@ -55,17 +66,18 @@ def enable(
     :param version: the runtime's.
     :param units: as they are.
     :param wanted: by option, what the running runtime shall say that it goes by.
-    :return: by path, the backup of a file that was not written here.
     :raises CruntimeError: something failed; all is brought back, if that could be done.
     """
     changed = plan.changed
+    found = takeover.NOTHING
     # What others wrote beside our files can be wrong too: a start reads all of it.
     judged = plan.files if plan.up else changed
     if judged:
         with staged(judged, node.module.tmpdir) as paths:
             runtime.validate(paths, version, units)
+            found = takeover.inspect(runtime, changed, paths)
     if node.check_mode:
-        return {}
+        return Outcome({}, found)
     swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, plan.steps):
         backups = swap.apply(changed, runtime.name, runtime.socket_path)
@@ -79,7 +91,7 @@ def enable(
         # Whoever needs what was just stopped shall be found out now, not at the next boot.
         _wait(runtime, node.timeout)
         swap.finish(runtime.name, plan.files)
-    return backups
+    return Outcome(backups, found)
 
 
 def disable(

@@ -36,7 +36,7 @@ options:
       containerd: >-
         containerd 1.6 and newer. Its file is C(/etc/containerd/config.toml), with configuration
         version 2 for containerd 1.x and 3 for 2.x, as found on the node.
-        Drop-ins in C(/etc/containerd/conf.d) are read after it.
+        Drop-ins in C(/etc/containerd/conf.d) and C(/etc/containerd/config.d) are read after it.
       crio: >-
         CRI-O 1.28 and newer. Its file is the drop-in C(/etc/crio/crio.conf.d/50-cruntime.conf);
         the distribution's own C(crio.conf) and other drop-ins are left alone.
@@ -126,27 +126,34 @@ options:
     choices: [cni, kubenet]
   cni:
     description:
-      - Where the network plugins of pods are. The runtime's own defaults if not given.
+      - Where the network plugins of pods are.
       - With O(runtime=docker) for O(cri_service) only.
     type: dict
     suboptions:
       bin_dirs:
         description:
           - The directories of the plugins' binaries.
-          - containerd before 2.1 knows one only; more than one are refused on such a node.
+          - If not set, containerd before 2.1 uses the directory that holds the plugins, the first
+            one of C(/opt/cni/bin), C(/usr/lib/cni) and C(/usr/libexec/cni) that has an executable
+            C(loopback). Newer versions of containerd and cri-dockerd use all three directories.
+            CRI-O uses C(/opt/cni/bin) and the directory that holds the plugins, unless another
+            one of its files sets C(plugin_dirs).
+          - containerd before 2.1 supports one only; more than one are refused on such a node.
         type: list
         elements: str
         default: []
       conf_dir:
-        description: The directory of the networks' configuration.
+        description:
+          - The directory of the networks' configuration. The runtime's own default if not set.
         type: str
   registries:
     description:
       - Registries that need to be told of.
-      - containerd reads changes at the next pull, and is restarted for the first entry and for
-        credentials only. CRI-O is reloaded, and restarted for the first credentials only, or where
-        its log would not tell that it was. Docker is reloaded, and restarted for an entry that is
-        gone.
+      - containerd reads changes at the next pull, and is restarted for credentials only. It always
+        uses C(/etc/containerd/certs.d), also without an entry, so that the C(hosts.toml) of a
+        registry that has no entry here stays in effect.
+      - CRI-O is reloaded, and restarted for the first credentials only, or where its log would not
+        tell that it was. Docker is reloaded, and restarted for an entry that is gone.
     type: list
     elements: dict
     default: []
@@ -370,7 +377,8 @@ options:
     description:
       - Any keys of the runtime's own configuration file, merged into it table by table.
         A list replaces a list, except C(insecure-registries), C(exec-opts) and C(labels) of Docker,
-        whose entries are added.
+        whose entries are added, and
+        C(imports) of containerd, which is added to the directories of drop-ins.
       - What another option decides can't be set here to something else.
       - For containerd, mind that the names of plugins differ between 1.x and 2.x.
     type: dict
@@ -565,6 +573,29 @@ configured_runtimes:
   type: list
   elements: str
   sample: [containerd]
+dropped:
+  description:
+    - Settings of replaced files that are lost, because neither the new file nor a drop-in has them.
+      Compared are C(config.toml) of containerd, C(daemon.json) of Docker, the flags of
+      C(cri-docker.service) and C(crictl.yaml), when a file of others is replaced.
+    - In check mode, the settings that would be lost.
+  returned: success, if O(state) is V(enabled) or V(restarted)
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: Path of the key, or the name of the flag.
+      type: str
+    value:
+      description: The lost value. Values whose key looks like the name of a secret are not shown.
+      type: raw
+    file:
+      description: The file that had set it.
+      type: str
+  sample:
+    - key: plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata
+      value: {runtime_type: io.containerd.kata.v2}
+      file: /etc/containerd/config.toml
 rolled_back:
   description:
     - On failure, V(true) if files and units were changed and brought back to what they were, and

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import paths
+from ansible_collections.cruntime.node.plugins.module_utils import cni, paths
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import marker
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, files, formats, registries
-from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
+from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY, look_up
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 
@@ -21,11 +22,10 @@ UNIT = "containerd.service"
 HANDLERS = ("runc",)
 UNSUPPORTED = {"ulimits": "it takes them from a base OCI spec, base_runtime_spec in extra_config"}
 
-_CERTS_DIR = "/etc/containerd/certs.d"
+_BIN_DIR = marker(cni.BIN_DIR_FACT)
 
 _TOP: dict[tuple[object, ...], str] = {
     ("version",): "the version of containerd on the node",
-    ("imports",): "the drop-ins in /etc/containerd/conf.d",
     ("root",): "storage.root",
     ("grpc", "address"): "socket",
     ("metrics", "address"): "metrics",
@@ -55,8 +55,6 @@ _MANAGED_V2: dict[tuple[object, ...], str] = {
     (*_V2, "sandbox_image"): "sandbox_image",
     (*_V2, "enable_cdi"): "gpus",
     **_rootless(_V2),
-    (*_V2, "registry"): "registries",
-    (*_V2, "cni", "bin_dir"): "cni.bin_dirs",
     (*_V2, "cni", "conf_dir"): "cni.conf_dir",
     (*_V2, "containerd", "snapshotter"): "storage.driver",
 }
@@ -68,12 +66,9 @@ _MANAGED_V3: dict[tuple[object, ...], str] = {
     **_handlers(_V3),
     (*_IMAGES_V3, "pinned_images", "sandbox"): "sandbox_image",
     (*_IMAGES_V3, "pinned_images", ANY): "pinned_images",
-    (*_IMAGES_V3, "registry"): "registries",
     (*_IMAGES_V3, "snapshotter"): "storage.driver",
     ("plugins", "io.containerd.transfer.v1.local", "unpack_config"): "storage.driver",
     **_rootless(_V3),
-    (*_V3, "cni", "bin_dirs"): "cni.bin_dirs",
-    (*_V3, "cni", "bin_dir"): "cni.bin_dirs",
     (*_V3, "cni", "conf_dir"): "cni.conf_dir",
 }
 
@@ -90,6 +85,44 @@ def check(spec: dict[str, Any]) -> None:
 
 def configs(spec: dict[str, Any]) -> Iterator[Config]:
     """1.x reads configuration version 2, and 2.x version 3; several bin_dirs came with 2.1."""
+    wanted_dirs = spec["cni"]["bin_dirs"]
+    one_bin_dir = _refused_bin_dirs(wanted_dirs)
+    when = {"config_version": 2}
+    if spec["gpus"] == "cdi":
+        no_cdi = "gpus can be cdi with containerd 1.7 or newer: update containerd"
+        yield _config(spec, 2, dict(when, cdi=False), refusal=no_cdi)
+        when["cdi"] = True
+    refusal = one_bin_dir or _refused_pins(spec["pinned_images"])
+    yield _config(spec, 2, when, _one_bin_dir(spec, 2), refusal)
+    several = wanted_dirs or _unless_extra(spec, 3, list(cni.BIN_DIRS))
+    if several:
+        yield _config(spec, 3, {"config_version": 3, "cni_bin_dirs": True}, several)
+        when = {"config_version": 3, "cni_bin_dirs": False}
+        yield _config(spec, 3, when, _one_bin_dir(spec, 3), one_bin_dir)
+    else:
+        yield _config(spec, 3, {"config_version": 3}, [])
+
+
+def _config(
+    spec: dict[str, Any],
+    version: int,
+    when: dict[str, Any],
+    bin_dirs: list[str] | None = None,
+    refusal: str | None = None,
+) -> Config:
+    """Return the configuration of one version.
+
+    :param bin_dirs: directories of CNI plugins; empty if extra_config decides them.
+    """
+    registry = (*(_V2 if version == 2 else _IMAGES_V3), "registry")
+    cni_table = (*(_V2 if version == 2 else _V3), "cni")
+    managed = dict(_MANAGED_V2 if version == 2 else _MANAGED_V3)
+    # extra_config replaces what the collection writes on its own, and nothing that an option says.
+    if spec["registries"]:
+        managed[registry] = "registries"
+    if spec["cni"]["bin_dirs"]:
+        managed.update({(*cni_table, key): "cni.bin_dirs" for key in ("bin_dir", "bin_dirs")})
+    excludes = not spec["registries"] and _excludes_certs(look_up(spec["extra_config"], registry))
     credentials = [
         # As the requests name it.
         dict(entry, host=_host(entry["registry"]))
@@ -97,44 +130,56 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
     ]
     variables = {
         "handlers": _all_handlers(spec["oci_runtimes"]),
-        "certs_dir": _CERTS_DIR if spec["registries"] else None,
+        "certs_dir": None if excludes else paths.CONTAINERD_CERTS,
         "pinned_images": cri.pinned_images(spec),
         "credentials": credentials,
+        "bin_dirs": bin_dirs,
     }
+    return Config(
+        f"containerd/config-v{version}.toml.j2",
+        paths.CONTAINERD_CONFIG,
+        formats.TOML,
+        managed,
+        when,
+        variables,
+        refusal,
+        merge_lists=_append_imports,
+        facts=(cni.BIN_DIR_FACT,) if bin_dirs == [_BIN_DIR] else (),
+        secret=bool(credentials),
+    )
 
-    def config(
-        source: str,
-        managed: dict[tuple[object, ...], str],
-        when: dict[str, Any],
-        refusal: str | None,
-    ) -> Config:
-        return Config(
-            source,
-            paths.CONTAINERD_CONFIG,
-            formats.TOML,
-            managed,
-            when,
-            variables,
-            refusal,
-            secret=bool(credentials),
-        )
 
-    bin_dirs = spec["cni"]["bin_dirs"]
-    one_bin_dir = _refused_bin_dirs(bin_dirs)
-    source = "containerd/config-v2.toml.j2"
-    when = {"config_version": 2}
-    if spec["gpus"] == "cdi":
-        no_cdi = "gpus can be cdi with containerd 1.7 or newer: update containerd"
-        yield config(source, _MANAGED_V2, dict(when, cdi=False), no_cdi)
-        when["cdi"] = True
-    yield config(source, _MANAGED_V2, when, one_bin_dir or _refused_pins(spec["pinned_images"]))
-    source = "containerd/config-v3.toml.j2"
-    when = {"config_version": 3}
-    if bin_dirs:
-        yield config(source, _MANAGED_V3, dict(when, cni_bin_dirs=True), None)
-        yield config(source, _MANAGED_V3, dict(when, cni_bin_dirs=False), one_bin_dir)
-    else:
-        yield config(source, _MANAGED_V3, when, None)
+def _append_imports(path: tuple[Any, ...], decided: Any, value: Any) -> list[Any] | None:
+    """Return our imports with those of extra_config; None for any other list.
+
+    :raises SpecError: extra_config has something else there.
+    """
+    if path != ("imports",):
+        return None
+    if not isinstance(value, list):
+        raise SpecError("extra_config: imports must be a list")
+    return [*decided, *(item for item in value if item not in decided)]
+
+
+def _one_bin_dir(spec: dict[str, Any], version: int) -> list[str]:
+    return spec["cni"]["bin_dirs"] or _unless_extra(spec, version, [_BIN_DIR])
+
+
+def _unless_extra(spec: dict[str, Any], version: int, bin_dirs: list[str]) -> list[str]:
+    """Return directories of CNI plugins, none if extra_config names others."""
+    table = look_up(spec["extra_config"], (*(_V2 if version == 2 else _V3), "cni"))
+    named = isinstance(table, dict) and not {"bin_dir", "bin_dirs"}.isdisjoint(table)
+    return [] if named else bin_dirs
+
+
+def _excludes_certs(registry: Any) -> bool:
+    """Return whether this table has a config_path, or keys that containerd refuses next to it."""
+    if not isinstance(registry, dict):
+        return False
+    configs = registry.get("configs")
+    hosts = configs.values() if isinstance(configs, dict) else ()
+    has_tls = any(isinstance(host, dict) and "tls" in host for host in hosts)
+    return has_tls or not {"config_path", "mirrors"}.isdisjoint(registry)
 
 
 def unit_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -143,17 +188,23 @@ def unit_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
 
 def registry_files(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each registry's hosts.toml, which containerd reads at every pull."""
-    return [
-        files.toml_file(
-            f"{_CERTS_DIR}/{entry['registry']}/hosts.toml",
+    return [file for entry in entries for file in _hosts_files(entry)]
+
+
+def _hosts_files(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    hosts = _hosts(entry)
+    # 1.x and 2.x read the address of an IPv6 host only in different spellings.
+    differ = any("]" in host["url"] for host in hosts["hosts"])
+    for version in (2, 3) if differ else (3,):
+        yield files.toml_file(
+            f"{paths.CONTAINERD_CERTS}/{entry['registry']}/hosts.toml",
             "containerd/hosts.toml.j2",
-            _hosts(entry),
+            dict(hosts, dotted=version == 2),
             restart=False,
+            **({"when": {"config_version": version}} if differ else {}),
             # A header may hold a token.
             **({"secret": True} if any(mirror["headers"] for mirror in entry["mirrors"]) else {}),
         )
-        for entry in entries
-    ]
 
 
 def _refused_bin_dirs(bin_dirs: list[str]) -> str | None:

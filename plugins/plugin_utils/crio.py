@@ -11,9 +11,10 @@ import posixpath
 import re
 from typing import Any, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import paths
+from ansible_collections.cruntime.node.plugins.module_utils import cni, paths
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import marker
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, files, formats, registries
-from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
+from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY, look_up
 from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
     SpecError,
@@ -32,7 +33,11 @@ _SHIM = re.compile("containerd-shim-[a-zA-Z0-9+-]+-v[0-9]+", re.ASCII)
 _CERTS_DIR = "/etc/containers/certs.d"
 _AUTH_PATH = "/etc/crio/cruntime-auth.json"
 
-_MANAGED = {
+_PLUGIN_DIRS = ("crio", "network", "plugin_dirs")
+# The node half replaces the marker, or removes the line.
+_FOUND_BIN_DIRS = [cni.BIN_DIRS[0], marker(cni.BIN_DIR_FACT)]
+
+_MANAGED: dict[tuple[object, ...], str] = {
     ("crio", "root"): "storage.root",
     ("crio", "storage_driver"): "storage.driver",
     ("crio", "api", "listen"): "socket",
@@ -48,7 +53,6 @@ _MANAGED = {
     ("crio", "image", "pause_image"): "sandbox_image",
     ("crio", "image", "pinned_images"): "pinned_images",
     ("crio", "image", "global_auth_file"): "registries",
-    ("crio", "network", "plugin_dirs"): "cni.bin_dirs",
     ("crio", "network", "network_dir"): "cni.conf_dir",
     ("crio", "metrics", "enable_metrics"): "metrics",
     ("crio", "metrics", "metrics_host"): "metrics",
@@ -82,7 +86,11 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
         "metrics_host": host.strip("[]"),
         "metrics_port": port,
         "auth_file": _AUTH_PATH if registries.with_credentials(spec["registries"]) else None,
+        "bin_dirs": _bin_dirs(spec),
     }
+    managed = dict(_MANAGED)
+    if spec["cni"]["bin_dirs"]:
+        managed[_PLUGIN_DIRS] = "cni.bin_dirs"
     # A handler has no monitor but the one that it names, or one on the PATH.
     nodes = [{"own_conmon": own} for own in (False, True)] if spec["oci_runtimes"] else [{}]
     for when in nodes:
@@ -90,10 +98,23 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
             "crio/50-cruntime.conf.j2",
             paths.CRIO_CONFIG,
             formats.TOML,
-            _MANAGED,
+            managed,
             when,
             variables,
+            facts=(cni.BIN_DIR_FACT,) if variables["bin_dirs"] == _FOUND_BIN_DIRS else (),
         )
+
+
+def _bin_dirs(spec: dict[str, Any]) -> list[str]:
+    """Return the directories of CNI plugins, none if extra_config names others.
+
+    Not all known directories: CRI-O creates those that are missing, and does not start if it
+    can't, as on a read-only /usr.
+    """
+    if look_up(spec["extra_config"], _PLUGIN_DIRS) is not None:
+        return []
+    named: list[str] = spec["cni"]["bin_dirs"]
+    return named or _FOUND_BIN_DIRS
 
 
 def unit_files(spec: dict[str, Any]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, paths
+from ansible_collections.cruntime.node.plugins.module_utils import cni, daemon_json, paths
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import wants_adapter
 from ansible_collections.cruntime.node.plugins.plugin_utils import files, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import ANY
@@ -90,10 +90,11 @@ def unit_files(spec: dict[str, Any]) -> list[dict[str, Any]]:
     if not wants_adapter(spec):
         return []
     units = ["cri-docker.service", *(["cri-docker.socket"] if spec["socket"] else [])]
+    variables = dict(spec, bin_dirs=spec["cni"]["bin_dirs"] or cni.BIN_DIRS)
     return [
         files.file(
             f"/etc/systemd/system/{unit}.d/50-cruntime.conf",
-            formats.text(f"systemd/{unit}.conf.j2", spec),
+            formats.text(f"systemd/{unit}.conf.j2", variables),
             restart=True,
             unit=unit,
         )

@@ -17,18 +17,17 @@ from typing import Any, Iterator
 import yaml
 
 from ansible_collections.cruntime.node.plugins.module_utils.files import NOT_SHOWN
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import (
+    HIDDEN,
+    redact,
+    redact_text,
+)
 from ansible_collections.cruntime.node.plugins.plugin_utils import formats
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import dotted
 
-HIDDEN = "(not shown)"
 SAME_VALUES = "(the same values, written differently)"
 
 _LINK = re.compile(r"link to .*\n")
-_TELLING = r"[\w-]*(?:auth|cookie|credential|header|pass|secret|token|key\b|keys\b)[\w-]*"
-_SECRET_KEY = re.compile(_TELLING, re.IGNORECASE)
-# A password in a URL; a variable, or a field of a query, with a telling name.
-_USER = re.compile(r"(?<=://)\S*@")
-_ASSIGNED = re.compile(rf"({_TELLING}=)[^\s&;]+", re.IGNORECASE)
 
 
 def of_files(diffs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -47,20 +46,6 @@ def of_files(diffs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def scrubbed(value: Any) -> Any:
-    """Take secrets out of a value without a telling key: users of URLs, and assigned variables."""
-    if isinstance(value, str):
-        return _ASSIGNED.sub(rf"\1{HIDDEN}", _USER.sub(f"{HIDDEN}@", value))
-    if isinstance(value, list):
-        return [scrubbed(item) for item in value]
-    if isinstance(value, dict):
-        return {
-            scrubbed(key): HIDDEN if _is_secret(key) else scrubbed(item)
-            for key, item in value.items()
-        }
-    return value
-
-
 def _differences(path: str, before: str, after: str) -> Iterator[dict[str, Any]]:
     found, wanted = _leaves_of(path, before), _leaves_of(path, after)
     if found is None or wanted is None:
@@ -73,11 +58,10 @@ def _differences(path: str, before: str, after: str) -> Iterator[dict[str, Any]]
         if _text(found.get(keys)) != _text(wanted.get(keys))
     ]
     for keys in differing:
-        secret = any(_is_secret(str(key)) for key in keys)
         yield {
-            "key": scrubbed(dotted(keys)),
-            "is": _shown(found.get(keys), secret),
-            "should_be": _shown(wanted.get(keys), secret),
+            "key": redact_text(dotted(keys)),
+            "is": redact(keys, found.get(keys)),
+            "should_be": redact(keys, wanted.get(keys)),
         }
     if not differing:
         yield {"key": None, "is": SAME_VALUES, "should_be": None}
@@ -85,15 +69,6 @@ def _differences(path: str, before: str, after: str) -> Iterator[dict[str, Any]]
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
-
-
-def _is_secret(key: str) -> bool:
-    # In full, for the name of a host tells nothing of what is set for it.
-    return _SECRET_KEY.fullmatch(key) is not None
-
-
-def _shown(value: Any, secret: bool) -> Any:
-    return HIDDEN if secret and value is not None else scrubbed(value)
 
 
 def _as_a_whole(text: str) -> str | None:

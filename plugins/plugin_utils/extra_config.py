@@ -23,7 +23,7 @@ def merged(config: Config, text: str, extra: dict[str, Any]) -> str:
     data = config.format.parse(text)
     for path, value in leaves(extra):
         option = _decided_by(config.managed, data, path)
-        if option and not _keeps(config, path, _get(data, path), value):
+        if option and not _keeps(config, path, look_up(data, path), value):
             raise SpecError(
                 f"extra_config sets {dotted(path)} to something else than {option}, "
                 "which decides it: set one of the two"
@@ -43,6 +43,15 @@ def leaves(
             yield (*path, key), value
 
 
+def look_up(data: Any, path: tuple[object, ...]) -> Any:
+    """Return the value at a path of keys, None if there is none."""
+    for key in path:
+        if not isinstance(data, dict) or key not in data:
+            return None
+        data = data[key]
+    return data
+
+
 def dotted(path: tuple[object, ...]) -> str:
     """Write a path of keys as one would in TOML."""
     return ".".join(f"'{key}'" if "." in str(key) else str(key) for key in path)
@@ -54,17 +63,9 @@ def _decided_by(
     """Name the option that has set this path, something above it or something below it."""
     for keys, option in managed.items():
         matches = all(key in (ANY, here) for key, here in zip(keys, path))
-        if matches and _get(data, path[: len(keys)]) is not None:
+        if matches and look_up(data, path[: len(keys)]) is not None:
             return option
     return None
-
-
-def _get(data: Any, path: tuple[object, ...]) -> Any:
-    for key in path:
-        if not isinstance(data, dict) or key not in data:
-            return None
-        data = data[key]
-    return data
 
 
 def _keeps(config: Config, path: tuple[object, ...], decided: Any, value: Any) -> bool:

@@ -9,7 +9,7 @@ must hold on the node. Where they apply: C(secret), nobody but root may read it,
 C(link), instead of the content, the path on the node that a symbolic link here leads to;
 C(shared), whether keys that others wrote to a JSON file stay; C(unit), the unit that reads it, if
 that is not the runtime's own service; C(refusal), the sentence with which a node fails that would
-get this file.
+get this file; C(facts), the facts of the node whose markers the content holds.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Config:
     :param merge_lists: returns a list at this path with the list that extra_config has there added
         to it, None if the list of extra_config replaces it.
     :param secret: nobody but root may read it.
+    :param facts: facts of the node whose markers the template writes.
     """
 
     source: str
@@ -50,6 +51,7 @@ class Config:
     shared: bool | None = None
     secret: bool = False
     merge_lists: Callable[[tuple[Any, ...], Any, Any], list[Any] | None] = _replace_list
+    facts: tuple[str, ...] = ()
 
 
 def file(

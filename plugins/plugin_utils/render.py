@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.cruntime.node.plugins.module_utils import oci_runtimes
+from ansible_collections.cruntime.node.plugins.module_utils import oci_runtimes, paths
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
 from ansible_collections.cruntime.node.plugins.plugin_utils import (
     containerd,
@@ -89,9 +89,11 @@ def _config(config: Config, spec: dict[str, Any], driver: str) -> dict[str, Any]
     if spec["extra_config"]:
         text = extra_config.merged(config, text, spec["extra_config"])
     config.format.prove(text)
-    marks = {"secret": True} if config.secret else {}
+    marks: dict[str, Any] = {"secret": True} if config.secret else {}
     if config.shared is not None:
         marks["shared"] = config.shared
+    if config.facts:
+        marks["facts"] = list(config.facts)
     return files.file(config.path, text, restart=True, when=when, **marks)
 
 
@@ -110,4 +112,4 @@ def _proxy(proxy: dict[str, Any], unit: str) -> list[dict[str, Any]]:
 
 def _crictl(socket: str) -> dict[str, Any]:
     content = formats.text("crictl.yaml.j2", {"socket": socket})
-    return files.file("/etc/crictl.yaml", content, restart=False)
+    return files.file(paths.CRICTL_CONFIG, content, restart=False)

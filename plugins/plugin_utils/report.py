@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
 from ansible_collections.cruntime.node.plugins.plugin_utils import drift
 
 
@@ -73,7 +74,7 @@ def unreachable(words: str) -> dict[str, Any]:
     :param words: why.
     :return: a dict like that of C(summed_up).
     """
-    return _node("unreachable", error=drift.scrubbed(words))
+    return _node("unreachable", error=redact_text(words))
 
 
 def _node(state: str, **known: Any) -> dict[str, Any]:
@@ -117,5 +118,5 @@ def _unit_state(unit: dict[str, Any]) -> str:
 
 
 def _words(result: dict[str, Any]) -> str:
-    words: str = drift.scrubbed(str(result.get("msg") or "it failed without a word"))
+    words: str = redact_text(str(result.get("msg") or "it failed without a word"))
     return words

@@ -9,6 +9,7 @@ import tomlkit
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import complete
 from ansible_collections.cruntime.node.plugins.plugin_utils import extra_config, render
 from ansible_collections.cruntime.node.plugins.plugin_utils import spec as spec_utils
 
@@ -77,7 +78,7 @@ def rendered(facts, **values):
     assert not validation.errors.errors
     spec_utils.check(validation.validated_parameters)
     return {
-        file["path"]: file["content"]
+        file["path"]: complete(file, facts)["content"]
         for file in render.render(validation.validated_parameters)
         if file["when"].items() <= facts.items() and "content" in file
     }
@@ -149,6 +150,7 @@ def test_the_runtime_reads_what_the_spec_says(node, runtime, put, run_module):
         "version": major,
         "config_version": 2 if major < 2 else 3,
         "cni_bin_dirs": (major, minor) >= (2, 1),
+        "cni_bin_dir": "/usr/lib/cni",
         "own_conmon": node.file("/usr/libexec/crio/conmon").exists,
     }
     for values in SPECS[runtime.name]:

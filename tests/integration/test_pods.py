@@ -1,8 +1,9 @@
-"""A real pod runs by what the spec says: sandbox image, cgroup driver, runtime handler."""
+"""A real pod runs by what the spec says: sandbox image, cgroup driver, handler, network."""
 
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 from conftest import ARCHIVES, CRI, ENABLE
@@ -42,6 +43,18 @@ def lenient(runtime, node):
     return {"plugins": {CRI[version]: {"restrict_oom_score_adj": True}}}
 
 
+NETWORK = {
+    "cniVersion": "0.4.0",
+    "name": "cruntime-test",
+    "plugins": [
+        {
+            "type": "bridge",
+            "bridge": "cruntime-test",
+            "ipam": {"type": "host-local", "ranges": [[{"subnet": "198.18.0.0/24"}]]},
+        }
+    ],
+}
+CONFLIST = "/etc/cni/net.d/10-cruntime-test.conflist"
 LOAD = {
     "containerd": "ctr --namespace k8s.io images import {archive}",
     "crio": "skopeo copy docker-archive:{archive} containers-storage:{image}",
@@ -61,9 +74,9 @@ def cri(node, runtime, spec, run_module):
     run_module(node, ENABLE, **spec)
 
 
-def run_pod(node, crictl, container):
+def run_pod(node, crictl, container, pod=POD):
     """Run the pod and return its id; its container is made by start_container."""
-    for name, config in (("pod", POD), ("container", container)):
+    for name, config in (("pod", pod), ("container", container)):
         node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
     return crictl("runp /tmp/pod.json")
 
@@ -93,5 +106,29 @@ def test_a_pod_runs(node, crictl, call):
         node.check_output(
             "timeout 10 sh -c 'until grep hello /tmp/container.log; do sleep 1; done'"
         )
+    finally:
+        crictl(f"rmp --force {pod}")
+
+
+@pytest.fixture
+def network(node, cri, crictl):
+    """A network of pods, by plugins that lie where the node's package puts them."""
+    node.check_output("mkdir -p /etc/cni/net.d")
+    node.check_output("echo %s > %s", json.dumps(NETWORK), CONFLIST)
+    # The runtime sees it by itself.
+    ready = """crictl info | tr -d ' \\n' | grep -q '"status":true,"type":"NetworkReady"'"""
+    node.check_output(f"timeout 20 sh -c {shlex.quote(f'until {ready}; do sleep 0.2; done')}")
+    yield
+    node.check_output("rm %s", CONFLIST)
+    node.run("ip link delete cruntime-test")
+
+
+@pytest.mark.runtime("containerd", "crio")
+@pytest.mark.usefixtures("network")
+def test_a_pod_gets_a_network_where_nobody_says_where_its_plugins_are(node, crictl):
+    pod = run_pod(node, crictl, CONTAINER, {**POD, "linux": {"cgroup_parent": "kubepods.slice"}})
+    try:
+        address = json.loads(crictl(f"inspectp {pod}"))["status"]["network"]["ip"]
+        assert address.startswith("198.18.0.")
     finally:
         crictl(f"rmp --force {pod}")

@@ -106,3 +106,42 @@ def test_a_password_of_the_spec(node, enable, pull):
     assert enable([{**registry, **login}])["changed"] is False
     assert pull(image, [registry]).failed
     assert node.run(holders).stdout == ""
+
+
+@pytest.fixture
+def ipv6(node, registry):
+    """The registry at ::1 too, by a proxy on the node: containers may have no other IPv6."""
+    node.check_output("sysctl -w net.ipv6.conf.lo.disable_ipv6=0")
+    for port in (5001, 5002):
+        unit = f"--unit=cruntime-test-{port} --socket-property=ListenStream=[::1]:{port}"
+        proxy = f"/lib/systemd/systemd-socket-proxyd {registry[0]}:{port}"
+        node.check_output(f"systemd-run --quiet --collect {unit} {proxy}")
+    yield
+    node.check_output("systemctl stop 'cruntime-test-500*'")
+
+
+@pytest.mark.runtime("containerd")
+@pytest.mark.usefixtures("ipv6")
+@pytest.mark.parametrize(
+    ("mirrors", "others"),
+    [
+        # Nobody listens at the first one, which must not end it.
+        (["http://[::1]:5009", "http://[::1]:5001"], []),
+        (
+            ["https://[::1]:5002"],
+            [{"registry": "[::1]:5002", "username": "user", "password": "open-sesame"}],
+        ),
+    ],
+    ids=["plain-http", "password"],
+)
+def test_a_pull_goes_to_a_mirror_with_an_ipv6_address(pull, mirrors, others):
+    hub = {
+        "registry": "docker.io",
+        "mirrors": [
+            {"url": url, "headers": {"X-Site": "a]b"}, "insecure": url.startswith("https")}
+            for url in mirrors
+        ],
+    }
+    # Without its mirror it would be asked of Docker Hub, which has no such image.
+    assert pull(f"docker.io/{IMAGE}", [hub, *others]).succeeded
+    assert pull(f"docker.io/{IMAGE}", [{**hub, "mirrors": hub["mirrors"][:1]}]).failed

@@ -11,7 +11,7 @@ import glob
 import json
 import os
 import re
-from typing import Any, Iterable, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -22,6 +22,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.stored_data import N
 
 #: How the names of the drop-ins begin that this collection writes.
 OURS = "50-cruntime"
+
+if TYPE_CHECKING:
+    from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
 
 
 class OciRuntime(NamedTuple):
@@ -181,6 +184,18 @@ class Runtime:
 
         :raises CruntimeError: it can't; nothing was touched.
         """
+
+    def find_dropped(
+        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
+    ) -> list[Dropped]:
+        """Return the settings of this runtime's files that are lost when files are replaced.
+
+        :param changes: changed files, before they are applied.
+        :param foreign: by path, those of them that others wrote.
+        :param staged: by live path, the path of the new file.
+        :raises CruntimeError: if a file can't be compared.
+        """
+        return []
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         """Say whether the running process takes these changes by a reload, without a restart."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, Iterable, cast
 
-from ansible_collections.cruntime.node.plugins.module_utils import crictl
+from ansible_collections.cruntime.node.plugins.module_utils import cni, crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CONTAINERD_CERTS,
     CONTAINERD_CONFIG,
+    CONTAINERD_DROP_INS,
     CONTAINERD_ROOT,
     CONTAINERD_SOCKET,
 )
@@ -30,6 +32,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     installed_version,
 )
 
+if TYPE_CHECKING:
+    from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
+    from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+
 # Where runc's shim keeps its state, in every version, if its options name no other place; it adds
 # the containerd namespace, which is this one for all that comes through the CRI.
 _RUNC_ROOT = "/run/containerd/runc"
@@ -42,9 +48,7 @@ class Containerd(Runtime):
     label = "containerd"
     binary = "containerd"
     units = ("containerd.service",)
-    overrides = "a drop-in in /etc/containerd/conf.d"
-    drop_in_patterns = ("/etc/containerd/conf.d/*.toml", "/etc/containerd/config.d/*.toml")
-    socket_path = CONTAINERD_SOCKET
+    drop_in_patterns = tuple(f"{each}/*.toml" for each in CONTAINERD_DROP_INS)
     config_path = CONTAINERD_CONFIG
     data_root = CONTAINERD_ROOT
     data_names = ((r"io\.containerd\..+|tmpmounts", None), ("opt", "bin|lib"), (SCRATCH, None))
@@ -52,6 +56,15 @@ class Containerd(Runtime):
     data_first = ("io.containerd.metadata.v1.bolt",)
     keeps_namespaces = True
     namespaces = (NAMESPACE,)
+    overrides = f"a drop-in in {' or '.join(CONTAINERD_DROP_INS)}"
+    socket_path = CONTAINERD_SOCKET
+    # Whether its file has bin_dirs that no option sets.
+    _unasked_bin_dirs = False
+
+    def configured(self, options: dict[str, Any]) -> Runtime:
+        wanted = cast("Containerd", super().configured(options))
+        wanted._unasked_bin_dirs = not (options.get("cni") or {}).get("bin_dirs")
+        return wanted
 
     def version(self) -> str:
         return parse_version(self._runner.output("containerd", "--version"))
@@ -64,6 +77,7 @@ class Containerd(Runtime):
             # 2.1 was the first to look for CNI plugins in more than one folder.
             "cni_bin_dirs": (found.major, found.minor) >= (2, 1),
             "cdi": (found.major, found.minor) >= (1, 7),
+            cni.BIN_DIR_FACT: cni.find_bin_dir(),
         }
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
@@ -90,6 +104,35 @@ class Containerd(Runtime):
         )
 
         containerd_store.check(self._runner, self.socket_path, result.out)
+
+        if "config_path" in text:
+            self._check_mirrors(result.out)
+
+    def _check_mirrors(self, dump: str) -> None:
+        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd_dump
+
+        found = containerd_dump.find_mirror_drop_ins(dump)
+        if found:
+            raise CruntimeError(
+                f"{' and '.join(found)}: registry.mirrors and registry.configs.*.tls are not "
+                f"supported together with the config_path {CONTAINERD_CERTS}: containerd would "
+                "start without its CRI plugin. Move them to registries, or to hosts.toml files in "
+                f"{CONTAINERD_CERTS}"
+            )
+
+    def find_dropped(
+        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
+    ) -> list[Dropped]:
+        if CONTAINERD_CONFIG not in foreign or CONTAINERD_CONFIG not in staged:
+            return []
+        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd_dump
+
+        return containerd_dump.find_dropped(
+            self._runner,
+            foreign[CONTAINERD_CONFIG].target,
+            staged[CONTAINERD_CONFIG],
+            unasked_bin_dirs=self._unasked_bin_dirs,
+        )
 
     def holds_container(self, argv: list[str]) -> bool:
         # Docker has containerd run its containers, in namespaces of its own.

@@ -12,9 +12,9 @@ import json
 import os
 import re
 import shutil
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils import atomic
+from ansible_collections.cruntime.node.plugins.module_utils import atomic, cni
 from ansible_collections.cruntime.node.plugins.module_utils.contents import Content
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -38,6 +38,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import (
 )
 
 CONFIG_PATH = "/etc/crio/crio.conf"
+# Of a file that is searched for one key.
+_CONFIG_LIMIT = 1024 * 1024
 _OWN_CONMON = "/usr/libexec/crio/conmon"
 _NO_ROOT = 'runtime_root = ""'
 _HANDLERS = "crio.runtime.runtimes."
@@ -98,7 +100,10 @@ class Crio(Runtime):
 
     def variant(self, version: str) -> dict[str, Any]:
         # CRI-O's own packages bring one that is not on the PATH.
-        return {"own_conmon": os.access(_OWN_CONMON, os.X_OK)}
+        return {
+            "own_conmon": os.access(_OWN_CONMON, os.X_OK),
+            cni.BIN_DIR_FACT: _bin_dir_beside_default(),
+        }
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
         path = staged.get(CRIO_CONFIG)
@@ -233,6 +238,32 @@ def _copy_drop_ins(directory: str) -> None:
                     f"{path}: unreadable drop-in: {error.strerror}. Remove it and run again"
                 ) from error
             atomic.write_new(os.path.join(copy, name), content, 0o600)
+
+
+def _bin_dir_beside_default() -> str | None:
+    """Return the directory of CNI plugins, None if CRI-O finds it without our drop-in.
+
+    It does by its own default, and if a file of an admin or a package decides plugin_dirs.
+    """
+    found = cni.find_bin_dir(cni.BIN_DIRS[1:])
+    return None if found is None or any(map(_decides_plugin_dirs, _others_files())) else found
+
+
+def _others_files() -> Iterator[str]:
+    """Return the configuration files of others that CRI-O reads."""
+    yield CONFIG_PATH
+    with contextlib.suppress(OSError), os.scandir(CRIO_DROP_INS) as entries:
+        yield from (entry.path for entry in entries if entry.path != CRIO_CONFIG)
+
+
+def _decides_plugin_dirs(path: str) -> bool:
+    # A FIFO would never end.
+    if not os.path.isfile(path):
+        return False
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as handle:
+        text = handle.read(_CONFIG_LIMIT)
+        return re.search(r"^\s*plugin_dirs?\s*=", text, re.MULTILINE) is not None
+    return False
 
 
 def parse_version(text: str) -> str:

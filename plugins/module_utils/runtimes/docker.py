@@ -10,7 +10,7 @@ import glob
 import os
 import re
 import time
-from typing import Any, Iterable
+from typing import TYPE_CHECKING, Any, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl, docker_cli
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
@@ -21,6 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     wants_adapter,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CRI_DOCKERD_DROP_IN,
     DOCKER_CONFIG,
     DOCKER_SOCKET,
 )
@@ -33,6 +34,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.shims import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.stored_data import SCRATCH
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
+
+if TYPE_CHECKING:
+    from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
 
 # What dockerd takes over on SIGHUP, in every version since 20.10.
 _RELOADABLE = frozenset(
@@ -151,6 +155,23 @@ class Docker(Runtime):
                 )
 
                 docker_checks.check(self._runner, change, units["docker.service"], self._find_major)
+
+    def find_dropped(
+        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
+    ) -> list[Dropped]:
+        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+            cri_dockerd,
+            docker_checks,
+        )
+
+        found = []
+        if DOCKER_CONFIG in foreign:
+            found += docker_checks.find_dropped(foreign[DOCKER_CONFIG])
+        path = staged.get(CRI_DOCKERD_DROP_IN)
+        known = any(change.path == CRI_DOCKERD_DROP_IN and change.before for change in changes)
+        if path is not None and not known:
+            found += cri_dockerd.find_dropped(path)
+        return found
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         return all(map(_reloads, changes))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable
 
-from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, docker_cli
+from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, docker_cli, dropped
 from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -23,6 +23,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
     docker_store,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+_REMEDY = "If they are needed, set them by options or by extra_config"
 
 
 def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], int]) -> None:
@@ -49,6 +51,14 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
         else:
             store = docker_store.read_store(info)
         docker_store.check(store, old, new, major)
+
+
+def find_dropped(change: Change) -> list[dropped.Dropped]:
+    """Return the settings of others in a daemon.json that are lost when it is replaced."""
+    before, after = _read(change.before), _read(change.after)
+    if before is None or after is None:
+        raise CruntimeError(f"{change.target}: it can't be read as JSON")
+    return dropped.describe(daemon_json.find_dropped(before, after), change.target, _REMEDY)
 
 
 def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:

@@ -11,12 +11,14 @@ import re
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     atomic,
+    cni,
     containerd_namespaces,
     removal,
     services,
     stored_data,
     swap,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import complete
 
 SCRATCH = re.compile("/[^ ]*/ansible-moduletmp-[^/ ]+")
 OWNERS = (
@@ -99,9 +101,12 @@ def contents(options):
 
 def torn(was, found, options):
     """Return the files that hold neither what they held before nor what they shall hold."""
+    # CRI-O may find the plugins by itself.
+    found_dirs = (cni.find_bin_dir(), None)
     wanted = {
-        (file["path"], _text(file["content"]))
+        (file["path"], _text(complete(file, {cni.BIN_DIR_FACT: found_dir})["content"]))
         for file in options.get("rendered_files", ())
+        for found_dir in found_dirs
         if "content" in file
     }
     return [

@@ -179,7 +179,7 @@ def test_a_socket_of_the_operators_choice(catalog):
     assert chosen.configured({}).cri_endpoint == "unix:///run/containerd/containerd.sock"
 
 
-def test_a_socket_is_recalled_from_the_ledger(catalog, tmp_path):
+def test_a_socket_is_recalled_from_the_managed_files_record(catalog, tmp_path):
     record = ManagedFiles(str(tmp_path))
     record.entries = {
         "/etc/containerd/config.toml": {"runtime": "containerd", "socket": "/run/c.sock"},

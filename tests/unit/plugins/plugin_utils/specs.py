@@ -11,6 +11,7 @@ import tomlkit
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import complete
 from ansible_collections.cruntime.node.plugins.plugin_utils import render, spec
 
 CRI_V2 = "io.containerd.grpc.v1.cri"
@@ -34,22 +35,26 @@ def checked(**values):
 
 def files(when=None, **values):
     """Return by path the files that a node of this kind gets."""
+    facts = when or {}
     chosen = [
-        file
+        complete(file, facts)
         for file in render.render(checked(**values))
-        if file["when"].items() <= (when or {}).items()
+        if file["when"].items() <= facts.items()
     ]
     by_path = {file["path"]: file for file in chosen}
     assert len(by_path) == len(chosen)
     return by_path
 
 
-def containerd_file(config_version, driver="systemd", cni_bin_dirs=True, cdi=True, **values):
+def containerd_file(
+    config_version, driver="systemd", cni_bin_dirs=True, cdi=True, cni_bin_dir=None, **values
+):
     when = {
         "config_version": config_version,
         "cgroup_driver": driver,
         "cni_bin_dirs": cni_bin_dirs,
         "cdi": cdi,
+        "cni_bin_dir": cni_bin_dir,
     }
     return files(when, runtime="containerd", **values)[CONTAINERD_CONFIG]
 
@@ -60,8 +65,8 @@ def toml(config_version, driver="systemd", cni_bin_dirs=True, **values):
     return tomlkit.parse(file["content"]).unwrap()
 
 
-def crio(driver="systemd", own_conmon=False, **values):
-    when = {"cgroup_driver": driver, "own_conmon": own_conmon}
+def crio(driver="systemd", own_conmon=False, cni_bin_dir=None, **values):
+    when = {"cgroup_driver": driver, "own_conmon": own_conmon, "cni_bin_dir": cni_bin_dir}
     file = files(when, runtime="crio", **values)[CRIO_CONFIG]
     return tomlkit.parse(file["content"]).unwrap()["crio"]
 
@@ -72,8 +77,11 @@ def daemon_json(driver="systemd", **values):
     return json.loads(file["content"])
 
 
-def hosts_toml(registry, **values):
-    file = files(runtime="containerd", **values)[f"/etc/containerd/certs.d/{registry}/hosts.toml"]
+def hosts_toml(registry, config_version=3, **values):
+    when = {"config_version": config_version}
+    file = files(when, runtime="containerd", **values)[
+        f"/etc/containerd/certs.d/{registry}/hosts.toml"
+    ]
     assert file["restart"] is False
     return tomlkit.parse(file["content"]).unwrap()
 

@@ -136,12 +136,13 @@ def test_containerd(spec, bin_dir, conf_dir):
     }
     driver = {"snapshotter": spec["storage"]["driver"]}
     common = {
-        "imports": ["/etc/containerd/conf.d/*.toml"],
+        "imports": ["/etc/containerd/conf.d/*.toml", "/etc/containerd/config.d/*.toml"],
         "required_plugins": ["io.containerd.grpc.v1.cri"],
         "root": spec["storage"]["root"],
         "metrics": {"address": spec["metrics"]},
         "debug": {"level": spec["log_level"]},
     }
+    certs = {"registry": {"config_path": "/etc/containerd/certs.d"}}
     assert toml(2, cni=cni, **spec) == {
         "version": 2,
         **common,
@@ -149,6 +150,7 @@ def test_containerd(spec, bin_dir, conf_dir):
             CRI_V2: {
                 "cni": {"bin_dir": bin_dir, "conf_dir": conf_dir},
                 "containerd": {**containerd, **driver},
+                **certs,
             }
         },
     }
@@ -158,7 +160,7 @@ def test_containerd(spec, bin_dir, conf_dir):
         **common,
         "plugins": {
             CRI_V3: {"cni": cni, "containerd": containerd},
-            IMAGES_V3: driver,
+            IMAGES_V3: {**driver, **certs},
             "io.containerd.transfer.v1.local": {"unpack_config": [unpack]},
         },
     }
@@ -210,8 +212,8 @@ def test_docker(spec, one, other):
     }
 
 
-@given(registries())
-def test_hosts_toml(entries):
+@given(registries(), st.sampled_from([2, 3]))
+def test_hosts_toml(entries, version):
     for entry in entries:
         name, insecure = entry["registry"], entry.get("insecure", False)
         hosts = {}
@@ -226,7 +228,7 @@ def test_hosts_toml(entries):
         itself = {"capabilities": ["pull", "resolve", "push"], **tls_keys(entry)}
         if insecure:
             itself["skip_verify"] = True
-        config = hosts_toml(name, registries=entries)
+        config = hosts_toml(name, version, registries=entries)
         # An insecure registry that is a mirror of itself is asked the operator's way first.
         if insecure or not hosts:
             hosts.setdefault(f"https://{name}", itself)

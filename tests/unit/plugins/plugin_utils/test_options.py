@@ -16,7 +16,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog imp
 from ansible_collections.cruntime.node.plugins.plugin_utils import render
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import (
-    CONTAINERD_CONFIG,
     CRI_V2,
     CRI_V3,
     DOCKER_CONFIG,
@@ -117,19 +116,58 @@ def test_several_cni_bin_dirs():
         assert file["refusal"].startswith("cni.bin_dirs names 2 directories, but containerd")
 
 
-def test_a_cni_conf_dir_asks_the_node_nothing_more():
-    whens = [
-        file["when"]
-        for file in render.render(checked(cni={"conf_dir": "/etc/cni/x"}))
-        if file["path"] == CONTAINERD_CONFIG
+def test_the_cni_bin_dir_is_the_one_that_holds_the_plugins():
+    for version in (2, 3):
+        values = {"cni_bin_dirs": False, "cni": {"conf_dir": "/etc/cni/x"}}
+        found = toml(version, cni_bin_dir="/usr/lib/cni", **values)
+        bare = toml(version, cni_bin_dir=None, **values)
+        plugin = CRI_V2 if version == 2 else CRI_V3
+        table = {"bin_dir": "/usr/lib/cni", "conf_dir": "/etc/cni/x"}
+        assert found["plugins"][plugin]["cni"] == table
+        assert bare["plugins"][plugin]["cni"] == {"conf_dir": "/etc/cni/x"}
+    assert crio(cni_bin_dir="/usr/lib/cni")["network"]["plugin_dirs"] == [
+        "/opt/cni/bin",
+        "/usr/lib/cni",
     ]
-    assert whens == [
-        {"config_version": 2, "cgroup_driver": "systemd"},
-        {"config_version": 3, "cgroup_driver": "systemd"},
-    ]
-    assert toml(3, cni={"conf_dir": "/etc/cni/x"})["plugins"][CRI_V3]["cni"] == {
-        "conf_dir": "/etc/cni/x"
-    }
+
+
+def test_all_known_cni_bin_dirs_where_the_runtime_takes_several():
+    known = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"]
+    assert toml(3)["plugins"][CRI_V3]["cni"] == {"bin_dirs": known}
+
+
+@pytest.mark.parametrize("key", ["bin_dir", "bin_dirs"])
+def test_cni_bin_dirs_of_extra_config_are_the_only_ones(key):
+    table = {key: "/x"}
+    for version, plugin in ((2, CRI_V2), (3, CRI_V3)):
+        extra = {"plugins": {plugin: {"cni": table}}}
+        config = toml(version, cni_bin_dir="/usr/lib/cni", extra_config=extra)
+        assert config["plugins"][plugin]["cni"] == table
+    network = {"plugin_dirs": ["/x"]}
+    extra = {"crio": {"network": network}}
+    assert crio(cni_bin_dir="/usr/lib/cni", extra_config=extra)["network"] == network
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [
+        {"config_path": "/x"},
+        {"mirrors": {"x.local": {"endpoint": ["https://y.local"]}}},
+        {"configs": {"x.local": {"tls": {"insecure_skip_verify": True}}}},
+    ],
+)
+def test_a_registry_table_of_extra_config_that_excludes_hosts_files(registry):
+    for version, plugin in ((2, CRI_V2), (3, IMAGES_V3)):
+        config = toml(version, extra_config={"plugins": {plugin: {"registry": registry}}})
+        assert config["plugins"][plugin]["registry"] == registry
+
+
+def test_a_registry_table_of_extra_config_that_goes_with_hosts_files():
+    registry = {"headers": {"X-Site": ["a"]}}
+    for version, plugin in ((2, CRI_V2), (3, IMAGES_V3)):
+        config = toml(version, extra_config={"plugins": {plugin: {"registry": registry}}})
+        merged = {"config_path": "/etc/containerd/certs.d", **registry}
+        assert config["plugins"][plugin]["registry"] == merged
 
 
 # cri_service, network_plugin
@@ -147,6 +185,7 @@ def adapter_argv(**values):
 def test_cri_dockerd_is_told_what_the_spec_says():
     assert adapter_argv(cri_service=True) == [
         "ExecStart=cri-dockerd",
+        "--cni-bin-dir=/opt/cni/bin,/usr/lib/cni,/usr/libexec/cni",
         "--container-runtime-endpoint=fd://",
     ]
     argv = adapter_argv(
@@ -430,7 +469,7 @@ def test_storage():
     assert config["plugins"][CRI_V2]["containerd"]["snapshotter"] == "native"
     config = toml(3, storage=storage)
     assert config["root"] == "/srv/x"
-    assert config["plugins"][IMAGES_V3] == {"snapshotter": "native"}
+    assert config["plugins"][IMAGES_V3]["snapshotter"] == "native"
     assert config["plugins"]["io.containerd.transfer.v1.local"] == {
         "unpack_config": [{"platform": "linux", "snapshotter": "native", "differ": "walking"}]
     }
@@ -646,5 +685,5 @@ def test_a_bare_spec_leaves_everything_to_the_runtime(runtime):
     paths = {file["path"] for file in render.render(checked(runtime=runtime))}
     assert len(paths) == 2
     assert daemon_json() == DEFAULT_DOCKER
-    assert crio() == {"runtime": {"cgroup_manager": "systemd"}}
+    assert crio() == {"runtime": {"cgroup_manager": "systemd"}, "network": {}}
     assert json.dumps(sorted(toml(3))) == '["imports", "plugins", "required_plugins", "version"]'

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 
@@ -50,7 +51,10 @@ def test_containerd_reads_one_folder():
     entries = [{"registry": "dev.local"}]
     folder = {"config_path": "/etc/containerd/certs.d"}
     assert toml(2, registries=entries)["plugins"][CRI_V2]["registry"] == folder
-    assert toml(3, registries=entries)["plugins"][IMAGES_V3] == {"registry": folder}
+    assert toml(3, registries=entries)["plugins"][IMAGES_V3]["registry"] == folder
+    # Hosts files of others stay in effect, and the first entry needs no restart.
+    assert toml(2)["plugins"][CRI_V2]["registry"] == folder
+    assert toml(3)["plugins"][IMAGES_V3] == {"registry": folder}
 
 
 def test_hosts_of_docker_io():
@@ -75,6 +79,39 @@ def test_hosts_of_docker_io():
         ),
     ]
     assert set(config) == {"server", "host"}
+
+
+def test_an_ipv6_host_is_spelled_as_each_version_reads_it():
+    mirrors = [
+        {"url": "https://[fd00::1]:5000", "ca_file": CA, **CLIENT, "headers": {"X-A": "b"}},
+        {"url": "https://m.local", "insecure": True},
+    ]
+    values = {"registries": hub(*mirrors)}
+    path = "/etc/containerd/certs.d/docker.io/hosts.toml"
+    texts = {
+        version: files({"config_version": version}, **values)[path]["content"] for version in (2, 3)
+    }
+    # go-toml v1 takes a bracket for the end of the name.
+    assert not re.search(r"^\[.*\].*\]", texts[2], re.MULTILINE)
+    assert '[host."https://[fd00::1]:5000"]' in texts[3]
+    old, new = (hosts_toml("docker.io", version, **values) for version in (2, 3))
+    assert old == new
+    # The order counts.
+    assert list(old["host"]) == list(new["host"]) == [mirror["url"] for mirror in mirrors]
+
+
+def test_other_hosts_are_spelled_alike_for_all_versions():
+    path = "/etc/containerd/certs.d/docker.io/hosts.toml"
+    assert path in files({}, registries=hub({"url": "https://m.local"}))
+
+
+def test_credentials_of_ipv6_hosts():
+    entries = [{"registry": name, **LOGIN} for name in ("a.local", "[::1]:5000", "[::2]")]
+    text = containerd_file(2, registries=entries)["content"]
+    assert not re.search(r"^\[.*\].*\]", text, re.MULTILINE)
+    for version, plugin in ((2, CRI_V2), (3, IMAGES_V3)):
+        configs = toml(version, registries=entries)["plugins"][plugin]["registry"]["configs"]
+        assert configs == {entry["registry"]: {"auth": LOGIN} for entry in entries}
 
 
 def test_headers_make_a_file_secret():

@@ -26,13 +26,16 @@ from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs imp
     toml,
 )
 
+IMPORTS = ["/etc/containerd/conf.d/*.toml", "/etc/containerd/config.d/*.toml"]
+CERTS = {"registry": {"config_path": "/etc/containerd/certs.d"}}
+
 
 @pytest.mark.parametrize(("driver", "uses_systemd"), [("systemd", True), ("cgroupfs", False)])
 @pytest.mark.parametrize("wanted", ["auto", None])
 def test_containerd_1(driver, uses_systemd, wanted):
     config = toml(2, driver, cgroup_driver=wanted or driver, sandbox_image=PAUSE)
     assert config["version"] == 2
-    assert config["imports"] == ["/etc/containerd/conf.d/*.toml"]
+    assert config["imports"] == IMPORTS
     cri = config["plugins"][CRI_V2]
     assert cri["sandbox_image"] == PAUSE
     assert cri["containerd"]["runtimes"]["runc"] == {
@@ -45,7 +48,7 @@ def test_containerd_1(driver, uses_systemd, wanted):
 def test_containerd_2(driver, uses_systemd):
     config = toml(3, driver, cgroup_driver=driver, sandbox_image=PAUSE)
     assert config["version"] == 3
-    assert config["plugins"][IMAGES_V3] == {"pinned_images": {"sandbox": PAUSE}}
+    assert config["plugins"][IMAGES_V3] == {"pinned_images": {"sandbox": PAUSE}, **CERTS}
     assert config["plugins"][CRI_V3]["containerd"]["runtimes"]["runc"] == {
         "runtime_type": "io.containerd.runc.v2",
         "options": {"SystemdCgroup": uses_systemd},
@@ -54,7 +57,7 @@ def test_containerd_2(driver, uses_systemd):
 
 def test_what_was_not_asked_for_is_left_to_the_runtime():
     assert "sandbox_image" not in toml(2)["plugins"][CRI_V2]
-    assert list(toml(3)["plugins"]) == [CRI_V3]
+    assert set(toml(3)["plugins"]) == {CRI_V3, IMAGES_V3}
 
 
 @pytest.mark.parametrize("driver", ["systemd", "cgroupfs"])
@@ -151,7 +154,6 @@ def test_extra_config_may_set_what_no_option_says():
             "cgroup_driver",
         ),
         ({"extra_config": {"version": 3}}, "version", "version of containerd"),
-        ({"extra_config": {"imports": []}}, "imports", "drop-ins"),
     ],
 )
 def test_extra_config_that_fights_an_option_names_both(values, key, option):
@@ -166,6 +168,13 @@ def test_a_value_of_extra_config_is_in_no_message():
     with pytest.raises(SpecError, match="decides it") as refused:
         render.render(checked(registries=entries, extra_config=secret))
     assert "hunter2" not in str(refused.value)
+
+
+def test_extra_config_adds_imports():
+    extra = {"imports": ["/etc/nri/*.toml", IMPORTS[1]]}
+    assert toml(2, extra_config=extra)["imports"] == [*IMPORTS, "/etc/nri/*.toml"]
+    with pytest.raises(SpecError, match=r"^extra_config: imports must be a list$"):
+        render.render(checked(extra_config={"imports": "/etc/nri/*.toml"}))
 
 
 @pytest.mark.parametrize("extra", [{"plugins": 1}, {"exec-opts": {"x": "y"}}])

@@ -1,0 +1,25 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories of the CNI plugins on this node."""
+
+from __future__ import annotations
+
+import os
+
+#: Directories in which packages and installers put CNI plugins; the first is CNI's own default.
+BIN_DIRS = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
+#: Fact of a node: the directory that holds its plugins.
+BIN_DIR_FACT = "cni_bin_dir"
+
+
+def find_bin_dir(directories: tuple[str, ...] = BIN_DIRS) -> str | None:
+    """Return the first directory that holds plugins, None if there is none.
+
+    Every pod needs the plugin loopback, so every complete set of plugins has it.
+    """
+    for directory in directories:
+        if os.access(f"{directory}/loopback", os.X_OK):
+            return directory
+    return None

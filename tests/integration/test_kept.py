@@ -1,0 +1,207 @@
+"""What others decided on a node of containerd stays in effect, or is returned as dropped."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+from conftest import CRI, ENABLE, reasons
+
+pytestmark = pytest.mark.runtime("containerd")
+
+CONFIG = "/etc/containerd/config.toml"
+HOSTS = "/etc/containerd/certs.d/quay.io/hosts.toml"
+HANDLERS = "{{range $name, $_ := .config.containerd.runtimes}}{{$name}} {{end}}"
+
+
+@pytest.fixture
+def version(node):
+    """The configuration version of the node's containerd."""
+    major = node.check_output("containerd --version").split()[2].lstrip("v")[0]
+    return 2 if major == "1" else 3
+
+
+@pytest.fixture
+def tables(version):
+    """The tables of the CRI plugin: of its runtime part and of its images part."""
+    runtime = CRI["1" if version == 2 else "2"]
+    return f'plugins."{runtime}"', f'plugins."{runtime.replace(".v1.runtime", ".v1.images")}"'
+
+
+@pytest.fixture
+def write(node):
+    """A function that writes a file; it is gone afterwards."""
+    paths = []
+
+    def run(path, *lines):
+        paths.append(path)
+        node.check_output("mkdir -p $(dirname %s)", path)
+        node.check_output("printf %%s %s > %s", "".join(f"{line}\n" for line in lines), path)
+
+    yield run
+    for path in paths:
+        node.check_output("rm -f %s", path)
+
+
+@pytest.fixture
+def write_drop_in(write, version):
+    """A function that writes a drop-in of containerd; it is gone afterwards."""
+    return lambda path, *lines: write(path, f"version = {version}", *lines)
+
+
+@pytest.fixture
+def someone_elses(node, spec, run_module, version):
+    """A function that gives the node a configuration that this collection did not write."""
+
+    def run(*lines):
+        node.check_output("rm -f /var/lib/cruntime/files.json")
+        node.check_output("printf %%s %s > %s", f"version = {version}\n" + "\n".join(lines), CONFIG)
+        node.check_output("systemctl restart containerd")
+
+    yield run
+    result = run_module(node, ENABLE, **spec)
+    assert not result.get("failed"), result
+
+
+def dropped(result):
+    assert all(entry["file"] == CONFIG for entry in result["dropped"])
+    return {entry["key"]: entry["value"] for entry in result["dropped"]}
+
+
+def test_what_a_file_that_is_replaced_had_decided_is_told(enable, someone_elses, tables):
+    table, images = tables
+    someone_elses(
+        "oom_score = -555",
+        f"[{table}.containerd.runtimes.kata]",
+        'runtime_type = "io.containerd.kata.v2"',
+        f"[{images}.registry]",
+        'config_path = "/etc/cri/certs.d"',
+        f"[{images}.registry.headers]",
+        'X-Site = ["hunter2"]',
+    )
+    foreseen = enable(check=True)
+    real = enable()
+    for result in (foreseen, real):
+        found = dropped(result)
+        assert found["oom_score"] == -555
+        assert found[f"{table}.containerd.runtimes.kata"] == {
+            "runtime_type": "io.containerd.kata.v2"
+        }
+        assert found[f"{images}.registry.config_path"] == "/etc/cri/certs.d"
+        # The table as a whole, if the runtime prints it only where it has something.
+        (headers,) = [key for key in found if "headers" in key]
+        assert found[headers] == "(not shown)"
+        assert len(found) == 4
+        (warning,) = [text for text in result["warnings"] if "are lost" in text]
+        assert warning.startswith(f"{CONFIG}: ")
+        assert all(key in warning for key in found)
+        assert "hunter2" not in json.dumps([result["dropped"], result["warnings"]])
+    again = enable()
+    assert (again["changed"], again["dropped"]) == (False, [])
+
+
+def test_what_an_option_or_a_drop_in_decides_is_not_dropped(
+    enable, someone_elses, write_drop_in, tables
+):
+    write_drop_in("/etc/containerd/conf.d/99-score.toml", "oom_score = -555")
+    _table, images = tables
+    someone_elses(
+        'imports = ["/etc/containerd/conf.d/*.toml"]',
+        "[debug]",
+        'level = "debug"',
+        f"[{images}.registry]",
+        'config_path = "/etc/containerd/certs.d"',
+    )
+    assert enable(check=True, log_level="info")["dropped"] == []
+    assert dropped(enable(check=True)) == {"debug.level": "debug"}
+
+
+@pytest.mark.alike
+def test_a_file_that_containerd_cannot_read_is_replaced(node, enable, someone_elses):
+    someone_elses()
+    node.check_output("echo '[[nonsense' > %s", CONFIG)
+    result = enable()
+    assert not result.get("failed"), result
+    (warning,) = [text for text in result["warnings"] if "could not be determined" in text]
+    assert CONFIG in warning
+
+
+@pytest.mark.usefixtures("crictl")
+def test_mirrors_of_others_stay_in_effect(node, enable, someone_elses, write, tables):
+    _table, images = tables
+    someone_elses(f"[{images}.registry]", 'config_path = "/etc/containerd/certs.d"')
+    # Nobody listens there: the error tells who was asked.
+    write(HOSTS, 'server = "http://127.0.0.1:9"', '[host."http://127.0.0.1:9"]')
+    assert "127.0.0.1:9" in node.run("crictl pull quay.io/a/b:1").stderr
+    assert not enable(registries=[]).get("failed")
+    assert "127.0.0.1:9" in node.run("crictl pull quay.io/a/b:1").stderr
+
+
+@pytest.mark.alike
+def test_the_first_registry_needs_no_restart(enable):
+    enable(registries=[])
+    result = enable(registries=[{"registry": "dev.test", "insecure": True}])
+    assert result["changed"]
+    assert reasons(result) == {}
+
+
+def test_drop_ins_that_tools_of_gpus_write_stay_in_effect(enable, write_drop_in, tables, crictl):
+    table, _images = tables
+    extra = {"imports": ["/etc/containerd/more.d/*.toml"]}
+    lines = [
+        f"[{table}.containerd.runtimes.runc]",
+        'runtime_type = "io.containerd.runc.v2"',
+        f"[{table}.containerd.runtimes.runc.options]",
+        "SystemdCgroup = true",
+    ]
+    if "grpc" in table:
+        # Here, a drop-in replaces the whole table of its plugin.
+        lines = [f"[{table}]", 'sandbox_image = "localhost/cruntime-test/pause:1"', *lines]
+    for folder, name in (("config.d", "nvidia"), ("more.d", "kata")):
+        handlers = ["nvidia", "kata"] if name == "kata" else ["nvidia"]
+        write_drop_in(
+            f"/etc/containerd/{folder}/99-{name}.toml",
+            *lines,
+            *(
+                line
+                for handler in handlers
+                for line in (
+                    f"[{table}.containerd.runtimes.{handler}]",
+                    'runtime_type = "io.containerd.runc.v2"',
+                )
+            ),
+        )
+    assert not enable(state="restarted").get("failed")
+    assert set(crictl(f"info --output go-template --template {shlex.quote(HANDLERS)}").split()) >= {
+        "nvidia",
+        "runc",
+    }
+    assert not enable(extra_config=extra).get("failed")
+    assert set(crictl(f"info --output go-template --template {shlex.quote(HANDLERS)}").split()) >= {
+        "nvidia",
+        "runc",
+        "kata",
+    }
+
+
+def test_mirrors_in_a_drop_in_are_refused_before_anything_is_touched(
+    enable, someone_elses, write_drop_in, snapshot, tables
+):
+    _table, images = tables
+    path = "/etc/containerd/config.d/99-mirrors.toml"
+    someone_elses()
+    write_drop_in(
+        path,
+        f"[{images}.registry]",
+        'config_path = "/etc/containerd/certs.d"',
+        f'[{images}.registry.mirrors."quay.io"]',
+        'endpoint = ["http://127.0.0.1:9"]',
+    )
+    before = snapshot()
+    for check in (True, False):
+        result = enable(check=check)
+        assert result.get("failed"), result
+        assert result["msg"].startswith(f"{path}: registry.mirrors ")
+        assert "rolled_back" not in result
+        assert snapshot() == before

@@ -1,0 +1,270 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a file that is replaced had decided is found, and no secret is shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils import dropped, dump, takeover
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+    catalog,
+    containerd_dump,
+    cri_dockerd,
+)
+
+DEFAULT = {"level": "", "score": 0, "limit": 3, "dirs": ["/a"], "debug": True, "runtimes": {}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "decided", "found"),
+    [
+        ({}, {}, {}, {}),
+        # It was the default, or still holds.
+        ({"limit": 3}, {"limit": 3}, {}, {}),
+        ({"limit": 4}, {"limit": 4}, {}, {}),
+        # An option, or extra_config, decides it now.
+        ({"limit": 4}, {"limit": 5}, {"limit": 5}, {}),
+        ({"limit": 4}, {"limit": 3}, {"limit": 3}, {}),
+        # What the new file writes without being asked replaces a decision.
+        ({"limit": 4}, {"limit": 5}, {}, {("limit",): 4}),
+        ({"limit": 4}, {"limit": 3}, {}, {("limit",): 4}),
+        ({"debug": False}, {"debug": True}, {}, {("debug",): False}),
+        # Not one that only looks different: an unset key.
+        ({"level": ""}, {}, {}, {}),
+        ({"other": 0, "another": {"x": ""}}, {}, {}, {}),
+        ({"dirs": ["/a", "/b"]}, {"dirs": ["/a"]}, {}, {("dirs",): ["/b"]}),
+        ({"dirs": ["/b", "/a"]}, {"dirs": ["/a", "/b", "/c"]}, {}, {}),
+        ({"dirs": ["/b"]}, {}, {}, {("dirs",): ["/b"]}),
+        # A table as a whole, or a key of one that is there.
+        (
+            {"runtimes": {"kata": {"type": "x", "path": "", "options": {}}}},
+            {"runtimes": {"runc": {"type": "y"}}},
+            {},
+            {("runtimes", "kata"): {"type": "x"}},
+        ),
+        (
+            {"runtimes": {"runc": {"type": "y", "options": {"Root": "/x"}}}},
+            {"runtimes": {"runc": {"type": "y", "options": {}}}},
+            {"runtimes": {"runc": {"type": "y"}}},
+            {("runtimes", "runc", "options", "Root"): "/x"},
+        ),
+    ],
+)
+def test_what_is_lost(old, new, decided, found):
+    assert dropped.find_dropped(old, new, DEFAULT, decided) == found
+
+
+def test_a_path_is_taken_out_of_a_tree():
+    tree = {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
+    assert dropped.without(tree, [("a", "c", "d"), ("e",), ("x", "y")]) == {"a": {"b": 1, "c": {}}}
+    assert tree["e"] == 3
+
+
+def test_no_secret_is_shown():
+    settings = {
+        ("registry", "headers", "X-Site"): ["hunter2"],
+        ("registry", "configs", "a.test"): {"auth": {"password": "hunter2"}},
+        ("proxy",): "http://user:hunter2@proxy.test",
+        ("plugins", "io.x", "address"): "/run/x.sock",
+    }
+    found = dropped.describe(settings, "/etc/x.toml", "Fix it")
+    assert "hunter2" not in json.dumps([entry.result for entry in found])
+    assert found[-1].result == {
+        "key": 'plugins."io.x".address',
+        "value": "/run/x.sock",
+        "file": "/etc/x.toml",
+    }
+    assert dropped.warn(found[2:]) == [
+        "/etc/x.toml: Settings of this file are lost when it is replaced: "
+        'proxy, plugins."io.x".address. Fix it'
+    ]
+
+
+def change(path, before, after=b"new"):
+    return Change(path, path, after, True, before, None)
+
+
+class Containerd(Runner):
+    """A containerd that prints what it is told to."""
+
+    def __init__(self, dumps):
+        super().__init__()
+        self.dumps = dumps
+
+    def run(self, *argv, **_options):
+        text = self.dumps[argv[-1] if argv[-1] == "default" else argv[2]]
+        if text is None:
+            raise CommandError("it can't be read")
+        return Result(0, text, "")
+
+
+@pytest.fixture
+def inspect(tmp_path):
+    """A function that takes over a config.toml, and returns what is lost."""
+
+    def run(old, new, options=None, owned=False):
+        path = "/etc/containerd/config.toml"
+        staged = tmp_path / "staged.toml"
+        staged.write_text(new)
+        default = 'imports = []\nversion = 2\ndisabled_plugins = []\n[plugins."x"]\nlimit = 3\n'
+        runner = Containerd({path: old, str(staged): new, "default": default})
+        runtime = catalog.runtimes(runner)["containerd"].configured(options or {})
+        changes = [change(path, b"old")._replace(owned=owned)]
+        return takeover.inspect(runtime, changes, {path: str(staged)})
+
+    return run
+
+
+NEW = 'version = 2\nimports = ["/a/*.toml"]\n'
+BIN_DIR = '[plugins."io.containerd.grpc.v1.cri".cni]\nbin_dir = "{}"\n'
+
+
+def test_what_a_config_toml_loses(inspect):
+    old = (
+        'version = 2\nimports = ["/etc/containerd/config.toml", "/a/*.toml", "/b/*.toml"]\n'
+        'disabled_plugins = ["cri", "io.containerd.internal.v1.opt"]\n[plugins.x]\nlimit = 4\n'
+    )
+    found = inspect(old, NEW)
+    assert {entry.key: entry.value for entry in found.dropped} == {
+        "imports": ["/b/*.toml"],
+        "disabled_plugins": ["io.containerd.internal.v1.opt"],
+        "plugins.x.limit": 4,
+    }
+    assert len(found.warnings) == 1
+
+
+def test_a_bin_dir_is_lost_where_no_option_decides_it(inspect):
+    old, new = (NEW + BIN_DIR.format(path) for path in ("/x", "/opt/cni/bin"))
+    assert [entry.value for entry in inspect(old, new).dropped] == ["/x"]
+    options = {"cni": {"bin_dirs": ["/opt/cni/bin"]}}
+    assert inspect(old, new, options) == takeover.NOTHING
+
+
+@pytest.mark.parametrize("old", [None, "garbage"])
+def test_a_config_toml_that_cannot_be_compared_is_told(inspect, old):
+    found = inspect(old, NEW)
+    assert found.dropped == []
+    (warning,) = found.warnings
+    assert "config.toml are replaced could not be determined: " in warning
+
+
+def test_our_own_files_lose_nothing(inspect):
+    assert inspect(None, NEW, owned=True) == takeover.NOTHING
+
+
+def test_what_crictl_yaml_loses():
+    before = (
+        b'runtime-endpoint: "unix:///x"\ntimeout: 10\ndebug: false\n# pull: x\npull-image: "true"\n'
+    )
+    after = b"runtime-endpoint: unix:///y\nimage-endpoint: unix:///y\n"
+    changes = [change("/etc/crictl.yaml", before, after)]
+    runtime = catalog.runtimes(Runner())["crio"]
+    found = takeover.inspect(runtime, changes, {})
+    assert {entry.key: entry.value for entry in found.dropped} == {
+        "timeout": "10",
+        "pull-image": "true",
+    }
+
+
+UNIT = """
+[Service]
+ExecStart=/usr/bin/cri-dockerd --container-runtime-endpoint fd:// --ipv6-dual-stack \\
+    --cri-dockerd-root-directory=/srv "--network-plugin=cni"
+"""
+OURS = """
+[Service]
+ExecStart=
+ExecStart=cri-dockerd \\
+    "--network-plugin=cni" \\
+    --container-runtime-endpoint=fd://
+"""
+
+
+@pytest.mark.parametrize(
+    ("drop_ins", "lost", "file"),
+    [
+        ({}, {"ipv6-dual-stack": "", "cri-dockerd-root-directory": "/srv"}, "cri-docker.service"),
+        (
+            {"10-admin.conf": "[Service]\nExecStart=\nExecStart=cri-dockerd --hairpin-mode none"},
+            {"hairpin-mode": "none"},
+            "10-admin.conf",
+        ),
+        # This one decides still.
+        ({"zz.conf": "[Service]\nExecStart=\nExecStart=cri-dockerd --ipv6-dual-stack"}, {}, ""),
+        ({"zz.conf": "[Service]\nEnvironment=X=1"}, None, "cri-docker.service"),
+    ],
+)
+def test_flags_of_cri_dockerd_that_are_lost(monkeypatch, tmp_path, drop_ins, lost, file):
+    unit = tmp_path / "cri-docker.service"
+    unit.write_text(UNIT)
+    paths = [str(unit)]
+    for name, text in drop_ins.items():
+        (tmp_path / name).write_text(text)
+        paths.append(str(tmp_path / name))
+    staged = tmp_path / "staged"
+    staged.write_text(OURS)
+    monkeypatch.setattr(cri_dockerd.services, "unit_files", lambda name: paths)
+    found = cri_dockerd.find_dropped(str(staged))
+    if lost is None:
+        lost = {"ipv6-dual-stack": "", "cri-dockerd-root-directory": "/srv"}
+    assert {entry.key: entry.value for entry in found} == lost
+    assert {entry.file.rpartition("/")[2] for entry in found} <= {file}
+
+
+def test_the_unit_file_of_an_admin_replaces_the_packaged_one(monkeypatch, tmp_path):
+    packaged, admins = tmp_path / "usr" / "cri-docker.service", tmp_path / "cri-docker.service"
+    packaged.parent.mkdir()
+    packaged.write_text(UNIT)
+    admins.write_text("[Service]\nExecStart=/opt/cri-dockerd --hairpin-mode=none")
+    staged = tmp_path / "staged"
+    staged.write_text(OURS)
+    monkeypatch.setattr(cri_dockerd.services, "unit_files", lambda name: [str(packaged)])
+    monkeypatch.setattr(cri_dockerd, "_ADMINS_UNIT", str(admins))
+    (found,) = cri_dockerd.find_dropped(str(staged))
+    assert found.result == {"key": "hairpin-mode", "value": "none", "file": str(admins)}
+
+
+REGISTRY = '[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "{}"\n'
+MIRRORS = '[plugins."io.containerd.grpc.v1.cri".registry.mirrors."x"]\nendpoint = ["y"]\n'
+TLS = '[plugins."io.containerd.grpc.v1.cri".registry.configs."x".tls]\nca_file = "y"\n'
+AUTH = '[plugins."io.containerd.grpc.v1.cri".registry.configs."x".auth]\nusername = "y"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (REGISTRY.format("/etc/containerd/certs.d") + MIRRORS, True),
+        (REGISTRY.format("/etc/containerd/certs.d") + TLS, True),
+        (REGISTRY.format("/etc/containerd/certs.d") + AUTH, False),
+        (MIRRORS, False),
+        ("garbage", False),
+    ],
+)
+def test_a_drop_in_that_excludes_hosts_files_is_named(monkeypatch, tmp_path, text, named):
+    for name, content in (("1.toml", "oom_score = 1"), ("2.toml", MIRRORS), ("3.toml", TLS)):
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(containerd_dump, "CONTAINERD_DROP_INS", (str(tmp_path),))
+    found = containerd_dump.find_mirror_drop_ins(text)
+    assert found == ([str(tmp_path / "2.toml"), str(tmp_path / "3.toml")] if named else [])
+    if text != "garbage":
+        assert dump.parse(text)
+
+
+def test_what_a_daemon_json_loses_when_it_is_replaced_as_a_whole():
+    before = b'{"dns": ["192.0.2.1"], "features": {"cdi": true}, "log-opts": {"max-file": "9"}}'
+    after = b'{"features": {"cdi": true}, "exec-opts": ["native.cgroupdriver=systemd"]}'
+    changes = [change("/etc/docker/daemon.json", before, after)]
+    found = takeover.inspect(catalog.runtimes(Runner())["docker"], changes, {})
+    assert {entry.key: entry.value for entry in found.dropped} == {
+        "dns": ["192.0.2.1"],
+        "log-opts.max-file": "9",
+    }
+    (warning,) = found.warnings
+    assert "Settings of this file are lost when it is replaced: dns, log-opts.max-file" in warning

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files for a node are chosen by its facts, and hold them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils import cni, rendered
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import catalog, crio
+
+FILE = {"when": {}, "facts": ["place"], "content": '[x]\ny = "@place@"\nz = ["/a", "@place@"]\n'}
+
+
+def test_a_fact_is_put_in():
+    (file,) = rendered.choose([FILE], {"place": "/usr/x"})
+    assert file["content"] == '[x]\ny = "/usr/x"\nz = ["/a", "/usr/x"]\n'
+    assert FILE["content"].count("@") == 4
+
+
+def test_a_line_goes_whose_fact_the_node_does_not_have():
+    (file,) = rendered.choose([FILE], {"place": None})
+    assert file["content"] == "[x]\n"
+
+
+def test_a_file_that_names_no_fact_is_left_alone():
+    file = {"when": {"a": 1}, "content": '"@place@"'}
+    assert rendered.choose([file, {"when": {"a": 2}}], {"a": 1, "place": None}) == [file]
+
+
+def test_a_refusal_ends_the_run():
+    with pytest.raises(CruntimeError, match=r"^it is too old$"):
+        rendered.choose([{"when": {}, "refusal": "it is too old"}], {})
+
+
+def test_the_directory_that_holds_plugins(tmp_path):
+    first, second, third = (tmp_path / name for name in "abc")
+    directories = tuple(map(str, (first, second, third)))
+    assert cni.find_bin_dir(directories) is None
+    for directory in (first, second, third):
+        directory.mkdir()
+    # A leftover that is no set of plugins, and a file that nobody can run.
+    (first / "flannel").touch(0o755)
+    (second / "loopback").touch(0o644)
+    assert cni.find_bin_dir(directories) is None
+    (third / "loopback").touch(0o755)
+    assert cni.find_bin_dir(directories) == str(third)
+    (second / "loopback").chmod(0o755)
+    assert cni.find_bin_dir(directories) == str(second)
+
+
+@pytest.mark.parametrize(
+    ("main", "drop_in", "found"),
+    [
+        ("", "", True),
+        ('[crio.network]\nplugin_dirs = ["/x"]\n', "", False),
+        ("", '[crio.network]\n  plugin_dirs=[\n"/x"]\n', False),
+        ("", 'plugin_dir = "/x"', False),
+        ('# plugin_dirs = ["/x"]\n', 'network_dir = "/plugin_dirs ="', True),
+    ],
+)
+def test_plugin_dirs_of_another_file_of_crio_are_left_alone(
+    monkeypatch, tmp_path, main, drop_in, found
+):
+    plugins, drop_ins = tmp_path / "plugins", tmp_path / "crio.conf.d"
+    plugins.mkdir()
+    drop_ins.mkdir()
+    (plugins / "loopback").touch(0o755)
+    (tmp_path / "crio.conf").write_text(main)
+    (drop_ins / "10-admin.conf").write_text(drop_in)
+    ours = drop_ins / "50-cruntime.conf"
+    ours.write_text('plugin_dirs = ["/opt/cni/bin"]')
+    monkeypatch.setattr(crio.cni, "BIN_DIRS", ("/opt/cni/bin", str(plugins)))
+    monkeypatch.setattr(crio, "CONFIG_PATH", str(tmp_path / "crio.conf"))
+    monkeypatch.setattr(crio, "CRIO_DROP_INS", str(drop_ins))
+    monkeypatch.setattr(crio, "CRIO_CONFIG", str(ours))
+    facts = catalog.runtimes(Runner())["crio"].variant("1.37.0")
+    assert facts["cni_bin_dir"] == (str(plugins) if found else None)
