@@ -147,7 +147,8 @@ def _remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     changes = files.look([], record, runtime.name)
     edited = set(record.paths_of(runtime.name)).difference(change.path for change in changes)
     steps = plan.take_away(runtime, units, why="asked for")
-    removed = [change.path for change in changes if change.changed] + kept.lines
+    gone = [change.path for change in changes if change.changed and change.after is None]
+    removed = gone + kept.lines
     if not node.check_mode and (steps or removed or record.paths_of(runtime.name)):
         todo = plan.Plan(changes, [], steps)
         transaction.remove(node, runtime, todo, kept, units=units, record=record)

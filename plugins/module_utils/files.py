@@ -42,6 +42,7 @@ class Change(NamedTuple):
     :param secret: nobody but root may read it, and no output shows it.
     :param hidden: no output shows what it held before: that was, or may have been, secret.
     :param keys: of a JSON file that others write to as well, the paths of the keys that are ours.
+    :param old_keys: the paths of the keys that an earlier run wrote to it.
     :param unit: the unit that reads it, empty for the runtime's own service.
     :param owned: the collection wrote what it holds, so that no backup is needed.
     """
@@ -56,6 +57,7 @@ class Change(NamedTuple):
     secret: bool = False
     hidden: bool = False
     keys: tuple[daemon_json.Path, ...] = ()
+    old_keys: tuple[daemon_json.Path, ...] = ()
     unit: str = ""
     owned: bool = False
 
@@ -122,6 +124,7 @@ def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
         hidden=entry.get("secret", False)
         or (isinstance(after, Link) and isinstance(before, bytes)),
         keys=keys,
+        old_keys=tuple(managed_keys(entry)),
         unit=file.get("unit", ""),
         owned=owns(entry, before),
     )
@@ -150,20 +153,35 @@ def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Chan
         mtime_ns = entry.get("gone")
         if mtime_ns is None:
             return None
-    elif not owns(entry, before) or any(_is_one_file(target, other) for other in wanted):
-        # What an admin has made of it since is the admin's.
+    elif any(_is_one_file(target, other) for other in wanted):
+        return None
+    after = _without_managed_keys(before, entry)
+    # What an admin has made of it since is the admin's, except the keys that are ours.
+    if before is not None and after is None and not owns(entry, before):
         return None
     return Change(
         path,
         target,
-        None,
+        after,
         entry["restart"],
         before,
         mtime_ns,
         hidden=entry.get("secret", False),
+        old_keys=tuple(managed_keys(entry)),
         unit=entry.get("unit", ""),
-        owned=True,
+        owned=owns(entry, before),
     )
+
+
+def _without_managed_keys(before: Content, entry: dict[str, Any]) -> bytes | None:
+    """Return what others wrote to a JSON file; None if that is nothing, or can't be told."""
+    if not entry.get("keys") or not isinstance(before, bytes):
+        return None
+    try:
+        rest = daemon_json.remove(daemon_json.parse(before), managed_keys(entry))
+    except ValueError:
+        return None
+    return daemon_json.dump(rest) if rest else None
 
 
 def _is_one_file(path: str, other: str) -> bool:

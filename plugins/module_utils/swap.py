@@ -114,19 +114,20 @@ class Swap:
         return backups
 
     def finish(self, runtime: str, files: Iterable[Change]) -> None:
-        """Forget the files that are gone, now that nothing runs by them any more.
+        """Forget what is gone, now that nothing runs by it any more.
 
         :param files: all that are managed; one that an interrupted run was to remove is back.
         """
-        wanted = {file.path for file in files if file.after is not None}
-        paths = self._record.paths_of(runtime)
-        gone = [path for path in paths if "gone" in self._record.entries[path]]
-        for path in gone:
-            entry = self._record.entries.pop(path)
+        entries = dict(self._record.entries)
+        wanted = {file.path: file for file in files if file.after is not None}
+        for path in self._record.paths_of(runtime):
             if path in wanted:
-                kept = {key: value for key, value in entry.items() if key != "gone"}
-                self._record.entries[path] = kept
-        if gone:
+                entries[path] = dict(entries[path], keys=list(wanted[path].keys))
+                entries[path].pop("gone", None)
+            elif "gone" in entries[path]:
+                del entries[path]
+        if entries != self._record.entries:
+            self._record.entries = entries
             self._save_record()
 
     def forget(self, runtime: str, keep_data: bool) -> None:
@@ -199,7 +200,8 @@ def _entry(change: Change, runtime: str, socket: str) -> dict[str, Any]:
         **({"gone": time.time_ns()} if gone else {}),
         "restart": change.restart,
         "runtime": runtime,
-        "keys": list(change.keys),
+        # An interrupted run leaves the keys of either content.
+        "keys": list(dict.fromkeys([*change.old_keys, *change.keys])),
         "unit": change.unit,
         "secret": change.secret,
         "socket": socket if change.restart else "",

@@ -165,8 +165,9 @@ class Docker(Runtime):
         )
 
         found = []
-        if DOCKER_CONFIG in foreign:
-            found += docker_checks.find_dropped(foreign[DOCKER_CONFIG])
+        for change in changes:
+            if change.path == DOCKER_CONFIG and isinstance(change.before, bytes):
+                found += docker_checks.find_dropped(change)
         path = staged.get(CRI_DOCKERD_DROP_IN)
         known = any(change.path == CRI_DOCKERD_DROP_IN and change.before for change in changes)
         if path is not None and not known:

@@ -55,10 +55,11 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
 
 def find_dropped(change: Change) -> list[dropped.Dropped]:
     """Return the settings of others in a daemon.json that are lost when it is replaced."""
-    before, after = _read(change.before), _read(change.after)
-    if before is None or after is None:
+    before, after = _read(change.before), _read(change.after) or {}
+    if before is None:
         raise CruntimeError(f"{change.target}: it can't be read as JSON")
-    return dropped.describe(daemon_json.find_dropped(before, after), change.target, _REMEDY)
+    foreign = daemon_json.remove(before, change.old_keys)
+    return dropped.describe(daemon_json.find_dropped(foreign, after), change.target, _REMEDY)
 
 
 def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:

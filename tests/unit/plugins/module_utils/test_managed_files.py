@@ -200,6 +200,36 @@ def test_a_file_whose_removal_was_interrupted_is_managed_again_when_it_is_wanted
     assert not path.exists()
 
 
+def test_keys_of_others_stay_when_the_file_is_not_wanted_any_more(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    path.write_text('{"dns": ["192.0.2.1"]}')
+    node.apply(wanted(path, '{"debug": true}\n', shared=True))
+    node.apply()
+    assert json.loads(path.read_text()) == {"dns": ["192.0.2.1"]}
+    # Ours go also if somebody has edited the file since.
+    node.apply(wanted(path, '{"debug": true}\n', shared=True))
+    path.write_text('{"debug": true, "mtu": 1400}')
+    node.apply()
+    assert json.loads(path.read_text()) == {"mtu": 1400}
+
+
+def test_a_run_killed_before_it_writes_leaves_its_keys_known(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    path.write_text('{"dns": ["192.0.2.1"]}')
+    node.apply(wanted(path, '{"debug": true}\n', shared=True))
+    with pytest.raises(KeyboardInterrupt):
+        node.apply(wanted(path, '{"mtu": 1400}\n', shared=True), stop_at=str(path))
+    files_to_be = [wanted(path, '{"bip": "10.0.0.1/24"}\n', shared=True)]
+    seen = node.look(*files_to_be)
+    node.apply(*files_to_be)
+    node.swap.finish("containerd", seen)
+    assert json.loads(path.read_text()) == {"dns": ["192.0.2.1"], "bip": "10.0.0.1/24"}
+    # Whoever writes a key that was ours once has a key of their own.
+    path.write_text('{"debug": true, "bip": "10.0.0.1/24"}')
+    node.apply(wanted(path, "{}\n", shared=True))
+    assert json.loads(path.read_text()) == {"debug": True}
+
+
 @pytest.mark.parametrize("moved", [True, False])
 def test_a_directory_that_became_a_link_holds_the_same_files(tmp_path, node, moved):
     """Moved to another disk and linked; or linked from another place, and linked no more."""
