@@ -21,6 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import complete
 
 SCRATCH = re.compile("/[^ ]*/ansible-moduletmp-[^/ ]+")
+STAMP = re.compile(r"\d{8}T\d{6}Z")
 OWNERS = (
     (swap.Swap, "_put"),
     (swap.Swap, "_save_record"),
@@ -50,8 +51,8 @@ def watch(happens):
 def _watched(inner, name, happens):
     def watched(*args, **kwargs):
         words = [arg if isinstance(arg, str) else " ".join(arg) for arg in args if _names(arg)]
-        # The module's own scratch directory has another name in each run.
-        step = SCRATCH.sub("SCRATCH", " ".join([name, *words]))
+        # The module's own scratch directory and its backups have other names in each run.
+        step = STAMP.sub("STAMP", SCRATCH.sub("SCRATCH", " ".join([name, *words])))
         happens(f"before {step}")
         result = inner(*args, **kwargs)
         happens(f"after {step}")
