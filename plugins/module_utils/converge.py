@@ -14,7 +14,6 @@ import os
 from typing import Any, ContextManager
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
-    certificates,
     cgroups,
     compatibility,
     files,
@@ -75,7 +74,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     if options["rootless"]:
         warnings += compatibility.check_rootless(os.uname().release)
     warnings += _check_oci_runtimes(options)
-    certificates.check(options["registries"])
+    _check_certificates(options["registries"])
     driver = _cgroup_driver(present, units, options["cgroup_driver"])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
     wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}
@@ -223,6 +222,13 @@ def _check_oci_runtimes(options: dict[str, Any]) -> list[str]:
             raise CruntimeError(f"{words}: install it first, or choose another oci_runtime")
         warnings.append(words)
     return warnings
+
+
+def _check_certificates(registries: list[dict[str, Any]]) -> None:
+    if registries:
+        from ansible_collections.cruntime.node.plugins.module_utils import certificates
+
+        certificates.check(registries)
 
 
 def _check_unneeded(node: Node, runtime: Runtime, units: dict[str, Unit]) -> None:

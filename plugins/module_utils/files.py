@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple, Tuple
 
-from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
 from ansible_collections.cruntime.node.plugins.module_utils.contents import (
     Content,
     Link,
@@ -24,6 +23,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.managed_files import
     managed_keys,
     owns,
 )
+
+#: The keys that lead to a value in a JSON file.
+KeyPath = Tuple[str, ...]
 
 #: What a diff shows in place of a content that is secret.
 NOT_SHOWN = "(not shown: it holds secrets)\n"
@@ -56,8 +58,8 @@ class Change(NamedTuple):
     loaded_by: int = 0
     secret: bool = False
     hidden: bool = False
-    keys: tuple[daemon_json.Path, ...] = ()
-    old_keys: tuple[daemon_json.Path, ...] = ()
+    keys: tuple[KeyPath, ...] = ()
+    old_keys: tuple[KeyPath, ...] = ()
     unit: str = ""
     owned: bool = False
 
@@ -105,8 +107,11 @@ def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
     target = locate(path) if isinstance(after, Link) else os.path.realpath(path)
     before, mtime_ns = _read_target(path, target)
     entry = record.entry(path, target)
-    keys: tuple[daemon_json.Path, ...] = ()
+    keys: tuple[KeyPath, ...] = ()
     if "shared" in file and not isinstance(after, Link):
+        # Only for a file that is shared: most runs have none.
+        from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
+
         keys = tuple(daemon_json.list_paths(json.loads(after)))
         if file["shared"]:
             after = _merge_foreign_keys(target, before, after, managed_keys(entry))
@@ -177,6 +182,8 @@ def _without_managed_keys(before: Content, entry: dict[str, Any]) -> bytes | Non
     """Return what others wrote to a JSON file; None if that is nothing, or can't be told."""
     if not entry.get("keys") or not isinstance(before, bytes):
         return None
+    from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
+
     try:
         rest = daemon_json.remove(daemon_json.parse(before), managed_keys(entry))
     except ValueError:
@@ -192,13 +199,13 @@ def _is_one_file(path: str, other: str) -> bool:
         return False
 
 
-def _merge_foreign_keys(
-    path: str, before: Content, after: bytes, managed: list[daemon_json.Path]
-) -> bytes:
+def _merge_foreign_keys(path: str, before: Content, after: bytes, managed: list[KeyPath]) -> bytes:
     """Add the keys that others wrote to a JSON file.
 
     :raises CruntimeError: if they can't be read.
     """
+    from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
+
     try:
         found = daemon_json.parse(before) if isinstance(before, bytes) else {}
     except ValueError as error:

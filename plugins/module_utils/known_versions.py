@@ -14,7 +14,6 @@ import json
 import os
 from typing import Any
 
-from ansible_collections.cruntime.node.plugins.module_utils import atomic
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import STATE_DIR
@@ -56,6 +55,9 @@ class KnownVersions:
         return version
 
     def _save(self) -> None:
+        # Once for each binary.
+        from ansible_collections.cruntime.node.plugins.module_utils import atomic
+
         with contextlib.suppress(OSError):
             atomic.make_directories(os.path.dirname(self._path))
             atomic.write_file(self._path, json.dumps(self._entries).encode(), 0o644)

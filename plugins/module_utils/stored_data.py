@@ -23,8 +23,8 @@ Names = Tuple[Tuple[str, Optional[str]], ...]
 _MOUNTED_BY_RUNTIMES = ("overlay", "fuse.fuse-overlayfs")
 # Of the file system, not of anybody's data.
 _LOST_AND_FOUND = "lost+found"
-#: What this collection unpacks beside a store, and removes again unless it is killed.
-SCRATCH = r"\.cruntime-.+"
+# What this collection unpacks beside a store, and removes again unless it is killed.
+_SCRATCH = r"\.cruntime-.+"
 _SHOWN = 10
 
 
@@ -82,7 +82,8 @@ def _sort(root: str, names: Names) -> tuple[list[str], list[str]]:
     own: list[str] = []
     foreign: list[str] = []
     for path in _list(root):
-        fitting = [inner for name, inner in names if re.fullmatch(name, os.path.basename(path))]
+        known = (*names, (_SCRATCH, None))
+        fitting = [inner for name, inner in known if re.fullmatch(name, os.path.basename(path))]
         # A link is its maker's, and so is what it leads to.
         if not fitting or os.path.islink(path):
             foreign.append(path)

@@ -208,7 +208,7 @@ def other(spec):
     return RUNTIMES["docker" if spec["runtime"] == "containerd" else "containerd"]
 
 
-def call_module(inventory, name, module, check=False, diff=False, **args):
+def call_module(inventory, name, module, /, check=False, diff=False, **args):
     """Run a module on a node, as a task would, and return its result.
 
     The result of a run that failed is returned too: it has `failed: true`. Whatever a module of

@@ -18,13 +18,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
-from ansible_collections.cruntime.node.plugins.module_utils.stored_data import Names
 
 #: How the names of the drop-ins begin that this collection writes.
 OURS = "50-cruntime"
 
 if TYPE_CHECKING:
     from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
+    from ansible_collections.cruntime.node.plugins.module_utils.stored_data import Names
 
 
 class OciRuntime(NamedTuple):

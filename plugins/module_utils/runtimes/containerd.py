@@ -26,7 +26,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.shims import (
     is_shim,
     namespace_of,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.stored_data import SCRATCH
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     Version,
     installed_version,
@@ -51,7 +50,7 @@ class Containerd(Runtime):
     drop_in_patterns = tuple(f"{each}/*.toml" for each in CONTAINERD_DROP_INS)
     config_path = CONTAINERD_CONFIG
     data_root = CONTAINERD_ROOT
-    data_names = ((r"io\.containerd\..+|tmpmounts", None), ("opt", "bin|lib"), (SCRATCH, None))
+    data_names = ((r"io\.containerd\..+|tmpmounts", None), ("opt", "bin|lib"))
     # Without its metadata, the rest is what nobody refers to.
     data_first = ("io.containerd.metadata.v1.bolt",)
     keeps_namespaces = True

@@ -14,7 +14,7 @@ import re
 import shutil
 from typing import Any, Iterable, Iterator, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils import atomic, cni
+from ansible_collections.cruntime.node.plugins.module_utils import cni
 from ansible_collections.cruntime.node.plugins.module_utils.contents import Content
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -31,7 +31,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
-from ansible_collections.cruntime.node.plugins.module_utils.stored_data import SCRATCH
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     Version,
     installed_version,
@@ -91,7 +90,6 @@ class Crio(Runtime):
         ("(overlay|vfs|btrfs|zfs|aufs|devicemapper)(-(containers|images|layers))?", None),
         ("cache|mounts|tmp|secrets|networks|artifacts|libpod|volumes|defaultNetworkBackend", None),
         (r"(storage|userns)\.lock|db\.sql(-(shm|wal|journal))?", None),
-        (SCRATCH, None),
     )
     data_first = tuple(f"overlay-{kind}" for kind in ("containers", "images", "layers"))
 
@@ -225,6 +223,8 @@ def _copy_drop_ins(directory: str) -> None:
 
     :raises CruntimeError: CRI-O could not read one of the files.
     """
+    from ansible_collections.cruntime.node.plugins.module_utils import atomic
+
     for source, directories, names in os.walk(CRIO_DROP_INS):
         copy = os.path.join(directory, os.path.relpath(source, CRIO_DROP_INS))
         for name in directories:

@@ -32,7 +32,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.shims import (
     is_shim,
     namespace_of,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.stored_data import SCRATCH
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
 if TYPE_CHECKING:
@@ -76,7 +75,6 @@ class Docker(Runtime):
         ("containers", "[0-9a-f]{64}"),
         # With userns-remap, the whole again for each range of users.
         (r"[0-9]+\.[0-9]+", None),
-        (SCRATCH, None),
     )
     data_first = ("image", "containers")
     namespaces = DOCKER_NAMESPACES

@@ -23,7 +23,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 
 TRANSCRIPTS = pathlib.Path(__file__).parent / "transcripts"
-NAMES = (("image|layers", None), ("containers", "[0-9a-f]+"), (stored_data.SCRATCH, None))
+NAMES = (("image|layers", None), ("containers", "[0-9a-f]+"))
 #: As they are listed on nodes: containerd 1.6 to 2.4, Docker 20.10 to 29, CRI-O 1.37 with podman.
 LISTED = {
     "containerd": """
