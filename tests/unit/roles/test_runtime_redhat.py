@@ -31,6 +31,11 @@ PLAY = """
 # Each package is of the version that the file has.
 DNF = """#!/bin/sh
 cd "$(dirname "$0")"
+# As dnf 4.23 reports a repository that it cannot reach.
+if [ "$1 $2" = "--quiet makecache" ]; then
+    ! grep -q nowhere repos/*.repo || { echo "Error: Failed to download metadata" >&2; exit 1; }
+    exit 0
+fi
 [ "$1 $2" = "--quiet versionlock" ] || exit 9
 verb=$3
 shift 3
@@ -145,3 +150,56 @@ def test_what_needs_a_package_is_not_taken_along(node, play):
     words = " ".join(words.split())
     assert "rpm can't remove containerd.io: error: Failed dependencies: containerd.io" in words
     assert "is needed by (installed) docker-ce-3:28.0-1.x86_64. Remove what needs them" in words
+
+
+@pytest.fixture
+def repos(node):
+    """The directory of repositories, with a file of someone else."""
+    directory = node / "repos"
+    directory.mkdir()
+    text = "[other]\nname=other\nbaseurl=file:/other\n"
+    (directory / "vendor.repo").write_text(text)
+    return directory
+
+
+@pytest.fixture
+def write_repositories(play, repos):
+    """Return a function that writes repositories; it returns as play does."""
+
+    def write(*repositories):
+        directories = {"_runtime_dnf_directories": [str(repos), str(repos / "missing")]}
+        return play("repositories-redhat", runtime_repositories=repositories, **directories)
+
+    return write
+
+
+def contents(directory):
+    return {path.name: path.read_text() for path in directory.iterdir()}
+
+
+def test_repository_in_another_file_is_refused(write_repositories, repos):
+    before = contents(repos)
+    new, other = ({"name": name, "url": "file:/srv"} for name in ("new", "other"))
+    status, changed, words = write_repositories(new, other)
+    assert status != 0
+    assert not changed
+    assert f"runtime_repositories: other: {repos}/vendor.repo has" in " ".join(words.split())
+    assert contents(repos) == before
+    # The file of an earlier run is no other file; a dot in a name is a dot.
+    dotted = {"name": "oth.r", "url": "file:/srv"}
+    for expected in (True, False):
+        status, changed, words = write_repositories(new, dotted)
+        assert status == 0, words
+        assert changed is expected
+    assert set(contents(repos)) == {*before, "new.repo", "oth.r.repo"}
+
+
+def test_repositories_are_restored_if_dnf_cannot_read_them(write_repositories, repos):
+    old, new = ({"name": name, "url": "file:/srv"} for name in ("old", "new"))
+    assert write_repositories(old)[0] == 0
+    before = contents(repos)
+    status, _changed, words = write_repositories({**old, "url": "file:/nowhere"}, new)
+    assert status != 0
+    words = " ".join(words.split())
+    assert "could not use these repositories: Error: Failed to download metadata. Correct" in words
+    assert contents(repos) == before

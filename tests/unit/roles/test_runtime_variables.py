@@ -116,6 +116,75 @@ def test_an_installation_is_due(version, installed, pending):
     assert tell("_runtime_pending") is pending
 
 
+@pytest.mark.parametrize(
+    ("system", "listed", "installed", "due"),
+    [
+        ("Debian 13", "containerd=1.7.24*", "1.7.24~ds1-6", None),
+        ("Debian 13", "containerd=1.7.24*", "1.7.25~ds1-6", "containerd=1.7.24*"),
+        ("Debian 13", "containerd=1.7.24", "1.7.24~ds1-6", "containerd=1.7.24"),
+        ("Debian 13", "containerd.io=5:1.7*", "5:1.7.24", None),
+        ("Debian 13", "containerd.io=1.7*", "5:1.7.24", "containerd.io=1.7*"),
+        # A dot is a dot.
+        ("Debian 13", "containerd.io=1", "1", None),
+        ("Debian 13", "containerd=1.7", "147", "containerd=1.7"),
+        # rpm reports no epoch; dnf takes a version with and without an epoch or a release.
+        ("Rocky 9", "containerd.io=1.7.24", "1.7.24-3.1.el9", None),
+        ("Rocky 9", "containerd.io=1.7.24-3.1.el9", "1.7.24-3.1.el9", None),
+        ("Rocky 9", "containerd.io=0:1.7.24-3.1.*", "1.7.24-3.1.el9", None),
+        ("Rocky 9", "containerd.io=1.7.2", "1.7.24-3.1.el9", "containerd.io-1.7.2"),
+        ("Rocky 9", "containerd.io=3:1.8*", "1.7.24-3.1.el9", "containerd.io-3:1.8*"),
+    ],
+)
+@pytest.mark.parametrize("as_main", [False, True])
+def test_a_package_is_due_if_it_has_another_version_than_listed(
+    system, listed, installed, due, as_main
+):
+    name = listed.partition("=")[0]
+    tell = variables(
+        system,
+        runtime_spec={"runtime": "docker"},
+        runtime_packages=["main=2", listed] if as_main else ["main=2"],
+        runtime_extra_packages=["extra"] if as_main else ["extra", listed],
+        # The own version of a package wins.
+        runtime_version="9" if as_main else "",
+        _runtime_installed={"main": "2", "extra": "3", name: installed},
+    )
+    requests = tell("_runtime_requests")
+    assert [requests[name] for name in tell("_runtime_due")] == ([due] if due else [])
+    assert tell("_runtime_pending") is bool(due)
+    assert sorted(tell("_runtime_wanted")) == sorted(["main", "extra", name])
+    assert tell("_runtime_main") == (["main", name] if as_main else ["main"])
+
+
+def test_a_version_wins_over_the_same_package_without_one():
+    tell = variables(
+        "Rocky 9",
+        runtime_spec={"runtime": "docker"},
+        # containerd.io is among the default extra packages too.
+        runtime_packages=["docker-ce", "containerd.io=1.7.24"],
+        runtime_version="28.*",
+    )
+    assert tell("_runtime_wanted") == ["docker-ce", "containerd.io", "containernetworking-plugins"]
+    assert tell("_runtime_requests") == {
+        "docker-ce": "docker-ce-28.*",
+        "containerd.io": "containerd.io-1.7.24",
+        "containernetworking-plugins": "containernetworking-plugins",
+    }
+
+
+def test_latest_upgrades_only_packages_without_a_version():
+    tell = variables(
+        "Debian 13",
+        runtime_spec={"runtime": "docker"},
+        runtime_packages=["docker-ce", "docker-ce-cli=28"],
+        runtime_extra_packages=["containerd.io=1.7"],
+        runtime_version="latest",
+        _runtime_installed={"docker-ce": "1", "docker-ce-cli": "28", "containerd.io": "1.7"},
+    )
+    assert tell("_runtime_pending") is False
+    assert tell("_runtime_due") == ["docker-ce"]
+
+
 def test_packages_of_another_repository_take_the_place_of_the_distribution():
     tell = variables(
         "Ubuntu 24.04",

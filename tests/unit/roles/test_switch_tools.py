@@ -61,6 +61,7 @@ NO_RPM = 'echo "file $5 is not owned by any package"; exit 1'
     [
         ("containerd", ["docker.io", "containerd"], DPKG, NO_RPM, "containerd"),
         ("containerd", ["docker.io", "containerd"], DPKG_OF_TWO, NO_RPM, "containerd"),
+        ("containerd", ["docker.io", "containerd=1.7"], DPKG, NO_RPM, "containerd"),
         ("containerd", ["docker-ce", "containerd.io"], NO_DPKG, RPM, "containerd.io"),
         # Docker can't be without it.
         ("docker", ["containerd"], DPKG, NO_RPM, "containerd"),

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role runtime rejects packages and repositories before it changes anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cruntime.node.tests.unit.roles import playing
+
+# One play for all cases, because each start of Ansible takes long.
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact:
+        distribution: Debian
+        os_family: Debian
+        pkg_mgr: apt
+        cacheable: true
+    - ansible.builtin.include_tasks: case.yml
+      loop: "{{ cases }}"
+      loop_control:
+        loop_var: case
+"""
+CASE = """
+- block:
+    - ansible.builtin.include_role:
+        name: cruntime.node.runtime
+        tasks_from: validate
+      vars:
+        runtime_spec: {runtime: docker}
+        runtime_packages: "{{ case.packages | default(['docker-ce']) }}"
+        runtime_extra_packages: "{{ case.extra | default([]) }}"
+        runtime_version: "{{ case.version | default('') }}"
+        runtime_package_folder: "{{ case.folder | default('') }}"
+        runtime_repositories: "{{ case.repositories | default([]) }}"
+    - ansible.builtin.debug:
+        msg: "CASE {{ case.id }} passed"
+  rescue:
+    - ansible.builtin.debug:
+        msg: "CASE {{ case.id }} {{ ansible_failed_result.msg }}"
+"""
+NAMED = "Must be NAME or NAME=VERSION without blanks"
+VERSION = "Must be a version without blanks"
+NAMES = "The names become names of files and must differ"
+FOLDER = "leave out runtime_repositories, runtime_version and versions of packages"
+
+
+def repositories(*names):
+    return [{"name": name, "url": "file:/srv"} for name in names]
+
+
+CASES = [
+    ({"extra": ["containerd.io=1.7.24*", "runc", "libc6:amd64=2.41-12+deb13u1"]}, "passed"),
+    ({"packages": ["docker-ce=5:28.0.4-1~debian.13~trixie"], "extra": ["a+b_c=3:1^2~3"]}, "passed"),
+    ({"extra": ["=1"]}, NAMED),
+    ({"extra": ["runc="]}, NAMED),
+    ({"extra": ["runc =1"]}, NAMED),
+    ({"extra": ["runc= 1"]}, NAMED),
+    ({"extra": ["runc=1=2"]}, NAMED),
+    ({"extra": ["runc=1\n"]}, NAMED),
+    ({"extra": [""]}, NAMED),
+    ({"packages": ["--purge"]}, NAMED),
+    ({"packages": ["docker-ce", "runc/sid"]}, NAMED),
+    ({"packages": ["docker-ce=1"], "extra": ["docker-ce=2"]}, "must not have two versions"),
+    ({"packages": ["docker-ce=1"], "extra": ["docker-ce=1", "docker-ce"]}, "passed"),
+    ({"version": "1.7.*"}, "passed"),
+    ({"version": 28}, "passed"),
+    ({"version": "1.7 2"}, VERSION),
+    ({"version": "=1.7"}, VERSION),
+    ({"folder": "/srv"}, "passed"),
+    ({"folder": "/srv", "version": "1"}, FOLDER),
+    ({"folder": "/srv", "extra": ["runc=1"]}, FOLDER),
+    ({"folder": "/srv", "repositories": repositories("a")}, FOLDER),
+    ({"repositories": repositories("docker", "cri-o_1.34")}, "passed"),
+    ({"repositories": repositories("a/b")}, NAMES),
+    ({"repositories": repositories("..")}, NAMES),
+    ({"repositories": repositories(".hidden")}, NAMES),
+    ({"repositories": repositories("a b")}, NAMES),
+    ({"repositories": repositories("")}, NAMES),
+    ({"repositories": repositories("a+b")}, NAMES),
+    ({"repositories": repositories("a\n")}, NAMES),
+    ({"repositories": repositories("a", "b", "a")}, NAMES),
+]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """What the role answers to each of the cases, by its number."""
+    folder = tmp_path_factory.mktemp("validation")
+    (folder / "case.yml").write_text(CASE)
+    cases = [{**case, "id": number} for number, (case, _answer) in enumerate(CASES)]
+    status, words = playing.play(folder, PLAY, {"cases": cases})
+    assert status == 0, words
+    lines = [line.partition("CASE ")[2] for line in words.splitlines() if '"msg": "CASE' in line]
+    return dict(line.split(" ", 1) for line in lines)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: str(CASES[number][0]))
+def test_packages_and_repositories(answers, number):
+    assert CASES[number][1] in answers[str(number)]
