@@ -278,8 +278,13 @@ def _unveiled(unit: Unit) -> Unit:
     """Fill in what a masked unit will need and run once it is unmasked; systemd does not tell."""
     if not unit.masked:
         return unit
-    settings = [setting for path in unit_files(unit.name) for setting in read_settings(path)]
-    return unit._replace(needs=parse_needs(settings), command=parse_exec_start(settings))
+    paths = unit_files(unit.name)
+    settings = [setting for path in paths for setting in read_settings(path)]
+    return unit._replace(
+        needs=parse_needs(settings),
+        command=parse_exec_start(settings),
+        drop_ins=tuple(path for path in paths if os.path.dirname(path).endswith(".d")),
+    )
 
 
 def unit_files(name: str) -> list[str]:

@@ -13,7 +13,7 @@ HOST = "registry.test:5443"
 #: What a spec needs so that the directory holds a file of ours, by runtime.
 DIRECTORIES = {
     "containerd": ["/etc/containerd", "/etc/containerd/certs.d"],
-    "crio": ["/etc/crio/crio.conf.d", "/etc/containers/registries.conf.d"],
+    "crio": ["/etc/crio", "/etc/containers/registries.conf.d"],
     "docker": ["/etc/docker", "/etc/docker/certs.d"],
 }
 #: Where a runtime looks for certificates by itself.
@@ -120,3 +120,18 @@ def test_a_certificate_that_cannot_be_read_is_an_error_before_anything_is_touche
             assert cause in result["msg"]
             assert "rolled_back" not in result
     assert (spare.sh(listing), spare.process_of(RUNTIMES[spec["runtime"]].service)) == before
+
+
+@pytest.mark.scenario("crio")
+def test_a_linked_directory_of_drop_ins_is_refused(spare, spec):
+    """CRI-O itself does not start with one."""
+    assert "failed" not in spare.enable(**spec)
+    process = spare.process_of("crio.service")
+    spare.sh("mv /etc/crio/crio.conf.d /srv/moved && ln -s /srv/moved /etc/crio/crio.conf.d")
+    try:
+        result = spare.enable(**{**spec, "log_level": "warn"})
+    finally:
+        spare.sh("rm /etc/crio/crio.conf.d; mv /srv/moved /etc/crio/crio.conf.d")
+    assert "/etc/crio/crio.conf.d: unreadable drop-ins: it is a link" in result["msg"]
+    assert "rolled_back" not in result
+    assert spare.process_of("crio.service") == process

@@ -20,7 +20,12 @@ REACHED = {
     "runtime_kernel_modules": ["overlay"],
 }
 KEY = "/srv/packages.asc"
-REPOSITORY = {"name": "packages", "url": "file:/srv/packages", "suite": "./", "key": f"file://{KEY}"}
+REPOSITORY = {
+    "name": "packages",
+    "url": "file:/srv/packages",
+    "suite": "./",
+    "key": f"file://{KEY}",
+}
 CONTAINERD = {"runtime": "containerd", "cgroup_driver": "cgroupfs"}
 DOCKER = {"runtime": "docker", "cgroup_driver": "cgroupfs"}
 # The same repository with another key, as others write it.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 from typing import TYPE_CHECKING, Any, Iterable, cast
@@ -19,6 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_ROOT,
     CONTAINERD_SOCKET,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.shims import (
@@ -90,6 +92,7 @@ class Containerd(Runtime):
                 "the plugins io.containerd.cri.v1.* of extra_config are those of containerd 2.x; "
                 f"{version} has io.containerd.grpc.v1.cri"
             )
+        self._check_drop_ins()
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
             raise self._refuse(result.err.strip().replace(path, CONTAINERD_CONFIG))
@@ -106,6 +109,16 @@ class Containerd(Runtime):
 
         if "config_path" in text:
             self._check_mirrors(result.out)
+
+    def _check_drop_ins(self) -> None:
+        """Check that no drop-in would block containerd, or fill the memory of the node."""
+        for path in (path for pattern in self.drop_in_patterns for path in glob.glob(pattern)):
+            try:
+                read_regular(path)
+            except OSError as error:
+                raise CruntimeError(
+                    f"{path}: unreadable drop-in: {error.strerror}. Remove it and run again"
+                ) from error
 
     def _check_mirrors(self, dump: str) -> None:
         from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd_dump

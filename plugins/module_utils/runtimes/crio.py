@@ -225,6 +225,11 @@ def _copy_drop_ins(directory: str) -> None:
     """
     from ansible_collections.cruntime.node.plugins.module_utils import atomic
 
+    if os.path.islink(CRIO_DROP_INS):
+        raise CruntimeError(
+            f"{CRIO_DROP_INS}: unreadable drop-ins: it is a link, and CRI-O does not start with "
+            "one. Make it a directory again, or mount the other one there"
+        )
     for source, directories, names in os.walk(CRIO_DROP_INS):
         copy = os.path.join(directory, os.path.relpath(source, CRIO_DROP_INS))
         for name in directories:
