@@ -106,7 +106,8 @@ def test_the_root_of_everything_is_never_emptied(spare, name):
     spare.enable(runtime=name, **DEFAULT)
     before = state(spare)
     result = spare.enable(runtime=name, state="absent", storage={"root": "/"})
-    assert "did not make /bin" in result["msg"]
+    assert "/: foreign data: " in result["msg"]
+    assert "/bin, " in result["msg"]
     assert state(spare) == before
 
 

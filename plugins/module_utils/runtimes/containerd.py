@@ -96,6 +96,11 @@ class Containerd(Runtime):
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
             raise self._refuse(result.err.strip().replace(path, CONTAINERD_CONFIG))
+        if not re.search(r"^version = [0-9]+$", result.out, re.MULTILINE):
+            raise CruntimeError(
+                "containerd config dump: unreadable output: it has no version. Run the command on "
+                "the node to see what it prints"
+            )
         unknown = parse_unknown_keys(result.err)
         # A drop-in may know more than this version does; that is its admin's concern.
         ours = [key for key in unknown if key.rpartition(".")[2] in text]

@@ -138,8 +138,9 @@ class Docker(Runtime):
 
     def check_data(self, roots: Iterable[str]) -> None:
         for path in (path for root in roots for path in glob.glob(f"{root}/volumes/*/")):
-            # Docker makes it in each of its volumes.
-            if not os.path.isdir(os.path.join(path, "_data")):
+            # Docker makes it in each of its volumes; a file system has a directory of its own.
+            is_volume = os.path.isdir(os.path.join(path, "_data"))
+            if not is_volume and not path.endswith("/lost+found/"):
                 raise CruntimeError(
                     f"{path}: foreign data: it is not a volume of Docker, which would hold a "
                     "directory _data. Move it away, or set keep_data to true"
