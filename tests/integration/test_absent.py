@@ -216,7 +216,7 @@ def test_data_of_a_stopped_docker_does_not_go_with_containerd(stopped_docker):
 
 
 @pytest.mark.scenario("docker")
-@pytest.mark.parametrize("containerd", ["runs", "is stopped"])
+@pytest.mark.parametrize("containerd", [pytest.param("runs", marks=pytest.mark.long), "is stopped"])
 def test_docker_takes_its_data_along_from_the_store_of_containerd(stopped_docker, containerd):
     load = f"ctr --namespace k8s.io images import {ARCHIVES}/busybox.tar"
     stopped_docker.sh(f"systemctl start containerd; {load}")

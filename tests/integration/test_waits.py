@@ -109,7 +109,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["a FIFO", *(pytest.param(each, marks=pytest.mark.long) for each in [*KINDS][1:])]
+)
 def test_something_endless_in_place_of_a_file(spare, spec, kind):
     paths = ["/var/lib/cruntime/files.json", "/etc/crictl.yaml", *PLACES[spec["runtime"]]]
     process = spare.process_of(RUNTIMES[spec["runtime"]].service)
