@@ -27,7 +27,7 @@ STATE_DIR = "/var/lib/cruntime"
 #: Of the record's format. Version 1 was the files alone, each with one digest.
 VERSION = 2
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
+_TYPES: dict[str, type] = {
     "digests": list,
     "restart": bool,
     "runtime": str,
@@ -68,7 +68,7 @@ class ManagedFiles:
         if data is None:
             raise self._damaged("it holds no JSON object")
         version = data.get("version", 1)
-        if type(version) is not int:
+        if not _is_type(version, int):
             raise self._damaged(f"its version is {version!r}")
         if version > VERSION:
             raise CruntimeError(
@@ -161,7 +161,7 @@ def find_damage(data: dict[str, Any]) -> str:
         if not isinstance(entry, dict) or not all(key in entry for key in _REQUIRED):
             return f"the entry of {path} lacks one of {', '.join(_REQUIRED)}"
         for key, value in entry.items():
-            if key in _TYPES and (type(value) is not _TYPES[key] or not _fits(key, value)):
+            if key in _TYPES and not (_is_type(value, _TYPES[key]) and _fits(key, value)):
                 return f"{key} of {path} is {value!r}"
     for runtime, paths in roots.items():
         if not isinstance(paths, list) or not all(map(_is_path, paths)):
@@ -171,7 +171,7 @@ def find_damage(data: dict[str, Any]) -> str:
 
 def _fits(key: str, value: Any) -> bool:
     if key == "loaded":
-        return len(value) == 2 and all(type(each) is int for each in value)
+        return len(value) == 2 and all(_is_type(each, int) for each in value)
     if key == "digests":
         return all(isinstance(each, str) for each in value)
     if key == "keys":
@@ -179,6 +179,11 @@ def _fits(key: str, value: Any) -> bool:
     if key == "target":
         return _is_path(value)
     return not isinstance(value, str) or _is_encodable(value)
+
+
+def _is_type(value: Any, kind: type) -> bool:
+    """Return whether a value is of this type of JSON; Python takes true for a number too."""
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
 
 
 def _is_key_path(value: Any) -> bool:

@@ -74,9 +74,9 @@ def cri(node, runtime, spec, run_module):
     run_module(node, ENABLE, **spec)
 
 
-def run_pod(node, crictl, container, pod=POD):
+def run_pod(node, crictl, container, pod=None):
     """Run the pod and return its id; its container is made by start_container."""
-    for name, config in (("pod", pod), ("container", container)):
+    for name, config in (("pod", pod or POD), ("container", container)):
         node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
     return crictl("runp /tmp/pod.json")
 

@@ -193,11 +193,11 @@ def test_a_file_without_keys(content):
 
 
 def test_what_is_dropped():
-    before = {"bip": "1", "log-opts": {"a": "1", "b": "2"}, "insecure-registries": ["a", "b", "c"]}
-    after = {"log-opts": {"a": "9"}, "insecure-registries": ["b"]}
-    assert daemon_json.find_dropped(before, after) == {
+    large = {"bip": "1", "log-opts": {"a": "1", "b": "2"}, "insecure-registries": ["a", "b", "c"]}
+    small = {"log-opts": {"a": "9"}, "insecure-registries": ["b"]}
+    assert daemon_json.find_dropped(large, small) == {
         ("bip",): "1",
         ("log-opts", "b"): "2",
         ("insecure-registries",): ["a", "c"],
     }
-    assert daemon_json.find_dropped(after, before) == {}
+    assert daemon_json.find_dropped(small, large) == {}
