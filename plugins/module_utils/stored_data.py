@@ -115,7 +115,9 @@ def remove(data: Data, runner: Runner) -> None:
 
     :raises CruntimeError: something can't be removed; another run goes on from there.
     """
-    for path in data.mounts:
+    # A daemon can unmount some of them itself when it is stopped.
+    mounted = {mount.path for mount in read_mounts()}
+    for path in filter(mounted.__contains__, data.mounts):
         runner.output("umount", "--", path)
     for path in data.paths:
         try:

@@ -129,7 +129,8 @@ def remove(
         remove_kept(node, kept, units)
     except CruntimeError as error:
         raise CruntimeError(
-            f"{error}. {runtime.label} is stopped, and some of its data is removed already",
+            f"{str(error).rstrip('.')}. {runtime.label} is stopped, and some of its data may be "
+            "removed already",
             rolled_back=False,
         ) from error
     swap.forget(runtime.name, keep_data=not kept.data)
