@@ -135,3 +135,32 @@ def test_a_linked_directory_of_drop_ins_is_refused(spare, spec):
     assert "/etc/crio/crio.conf.d: unreadable drop-ins: it is a link" in result["msg"]
     assert "rolled_back" not in result
     assert spare.process_of("crio.service") == process
+
+
+DAMAGED = {
+    "no JSON": "{",
+    "a list": "[]",
+    "an entry of the wrong type": '{"version": 2, "files": {"/etc/crictl.yaml": 1}}',
+    "half a character": r'{"version": 2, "files": {"/etc/\ud800": {}}}',
+    "keys of the wrong type": '{"version": 2, "files": {"/x": {"digests": [], "restart": true,'
+    ' "runtime": "docker", "keys": [1]}}}',
+    "a newer version": '{"version": 3, "files": {}}',
+}
+
+
+@pytest.mark.parametrize("state", ["restarted", "disabled", "absent"])
+def test_a_record_that_cannot_be_used_is_one_sentence(spare, spec, state):
+    assert "failed" not in spare.enable(**spec)
+    record = "/var/lib/cruntime/files.json"
+    text, process = spare.sh(f"cat {record}"), spare.process_of(RUNTIMES[spec["runtime"]].service)
+    damaged = DAMAGED if state == "restarted" else {"no JSON": DAMAGED["no JSON"]}
+    for each in damaged.values():
+        spare.write(record, each)
+        result = spare.enable(**{**spec, "state": state})
+        assert result["failed"] is True
+        assert result["msg"].startswith(f"{record}: ")
+        assert "Traceback" not in result["msg"]
+        assert spare.sh(f"cat {record}") == each
+    assert spare.process_of(RUNTIMES[spec["runtime"]].service) == process
+    spare.write(record, text)
+    assert spare.enable(**spec)["changed"] is False
