@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, ContextManager
+from typing import Any, ContextManager, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     cgroups,
@@ -113,67 +113,67 @@ def _others_down(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[S
 
 
 def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
-    record = ManagedFiles()
-    recall_sockets(node.runtimes, record)
-    runtime = node.runtimes[options["runtime"]]
-    units = node.look()
-    _check_unneeded(node, runtime, units)
-    version, warnings = _version(node, runtime, units)
-    steps = plan.take_down([runtime], units, keep=(), why="asked for")
+    seen = _look_at(node, options["runtime"])
+    steps = plan.take_down([seen.runtime], seen.units, keep=(), why="asked for")
     if steps and not node.check_mode:
         from ansible_collections.cruntime.node.plugins.module_utils import transaction
 
-        transaction.disable(node, runtime, steps, units=units, record=record)
-    result = _result(runtime, version, None, options.get("kubernetes_version"))
-    result["warnings"] = warnings
-    return _add_units(node, result, units, steps, [])
+        transaction.disable(node, seen.runtime, steps, units=seen.units, record=seen.record)
+    result = _result(seen.runtime, seen.version, None, options.get("kubernetes_version"))
+    result["warnings"] = seen.warnings
+    return _add_units(node, result, seen.units, steps, [])
 
 
 def _remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     # Most runs remove nothing, and each would compile it.
     from ansible_collections.cruntime.node.plugins.module_utils import removal, transaction
 
-    record = ManagedFiles()
-    recall_sockets(node.runtimes, record)
-    runtime = node.runtimes[options["runtime"]]
-    units = node.look()
-    _check_unneeded(node, runtime, units)
+    seen = _look_at(node, options["runtime"])
+    runtime, record = seen.runtime, seen.record
     removal.check_idle(runtime)
-    version, warnings = _version(node, runtime, units)
     kept = removal.Kept()
     if not options["keep_data"]:
-        kept = removal.find_kept(node, runtime, record, options, units)
+        kept = removal.find_kept(node, runtime, record, options, seen.units)
     changes = files.look([], record, runtime.name)
-    edited = set(record.paths_of(runtime.name)).difference(change.path for change in changes)
-    steps = plan.take_away(runtime, units, why="asked for")
-    gone = [change.path for change in changes if change.changed and change.after is None]
-    removed = gone + kept.lines
-    if not node.check_mode and (steps or removed or record.paths_of(runtime.name)):
-        todo = plan.Plan(changes, [], steps)
-        transaction.remove(node, runtime, todo, kept, units=units, record=record)
-    result = _result(runtime, version, None, options.get("kubernetes_version"))
+    managed = record.paths_of(runtime.name)
+    todo = plan.Plan(changes, [], plan.take_away(runtime, seen.units, why="asked for"))
+    result = _result(runtime, seen.version, None, options.get("kubernetes_version"))
+    result["warnings"] = seen.warnings + removal.describe_edited(managed, changes)
+    if not node.check_mode and (todo.steps or managed or kept.lines):
+        transaction.remove(node, runtime, todo, kept, units=seen.units, record=record)
     result["files"] = [_file_result(change, {}) for change in changes]
-    result["removed"] = removed
-    result["configured_runtimes"] = sorted(
-        {entry["runtime"] for entry in record.entries.values()} - {runtime.name}
-    )
-    result["warnings"] = warnings + [
-        f"{path}: not removed: it was changed after this collection wrote it. Remove it if nobody "
-        "needs it"
-        for path in sorted(edited)
-        if os.path.lexists(path)
-    ]
-    diffs = [change.diff for change in changes if change.changed]
-    if kept.lines:
-        diffs.append(
-            {
-                "before_header": f"data of {runtime.label}",
-                "after_header": f"data of {runtime.label}",
-                "before": "".join(f"{line}\n" for line in kept.lines),
-                "after": "",
-            }
-        )
-    return _add_units(node, result, units, steps, diffs)
+    gone = [change.path for change in todo.changed if change.after is None]
+    result["removed"] = gone + kept.lines
+    configured = {entry["runtime"] for entry in record.entries.values()}
+    result["configured_runtimes"] = sorted(configured - {runtime.name})
+    diffs = [*(change.diff for change in todo.changed), *kept.diffs(runtime.label)]
+    return _add_units(node, result, seen.units, todo.steps, diffs)
+
+
+class _Seen(NamedTuple):
+    """A runtime that shall be stopped, as it is.
+
+    :param version: None if it is not installed, or does not work any more.
+    """
+
+    record: ManagedFiles
+    runtime: Runtime
+    units: dict[str, Unit]
+    version: str | None
+    warnings: list[str]
+
+
+def _look_at(node: Node, name: str) -> _Seen:
+    """Look at a runtime that shall be stopped.
+
+    :raises CruntimeError: another runtime needs its units.
+    """
+    record = ManagedFiles()
+    recall_sockets(node.runtimes, record)
+    runtime = node.runtimes[name]
+    units = node.look()
+    _check_unneeded(node, runtime, units)
+    return _Seen(record, runtime, units, *_version(node, runtime, units))
 
 
 # Look and check

@@ -18,6 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.containerd_namespaces import Namespace
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
@@ -45,6 +46,13 @@ class Kept(NamedTuple):
         """Everything that goes, for a person."""
         paths = [path for data in self.data for path in data.paths]
         return [*paths, *(f"{root}: namespace {each}" for root, each in self.namespaces)]
+
+    def diffs(self, label: str) -> list[dict[str, str]]:
+        """Return Ansible's diff of it, none if there is nothing."""
+        header = f"data of {label}"
+        before = "".join(f"{line}\n" for line in self.lines)
+        diff = {"before_header": header, "after_header": header, "before": before, "after": ""}
+        return [diff] if before else []
 
 
 def find_kept(
@@ -101,6 +109,21 @@ def remove_kept(node: Node, kept: Kept, units: dict[str, Unit]) -> None:
             node.services.stop(stopped)
     for data in kept.data:
         stored_data.remove(data, node.runner)
+
+
+def describe_edited(managed: Iterable[str], changes: Iterable[Change]) -> list[str]:
+    """Return a warning for each managed file that stays, because somebody changed it since.
+
+    :param managed: all that the record knows of the runtime.
+    :param changes: those of them that are removed.
+    """
+    removed = {change.path for change in changes}
+    return [
+        f"{path}: not removed: it was changed after this collection wrote it. Remove it if nobody "
+        "needs it"
+        for path in managed
+        if path not in removed and os.path.lexists(path)
+    ]
 
 
 def check_idle(runtime: Runtime) -> None:

@@ -397,6 +397,15 @@ def spare(start_nodes):
     return Spare(*start_nodes(image))
 
 
+@pytest.fixture
+def spare_spec(spare):
+    """The spec of the spare node, which is converged to it."""
+    spec = {"runtime": scenario_runtime(), "cgroup_driver": "systemd"}
+    result = spare.enable(**spec)
+    assert "failed" not in result, result["msg"]
+    return spec
+
+
 @pytest.fixture(scope="module")
 def newest(start_nodes):
     """A node of its own with the newest containerd and Docker."""

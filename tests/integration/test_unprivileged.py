@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from conftest import ARCHIVES, IMAGE, scenario_runtime
+from conftest import ARCHIVES, IMAGE
 
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
@@ -48,19 +48,11 @@ def mallory(spare):
     return lambda script: spare.sh(f"su mallory -c '{script}'", check=False)
 
 
-@pytest.fixture
-def spec(spare):
-    spec = {"runtime": scenario_runtime(), "cgroup_driver": "systemd"}
-    result = spare.enable(**spec)
-    assert "failed" not in result, result["msg"]
-    return spec
-
-
 def etc(node):
     return node.sh("find /etc -type f -exec sha256sum {} + | sort; ls -lR /etc | grep -v total")
 
 
-def test_no_place_that_is_written_to_can_be_taken(spare, spec, mallory):
+def test_no_place_that_is_written_to_can_be_taken(spare, spare_spec, mallory):
     for path in PLACES:
         spare.sh(f"test -e {path} && exit; rm -f {path}")
         planted = mallory(f"ln -sfn /etc/shadow {path} || mkfifo {path} || echo x >{path}")
@@ -68,12 +60,12 @@ def test_no_place_that_is_written_to_can_be_taken(spare, spec, mallory):
     # Nor can what is there be opened, to hold a lock on it.
     for path in ("/run/cruntime", "/run/cruntime/lock"):
         assert "ermission denied" in mallory(f"flock --nonblock {path} true")
-    assert spare.enable(**spec)["changed"] is False
+    assert spare.enable(**spare_spec)["changed"] is False
 
 
-def save(node, spec, path):
-    names = {"runtime": spec["runtime"], "name": IMAGE}
-    loaded = node.run(MODULE, runtime=spec["runtime"], archive=f"{ARCHIVES}/busybox.tar")
+def save(node, spare_spec, path):
+    names = {"runtime": spare_spec["runtime"], "name": IMAGE}
+    loaded = node.run(MODULE, runtime=spare_spec["runtime"], archive=f"{ARCHIVES}/busybox.tar")
     assert "failed" not in loaded, loaded["msg"]
     return node.run(MODULE, **names, pull="never", save_to=path)
 
@@ -88,12 +80,12 @@ def save(node, spec, path):
         pytest.param("mkdir {}", marks=pytest.mark.long),
     ],
 )
-def test_an_archive_where_somebody_planted_something(spare, spec, mallory, plant):
+def test_an_archive_where_somebody_planted_something(spare, spare_spec, mallory, plant):
     path = "/tmp/images.tar"
     spare.sh(f"rm -rf {path}")
     mallory(plant.format(path))
     before = etc(spare)
-    result = save(spare, spec, path)
+    result = save(spare, spare_spec, path)
     if plant.startswith("mkdir"):
         assert f"save_to: {path} is a folder" in result["msg"]
     else:
@@ -104,13 +96,13 @@ def test_an_archive_where_somebody_planted_something(spare, spec, mallory, plant
     spare.sh(f"rm -rf {path}")
 
 
-def test_a_directory_that_is_exchanged_while_root_writes(spare, spec, mallory):
+def test_a_directory_that_is_exchanged_while_root_writes(spare, spare_spec, mallory):
     before = etc(spare)
     command = ["docker", "exec", "--user", "mallory", spare.name, "sh", "-c", RACE]
     with subprocess.Popen(command) as race:
         try:
             for _try in range(3):
-                save(spare, spec, "/home/mallory/images.tar")
+                save(spare, spare_spec, "/home/mallory/images.tar")
                 spare.sh("rm -rf /home/mallory/images.tar")
         finally:
             spare.sh("pkill -u mallory", check=False)
@@ -119,11 +111,11 @@ def test_a_directory_that_is_exchanged_while_root_writes(spare, spec, mallory):
     assert "images" not in spare.sh("ls -A /etc")
 
 
-def test_an_archive_of_another_user_that_is_a_fifo_or_a_link(spare, spec, mallory):
+def test_an_archive_of_another_user_that_is_a_fifo_or_a_link(spare, spare_spec, mallory):
     mallory("cd /home/mallory; mkfifo f.tar; ln -s /dev/zero z.tar; ln -s /etc/shadow s.tar")
     for name, words in (("f", "f.tar"), ("z", "z.tar"), ("s", "s.tar")):
         path = f"/home/mallory/{name}.tar"
-        result = spare.run(MODULE, runtime=spec["runtime"], archive=path, timeout=20)
+        result = spare.run(MODULE, runtime=spare_spec["runtime"], archive=path, timeout=20)
         assert result["failed"] is True
         assert words in result["msg"]
         # Nothing of what a link leads to is told.

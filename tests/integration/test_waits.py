@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import ARCHIVES, RUNTIMES, scenario_runtime
+from conftest import ARCHIVES, RUNTIMES
 
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
@@ -21,14 +21,6 @@ fcntl.flock(lock, fcntl.LOCK_{})
 print("locked", flush=True)
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def spec(spare):
-    spec = {"runtime": scenario_runtime(), "cgroup_driver": "systemd"}
-    result = spare.enable(**spec)
-    assert "failed" not in result, result["msg"]
-    return spec
 
 
 @pytest.fixture
@@ -49,41 +41,44 @@ def hold(spare):
         holder.wait()
 
 
-def test_a_wait_for_another_run_ends_and_names_it(spare, spec, hold):
+def test_a_wait_for_another_run_ends_and_names_it(spare, spare_spec, hold):
     assert spare.sh("stat -c '%a %U %a' /run/cruntime").split()[:2] == ["700", "root"]
     assert spare.sh("stat -c '%a %U' /run/cruntime/lock").split() == ["600", "root"]
     pid = hold("EX")
     for module, args in (
-        ("cruntime.node.cruntime_enable", {**spec, "timeout": 2}),
-        (IMAGE, {"runtime": spec["runtime"], "archive": f"{ARCHIVES}/busybox.tar", "timeout": 2}),
+        ("cruntime.node.cruntime_enable", {**spare_spec, "timeout": 2}),
+        (
+            IMAGE,
+            {"runtime": spare_spec["runtime"], "archive": f"{ARCHIVES}/busybox.tar", "timeout": 2},
+        ),
     ):
         result = spare.run(module, **args)
         assert result["failed"] is True
         assert f"/run/cruntime/lock: locked: the process {pid} (python3 -c" in result["msg"]
         assert "has not finished within 2 seconds" in result["msg"]
     # Nothing is changed in check mode, and so nothing waits.
-    assert "failed" not in spare.enable(check=True, **spec, timeout=2)
+    assert "failed" not in spare.enable(check=True, **spare_spec, timeout=2)
 
 
-def test_an_image_and_containers_wait_for_no_image(spare, spec, hold):
+def test_an_image_and_containers_wait_for_no_image(spare, spare_spec, hold):
     hold("SH")
-    given = {"runtime": spec["runtime"]}
+    given = {"runtime": spare_spec["runtime"]}
     loaded = spare.run(IMAGE, **given, archive=f"{ARCHIVES}/busybox.tar", timeout=60)
     assert "failed" not in loaded, loaded["msg"]
     stopped = spare.run(CONTAINERS, **given, state="stopped", all=True)
     assert "failed" not in stopped, stopped["msg"]
-    result = spare.enable(**spec, timeout=2)
+    result = spare.enable(**spare_spec, timeout=2)
     assert "has not finished within 2 seconds" in result["msg"]
 
 
-def test_two_runs_at_once_both_succeed(spare, spec):
+def test_two_runs_at_once_both_succeed(spare, spare_spec):
     """Each of them restarts the runtime, one after the other."""
     inventory = {"ansible_connection": "community.docker.docker", "ansible_user": "root"}
     inventory["ansible_python_interpreter"] = "/usr/bin/python3"
     options = [
         word for key, value in inventory.items() for word in ("--extra-vars", f"{key}={value}")
     ]
-    args = json.dumps({**spec, "state": "restarted"})
+    args = json.dumps({**spare_spec, "state": "restarted"})
     command = ["ansible", spare.name, "--inventory", f"{spare.name},", *options]
     command += ["--module-name", "cruntime.node.cruntime_enable", "--args", args]
     runs = [
@@ -92,7 +87,7 @@ def test_two_runs_at_once_both_succeed(spare, spec):
     ]
     output = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], output
-    assert spare.enable(**spec)["changed"] is False
+    assert spare.enable(**spare_spec)["changed"] is False
 
 
 #: Where a file is expected: in any runtime's way, and in the way of the one of the scenario.
@@ -112,23 +107,23 @@ KINDS = {
 @pytest.mark.parametrize(
     "kind", ["a FIFO", *(pytest.param(each, marks=pytest.mark.long) for each in [*KINDS][1:])]
 )
-def test_something_endless_in_place_of_a_file(spare, spec, kind):
-    paths = ["/var/lib/cruntime/files.json", "/etc/crictl.yaml", *PLACES[spec["runtime"]]]
-    process = spare.process_of(RUNTIMES[spec["runtime"]].service)
+def test_something_endless_in_place_of_a_file(spare, spare_spec, kind):
+    paths = ["/var/lib/cruntime/files.json", "/etc/crictl.yaml", *PLACES[spare_spec["runtime"]]]
+    process = spare.process_of(RUNTIMES[spare_spec["runtime"]].service)
     for path in paths:
         spare.sh(f"mkdir -p $(dirname {path}); test ! -e {path} || mv {path} /srv/away")
         spare.sh(KINDS[kind].format(path))
         try:
             # The files that others wrote are read when there is something to do.
-            result = spare.enable(**{**spec, "log_level": "warn"}, timeout=10)
+            result = spare.enable(**{**spare_spec, "log_level": "warn"}, timeout=10)
         finally:
             spare.sh(f"rm {path}; test ! -e /srv/away || mv /srv/away {path}")
         assert result["failed"] is True, (path, result)
         assert "rolled_back" not in result, (path, result["msg"])
         assert "Traceback" not in result["msg"]
         assert path in result["msg"]
-    assert spare.process_of(RUNTIMES[spec["runtime"]].service) == process
-    assert spare.enable(**spec)["changed"] is False
+    assert spare.process_of(RUNTIMES[spare_spec["runtime"]].service) == process
+    assert spare.enable(**spare_spec)["changed"] is False
 
 
 #: By runtime: the tool that is asked, and what is asked of it in a run with something to do.
@@ -140,9 +135,9 @@ ASKED = {
 
 
 @pytest.mark.parametrize("answer", ["sleep infinity", "head -c 100000 /dev/urandom; exit 0"])
-def test_a_tool_that_hangs_or_prints_garbage_ends_in_one_sentence(spare, spec, answer):
-    tool, asked = ASKED[spec["runtime"]]
-    if "urandom" in answer and spec["runtime"] == "docker":
+def test_a_tool_that_hangs_or_prints_garbage_ends_in_one_sentence(spare, spare_spec, answer):
+    tool, asked = ASKED[spare_spec["runtime"]]
+    if "urandom" in answer and spare_spec["runtime"] == "docker":
         pytest.skip("dockerd --validate is only asked for its exit status")
     real = spare.sh(f"command -v {tool}").strip()
     wrapper = f'#!/bin/sh\ncase "$*" in *"{asked}"*) {answer};; esac\nexec {real} "$@"\n'
@@ -150,9 +145,9 @@ def test_a_tool_that_hangs_or_prints_garbage_ends_in_one_sentence(spare, spec, a
     path = f"/usr/local/sbin/{tool}"
     spare.write(path, wrapper)
     spare.sh(f"chmod +x {path}")
-    process = spare.process_of(RUNTIMES[spec["runtime"]].service)
+    process = spare.process_of(RUNTIMES[spare_spec["runtime"]].service)
     try:
-        result = spare.enable(**{**spec, "log_level": "warn"}, timeout=5)
+        result = spare.enable(**{**spare_spec, "log_level": "warn"}, timeout=5)
     finally:
         spare.sh(f"rm {path}")
     assert result["failed"] is True, result
@@ -160,11 +155,11 @@ def test_a_tool_that_hangs_or_prints_garbage_ends_in_one_sentence(spare, spec, a
     assert "Traceback" not in result["msg"]
     if "sleep" in answer:
         assert "did not finish within 5 seconds" in result["msg"]
-    assert spare.process_of(RUNTIMES[spec["runtime"]].service) == process
+    assert spare.process_of(RUNTIMES[spare_spec["runtime"]].service) == process
 
 
-def test_an_archive_that_is_a_fifo(spare, spec):
+def test_an_archive_that_is_a_fifo(spare, spare_spec):
     spare.sh("test -p /srv/fifo.tar || mkfifo /srv/fifo.tar")
-    result = spare.run(IMAGE, runtime=spec["runtime"], archive="/srv/fifo.tar", timeout=10)
+    result = spare.run(IMAGE, runtime=spare_spec["runtime"], archive="/srv/fifo.tar", timeout=10)
     assert result["failed"] is True
     assert "/srv/fifo.tar" in result["msg"]
