@@ -89,7 +89,7 @@ def test_how_each_thing_is_written(text, data):
     ],
 )
 def test_what_no_program_writes_is_an_error(text):
-    with pytest.raises(ValueError, match=r"^line [12]: .|is no table$"):
+    with pytest.raises(ValueError, match=r"^line [12]: .|is not a table$"):
         dump.parse(text)
 
 
