@@ -86,7 +86,7 @@ class ManagedFiles:
     def _damaged(self, cause: str) -> CruntimeError:
         return CruntimeError(
             f"{self.path}: damaged record: {cause}. Remove it and run again: the files that it "
-            "lists are then backed up once more"
+            "lists are then backed up again"
         )
 
     def entry(self, path: str, target: str) -> dict[str, Any]:

@@ -120,8 +120,8 @@ def describe_edited(managed: Iterable[str], changes: Iterable[Change]) -> list[s
     """
     removed = {change.path for change in changes}
     return [
-        f"{path}: not removed: it was changed after this collection wrote it. Remove it if nobody "
-        "needs it"
+        f"{path}: not removed: it was changed after this collection wrote it. Remove it if it is "
+        "not needed"
         for path in managed
         if path not in removed and os.path.lexists(path)
     ]
