@@ -34,17 +34,16 @@ def replace(module: AnsibleModule, source: str, target: str) -> None:
 
 
 def write_file(path: str, content: bytes, mode: int, replace_file: Replace = os.rename) -> None:
-    """Write a file, by a temporary one beside it and a rename.
+    """Write a file: write a temporary file first, then rename it to the path.
 
-    :param mode: of a new file; one that is replaced hands on its own, unless that is more open
-        than 0600 and this is 0600.
-    :raises OSError: as open(2), write(2) and rename(2).
+    :param mode: mode of a new file. An existing file keeps its own mode, except if this is 0600.
+    :raises OSError: if open(2), write(2) or rename(2) fails.
     """
     temporary = _temporary(path)
     try:
         write_new(temporary, content, mode)
         if mode == 0o600 and get_status(path) is not None:
-            # The replacement takes over the mode of what it replaces.
+            # The new file gets the mode of the file that it replaces.
             os.chmod(path, mode)
         replace_file(temporary, path)
     except OSError:
@@ -54,9 +53,9 @@ def write_file(path: str, content: bytes, mode: int, replace_file: Replace = os.
 
 
 def write_link(path: str, target: str) -> None:
-    """Make a symbolic link, in place of whatever file or link is at its path.
+    """Create a symbolic link. A file or link at its path is replaced.
 
-    :raises OSError: as symlink(2) and rename(2).
+    :raises OSError: if symlink(2) or rename(2) fails.
     """
     temporary = _temporary(path)
     try:
@@ -70,9 +69,9 @@ def write_link(path: str, target: str) -> None:
 
 
 def remove_file(path: str) -> None:
-    """Remove a file or a link; it may be gone already.
+    """Remove a file or a link, if it exists.
 
-    :raises OSError: as unlink(2).
+    :raises OSError: if unlink(2) fails.
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
@@ -80,9 +79,9 @@ def remove_file(path: str) -> None:
 
 
 def write_new(path: str, content: bytes, mode: int) -> None:
-    """Write a file that nobody else has open: what is at the path is removed first.
+    """Create a file that no other process has open: an existing file at the path is removed first.
 
-    :raises OSError: as open(2) and write(2).
+    :raises OSError: if open(2) or write(2) fails.
     """
     _discard(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -94,9 +93,9 @@ def write_new(path: str, content: bytes, mode: int) -> None:
 
 
 def make_directories(path: str) -> list[str]:
-    """Make a directory and those above it, for everyone to look into; return those that were made.
+    """Create a directory and its missing parents, with mode 0755; return the created directories.
 
-    :raises OSError: as mkdir(2).
+    :raises OSError: if mkdir(2) fails.
     """
     missing = []
     while not os.path.isdir(path):
@@ -107,7 +106,7 @@ def make_directories(path: str) -> list[str]:
         for each in reversed(missing):
             os.mkdir(each)
             made.append(each)
-            # Whatever the umask is.
+            # The umask must not restrict the mode.
             os.chmod(each, 0o755)
     except OSError:
         for each in reversed(made):
@@ -117,7 +116,7 @@ def make_directories(path: str) -> list[str]:
 
 
 def sync_directory(directory: str) -> None:
-    """Make a rename in a directory outlast a power cut."""
+    """Write a directory to the disk, because a rename in it must survive a power failure."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -126,7 +125,7 @@ def sync_directory(directory: str) -> None:
 
 
 def get_status(path: str) -> os.stat_result | None:
-    """Return the status of a file; None if there is none, and for a link, which has no mode."""
+    """Return the status of a file; None if it does not exist or is a link, which has no mode."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -135,12 +134,12 @@ def get_status(path: str) -> os.stat_result | None:
 
 
 def _temporary(path: str) -> str:
-    """Return a path in the same file system which no daemon reads: some read all of NAME.d.
+    """Return a path in the same file system that no daemon reads: some daemons read all of NAME.d.
 
     The name is always the same one, so that the next run removes what a killed run left.
     """
     directory, name = os.path.split(path)
-    # Not beyond a mount point: a rename can't leave its file system.
+    # Stop at a mount point, because a rename can't leave its file system.
     while directory.endswith(".d") and not os.path.ismount(directory):
         directory = os.path.dirname(directory)
     return os.path.join(directory, f".{name}.cruntime")

@@ -2,10 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read a file of the database bbolt, in which containerd keeps its metadata.
+"""Read a bbolt database, in which containerd keeps its metadata.
 
-The file can be read while its daemon runs, is stopped or is not installed any more: a transaction
-of the database never writes to a page that its last one uses.
+The file can be read while containerd runs, is stopped or is no longer installed: a transaction
+never writes to a page that the last completed transaction uses.
 
 Format: go.etcd.io/bbolt, C(page.go) and C(bucket.go) of its package C(internal/common).
 """
@@ -19,7 +19,7 @@ from typing import Dict, NamedTuple, Union
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import open_regular
 
-#: A bucket by its keys: its own buckets, and None for what is a value.
+#: The keys of a bucket, each with its nested bucket, or with None if the key has a value.
 Tree = Dict[bytes, Union["Tree", None]]
 
 _MAGIC = 0xED0CDAED
@@ -34,7 +34,7 @@ _LEAF_ELEMENT = struct.Struct("=IIII")
 _BUCKET = struct.Struct("=QQ")
 _IS_BUCKET = 0x01
 _PAGE_SIZES = (4096, 8192, 16384, 65536)
-# A database that is written to all the time is read again, so often.
+# How often a file is read at most, if it changes while it is read.
 _TRIES = 10
 _MAX_DEPTH = 64
 
@@ -46,15 +46,15 @@ class _Meta(NamedTuple):
 
 
 class _Unreadable(Exception):
-    """The file is no such database, or a transaction ended while it was read."""
+    """The file is not a bbolt database, or a transaction ended while the file was read."""
 
 
 def read_tree(path: str, depth: int) -> Tree:
     """Return the buckets and keys of a database.
 
-    :param depth: how many levels of buckets are read; one below is an empty bucket.
-    :raises OSError: as open(2).
-    :raises CruntimeError: the file is no such database, or is damaged.
+    :param depth: number of levels of buckets to read; deeper buckets are returned empty.
+    :raises OSError: if open(2) fails.
+    :raises CruntimeError: if the file is not a bbolt database, or is damaged.
     """
     cause = ""
     for _try in range(_TRIES):
@@ -75,9 +75,10 @@ def read_tree(path: str, depth: int) -> Tree:
 
 
 def _read_meta(descriptor: int) -> _Meta:
-    """Return the newer one of the two meta pages, as far as they are whole."""
+    """Return the newer of the two meta pages; a damaged page is ignored."""
     found = []
-    # The second one lies at a page's size, which only the first one tells, if that is whole.
+    # The second meta page begins after one page. The page size is in the first one, but that may
+    # be damaged.
     for offset in (0, *_PAGE_SIZES):
         data = os.pread(descriptor, _PAGE.size + _META.size, offset)
         if len(data) < _PAGE.size + _META.size:
@@ -143,7 +144,7 @@ class _Database:
             raise _Unreadable("one of its pages is of an unknown kind")
 
     def _inner(self, value: bytes, depth: int) -> Tree:
-        """Return a bucket within a bucket; a small one stands in the value itself."""
+        """Return a bucket within a bucket. A small bucket is stored in the value itself."""
         if depth <= 0:
             return {}
         root = _BUCKET.unpack_from(value)[0]

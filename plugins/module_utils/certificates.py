@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks the certificates and keys that a spec names: a runtime asks for them at the next pull."""
+"""Check the certificates and keys of a spec, which a runtime reads only at the next pull."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check(registries: Iterable[dict[str, Any]]) -> None:
     """Check that the node has every file that the option registries names.
 
     :param registries: entries of the option registries.
-    :raises CruntimeError: a file is missing, unreadable, not a regular file, or a link to itself.
+    :raises CruntimeError: if a file is missing, unreadable, not regular, or a link to itself.
     """
     for entry in registries:
         for place in (entry, *entry["mirrors"]):

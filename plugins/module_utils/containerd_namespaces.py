@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The namespaces in a containerd's store: whose images and containers lie there, and their removal.
+"""List and remove the namespaces in the store of containerd. Each of its clients has one.
 
-Docker keeps its own there too, from version 29 on by default.
+Docker keeps its images and containers there too, from version 29 on by default.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import NamedTuple
 from ansible_collections.cruntime.node.plugins.module_utils import bolt
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
-#: In a data root.
+#: Path of the metadata within a data root.
 METADATA = "io.containerd.metadata.v1.bolt/meta.db"
-# The buckets are VERSION, namespace, kind and the object, or first what keeps it.
+# The levels are VERSION, namespace, kind and object; blobs and snapshots have one more before the
+# object.
 _DEPTH = 5
 _TIMEOUT = 300
 
 
 class Namespace(NamedTuple):
-    """How much one namespace holds."""
+    """Content of one namespace, as numbers of objects."""
 
     name: str
     images: int
@@ -41,16 +42,16 @@ class Namespace(NamedTuple):
 
 
 def read_namespaces(root: str) -> list[Namespace]:
-    """Return the namespaces in a data root of containerd, whether it runs or not.
+    """Return the namespaces in a data root of containerd. containerd need not run.
 
-    :raises CruntimeError: its metadata can't be read.
+    :raises CruntimeError: if the metadata can't be read.
     """
     path = os.path.join(root, METADATA)
     try:
         tree = bolt.read_tree(path, _DEPTH)
     except FileNotFoundError:
         return []
-    # v1 is the one layout that there is; in it, a value stands beside the buckets.
+    # v1 is the only layout. It has a value next to the buckets.
     buckets = (tree.get(b"v1") or {}).items()
     return [_count(name.decode(errors="replace"), bucket) for name, bucket in buckets if bucket]
 
@@ -68,17 +69,18 @@ def _count(name: str, bucket: bolt.Tree) -> Namespace:
 
 
 def remove_namespace(runner: Runner, address: str, name: str) -> None:
-    """Remove a namespace with all that it holds; containerd must run.
+    """Remove a namespace and everything in it. containerd must run.
 
-    :param address: its socket.
-    :raises CommandError: something is still in use, or containerd does not respond.
+    :param address: socket of containerd.
+    :raises CommandError: if something is still in use, or containerd does not respond.
     """
 
     def ctr(*words: str) -> list[str]:
         argv = ("ctr", "--address", address, "--namespace", name, *words)
         return runner.output(*argv, timeout=_TIMEOUT).split()
 
-    # Leases keep what no image and no container refers to. The rest goes by garbage collection.
+    # Leases protect content that no image or container refers to. containerd's garbage collection
+    # removes all content that is left without a reference.
     for listed, removed in (
         (("containers", "list", "--quiet"), ("containers", "rm")),
         (("leases", "list", "--quiet"), ("leases", "rm", "--sync")),

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a path of the node holds: a file, a link or nothing."""
+"""Read the content of a path on the node: a file, a link or nothing."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
 
 
 class Link(NamedTuple):
-    """What a symbolic link holds."""
+    """Content of a symbolic link."""
 
     target: str
 
 
-#: What a path holds; None if there is nothing.
+#: Content of a path; None if nothing exists there.
 Content = Union[bytes, Link, None]
 
 
 def read(path: str) -> tuple[Content, int | None]:
-    """Return what a path holds, and its last change in nanoseconds since the epoch.
+    """Return the content of a path and its last change, in nanoseconds since the epoch.
 
-    :raises CruntimeError: it can't be read as a file.
+    :raises CruntimeError: if the path can't be read as a file.
     """
     try:
         if os.path.islink(path):
@@ -43,7 +43,7 @@ def read(path: str) -> tuple[Content, int | None]:
 
 
 def digest(content: Content) -> str:
-    """Tell a content from any other; empty for none."""
+    """Return the digest of a content, empty if there is none."""
     if content is None:
         return ""
     kind, data = ("link", content.target.encode()) if isinstance(content, Link) else ("", content)
@@ -51,7 +51,7 @@ def digest(content: Content) -> str:
 
 
 def json_object(content: Content) -> dict[str, Any] | None:
-    """Return the JSON object that a file holds, None if it holds no such thing."""
+    """Return the JSON object in a file, None if the content is not a JSON object."""
     try:
         data = json.loads(content) if isinstance(content, bytes) else None
     except (ValueError, RecursionError):
@@ -60,13 +60,13 @@ def json_object(content: Content) -> dict[str, Any] | None:
 
 
 def locate(path: str) -> str:
-    """Return where a file lies now: no link is left on the way, but the file may be one itself."""
+    """Return the path of a file without links in its directory; the file may be a link itself."""
     directory, name = os.path.split(path)
     return os.path.join(os.path.realpath(directory), name)
 
 
 def leads_to(path: str, place: str) -> bool:
-    """Return whether a path is a place, as C(locate) returns it, or a link that leads there."""
+    """Return whether a path is a place (see C(locate)), or leads there through links."""
     here, seen = locate(path), set()
     while here not in seen:
         if here == place:

@@ -55,7 +55,8 @@ def disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 def remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     """Stop a runtime, and remove its managed files and its data.
 
-    :raises CruntimeError: as C(enable); or data could not be removed, which nothing brings back.
+    :raises CruntimeError: if C(enable) would raise it, or if data could not be removed. Removed
+        data is not restored.
     """
     with _alone(node):
         return _remove(node, options)
@@ -125,7 +126,7 @@ def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
-    # Most runs remove nothing, and each would compile it.
+    # Most runs remove nothing, and each run would compile these modules.
     from ansible_collections.cruntime.node.plugins.module_utils import removal, transaction
 
     seen = _look_at(node, options["runtime"])
@@ -151,9 +152,9 @@ def _remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Seen(NamedTuple):
-    """A runtime that shall be stopped, as it is.
+    """State of a runtime that will be stopped.
 
-    :param version: None if it is not installed, or does not work any more.
+    :param version: None if the runtime is not installed, or its binary no longer works.
     """
 
     record: ManagedFiles
@@ -164,9 +165,9 @@ class _Seen(NamedTuple):
 
 
 def _look_at(node: Node, name: str) -> _Seen:
-    """Look at a runtime that shall be stopped.
+    """Read the state of a runtime that will be stopped.
 
-    :raises CruntimeError: another runtime needs its units.
+    :raises CruntimeError: if another runtime needs its units.
     """
     record = ManagedFiles()
     recall_sockets(node.runtimes, record)
@@ -180,7 +181,7 @@ def _look_at(node: Node, name: str) -> _Seen:
 
 
 def _alone(node: Node) -> ContextManager[None]:
-    """Let all others that change this node wait, and wait for them."""
+    """Hold the lock of the node alone: wait for other runs, and make them wait."""
     return locked(shared=False, timeout=node.timeout, check_mode=node.check_mode)
 
 

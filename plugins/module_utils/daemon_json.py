@@ -37,9 +37,9 @@ _EXCLUDED = {"path": ("runtimeType", "options"), "runtimeType": ("path", "runtim
 
 
 def parse(content: bytes) -> Table:
-    """Read a JSON object as dockerd does; an empty file holds no keys.
+    """Read a JSON object as dockerd does; an empty file has no keys.
 
-    :raises ValueError: if it is no such object, or if a merge could lose a part of it.
+    :raises ValueError: if the content is not a JSON object, or if a merge could lose a part of it.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -64,7 +64,7 @@ def dump(data: Table) -> bytes:
 
 
 def merge(found: Table, rendered: Table, managed: Iterable[Path] = ()) -> Table:
-    """Return the rendered keys next to the found keys that others wrote.
+    """Return the rendered keys together with the found keys that others wrote.
 
     :param managed: paths of the found keys that an earlier run wrote.
     """
@@ -94,14 +94,14 @@ def remove(found: Table, paths: Iterable[Path]) -> Table:
 
 
 def list_paths(data: Table) -> list[Path]:
-    """Return the path of every value. An empty table or list has none: others may fill it."""
+    """Return the path of every value. Empty tables and lists are omitted: others may fill them."""
     return [path for path, _value in _leaves(data, ())]
 
 
 def find_dropped(before: Table, after: Table) -> dict[Path, Any]:
-    """Return the keys that one file holds and another one does not, each with its value.
+    """Return the keys that are in one file and not in another file, each with its value.
 
-    Of a list whose entries are independent, the value is a list of the entries that are missing.
+    If the entries of a list are independent, its value is a list of the missing entries.
     """
     kept = set(list_paths(after))
     dropped: dict[Path, Any] = {}

@@ -31,19 +31,19 @@ class Dropped(NamedTuple):
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the module returns."""
+        """Return the setting as the module returns it."""
         return {"key": self.key, "value": self.value, "file": self.file}
 
 
 def find_dropped(
     old: dict[str, Any], new: dict[str, Any], default: dict[str, Any], decided: dict[str, Any]
 ) -> dict[tuple[str, ...], Any]:
-    """Return the settings, by path, that a replaced file decided and the node has no longer.
+    """Return the settings, by path, that a replaced file had set and the node no longer has.
 
     :param old: effective configuration with the old file, defaults and drop-ins included.
-    :param new: the same with the new file.
-    :param default: the same without any file.
-    :param decided: what the new file was asked to decide.
+    :param new: effective configuration with the new file.
+    :param default: effective configuration without any file.
+    :param decided: settings that the spec makes the new file set.
     """
     return dict(_find(old, new, default, decided, ()))
 
@@ -59,7 +59,7 @@ def without(tree: dict[str, Any], paths: Collection[tuple[str, ...]]) -> dict[st
 
 
 def describe(settings: Mapping[tuple[str, ...], Any], file: str, remedy: str) -> list[Dropped]:
-    """Return settings as they are reported: without secrets, their keys as TOML writes them."""
+    """Return settings as the module reports them: secrets redacted, keys in TOML syntax."""
     return [
         Dropped(redact_text(quote_path(path)), redact(path, value), file, remedy)
         for path, value in settings.items()
@@ -78,7 +78,7 @@ def warn(dropped: list[Dropped]) -> list[str]:
 
 
 def quote_path(path: tuple[str, ...]) -> str:
-    """Write a path of keys as TOML does."""
+    """Return a path of keys in TOML syntax."""
     return ".".join(key if _BARE_KEY.fullmatch(key) else f'"{key}"' for key in path)
 
 
@@ -111,7 +111,7 @@ def _find(
 
 
 def _without_zeros(value: Any) -> Any:
-    """Return a value without the zero values that stand for unset keys, None if nothing is left."""
+    """Return a value without zero values, which mean unset keys; None if nothing is left."""
     if isinstance(value, dict):
         inner = {key: _without_zeros(item) for key, item in value.items()}
         value = {key: item for key, item in inner.items() if item is not None}

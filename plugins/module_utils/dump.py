@@ -2,10 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reader of TOML that a program wrote: the output of C(containerd config dump), and rendered files.
+"""Read TOML that a program wrote: the output of C(containerd config dump), and rendered files.
 
-It reads what TOML encoders write, not everything that a person can write: no multi-line strings
-and no dates.
+The parser supports what TOML encoders write, not everything that a person can write: no multi-line
+strings and no dates.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ESCAPED = {
 def parse(text: str) -> dict[str, Any]:
     """Read TOML.
 
-    :raises ValueError: if the text is not TOML, or more than a program writes.
+    :raises ValueError: if the text is not TOML, or has syntax that programs do not write.
     """
     try:
         return _Reader(text).read()
@@ -104,7 +104,7 @@ class _Reader:
                 return kind(word)
             except ValueError:
                 continue
-        raise self._error(f"{word} is no value")
+        raise self._error(f"{word} is not a value")
 
     def _items(self, end: str, read: Any) -> None:
         while not self._take(end):
@@ -151,12 +151,12 @@ class _Reader:
 
 
 def _open(table: dict[str, Any], keys: list[str]) -> dict[str, Any]:
-    """Return the table of these keys, the last one of a list of tables."""
+    """Return the table of these keys, or the last table if it is a list of tables."""
     for key in keys:
         inner = table.setdefault(key, {})
         table = inner[-1] if isinstance(inner, list) and inner else inner
         if not isinstance(table, dict):
-            raise ValueError(f"{key} is no table")
+            raise ValueError(f"{key} is not a table")
     return table
 
 

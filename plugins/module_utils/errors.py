@@ -32,10 +32,10 @@ class NotRunningError(CruntimeError):
 
 @contextlib.contextmanager
 def parsing(source: str) -> Iterator[None]:
-    """Read what a tool printed; also a decorator of a function that does.
+    """Report errors while the output of a tool is parsed; also a decorator of a parser.
 
     :param source: the command, for the message.
-    :raises CruntimeError: the text is not what this tool prints otherwise.
+    :raises CruntimeError: if the output is not in the format of this tool.
     """
     try:
         yield

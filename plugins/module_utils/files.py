@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Managed files as they are on the node, and as they shall be. Writes none."""
+"""Compare the managed files on the node with the rendered files. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Change(NamedTuple):
     :param loaded_by: the process that has read it by a reload since, 0 for none.
     :param secret: nobody but root may read it, and no output shows it.
     :param hidden: no output shows what it held before: that was, or may have been, secret.
-    :param keys: of a JSON file that others write to as well, the paths of the keys that are ours.
-    :param old_keys: the paths of the keys that an earlier run wrote to it.
+    :param keys: paths of the keys that the collection sets in a JSON file shared with others.
+    :param old_keys: paths of the keys that an earlier run wrote to such a file.
     :param unit: the unit that reads it, empty for the runtime's own service.
-    :param owned: the collection wrote what it holds, so that no backup is needed.
+    :param owned: whether the collection wrote the present content, which then needs no backup.
     """
 
     path: str
@@ -82,15 +82,15 @@ def look(wanted: Iterable[dict[str, Any]], record: ManagedFiles, runtime: str) -
     """Compare rendered files with what is on the node.
 
     :param wanted: dicts with C(path), C(restart) and either C(content) or C(link); C(shared) if
-        others write keys to this JSON file too, true if these keys stay; C(unit) if another than
-        the runtime's reads it.
+        others write keys to this JSON file too, true if these keys stay; C(unit) if a unit other
+        than the service of the runtime reads the file.
     :param runtime: whose files these are; those of its that are wanted no more shall go.
     :raises CruntimeError: a path can't be read as a file.
     """
     wanted = list(wanted)
-    # Two paths are one file if they lead to one place, however they are spelt.
+    # Different paths can lead to the same file.
     places = {locate(file["path"]) for file in wanted}
-    # A certificate that lies where the runtime looks for it stays as its owner left it.
+    # A certificate that is already at the path where the runtime reads it needs no link.
     changes = [
         _look(file, record)
         for file in wanted
@@ -109,7 +109,7 @@ def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
     entry = record.entry(path, target)
     keys: tuple[KeyPath, ...] = ()
     if "shared" in file and not isinstance(after, Link):
-        # Only for a file that is shared: most runs have none.
+        # Import it only for a shared file, which most runs do not have.
         from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
 
         keys = tuple(daemon_json.list_paths(json.loads(after)))
@@ -145,23 +145,23 @@ def _read_target(path: str, target: str) -> tuple[Content, int | None]:
 
 
 def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Change | None:
-    """Return the removal of a file that is not wanted any more, None if it has to stay.
+    """Return the removal of a file that is no longer wanted, None if the file must stay.
 
-    :param wanted: the places of the files that are.
+    :param wanted: the places of the wanted files.
     """
     entry, target = record.entries[path], record.place(path)
     if target in wanted or os.path.realpath(path) in wanted:
         return None
     before, mtime_ns = read(target)
     if before is None:
-        # An interrupted run removed it, and a restart may be pending.
+        # An interrupted run removed the file, and a restart may be pending.
         mtime_ns = entry.get("gone")
         if mtime_ns is None:
             return None
     elif any(_is_one_file(target, other) for other in wanted):
         return None
     after = _without_managed_keys(before, entry)
-    # What an admin has made of it since is the admin's, except the keys that are ours.
+    # A file that an admin has changed since then stays, without the keys of this collection.
     if before is not None and after is None and not owns(entry, before):
         return None
     return Change(
@@ -179,7 +179,7 @@ def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Chan
 
 
 def _without_managed_keys(before: Content, entry: dict[str, Any]) -> bytes | None:
-    """Return what others wrote to a JSON file; None if that is nothing, or can't be told."""
+    """Return a JSON file with only the keys of others; None if it has none or can't be parsed."""
     if not entry.get("keys") or not isinstance(before, bytes):
         return None
     from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
@@ -192,7 +192,7 @@ def _without_managed_keys(before: Content, entry: dict[str, Any]) -> bytes | Non
 
 
 def _is_one_file(path: str, other: str) -> bool:
-    """Return whether two places are one file, as by a bind mount."""
+    """Return whether two places are the same file, for example through a bind mount."""
     try:
         return os.path.samestat(os.lstat(path), os.lstat(other))
     except OSError:

@@ -55,7 +55,7 @@ class KnownVersions:
         return version
 
     def _save(self) -> None:
-        # Once for each binary.
+        # Import it only here: a version is written once for each binary.
         from ansible_collections.cruntime.node.plugins.module_utils import atomic
 
         with contextlib.suppress(OSError):

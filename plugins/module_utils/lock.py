@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One lock for all that changes this node: cruntime_enable takes it alone, the others share it."""
+"""Lock the node while a module changes it: cruntime_enable alone, the other modules shared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
-#: A directory of its own, because whoever can open the file can hold the lock for ever.
+#: A separate directory for root only, because a process that can open the file can hold the lock
+#: without end.
 LOCK_DIR = "/run/cruntime"
 _NAME = "lock"
 _COMMAND_LENGTH = 120
@@ -25,10 +26,11 @@ _COMMAND_LENGTH = 120
 def locked(*, shared: bool, timeout: float, check_mode: bool) -> Iterator[None]:
     """Hold the lock of this node.
 
-    :param shared: whether others that ask for it so may hold it too.
-    :param timeout: how long to wait for it, in seconds.
-    :param check_mode: nothing is changed, and so nothing is locked.
-    :raises CruntimeError: another process held it all the time, or it can't be had safely.
+    :param shared: whether other processes can hold a shared lock at the same time.
+    :param timeout: how long to wait for the lock, in seconds.
+    :param check_mode: whether nothing is changed, and therefore nothing is locked.
+    :raises CruntimeError: if another process held the lock until the timeout, or if other users
+        could have created the lock.
     """
     if check_mode:
         yield
@@ -50,7 +52,7 @@ def _open() -> int:
             owner = os.fstat(directory).st_uid
             if owner != os.geteuid():
                 raise _unsafe(LOCK_DIR, f"it belongs to the user {owner}")
-            # Whatever the umask was, and whoever made it.
+            # The directory may be an existing one, or created with another umask.
             os.fchmod(directory, 0o700)
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(_NAME, flags, 0o600, dir_fd=directory)
@@ -85,7 +87,7 @@ def _wait_for(descriptor: int, mode: int, timeout: float) -> None:
 
 
 def find_holders(descriptor: int) -> str:
-    """Return the processes that hold a lock on an open file, for a message."""
+    """Return the processes that hold a lock on an open file, as text for a message."""
     inode = os.fstat(descriptor).st_ino
     with open("/proc/locks", encoding="ascii") as table:
         pids = parse_holders(table.read(), inode)
@@ -93,9 +95,9 @@ def find_holders(descriptor: int) -> str:
 
 
 def parse_holders(table: str, inode: int) -> list[int]:
-    """Read C(/proc/locks): C(1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF).
+    """Parse C(/proc/locks): C(1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF).
 
-    A process that only waits has an arrow behind the number.
+    The line of a waiting process has an arrow after the first number.
     """
     rows = [line.split() for line in table.splitlines()]
     return [

@@ -2,10 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The managed-files record: what this collection wrote on this node, and for which runtime.
+"""Read and update the managed-files record: the files that this collection wrote on this node.
 
-It tells a foreign file from a managed one: before a foreign file is replaced it is backed up, and a
-file that left the spec is removed only if it is still as it was written.
+The record distinguishes managed files from foreign files. A foreign file is backed up before it is
+replaced. A managed file that the spec no longer has is removed only if its content is unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.contents import (
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
 STATE_DIR = "/var/lib/cruntime"
-#: Of the record's format. Version 1 was the files alone, each with one digest.
+#: Version of the record's format. Version 1 had only files, each with one digest.
 VERSION = 2
 
 _TYPES: dict[str, type] = {
@@ -43,21 +43,21 @@ _REQUIRED = ("digests", "restart", "runtime")
 
 
 class ManagedFiles:
-    """The record of one node.
+    """Managed-files record of a node.
 
-    A file is known by the path by which it is read. Where that path leads is asked anew in each
-    run, because a directory on the way may have become a link since.
+    The record has a file under the path with which it is read. Each run resolves this path again,
+    because one of its directories can have become a link.
 
-    :raises CruntimeError: the record is damaged, or a newer version of the collection wrote it.
+    :raises CruntimeError: if the record is damaged, or was written by a newer collection.
     """
 
     def __init__(self, state_dir: str = STATE_DIR) -> None:
         self.path = os.path.join(state_dir, "files.json")
-        #: By path: C(digests) of every content that may be found there, C(restart), C(runtime),
-        #: C(target) if the path was a link to it, and C(keys), C(unit), C(secret), C(socket),
-        #: C(gone) and C(loaded) as C(files.Change) has them.
+        #: By path: C(digests) of every content that the file can have, C(restart), C(runtime),
+        #: C(target) if the path was a link, and C(keys), C(unit), C(secret), C(socket), C(gone)
+        #: and C(loaded).
         self.entries: dict[str, dict[str, Any]] = {}
-        #: By runtime, the directories that it was configured to keep its data in.
+        #: By runtime, the data directories that were configured for it.
         self.data_roots: dict[str, list[str]] = {}
         content = read(self.path)[0]
         if content is not None:
@@ -86,39 +86,39 @@ class ManagedFiles:
     def _damaged(self, cause: str) -> CruntimeError:
         return CruntimeError(
             f"{self.path}: damaged record: {cause}. Remove it and run again: the files that it "
-            "lists are then backed up once more"
+            "lists are then backed up again"
         )
 
     def entry(self, path: str, target: str) -> dict[str, Any]:
-        """Return what is known of a file, by its path or by any other that leads to it.
+        """Return the entry of a file, also if it was recorded under another path.
 
-        :param target: where the path leads.
+        :param target: the resolved path.
         """
         if path in self.entries:
             return self.entries[path]
         return next((self.entries[known] for known in self._known_as(target)), {})
 
     def note(self, path: str, target: str, entry: dict[str, Any]) -> None:
-        """Note what is now known of a file, in place of all that was known of it by other paths."""
+        """Record the entry of a file, and remove its entries under other paths."""
         for known in list(self._known_as(target)):
             del self.entries[known]
         self.entries[path] = entry if target == locate(path) else dict(entry, target=target)
 
     def note_data_root(self, runtime: str, root: str) -> None:
-        """Note where a runtime is configured to keep its data; it may have kept some elsewhere."""
+        """Record the data root that is configured for a runtime, in addition to earlier ones."""
         roots = self.data_roots.setdefault(runtime, [])
         if root not in roots:
             roots.append(root)
 
     def forget(self, runtime: str, keep_data: bool) -> None:
-        """Forget the files of a runtime, and its data roots unless its data is kept."""
+        """Remove the files of a runtime from the record, and its data roots unless data is kept."""
         for path in self.paths_of(runtime):
             del self.entries[path]
         if not keep_data:
             self.data_roots.pop(runtime, None)
 
     def place(self, path: str) -> str:
-        """Return where a file of the record lies now."""
+        """Return the place of a recorded file, see C(locate)."""
         return locate(self.entries[path].get("target", path))
 
     def socket_of(self, runtime: str) -> str | None:
@@ -127,11 +127,11 @@ class ManagedFiles:
         return next(filter(None, sockets), None)
 
     def paths_of(self, runtime: str) -> list[str]:
-        """Return the files of a runtime."""
+        """Return the paths of a runtime's files."""
         return sorted(path for path, entry in self.entries.items() if entry["runtime"] == runtime)
 
     def dump(self) -> bytes:
-        """Return the record's text."""
+        """Return the record as JSON."""
         data = {"version": VERSION, "files": self.entries, "data_roots": self.data_roots}
         return json.dumps(data, indent=1, sort_keys=True).encode()
 
@@ -140,18 +140,18 @@ class ManagedFiles:
 
 
 def owns(entry: dict[str, Any], content: Content) -> bool:
-    """Return whether the collection wrote this content to the file of this entry."""
+    """Return whether the collection wrote this content to the file of an entry."""
     return digest(content) in entry.get("digests", ())
 
 
 def managed_keys(entry: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the paths of the keys that were last written to a file shared with others."""
-    # Version 1 had the keys of the top level alone, each as a text.
+    # Version 1 had only keys of the top level, each as a string.
     return [(key,) if isinstance(key, str) else tuple(key) for key in entry.get("keys", [])]
 
 
 def find_damage(data: dict[str, Any]) -> str:
-    """Return what is wrong with a record, empty if nothing is."""
+    """Return the first problem of a record, empty if the record is valid."""
     files, roots = data.get("files"), data.get("data_roots", {})
     if not isinstance(files, dict) or not isinstance(roots, dict):
         return "files and data_roots must be objects"
@@ -182,7 +182,7 @@ def _fits(key: str, value: Any) -> bool:
 
 
 def _is_type(value: Any, kind: type) -> bool:
-    """Return whether a value is of this type of JSON; Python takes true for a number too."""
+    """Return whether a value has this JSON type. In Python, true is a number too."""
     return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
 
 
@@ -197,7 +197,7 @@ def _is_path(path: Any) -> bool:
 
 
 def _is_encodable(text: str) -> bool:
-    """Return whether a text can be a name on the node: JSON can hold half a character."""
+    """Return whether a string can be a file name. JSON can contain half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -206,7 +206,7 @@ def _is_encodable(text: str) -> bool:
 
 
 def _updated(entry: Any) -> Any:
-    """Return an entry of version 1 as one of today."""
+    """Return an entry of version 1 in the present format."""
     if not isinstance(entry, dict) or "digest" not in entry:
         return entry
     rest = {key: value for key, value in entry.items() if key != "digest"}

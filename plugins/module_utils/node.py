@@ -21,7 +21,7 @@ class Node(NamedTuple):
 
     :param module: the running one: it says whether to check only, has a folder that nobody else
         reads, and knows how a file gets its SELinux context.
-    :param runner: starts processes on it.
+    :param runner: starts processes on the node.
     :param timeout: how long a started runtime may take until it answers, in seconds.
     """
 

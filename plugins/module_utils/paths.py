@@ -8,7 +8,7 @@ from __future__ import annotations
 
 CONTAINERD_CONFIG = "/etc/containerd/config.toml"
 CONTAINERD_ROOT = "/var/lib/containerd"
-#: Directories of its drop-ins: its own convention, and that of nvidia-ctk and some distributions.
+#: Directories of containerd drop-ins: C(config.d) is used by nvidia-ctk and some distributions.
 CONTAINERD_DROP_INS = ("/etc/containerd/conf.d", "/etc/containerd/config.d")
 CONTAINERD_CERTS = "/etc/containerd/certs.d"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"

@@ -112,9 +112,9 @@ def take_down(
 
 
 def take_away(runtime: Runtime, units: Units, why: str) -> list[Step]:
-    """Return the steps after which a runtime is stopped, and nothing of this collection is left.
+    """Return the steps that stop and disable a runtime, and remove the masks of its units.
 
-    :param why: the reason, for the operator.
+    :param why: the reason to report for each step.
     """
     steps = take_down([runtime], units, keep=(), why=why)
     masked = _names(runtime.masked_when_disabled, lambda name: units[name].masked)

@@ -13,23 +13,23 @@ HIDDEN = "(not shown)"
 
 _SECRET_NAME = r"[\w-]*(?:auth|cookie|credential|header|pass|secret|token|key\b|keys\b)[\w-]*"
 _SECRET_KEY = re.compile(_SECRET_NAME, re.IGNORECASE)
-# A password in a URL; a variable, or a field of a query, whose name looks like a secret.
+# Users and passwords in URLs, and variables or query parameters whose names look like secrets.
 _USER = re.compile(r"(?<=://)\S*@")
 _ASSIGNED = re.compile(rf"({_SECRET_NAME}=)[^\s&;]+", re.IGNORECASE)
 
 
 def redact(keys: Iterable[object], value: Any) -> Any:
-    """Return a value without its secrets.
+    """Return a value with its secrets redacted.
 
-    :param keys: path of the value. If one of them looks like the name of a secret, nothing of the
-        value is returned.
+    :param keys: path of the value. If one of the keys looks like the name of a secret, the whole
+        value is redacted.
     """
     secret = value is not None and any(_is_secret(str(key)) for key in keys)
     return HIDDEN if secret else redact_text(value)
 
 
 def redact_text(value: Any) -> Any:
-    """Remove secrets from a value that has no telling key: users of URLs, assigned variables."""
+    """Redact secrets in text, whatever its key is: users in URLs, and assigned variables."""
     if isinstance(value, str):
         return _ASSIGNED.sub(rf"\1{HIDDEN}", _USER.sub(f"{HIDDEN}@", value))
     if isinstance(value, list):
@@ -43,5 +43,5 @@ def redact_text(value: Any) -> Any:
 
 
 def _is_secret(key: str) -> bool:
-    # The whole key must match: the name of a host is no hint of what is set for it.
+    # Match the whole key: a host name as a key does not mean that its value is a secret.
     return _SECRET_KEY.fullmatch(key) is not None

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Open regular files, and nothing else: a FIFO or a device would block or never end."""
+"""Open regular files only: reading a FIFO or a device could block or never end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
-#: The largest file that is read into memory, in bytes. No configuration file comes near it.
+#: The largest file that is read into memory, in bytes. Configuration files are much smaller.
 MAX_BYTES = 16 * 1024 * 1024
 
 _KINDS = {
@@ -29,13 +29,13 @@ _KINDS = {
 def open_regular(path: str) -> Iterator[IO[bytes]]:
     """Open a regular file for reading, through symbolic links.
 
-    :raises OSError: as open(2).
-    :raises CruntimeError: the path is something else than a regular file.
+    :raises OSError: if open(2) fails.
+    :raises CruntimeError: if the path is not a regular file.
     """
-    # Before it is opened: that alone can have an effect on a device.
+    # Check before opening, because opening a device can already have an effect.
     _check_regular(path, os.stat(path))
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as handle:
-        # Again, because another file may have been put in its place meanwhile.
+        # Check again: the file can have been replaced before it was opened.
         _check_regular(path, os.fstat(handle.fileno()))
         yield handle
 
@@ -43,12 +43,12 @@ def open_regular(path: str) -> Iterator[IO[bytes]]:
 def read_regular(path: str, limit: int = MAX_BYTES) -> bytes:
     """Return the content of a regular file.
 
-    :param limit: the largest size that is read, in bytes.
-    :raises OSError: as open(2) and read(2).
-    :raises CruntimeError: the path is something else than a regular file, or is larger.
+    :param limit: the largest size to read, in bytes.
+    :raises OSError: if open(2) or read(2) fails.
+    :raises CruntimeError: if the path is not a regular file, or if the file is larger.
     """
     with open_regular(path) as handle:
-        # A file of /proc has no size, and one that a process writes to may grow.
+        # The size is not checked before: files in /proc report 0, and other files can grow.
         content = handle.read(limit + 1) or b""
     if len(content) > limit:
         raise CruntimeError(

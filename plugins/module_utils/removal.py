@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes with a runtime: its data, and what it keeps in the store of another runtime.
+"""Find and remove the data of a runtime, also its data in the store of another runtime.
 
-The runtimes say by which names they keep what; nothing else is ever removed.
+Each runtime lists the names of its data; nothing else is removed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ _SHOWN = 3
 
 
 class Kept(NamedTuple):
-    """What a runtime keeps on this node.
+    """Data of a runtime on this node.
 
-    :param data: of its data roots, one each.
-    :param namespaces: of its own in the store of another runtime, each with that runtime's root.
-    :param keeper: that runtime, None if there are none.
+    :param data: the data in each of its data roots.
+    :param namespaces: its namespaces in the store of another runtime, each with the root of that
+        store.
+    :param keeper: the runtime that this store belongs to, None if there are no namespaces.
     """
 
     data: tuple[Data, ...] = ()
@@ -43,12 +44,12 @@ class Kept(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """Everything that goes, for a person."""
+        """The data to remove, one line each, as reported to the user."""
         paths = [path for data in self.data for path in data.paths]
         return [*paths, *(f"{root}: namespace {each}" for root, each in self.namespaces)]
 
     def diffs(self, label: str) -> list[dict[str, str]]:
-        """Return Ansible's diff of it, none if there is nothing."""
+        """Return Ansible's diff of the removal, empty if there is no data."""
         header = f"data of {label}"
         before = "".join(f"{line}\n" for line in self.lines)
         diff = {"before_header": header, "after_header": header, "before": before, "after": ""}
@@ -62,10 +63,10 @@ def find_kept(
     options: dict[str, Any],
     units: dict[str, Unit],
 ) -> Kept:
-    """Return what goes with a runtime.
+    """Return the data of a runtime that will be removed.
 
-    :param options: C(storage) may name a data root that the record does not know.
-    :raises CruntimeError: somebody else's data lies in between, or can't be told from it.
+    :param options: C(storage) can name a data root that the record does not have.
+    :raises CruntimeError: if foreign data lies in between, or can't be distinguished.
     """
     roots = _roots(runtime, record, (options.get("storage") or {}).get("root"))
     _check_namespaces(runtime, roots)
@@ -91,10 +92,10 @@ def find_kept(
 
 
 def remove_kept(node: Node, kept: Kept, units: dict[str, Unit]) -> None:
-    """Remove what a runtime keeps. It must be stopped.
+    """Remove the data of a runtime, which must be stopped.
 
-    :param units: as they were before this run.
-    :raises CruntimeError: something can't be removed; another run goes on from there.
+    :param units: the units before this run changed them.
+    :raises CruntimeError: if something can't be removed. The next run removes the rest.
     """
     if kept.keeper is not None:
         services = kept.keeper.services
@@ -112,24 +113,24 @@ def remove_kept(node: Node, kept: Kept, units: dict[str, Unit]) -> None:
 
 
 def describe_edited(managed: Iterable[str], changes: Iterable[Change]) -> list[str]:
-    """Return a warning for each managed file that stays, because somebody changed it since.
+    """Return a warning for each managed file that stays because it was changed.
 
-    :param managed: all that the record knows of the runtime.
-    :param changes: those of them that are removed.
+    :param managed: paths of all managed files of the runtime.
+    :param changes: the removals among them.
     """
     removed = {change.path for change in changes}
     return [
-        f"{path}: not removed: it was changed after this collection wrote it. Remove it if nobody "
-        "needs it"
+        f"{path}: not removed: it was changed after this collection wrote it. Remove it if it is "
+        "not needed"
         for path in managed
         if path not in removed and os.path.lexists(path)
     ]
 
 
 def check_idle(runtime: Runtime) -> None:
-    """Check that no container of a runtime runs, by the processes that hold containers.
+    """Check that no process on the node holds a container of a runtime.
 
-    :raises CruntimeError: there are some.
+    :raises CruntimeError: if there are such processes.
     """
     pids = [pid for pid, argv in _processes() if argv and runtime.holds_container(argv)]
     if pids:
@@ -143,7 +144,7 @@ def check_idle(runtime: Runtime) -> None:
 
 def _roots(runtime: Runtime, record: ManagedFiles, given: str | None) -> list[str]:
     roots = [*record.data_roots.get(runtime.name, ()), *([given] if given else [])]
-    # Two spellings of one directory are one root.
+    # Different paths can lead to the same directory.
     return list(dict.fromkeys(os.path.realpath(root) for root in roots or [runtime.data_root]))
 
 
@@ -181,6 +182,6 @@ def _processes() -> Iterable[tuple[int, list[str]]]:
                 with open(f"{_PROC}/{name}/cmdline", "rb") as handle:
                     text = handle.read().decode(errors="replace")
             except OSError:
-                # It has ended since.
+                # The process has ended since it was listed.
                 continue
             yield int(name), text.rstrip("\0").split("\0")

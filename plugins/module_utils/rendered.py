@@ -12,14 +12,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 
 
 def marker(fact: str) -> str:
-    """Return the text that stands for a fact in a template, as a whole value."""
+    """Return the placeholder of a fact, which a template writes as a whole value."""
     return f"@{fact}@"
 
 
 def choose(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the files that were rendered for a node with these facts.
 
-    :raises CruntimeError: if the spec is not possible on such a node.
+    :raises CruntimeError: if such a node does not support the spec.
     """
     chosen = [file for file in rendered if file["when"].items() <= facts.items()]
     for file in chosen:
@@ -29,7 +29,7 @@ def choose(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[s
 
 
 def complete(file: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    """Replace the marker of each fact. A line is removed if the node has no such fact."""
+    """Replace the marker of each fact. If the node does not have the fact, the line is removed."""
     for name in file.get("facts", ()):
         quoted = f'"{marker(name)}"'
         lines = file["content"].splitlines(keepends=True)

@@ -89,9 +89,9 @@ class Result(NamedTuple):
 
 
 class Runner:
-    """Starts processes on the node. The only place that does.
+    """Starts processes on the node. No other class does.
 
-    :param timeout: how long a command may take if its caller sets no limit, in seconds.
+    :param timeout: limit for commands whose caller sets none, in seconds.
     """
 
     def __init__(self, timeout: float = 60) -> None:
@@ -151,7 +151,7 @@ class Runner:
     def opened(self, *argv: str) -> Iterator[IO[bytes]]:
         """Start a command and read its standard output while it runs.
 
-        :raises CommandError: it is missing, took too long, or failed before its reader was done.
+        :raises CommandError: if the command is missing, takes too long, or fails while it is read.
         """
         command = self._found(argv)
         with tempfile.TemporaryFile() as log, _Process(
@@ -211,7 +211,7 @@ class Runner:
 
 @contextlib.contextmanager
 def _limited(process: _Process, timeout: float) -> Iterator[threading.Event]:
-    """Kill a process that runs longer than this, in seconds; the event tells that it was."""
+    """Kill a process after a number of seconds; the event is set if it was killed."""
     expired = threading.Event()
 
     def end() -> None:

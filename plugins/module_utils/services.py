@@ -46,7 +46,7 @@ class Unit(NamedTuple):
 
     :param file_state: systemd's UnitFileState: enabled, disabled, static, masked, ...
     :param path: the unit file, empty where there is none.
-    :param drop_ins: its drop-ins, as systemd last read them.
+    :param drop_ins: paths of the drop-ins that systemd has loaded for the unit.
     :param pid: the main process, 0 where none runs.
     :param started: start of the main process in seconds since the epoch, None where none runs.
     :param replaced: the program that the main process runs is gone from its path, as after an
@@ -302,7 +302,7 @@ def read_settings(path: str) -> list[str]:
     try:
         text = read_regular(path).decode("utf-8", errors="replace")
     except (OSError, CruntimeError):
-        # A directory, or what systemd does not read either.
+        # The path is a directory, or a file that systemd cannot read either.
         return []
     return text.replace("\\\n", " ").splitlines()
 

@@ -2,13 +2,13 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The processes by which containerd holds containers, those of Docker too."""
+"""Recognize containerd shims: the processes that hold containers, Docker's containers included."""
 
 from __future__ import annotations
 
 import os
 
-#: Docker's containers and its plugins, in the containerd that it uses.
+#: Namespaces of Docker's containers and plugins in containerd.
 DOCKER_NAMESPACES = ("moby", "plugins.moby")
 
 
@@ -18,6 +18,6 @@ def is_shim(argv: list[str]) -> bool:
 
 
 def namespace_of(argv: list[str]) -> str:
-    """Return the namespace in which a shim works, empty if its command line does not say."""
+    """Return the namespace of a shim, empty if its command line does not have it."""
     words = [word.lstrip("-") for word in argv]
     return words[words.index("namespace") + 1] if "namespace" in words[:-1] else ""

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds what a runtime keeps on a node, by the names that it gives, and removes only that."""
+"""Find the data of a runtime by the names that the runtime uses, and remove only this data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
-#: Patterns of names in a data root, each with a pattern of the names within, None for any.
+#: Patterns of names in a data root, each with a pattern of the names below it, None for any name.
 Names = Tuple[Tuple[str, Optional[str]], ...]
 
-# File systems that runtimes mount within their data as a whole, and do not always unmount.
+# Types of file systems that runtimes mount within their data, and do not always unmount.
 _MOUNTED_BY_RUNTIMES = ("overlay", "fuse.fuse-overlayfs")
-# Of the file system, not of anybody's data.
+# This directory belongs to the file system and is not data.
 _LOST_AND_FOUND = "lost+found"
-# What this collection unpacks beside a store, and removes again unless it is killed.
+# Temporary directory of this collection next to a store; it stays if a run is killed.
 _SCRATCH = r"\.cruntime-.+"
 _SHOWN = 10
 
@@ -31,7 +31,7 @@ _SHOWN = 10
 class Mount(NamedTuple):
     """A line of C(/proc/self/mountinfo).
 
-    :param device: as MAJOR:MINOR.
+    :param device: device number as MAJOR:MINOR.
     :param source: the part of the file system that is mounted.
     """
 
@@ -42,10 +42,10 @@ class Mount(NamedTuple):
 
 
 class Data(NamedTuple):
-    """What a runtime keeps in its data root.
+    """Data of a runtime in one data root.
 
-    :param paths: what goes.
-    :param mounts: what is unmounted first.
+    :param paths: paths to remove.
+    :param mounts: mount points to unmount first.
     """
 
     paths: tuple[str, ...] = ()
@@ -53,12 +53,12 @@ class Data(NamedTuple):
 
 
 def find_data(root: str, names: Names, first: Iterable[str], label: str) -> Data:
-    """Return what a runtime keeps in a directory, for it to be removed.
+    """Return the data of a runtime in a directory that can be removed.
 
-    :param names: those that the runtime gives.
-    :param first: names that are removed before others, because these mean nothing without them.
-    :param label: the runtime, for messages.
-    :raises CruntimeError: the directory holds something else.
+    :param names: names that the runtime uses.
+    :param first: names to remove first, because the other data has no meaning without them.
+    :param label: name of the runtime in messages.
+    :raises CruntimeError: if the directory holds anything else.
     """
     root = os.path.realpath(root)
     own, foreign = _sort(root, names)
@@ -66,7 +66,7 @@ def find_data(root: str, names: Names, first: Iterable[str], label: str) -> Data
     below = [mount for mount in table if any(_is_in(mount.path, path) for path in own)]
     unmounted = [mount.path for mount in below if _is_made_by_runtime(mount, table)]
     others = [mount.path for mount in below if mount.path not in unmounted]
-    # A file system of its own is emptied, and stays mounted.
+    # If a path is a mount point itself, its content is removed and it stays mounted.
     emptied = [path for path in others if path in own]
     foreign += [path for path in others if path not in emptied]
     if foreign:
@@ -78,13 +78,13 @@ def find_data(root: str, names: Names, first: Iterable[str], label: str) -> Data
 
 
 def _sort(root: str, names: Names) -> tuple[list[str], list[str]]:
-    """Return what the runtime made in a directory, and what it did not."""
+    """Return the paths in a directory that the runtime made, and the foreign paths."""
     own: list[str] = []
     foreign: list[str] = []
     for path in _list(root):
         known = (*names, (_SCRATCH, None))
         fitting = [inner for name, inner in known if re.fullmatch(name, os.path.basename(path))]
-        # A link is its maker's, and so is what it leads to.
+        # Runtimes create no links here. A link and its target belong to the admin.
         if not fitting or os.path.islink(path):
             foreign.append(path)
             continue
@@ -113,9 +113,9 @@ def _describe_foreign(root: str, paths: list[str], label: str) -> str:
 def remove(data: Data, runner: Runner) -> None:
     """Remove data, never through a link and never from another file system.
 
-    :raises CruntimeError: something can't be removed; another run goes on from there.
+    :raises CruntimeError: if something can't be removed. The next run removes the rest.
     """
-    # A daemon can unmount some of them itself when it is stopped.
+    # The daemon can have unmounted some file systems itself when it was stopped.
     mounted = {mount.path for mount in read_mounts()}
     for path in filter(mounted.__contains__, data.mounts):
         runner.output("umount", "--", path)
@@ -134,18 +134,18 @@ def _remove_tree(path: str) -> None:
         is_directory = stat.S_ISDIR(os.lstat(path).st_mode)
         (shutil.rmtree if is_directory else os.unlink)(path)
     except FileNotFoundError:
-        # An earlier run was interrupted, or the daemon itself tidied up at its end.
+        # An interrupted run or the daemon removed the path, or a part of it. Remove the rest.
         if os.path.lexists(path):
             _remove_tree(path)
 
 
 def read_mounts() -> list[Mount]:
-    """Return what is mounted on this node, in the order in which it was."""
+    """Return the mounts of this node, in the order in which they were made."""
     return parse_mounts(read_regular("/proc/self/mountinfo").decode(errors="surrogateescape"))
 
 
 def parse_mounts(table: str) -> list[Mount]:
-    """Read C(/proc/self/mountinfo), see proc_pid_mountinfo(5)."""
+    """Parse C(/proc/self/mountinfo), see proc_pid_mountinfo(5)."""
     mounts = []
     for line in table.splitlines():
         fields = line.split(" ")
@@ -163,7 +163,7 @@ def _is_in(path: str, directory: str) -> bool:
 
 
 def _is_made_by_runtime(mount: Mount, table: list[Mount]) -> bool:
-    """Return whether a runtime mounted it; a storage driver mounts its directory on itself."""
+    """Return whether a runtime made a mount. A storage driver bind-mounts its own directory."""
     if mount.kind in _MOUNTED_BY_RUNTIMES and mount.source == "/":
         return True
     if mount.kind == "tmpfs" and mount.path.endswith("/shm"):

@@ -65,7 +65,7 @@ def staged(changes: Iterable[Change], directory: str) -> Iterator[dict[str, str]
 class Swap:
     """Puts changes in place and can take them back.
 
-    :param replace_file: C(atomic.replace), with its AnsibleModule.
+    :param replace_file: C(atomic.replace), bound to the AnsibleModule.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Swap:
         """Write or remove every changed file.
 
         :param runtime: whose files these are.
-        :param socket: where it listens when it has read them.
-        :return: by target, the backup of a file that was not written here.
+        :param socket: socket on which the runtime listens after it has read the files.
+        :return: by target, the backup of a foreign file.
         """
         changes = [change for change in changes if change.changed]
         if not changes:
@@ -98,15 +98,15 @@ class Swap:
         for change in changes:
             self._record.note(change.path, change.target, _entry(change, runtime, socket))
         for path in self._record.paths_of(runtime):
-            # It listens there by all of its files, those too that did not change.
+            # Unchanged files of the runtime apply to the new socket too.
             if self._record.entries[path].get("socket"):
                 self._record.entries[path] = dict(self._record.entries[path], socket=socket)
         self._save_record()
         for change in changes:
             self._done.append((change, atomic.get_status(change.target)))
             self._put(change.target, change.after, 0o600 if change.secret else 0o644)
-            # The directory of one registry, say; one with anything in it stays, and so does a
-            # link, with what it leads to.
+            # Remove an empty directory, for example the directory of a registry. A directory that
+            # is not empty stays, and so does a link.
             directory = os.path.dirname(change.path)
             if change.after is None and not _is_shared(directory):
                 with contextlib.suppress(OSError):
@@ -114,9 +114,9 @@ class Swap:
         return backups
 
     def finish(self, runtime: str, files: Iterable[Change]) -> None:
-        """Forget what is gone, now that nothing runs by it any more.
+        """Remove the removed files from the record, once no process uses them.
 
-        :param files: all that are managed; one that an interrupted run was to remove is back.
+        :param files: all managed files. An interrupted run can have removed a wanted one.
         """
         entries = dict(self._record.entries)
         wanted = {file.path: file for file in files if file.after is not None}
@@ -131,7 +131,7 @@ class Swap:
             self._save_record()
 
     def forget(self, runtime: str, keep_data: bool) -> None:
-        """Forget a runtime that is gone."""
+        """Remove a runtime from the record."""
         self._record.forget(runtime, keep_data)
         self._save_record()
 
@@ -191,16 +191,16 @@ class Swap:
 
 
 def _entry(change: Change, runtime: str, socket: str) -> dict[str, Any]:
-    """Return what the record holds of a change, from before the file is written until the next."""
+    """Return the record entry for a change. It is recorded before the file is written."""
     gone = change.after is None
-    # A run that is killed leaves either content.
+    # A killed run leaves the old or the new content.
     found = [digest(change.before)] if change.owned else []
     return {
         "digests": found if gone else [*found, digest(change.after)],
         **({"gone": time.time_ns()} if gone else {}),
         "restart": change.restart,
         "runtime": runtime,
-        # An interrupted run leaves the keys of either content.
+        # An interrupted run leaves the old or the new keys.
         "keys": list(dict.fromkeys([*change.old_keys, *change.keys])),
         "unit": change.unit,
         "secret": change.secret,

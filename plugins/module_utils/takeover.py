@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the settings that are lost when files of others are replaced."""
+"""Find the settings that are lost when foreign files are replaced."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOTHING = Takeover([], [])
 
 
 def inspect(runtime: Runtime, changes: Iterable[Change], staged: dict[str, str]) -> Takeover:
-    """Compare the files that are replaced with those that replace them.
+    """Compare the replaced files with the new files.
 
     :param changes: changed files, before they are applied.
     :param staged: by live path, the path of the new file.

@@ -40,9 +40,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.takeover import Take
 
 
 class Outcome(NamedTuple):
-    """What came of a plan.
+    """Result of a plan.
 
-    :param backups: by path, the backup of a file that was not written here.
+    :param backups: by path, the backup of a foreign file.
     """
 
     backups: dict[str, str]
@@ -70,7 +70,7 @@ def enable(
     """
     changed = plan.changed
     found = takeover.NOTHING
-    # What others wrote beside our files can be wrong too: a start reads all of it.
+    # A start also reads files of others, which can be wrong. Before a start, validate all files.
     judged = plan.files if plan.up else changed
     if judged:
         with staged(judged, node.module.tmpdir) as paths:
@@ -115,9 +115,10 @@ def remove(
     units: dict[str, Unit],
     record: ManagedFiles,
 ) -> None:
-    """Stop a runtime, and remove its managed files and what it keeps.
+    """Stop a runtime, and remove its managed files and its data.
 
-    :raises CruntimeError: as C(enable), until data is removed: nothing brings that back.
+    :raises CruntimeError: if C(enable) would raise it, or if data could not be removed. Removed
+        data is not restored.
     """
     swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, plan.steps):
@@ -147,7 +148,7 @@ def _transaction(
         journal: list[str] = []
         with contextlib.suppress(CommandError):
             journal = node.services.journal(runtime.wanted_units, begun)
-        # A tool that failed says little; what it could not start says why.
+        # If a start failed, the journal of the unit has the cause, not the output of the tool.
         cause = _explain(runtime, before, journal) if isinstance(error, CommandError) else ""
         try:
             _roll_back(node, before, swap, steps)
@@ -165,7 +166,7 @@ def _transaction(
 
 
 def _explain(runtime: Runtime, units: dict[str, Unit], journal: list[str]) -> str:
-    """Return what the journal says of a failed start, and the files of others that it reads too."""
+    """Return the last journal line of a failed start, and the drop-ins of others that it read."""
     paths = runtime.find_drop_ins(units)
     parts = [
         *([f"the journal ends: {journal[-1]}"] if journal else []),

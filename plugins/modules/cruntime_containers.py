@@ -251,7 +251,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import running
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
 
-#: How long to wait for others that change this node, in seconds.
+#: How long to wait for other runs on this node, in seconds.
 LOCK_TIMEOUT = 60
 STATES = ["listed", "stopped", "paused", "running", "absent"]
 
@@ -291,7 +291,7 @@ def run(module):
         found = converge.listed(containers, meant)
         result = {"changed": False, "containers": [container.result for container in found]}
     else:
-        # The option timeout is for the containers to end.
+        # The option timeout is the time in which containers must end, not the time for the lock.
         with locked(shared=True, timeout=LOCK_TIMEOUT, check_mode=module.check_mode):
             result = converge.bring(
                 containers,

@@ -57,16 +57,15 @@ options:
         Its files, images and containers are left alone, and so are the other options.
       restarted: As V(enabled), and it is restarted in any case.
       absent: >-
-        It is stopped and disabled, and the files that this collection wrote for it are removed, and
-        so is its data unless O(keep_data) is set. Its packages stay.
+        It is stopped and disabled. The files that this collection wrote for it are removed, and its
+        data too unless O(keep_data) is set. Its packages stay.
   keep_data:
     description:
-      - With O(state=absent), whether the data of the runtime is kept, which is its images,
-        containers and volumes.
-      - Only what the runtime itself made is removed, known by the names that it gives, from the
-        directories that the managed-files record lists and from O(storage.root). If one of them
-        holds anything else, the run fails before anything is stopped. The directories themselves,
-        mount points and their C(lost+found) stay.
+      - With O(state=absent), whether the images, containers and volumes of the runtime are kept.
+      - Only data with the names that the runtime uses is removed, from the directories in the
+        managed-files record and from O(storage.root). If one of these directories holds anything
+        else, the run fails before anything is stopped. The directories themselves, mount points and
+        their C(lost+found) stay.
       - Docker 29 keeps its images and containers in the store of containerd by default. With
         O(runtime=docker) they are removed from there. With O(runtime=containerd), namespaces of
         others that hold anything are an error.
@@ -126,34 +125,34 @@ options:
     choices: [cni, kubenet]
   cni:
     description:
-      - Where the network plugins of pods are.
+      - Directories of the network plugins of pods.
       - With O(runtime=docker) for O(cri_service) only.
     type: dict
     suboptions:
       bin_dirs:
         description:
           - The directories of the plugins' binaries.
-          - If not set, containerd before 2.1 uses the directory that holds the plugins, the first
-            one of C(/opt/cni/bin), C(/usr/lib/cni) and C(/usr/libexec/cni) that has an executable
-            C(loopback). Newer versions of containerd and cri-dockerd use all three directories.
-            CRI-O uses C(/opt/cni/bin) and the directory that holds the plugins, unless another
-            one of its files sets C(plugin_dirs).
-          - containerd before 2.1 supports one only; more than one are refused on such a node.
+          - If not set, containerd before 2.1 uses the directory that holds the plugins. This is the
+            first directory of C(/opt/cni/bin), C(/usr/lib/cni) and C(/usr/libexec/cni) that has an
+            executable C(loopback). Newer versions of containerd and cri-dockerd use all three
+            directories. CRI-O uses C(/opt/cni/bin) and the directory that holds the plugins, unless
+            another one of its files sets C(plugin_dirs).
+          - containerd before 2.1 supports only one directory; several are refused on such a node.
         type: list
         elements: str
         default: []
       conf_dir:
         description:
-          - The directory of the networks' configuration. The runtime's own default if not set.
+          - Directory of the network configuration. If not set, the default of the runtime is used.
         type: str
   registries:
     description:
       - Registries that need to be told of.
-      - containerd reads changes at the next pull, and is restarted for credentials only. It always
-        uses C(/etc/containerd/certs.d), also without an entry, so that the C(hosts.toml) of a
-        registry that has no entry here stays in effect.
-      - CRI-O is reloaded, and restarted for the first credentials only, or where its log would not
-        tell that it was. Docker is reloaded, and restarted for an entry that is gone.
+      - containerd reads changes at the next pull, and is restarted only for credentials. It always
+        uses C(/etc/containerd/certs.d), even without entries here. Therefore C(hosts.toml) files of
+        other registries stay in effect.
+      - CRI-O is reloaded. It is restarted only for the first credentials, or if its log would not
+        report the reload. Docker is reloaded, and restarted if an entry was removed.
     type: list
     elements: dict
     default: []
@@ -313,11 +312,11 @@ options:
     description:
       - Where and how images and containers are kept. The runtime's own defaults if not given.
       - A change that hides images or containers from the runtime is refused, in check mode too,
-        before anything is touched. The error names what is hidden, and the way to keep the store.
+        before anything is touched. The error lists the hidden data, and how to keep the store.
       - Docker's store also depends on the keys C(features.containerd-snapshotter), C(userns-remap)
-        and C(containerd-namespace) of its C(daemon.json), which are refused alike. Docker's volumes
-        count if O(storage.root) changes.
-      - A new O(storage.root) that already holds a copy of the old one is taken.
+        and C(containerd-namespace) of its C(daemon.json). Changes of these keys are refused in the
+        same way. If O(storage.root) changes, Docker's volumes count too.
+      - A new O(storage.root) that already holds a copy of the old one is accepted.
     type: dict
     suboptions:
       root:
@@ -337,8 +336,8 @@ options:
     description:
       - Whether containers outlive a restart of the runtime. containerd's and CRI-O's always do, so
         that V(false) is for O(runtime=docker), which has it off by default.
-      - V(true) is refused on a node that is in a swarm. Docker would take it by a reload, and not
-        start again.
+      - V(true) is refused on a node that is in a swarm, because there Docker accepts it in a reload
+        but does not start with it.
     type: bool
   ulimits:
     description:
@@ -376,9 +375,9 @@ options:
   extra_config:
     description:
       - Any keys of the runtime's own configuration file, merged into it table by table.
-        A list replaces a list, except C(insecure-registries), C(exec-opts) and C(labels) of Docker,
-        whose entries are added, and
-        C(imports) of containerd, which is added to the directories of drop-ins.
+        A list replaces a list, with these exceptions. Entries of C(insecure-registries),
+        C(exec-opts) and C(labels) of Docker are added to the list, and C(imports) of containerd is
+        added to the directories of drop-ins.
       - What another option decides can't be set here to something else.
       - For containerd, mind that the names of plugins differ between 1.x and 2.x.
     type: dict
@@ -387,8 +386,8 @@ options:
     description:
       - Whether keys of Docker's C(daemon.json) that this collection did not write are removed.
         The other runtimes have drop-ins for them.
-      - With V(false), these keys stay, also in the tables of the spec. The page on the spec has the
-        rule for each list. A C(daemon.json) that can't be read is then an error.
+      - With V(false), these keys stay, also in tables that the spec sets. C(docs/spec.md) has the
+        rule for each list. A C(daemon.json) that can't be parsed is then an error.
     type: bool
     default: false
   timeout:
@@ -457,7 +456,7 @@ EXAMPLES = r"""
     extra_config:
       max-concurrent-downloads: 6
 
-- name: Stop Docker and disable it
+- name: Stop and disable Docker
   cruntime.node.cruntime_enable:
     runtime: docker
     state: disabled
@@ -559,7 +558,7 @@ units:
 removed:
   description:
     - The files and the data that this run removed, or in check mode would remove.
-    - A namespace in the store of containerd is listed with what it holds.
+    - A namespace in the store of containerd is listed with the numbers of its objects.
   returned: success with O(state=absent)
   type: list
   elements: str
@@ -568,7 +567,7 @@ removed:
     - /var/lib/docker/overlay2
     - "/var/lib/containerd: namespace moby (4 images, 1 snapshots, 12 blobs)"
 configured_runtimes:
-  description: The other runtimes for which files of this collection are on the node.
+  description: The other runtimes that have managed files on the node.
   returned: success with O(state=absent)
   type: list
   elements: str
@@ -576,8 +575,8 @@ configured_runtimes:
 dropped:
   description:
     - Settings of replaced files that are lost, because neither the new file nor a drop-in has them.
-      Compared are C(config.toml) of containerd, C(daemon.json) of Docker, the flags of
-      C(cri-docker.service) and C(crictl.yaml), when a file of others is replaced.
+      When a foreign file is replaced, C(config.toml) of containerd, C(daemon.json) of Docker, the
+      flags of C(cri-docker.service) and C(crictl.yaml) are compared.
     - In check mode, the settings that would be lost.
   returned: success, if O(state) is V(enabled) or V(restarted)
   type: list
@@ -587,10 +586,10 @@ dropped:
       description: Path of the key, or the name of the flag.
       type: str
     value:
-      description: The lost value. Values whose key looks like the name of a secret are not shown.
+      description: The lost value. It is redacted if its key looks like the name of a secret.
       type: raw
     file:
-      description: The file that had set it.
+      description: The file that had set the key.
       type: str
   sample:
     - key: plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata

@@ -143,8 +143,8 @@ options:
     description:
       - A file on the node to keep the images in, all in one plain tar. It is written only if it
         does not hold just these images, beside its place first.
-      - Only root can read a new file. A file that is replaced keeps its owner and mode, if it is in
-        a directory that only root can write to.
+      - Only root can read a new file. If a file is replaced and only root can write to its
+        directory, the new file keeps the owner and mode of the old file.
     type: path
   push:
     description:

@@ -112,12 +112,12 @@ def _config(
 ) -> Config:
     """Return the configuration of one version.
 
-    :param bin_dirs: directories of CNI plugins; empty if extra_config decides them.
+    :param bin_dirs: directories of CNI plugins; empty if extra_config sets them.
     """
     registry = (*(_V2 if version == 2 else _IMAGES_V3), "registry")
     cni_table = (*(_V2 if version == 2 else _V3), "cni")
     managed = dict(_MANAGED_V2 if version == 2 else _MANAGED_V3)
-    # extra_config replaces what the collection writes on its own, and nothing that an option says.
+    # extra_config can replace values that the collection adds, but not values of options.
     if spec["registries"]:
         managed[registry] = "registries"
     if spec["cni"]["bin_dirs"]:
@@ -150,9 +150,9 @@ def _config(
 
 
 def _append_imports(path: tuple[Any, ...], decided: Any, value: Any) -> list[Any] | None:
-    """Return our imports with those of extra_config; None for any other list.
+    """Return our imports with the imports of extra_config added; None for any other list.
 
-    :raises SpecError: extra_config has something else there.
+    :raises SpecError: if the value in extra_config is not a list.
     """
     if path != ("imports",):
         return None
@@ -166,14 +166,14 @@ def _one_bin_dir(spec: dict[str, Any], version: int) -> list[str]:
 
 
 def _unless_extra(spec: dict[str, Any], version: int, bin_dirs: list[str]) -> list[str]:
-    """Return directories of CNI plugins, none if extra_config names others."""
+    """Return directories of CNI plugins, empty if extra_config sets others."""
     table = look_up(spec["extra_config"], (*(_V2 if version == 2 else _V3), "cni"))
     named = isinstance(table, dict) and not {"bin_dir", "bin_dirs"}.isdisjoint(table)
     return [] if named else bin_dirs
 
 
 def _excludes_certs(registry: Any) -> bool:
-    """Return whether this table has a config_path, or keys that containerd refuses next to it."""
+    """Return whether a table has a config_path, or keys that containerd refuses next to one."""
     if not isinstance(registry, dict):
         return False
     configs = registry.get("configs")
@@ -193,7 +193,7 @@ def registry_files(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _hosts_files(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
     hosts = _hosts(entry)
-    # 1.x and 2.x read the address of an IPv6 host only in different spellings.
+    # No spelling of an IPv6 host is read by both containerd 1.x and 2.x.
     differ = any("]" in host["url"] for host in hosts["hosts"])
     for version in (2, 3) if differ else (3,):
         yield files.toml_file(

@@ -34,7 +34,7 @@ _CERTS_DIR = "/etc/containers/certs.d"
 _AUTH_PATH = "/etc/crio/cruntime-auth.json"
 
 _PLUGIN_DIRS = ("crio", "network", "plugin_dirs")
-# The node half replaces the marker, or removes the line.
+# On the node, the marker is replaced, or the line is removed.
 _FOUND_BIN_DIRS = [cni.BIN_DIRS[0], marker(cni.BIN_DIR_FACT)]
 
 _MANAGED: dict[tuple[object, ...], str] = {
@@ -106,10 +106,10 @@ def configs(spec: dict[str, Any]) -> Iterator[Config]:
 
 
 def _bin_dirs(spec: dict[str, Any]) -> list[str]:
-    """Return the directories of CNI plugins, none if extra_config names others.
+    """Return the directories of CNI plugins, empty if extra_config sets others.
 
-    Not all known directories: CRI-O creates those that are missing, and does not start if it
-    can't, as on a read-only /usr.
+    They are not all known directories: CRI-O creates missing directories, and does not start if
+    it can't, for example on a read-only /usr.
     """
     if look_up(spec["extra_config"], _PLUGIN_DIRS) is not None:
         return []

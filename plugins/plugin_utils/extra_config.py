@@ -44,7 +44,7 @@ def leaves(
 
 
 def look_up(data: Any, path: tuple[object, ...]) -> Any:
-    """Return the value at a path of keys, None if there is none."""
+    """Return the value at a path of keys, None if the path does not exist."""
     for key in path:
         if not isinstance(data, dict) or key not in data:
             return None

@@ -8,8 +8,8 @@ C(path); C(content); C(restart), whether it is read only when the runtime starts
 must hold on the node. Where they apply: C(secret), nobody but root may read it, nor any diff;
 C(link), instead of the content, the path on the node that a symbolic link here leads to;
 C(shared), whether keys that others wrote to a JSON file stay; C(unit), the unit that reads it, if
-that is not the runtime's own service; C(refusal), the sentence with which a node fails that would
-get this file; C(facts), the facts of the node whose markers the content holds.
+that is not the runtime's own service; C(refusal), the error message of a node that would get this
+file; C(facts), the facts of the node whose markers the content holds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.formats import Forma
 
 
 def _replace_list(path: tuple[Any, ...], found: Any, added: Any) -> None:
-    """Merge no lists."""
+    """Merge no lists: the list of extra_config replaces the other list."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Config:
         knows it too.
     :param variables: what its template needs beyond the spec.
     :param refusal: why the spec can't be met on such a node.
-    :param shared: whether the keys that others wrote stay; None if nobody else writes this file.
-    :param merge_lists: returns a list at this path with the list that extra_config has there added
-        to it, None if the list of extra_config replaces it.
+    :param shared: whether keys of others stay in the file; None if the file is not shared.
+    :param merge_lists: returns the list at a path with the entries of extra_config added, None if
+        the list of extra_config replaces it.
     :param secret: nobody but root may read it.
     :param facts: facts of the node whose markers the template writes.
     """

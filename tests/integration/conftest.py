@@ -105,7 +105,7 @@ RUNTIMES = {
     )
 }
 
-#: Remove all images, containers and volumes, but those of pods that run under CRI-O.
+#: Remove all images, containers and volumes, except those of pods that run under CRI-O.
 EMPTY = {
     "containerd": "for n in $(ctr namespaces ls -q); do"
     " ctr -n $n containers ls -q | xargs -r ctr -n $n containers rm &&"
@@ -275,7 +275,7 @@ def snapshot(node):
 
 
 def skip_unless_required(name, reason):
-    """Skip a test that lacks what it needs, or fail it if CRUNTIME_TEST_REQUIRE names that."""
+    """Skip a test that lacks a tool or image, or fail it if CRUNTIME_TEST_REQUIRE has this name."""
     if name in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -288,7 +288,7 @@ def require_crictl(node):
 
 
 def require_image(name):
-    """Make the image of a node. If it can't be had here, skip the test, or fail it if required."""
+    """Build the image of a node. If that fails, skip the test, or fail it if required."""
     inspect = ["docker", "image", "inspect", f"cruntime-node:{name}"]
     if subprocess.run(inspect, check=False, capture_output=True).returncode:
         subprocess.run([NODES / "images.sh", name], check=True)
@@ -306,7 +306,7 @@ def crictl(node):
 
 @pytest.fixture
 def empty_store(node, runtime):
-    """A function that removes what the runtime keeps, so that its storage may change."""
+    """A function that removes the images and containers of the runtime, to allow other storage."""
     return lambda: node.check_output(EMPTY[runtime.name])
 
 
@@ -326,7 +326,7 @@ def run_container(node, runtime, image):
 
 
 class Spare:
-    """A node beside those of the scenario, on which a test may break what it likes."""
+    """A node in addition to the nodes of the scenario. Tests can break it."""
 
     def __init__(self, name):
         self.name = name
@@ -341,7 +341,7 @@ class Spare:
         return done.stdout
 
     def write(self, path, text):
-        """Write a file, in a directory that is made if it is missing."""
+        """Write a file, and create its directory if it is missing."""
         script = f"mkdir -p {shlex.quote(os.path.dirname(path))} && cat >{shlex.quote(path)}"
         command = ["docker", "exec", "--interactive", self.name, "sh", "-c", script]
         subprocess.run(command, check=True, input=text, text=True)
@@ -363,15 +363,15 @@ class Spare:
         return self.run(ENABLE, check=check, **options)
 
     def process_of(self, unit):
-        """The main process of a unit."""
+        """Return the main process of a unit."""
         return self.sh(f"systemctl show --property=MainPID --value {unit}").strip()
 
 
 @pytest.fixture(scope="module")
 def start_nodes():
-    """A function that starts nodes of the images named, beside the inventory's, and names them.
+    """A function that starts nodes with the given images, and returns their names.
 
-    An image that can't be had here means a skip, or a failure if required: see require_image.
+    If an image can't be built, the test is skipped, or fails if it is required: see require_image.
     """
     names = []
 
@@ -392,14 +392,14 @@ def start_nodes():
 
 @pytest.fixture(scope="module")
 def spare(start_nodes):
-    """A node of its own for a file of tests, for the runtime of the scenario."""
+    """A separate node for the tests of one file, with the runtime of the scenario."""
     image = "trixie-crio" if scenario_runtime() == "crio" else "trixie"
     return Spare(*start_nodes(image))
 
 
 @pytest.fixture
 def spare_spec(spare):
-    """The spec of the spare node, which is converged to it."""
+    """The spec of the spare node, which matches it."""
     spec = {"runtime": scenario_runtime(), "cgroup_driver": "systemd"}
     result = spare.enable(**spec)
     assert "failed" not in result, result["msg"]
@@ -408,12 +408,12 @@ def spare_spec(spare):
 
 @pytest.fixture(scope="module")
 def newest(start_nodes):
-    """A node of its own with the newest containerd and Docker."""
+    """A separate node with the newest containerd and Docker."""
     return Spare(*start_nodes("current"))
 
 
 def scenario_runtime():
-    """The runtime that this scenario is about."""
+    """Return the runtime of this scenario."""
     return os.environ.get("MOLECULE_SCENARIO_NAME", "containerd")
 
 

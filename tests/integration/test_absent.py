@@ -1,4 +1,4 @@
-"""A runtime is removed with what it made, and with nothing of anybody else."""
+"""A runtime is removed with all of its data, and no foreign data is removed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def name():
 
 
 def store_image(node, name):
-    """Give the runtime an image, so that it keeps something."""
+    """Load an image, so that the store of the runtime is not empty."""
     if name == "crio":
         node.sh(f"podman load --input {ARCHIVES}/busybox.tar")
     else:
@@ -31,7 +31,7 @@ def store_image(node, name):
 
 
 def images(node, name):
-    """The images that the runtime lists."""
+    """Return the images that the runtime lists."""
     return node.sh(
         {
             "containerd": "ctr --namespace k8s.io images list --quiet",
@@ -42,9 +42,9 @@ def images(node, name):
 
 
 def state(node):
-    """What a run that is refused must leave alone."""
+    """Return the state of the node that a refused run must not change."""
     return node.sh(
-        # Not what is remembered of binaries.
+        # The record of binary versions can change.
         "find /etc /var/lib/cruntime -type f ! -name versions.json -printf '%p %T@ %s\\n' | sort; "
         "systemctl show --property=ActiveState,UnitFileState,MainPID containerd.service "
         "docker.service docker.socket crio.service"
@@ -86,7 +86,7 @@ def test_data_of_others_is_named_before_anything_is_stopped(spare, name):
     spare.sh(f"mkdir -p {root}/postgres/base")
     before = state(spare)
     for check in (True, False):
-        # By the record, whether the task names the directory or not.
+        # The record has the directory, so the task need not name it.
         for task in ({"storage": {"root": root}}, {}):
             result = spare.enable(check=check, runtime=name, state="absent", **task)
             assert result["failed"] is True
@@ -113,7 +113,7 @@ def test_the_root_of_everything_is_never_emptied(spare, name):
 
 def test_a_disk_of_its_own_is_emptied_and_stays_mounted(spare, name):
     spare.enable(runtime=name, storage={"root": "/disk"}, **DEFAULT)
-    # Its metadata, whose directory each runtime makes in each version.
+    # The file that each version of the runtime creates in its directories.
     inner = {
         "containerd": "io.containerd.content.v1.content",
         "crio": "overlay-images",
@@ -191,7 +191,7 @@ def test_a_directory_among_dockers_volumes_is_its_makers(spare):
 
 @pytest.fixture
 def stopped_docker(newest):
-    """The newest Docker, stopped, with a container whose data lies in the store of containerd."""
+    """The newest Docker, stopped, with the data of a container in the store of containerd."""
     newest.enable(runtime="docker", **DEFAULT)
     assert "io.containerd.snapshotter" in newest.sh("docker info --format '{{.DriverStatus}}'")
     newest.sh(
@@ -211,7 +211,7 @@ def test_data_of_a_stopped_docker_does_not_go_with_containerd(stopped_docker):
         assert "runtime: docker, state: absent" in result["msg"]
     assert state(stopped_docker) == before
     stopped_docker.sh("systemctl start docker")
-    # What only the write layer of the container has.
+    # Only the write layer of the container has this file.
     assert "precious" in stopped_docker.sh("docker cp keep:/data - | tar -xO")
 
 
@@ -231,6 +231,6 @@ def test_docker_takes_its_data_along_from_the_store_of_containerd(stopped_docker
     assert stopped_docker.sh("ctr namespaces list --quiet 2>/dev/null").split() == ["k8s.io"]
     assert stopped_docker.sh("ctr --namespace k8s.io images list --quiet 2>/dev/null").split()
     assert stopped_docker.enable(runtime="docker", state="absent")["changed"] is False
-    # Now nothing of others is left in there.
+    # Now the store holds no foreign data.
     assert "failed" not in stopped_docker.enable(runtime="containerd", state="absent")
     assert stopped_docker.sh("ls -A /var/lib/containerd") == ""

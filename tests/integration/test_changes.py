@@ -49,7 +49,7 @@ def test_the_running_runtime_has_the_driver_of_the_spec(node, runtime, enable, r
 def test_an_edit_by_hand_is_kept_and_taken_back(node, runtime, spec, enable):
     config = runtime.config
     ours = node.file(config).content_string
-    # Keys that are not in the spec would stay, and what is no JSON is refused.
+    # Keys that are not in the spec would stay, and text that is not JSON is refused.
     text = {"docker": '{"exec-opts": ["native.cgroupdriver=cgroupfs"]}'}.get(
         runtime.name, "by hand"
     )

@@ -55,7 +55,7 @@ class Docker:
         return result
 
     def refuse(self, **changes):
-        """Run the module, which must fail in check mode too and leave the node as it was."""
+        """Run the module, which must fail in check mode too and must not change the node."""
         before = self._snapshot(), self.visible() if self.is_running() else ""
         messages = set()
         for check in (True, False):
@@ -81,7 +81,7 @@ class Docker:
 
 @pytest.fixture
 def docker(node, spec, run_module, snapshot):
-    """Docker as specified and without data; so it is afterwards."""
+    """Docker that matches its spec and has no data; it is restored after the test."""
     docker = Docker(node, spec, run_module, snapshot)
     docker.empty()
     yield docker
@@ -124,7 +124,7 @@ def test_tables_of_others_stay_and_only_ours_go(docker):
     networks = docker.info("{{range .RegistryConfig.InsecureRegistryCIDRs}}{{.}} {{end}}")
     assert {"10.0.0.0/8", "192.168.0.0/16"} <= set(networks.split())
     docker.enable()
-    # The log driver is Docker's default one, and was named by the spec.
+    # The spec sets the log driver, which is Docker's default, so it is no longer set by others.
     del others["log-driver"]
     assert docker.config == {**others, **own}
     assert docker.run()["changed"] is False
@@ -161,12 +161,12 @@ def test_a_change_that_hides_data_is_refused(docker, changes, key):
     assert docker.visible() == before
     docker.empty()
     if key == "userns-remap":
-        # No user namespace can be had within a node that is a container.
+        # A node that is a container does not support user namespaces.
         return
     assert docker.run(check=True, **changes)["changed"] is True
     docker.enable(**changes)
     docker.fill()
-    # Nor is the way back free.
+    # The reverse change is refused too.
     assert " can't be changed: " in docker.refuse()
 
 
@@ -207,7 +207,7 @@ def test_data_that_was_copied_is_not_hidden(docker):
         assert docker.info("{{.DockerRootDir}}") == new
         assert docker.visible() == before
         docker.empty()
-        # What is left in the old place was copied from there.
+        # The old directory still holds the data from which the copy was made.
         docker.enable()
         assert docker.visible() == before
     finally:
@@ -224,7 +224,7 @@ def test_a_feature_of_others_keeps_their_store(docker):
     docker.enable(gpus="cdi")
     assert docker.visible() == before
     assert docker.config["features"] == {FEATURE: True, "cdi": True}
-    # A stopped Docker has its images in a containerd that can be asked.
+    # Docker is stopped, but containerd runs and lists Docker's images.
     docker.node.check_output("systemctl stop docker.socket docker")
     message = docker.refuse(extra_config={"features": {FEATURE: False}})
     assert "1 container and 1 image" in message
@@ -255,7 +255,7 @@ def test_live_restore_in_a_swarm_is_refused(docker):
 
 @pytest.mark.alike
 def test_what_a_reload_takes_and_a_start_does_not(docker):
-    """Docker from 23 on validates the labels; an older one does not take them by a reload."""
+    """Docker from 23 on validates the labels; an older Docker does not accept them in a reload."""
     result = docker.run(extra_config={"labels": ["no value"]}, timeout=5)
     assert result.get("failed") is True, result
     assert result.get("rolled_back", True) is True
@@ -265,7 +265,7 @@ def test_what_a_reload_takes_and_a_start_does_not(docker):
 
 @pytest.fixture(scope="module")
 def newest(start_nodes, tmp_path_factory):
-    """A node with the newest Docker, whose images are in containerd unless it is told otherwise."""
+    """A node with the newest Docker, which keeps images in containerd by default."""
     (name,) = start_nodes("current")
     inventory = tmp_path_factory.mktemp("newest") / "hosts.json"
     host = {
@@ -289,7 +289,7 @@ def test_docker_29_keeps_its_store_in_containerd(newest, spec, run_module):
     assert "1 container and 1 image" in message
     assert "leave out storage.driver" in message
     assert f"features.{FEATURE}" in docker.refuse(extra_config={"features": {FEATURE: False}})
-    # These name the store that is in use.
+    # These settings choose the store that is in use.
     docker.enable(extra_config={"features": {FEATURE: True}})
     assert docker.visible() == before
     docker.enable(storage={"driver": "overlayfs"})
@@ -302,7 +302,7 @@ def test_docker_29_keeps_its_store_in_containerd(newest, spec, run_module):
     docker.empty()
     docker.enable(storage={"driver": "overlay2"})
     docker.fill()
-    # Docker stays with the store of which it finds data.
+    # Docker keeps the store of which it finds data.
     docker.enable()
     assert docker.visible() == before
     assert docker.info("{{.Driver}}") == "overlay2"

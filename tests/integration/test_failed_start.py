@@ -1,4 +1,4 @@
-"""A start that fails says why, and which drop-ins of others it read; also if no rollback helps."""
+"""The error of a failed start has the cause and the foreign drop-ins, also if a rollback fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
     pytest.mark.xdist_group("failed-start"),
 ]
-#: By runtime: a drop-in that its validation lets pass, and its words when it does not start.
+#: By runtime: a drop-in that passes validation, and a part of the error when it does not start.
 BROKEN = {
     "containerd": (
         "/etc/containerd/conf.d/admin.toml",
@@ -32,7 +32,7 @@ BROKEN = {
 
 @pytest.fixture
 def broken(spare):
-    """The drop-in of an admin that keeps the runtime from its next start, and the words for it."""
+    """A foreign drop-in with which the next start fails, and a part of the error."""
     name = scenario_runtime()
     assert "failed" not in spare.enable(runtime=name, cgroup_driver="systemd")
     path, text, words = BROKEN[name]
@@ -45,7 +45,7 @@ def broken(spare):
 
 
 def test_a_rollback_that_fails_says_why(spare, broken):
-    """The drop-in is in the way of the old files as of the new ones."""
+    """The drop-in prevents a start with the old files too."""
     path, words = broken
     name = scenario_runtime()
     result = spare.enable(runtime=name, cgroup_driver="systemd", state="restarted", timeout=20)
@@ -58,7 +58,7 @@ def test_a_rollback_that_fails_says_why(spare, broken):
 
 
 def test_a_start_that_fails_and_is_rolled_back_says_why(spare, broken):
-    """From another runtime, which goes on running."""
+    """Another runtime was enabled before, and keeps running."""
     path, words = broken
     name = scenario_runtime()
     other = "containerd" if name == "docker" else "docker"
@@ -67,7 +67,7 @@ def test_a_start_that_fails_and_is_rolled_back_says_why(spare, broken):
     process = spare.process_of(RUNTIMES[other].service)
     spare.sh(f"mv /srv/away {path}; systemctl daemon-reload")
     if name == "containerd":
-        # Docker needs it, so that it is a restart.
+        # Docker needs containerd, so containerd is restarted.
         spare.sh(f"touch {path}")
     result = spare.enable(runtime=name, cgroup_driver="systemd", log_level="warn", timeout=20)
     assert result["failed"] is True

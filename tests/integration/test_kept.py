@@ -1,4 +1,4 @@
-"""What others decided on a node of containerd stays in effect, or is returned as dropped."""
+"""Settings of others on a containerd node stay in effect, or are returned as dropped."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ HANDLERS = "{{range $name, $_ := .config.containerd.runtimes}}{{$name}} {{end}}"
 
 @pytest.fixture
 def version(node):
-    """The configuration version of the node's containerd."""
+    """Configuration version of containerd on the node."""
     major = node.check_output("containerd --version").split()[2].lstrip("v")[0]
     return 2 if major == "1" else 3
 
 
 @pytest.fixture
 def tables(version):
-    """The tables of the CRI plugin: of its runtime part and of its images part."""
+    """Tables of the CRI plugin with runtime settings and with image settings."""
     runtime = CRI["1" if version == 2 else "2"]
     return f'plugins."{runtime}"', f'plugins."{runtime.replace(".v1.runtime", ".v1.images")}"'
 
 
 @pytest.fixture
 def write(node):
-    """A function that writes a file; it is gone afterwards."""
+    """A function that writes a file, which is removed after the test."""
     paths = []
 
     def run(path, *lines):
@@ -46,7 +46,7 @@ def write(node):
 
 @pytest.fixture
 def write_drop_in(write, version):
-    """A function that writes a drop-in of containerd; it is gone afterwards."""
+    """A function that writes a drop-in of containerd, which is removed after the test."""
     return lambda path, *lines: write(path, f"version = {version}", *lines)
 
 
@@ -89,7 +89,7 @@ def test_what_a_file_that_is_replaced_had_decided_is_told(enable, someone_elses,
             "runtime_type": "io.containerd.kata.v2"
         }
         assert found[f"{images}.registry.config_path"] == "/etc/cri/certs.d"
-        # The table as a whole, if the runtime prints it only where it has something.
+        # If containerd prints the table only when it is not empty, the whole table is listed.
         (headers,) = [key for key in found if "headers" in key]
         assert found[headers] == "(not shown)"
         assert len(found) == 4
@@ -131,7 +131,7 @@ def test_a_file_that_containerd_cannot_read_is_replaced(node, enable, someone_el
 def test_mirrors_of_others_stay_in_effect(node, enable, someone_elses, write, tables):
     _table, images = tables
     someone_elses(f"[{images}.registry]", 'config_path = "/etc/containerd/certs.d"')
-    # Nobody listens there: the error tells who was asked.
+    # Nothing listens at this address, which the error must contain.
     write(HOSTS, 'server = "http://127.0.0.1:9"', '[host."http://127.0.0.1:9"]')
     assert "127.0.0.1:9" in node.run("crictl pull quay.io/a/b:1").stderr
     assert not enable(registries=[]).get("failed")
@@ -156,7 +156,7 @@ def test_drop_ins_that_tools_of_gpus_write_stay_in_effect(enable, write_drop_in,
         "SystemdCgroup = true",
     ]
     if "grpc" in table:
-        # Here, a drop-in replaces the whole table of its plugin.
+        # In containerd 1.x, a drop-in replaces the whole table of a plugin.
         lines = [f"[{table}]", 'sandbox_image = "localhost/cruntime-test/pause:1"', *lines]
     for folder, name in (("config.d", "nvidia"), ("more.d", "kata")):
         handlers = ["nvidia", "kata"] if name == "kata" else ["nvidia"]

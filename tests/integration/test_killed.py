@@ -1,4 +1,4 @@
-"""A run that is killed at any moment leaves whole files, and the next run finishes its work."""
+"""A run that is killed at any step leaves complete files, and the next run finishes its work."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import pytest
 from conftest import node_options
 
-#: Of so many steps, one is taken in the short form.
+#: The short form kills a run only at every Nth step.
 EVERY = 12
 
 
 def operations(spec, other):
-    """What is killed: options of the module before and after, by the name of the operation."""
+    """Return the operations to kill: by name, options of the module before and after."""
     name = spec["runtime"]
     first = {
         **spec,
@@ -20,7 +20,7 @@ def operations(spec, other):
         "proxy": {"http": "http://proxy.test:3128"},
         "registries": [{"registry": "first.test", "insecure": True}],
     }
-    # Files come, change and go.
+    # Files are created, changed and removed.
     second = {**spec, "registries": [{"registry": "second.test", "insecure": True}]}
     options = {
         "first": node_options(first),

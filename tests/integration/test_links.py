@@ -1,4 +1,4 @@
-"""Links where nobody expects them: no wanted file is removed, no certificate replaced by itself."""
+"""Links at unusual places: no wanted file is removed, no certificate is replaced by itself."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ pytestmark = [
     pytest.mark.xdist_group("links"),
 ]
 HOST = "registry.test:5443"
-#: What a spec needs so that the directory holds a file of ours, by runtime.
+#: By runtime: options with which the directory holds a managed file.
 DIRECTORIES = {
     "containerd": ["/etc/containerd", "/etc/containerd/certs.d"],
     "crio": ["/etc/crio", "/etc/containers/registries.conf.d"],
     "docker": ["/etc/docker", "/etc/docker/certs.d"],
 }
-#: Where a runtime looks for certificates by itself.
+#: Directories in which the runtimes look for certificates.
 CERTS_D = {"crio": "/etc/containers/certs.d", "docker": "/etc/docker/certs.d"}
 
 
@@ -50,7 +50,7 @@ def test_a_directory_that_became_a_link_after_an_earlier_run(spare, spec):
             assert again["changed"] is False, again["diff"]
             assert spare.sh(f"find -L {directory} -type f -exec sha256sum {{}} + | sort") == before
             assert spare.process_of(service) == process
-            # And what left the spec goes from where it lies now, once.
+            # Files that the spec no longer has are removed from the new place, once.
             changed = spare.enable(**{**spec, "registries": [], "proxy": {}})
             assert "failed" not in changed, changed["msg"]
             assert spare.enable(**{**spec, "registries": [], "proxy": {}})["changed"] is False
@@ -81,7 +81,7 @@ def test_a_certificate_in_the_runtimes_own_place_stays(spare, spec, spelt):
 
 
 def plant(node, kind):
-    """Put something wrong in place of a certificate; return its path and the cause."""
+    """Create something wrong at the path of a certificate; return the path and the cause."""
     path = f"/srv/{kind}.crt"
     node.sh(
         {
@@ -113,7 +113,7 @@ def test_a_certificate_that_cannot_be_read_is_an_error_before_anything_is_touche
         key = {"client_cert_file": "/srv/ca.crt", "client_key_file": path}
         for tls in ({"ca_file": path}, key):
             wrong = {**spec, "registries": [{"registry": HOST, **tls}]}
-            # Check mode finds it too.
+            # Check mode reports it too.
             result = spare.enable(check=kind != "loop", **wrong)
             assert result["failed"] is True
             assert path in result["msg"]
@@ -124,7 +124,7 @@ def test_a_certificate_that_cannot_be_read_is_an_error_before_anything_is_touche
 
 @pytest.mark.scenario("crio")
 def test_a_linked_directory_of_drop_ins_is_refused(spare, spec):
-    """CRI-O itself does not start with one."""
+    """CRI-O does not start if the directory of drop-ins is a link."""
     assert "failed" not in spare.enable(**spec)
     process = spare.process_of("crio.service")
     spare.sh("mv /etc/crio/crio.conf.d /srv/moved && ln -s /srv/moved /etc/crio/crio.conf.d")

@@ -1,4 +1,4 @@
-"""How the role runtime adds repositories and installs packages, on bare nodes of its own."""
+"""The role runtime adds repositories and installs packages, on separate bare nodes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import subprocess
 import pytest
 import testinfra
 
-# One after the other, because each test starts nodes.
+# Run the tests on one worker, because each worker would start its own nodes.
 pytestmark = [pytest.mark.scenario("bare"), pytest.mark.xdist_group("packages")]
 
 REACHED = {
     "ansible_connection": "community.docker.docker",
     "ansible_user": "root",
     "ansible_python_interpreter": "/usr/bin/python3",
-    # The kernel of the test host may have the other one built in, or not at all.
+    # The other module may be built into the kernel of the test host, or may be missing.
     "runtime_kernel_modules": ["overlay"],
 }
 KEY = "/srv/packages.asc"
@@ -28,7 +28,7 @@ REPOSITORY = {
 }
 CONTAINERD = {"runtime": "containerd", "cgroup_driver": "cgroupfs"}
 DOCKER = {"runtime": "docker", "cgroup_driver": "cgroupfs"}
-# The same repository with another key, as others write it.
+# A foreign file with the same repository and another key.
 OTHERS = {
     "/etc/apt/sources.list": "deb [arch=amd64 signed-by=/k.gpg] file:/srv/packages/ ./\n",
     "/etc/apt/sources.list.d/docker.sources": """\
@@ -38,7 +38,7 @@ Suites: ./ sub/
 Signed-By: /k.gpg
 """,
 }
-# The same repository as apt takes it twice.
+# The same repository in a form that apt accepts twice.
 ACCEPTED = {
     "/etc/apt/sources.list": "# deb [signed-by=/k.gpg] file:/srv/packages ./\n",
     "/etc/apt/sources.list.d/none.list": "deb file:/srv/packages ./\n",
@@ -110,7 +110,7 @@ class Bare:
 
 @pytest.fixture(scope="module")
 def nodes(start_nodes, tmp_path_factory):
-    """Two bare nodes: one for all tests in their order, and one for two runs at once."""
+    """Two bare nodes: one for all tests in their order, and one for two simultaneous runs."""
     names = start_nodes("bare", "bare")
     inventory = tmp_path_factory.mktemp("packages") / "hosts.json"
     inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, REACHED)}}))
@@ -153,7 +153,7 @@ def test_repositories_that_apt_cannot_read_are_refused(bare):
 
 
 def test_repositories_that_apt_cannot_use_are_removed_again(bare):
-    # Not a key, which apt finds out when it updates.
+    # This file is not a key, which apt reports only when it updates.
     wrong = [{**REPOSITORY, "key": "file:///etc/hostname", "pin": 900}]
     before = bare.apt_files()
     said = bare.refuse(runtime_spec=CONTAINERD, runtime_repositories=wrong)
@@ -181,7 +181,7 @@ def test_an_extra_package_has_a_version_of_its_own(bare):
     assert {want for want, _version in versions.values()} == {"hold"}
     assert versions["containerd"][1].startswith("1.7.24")
     assert bare.provision(**packages) == 0
-    # cruntime_enable starts Docker, and not its package.
+    # Docker is started once, by cruntime_enable, and not by its package.
     started = bare.host.check_output("journalctl --unit docker --output cat | grep -c ^Starting")
     assert started == "1"
     assert not bare.host.file("/usr/sbin/policy-rc.d").exists
@@ -207,6 +207,6 @@ def test_two_runs_at_once_provision_a_node(nodes):
         bare.finish(process)
     assert bare.host.service("containerd").is_running
     assert bare.host.check_output("dpkg --audit") == ""
-    # It would keep every service of the node from starting.
+    # This file would prevent packages from starting services.
     assert not bare.host.file("/usr/sbin/policy-rc.d").exists
     assert bare.provision(**variables) == 0

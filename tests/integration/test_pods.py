@@ -112,10 +112,10 @@ def test_a_pod_runs(node, crictl, call):
 
 @pytest.fixture
 def network(node, cri, crictl):
-    """A network of pods, by plugins that lie where the node's package puts them."""
+    """A pod network, with the plugins in the directory of the node's package."""
     node.check_output("mkdir -p /etc/cni/net.d")
     node.check_output("echo %s > %s", json.dumps(NETWORK), CONFLIST)
-    # The runtime sees it by itself.
+    # The runtime detects the network without a restart.
     ready = """crictl info | tr -d ' \\n' | grep -q '"status":true,"type":"NetworkReady"'"""
     node.check_output(f"timeout 20 sh -c {shlex.quote(f'until {ready}; do sleep 0.2; done')}")
     yield
@@ -125,7 +125,7 @@ def network(node, cri, crictl):
 
 @pytest.mark.runtime("containerd", "crio")
 @pytest.mark.usefixtures("network")
-def test_a_pod_gets_a_network_where_nobody_says_where_its_plugins_are(node, crictl):
+def test_a_pod_gets_a_network_without_cni_bin_dirs(node, crictl):
     pod = run_pod(node, crictl, CONTAINER, {**POD, "linux": {"cgroup_parent": "kubepods.slice"}})
     try:
         address = json.loads(crictl(f"inspectp {pod}"))["status"]["network"]["ip"]

@@ -110,7 +110,7 @@ def test_a_password_of_the_spec(node, enable, pull):
 
 @pytest.fixture
 def ipv6(node, registry):
-    """The registry at ::1 too, by a proxy on the node: containers may have no other IPv6."""
+    """The registry at ::1 through a proxy on the node: containers may have no other IPv6."""
     node.check_output("sysctl -w net.ipv6.conf.lo.disable_ipv6=0")
     for port in (5001, 5002):
         unit = f"--unit=cruntime-test-{port} --socket-property=ListenStream=[::1]:{port}"
@@ -125,7 +125,7 @@ def ipv6(node, registry):
 @pytest.mark.parametrize(
     ("mirrors", "others"),
     [
-        # Nobody listens at the first one, which must not end it.
+        # Nothing listens at the first mirror. The pull must continue with the second one.
         (["http://[::1]:5009", "http://[::1]:5001"], []),
         (
             ["https://[::1]:5002"],
@@ -142,6 +142,6 @@ def test_a_pull_goes_to_a_mirror_with_an_ipv6_address(pull, mirrors, others):
             for url in mirrors
         ],
     }
-    # Without its mirror it would be asked of Docker Hub, which has no such image.
+    # Without the mirror, the pull would fail, because Docker Hub does not have this image.
     assert pull(f"docker.io/{IMAGE}", [hub, *others]).succeeded
     assert pull(f"docker.io/{IMAGE}", [{**hub, "mirrors": hub["mirrors"][:1]}]).failed

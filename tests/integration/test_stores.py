@@ -17,7 +17,7 @@ LOAD = {
 
 @pytest.fixture
 def empty(empty_store):
-    """A function that removes all images and containers; so it is before and afterwards."""
+    """A function that removes all images and containers, as is done before and after the test."""
     empty_store()
     yield empty_store
     empty_store()
@@ -25,7 +25,7 @@ def empty(empty_store):
 
 @pytest.fixture
 def refused(enable, snapshot, node, runtime):
-    """A function that runs the module, which must fail in check mode too and touch nothing."""
+    """A function that runs the module, which must fail in check mode too and change nothing."""
 
     def run(**changes):
         before, shown = snapshot(), node.check_output(SHOW[runtime.name])
@@ -64,7 +64,7 @@ def test_another_driver_hides_what_is_in_the_old_one(node, runtime, empty, enabl
     assert "keep this store: set storage.driver to overlay" in message
     empty()
     assert enable(storage={"driver": "vfs"})["changed"] is True
-    # CRI-O does not start without a driver where it finds the directories of two.
+    # Without storage_driver, CRI-O does not start if it finds the directories of two drivers.
     node.check_output(f"systemctl stop crio && rm -r {ROOTS[runtime.name]}/vfs*")
     assert not enable().get("failed")
 

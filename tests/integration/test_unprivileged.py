@@ -1,6 +1,6 @@
 """Another user on the node, without privileges, gains nothing and breaks nothing.
 
-The user plants links, FIFOs, locks and files wherever that is possible, and exchanges directories
+The user creates links, FIFOs, locks and files wherever this is possible, and replaces directories
 while root works.
 """
 
@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.xdist_group("unprivileged"),
 ]
 MODULE = "cruntime.node.cruntime_image"
-#: Every place that the modules write to, or make.
+#: Every path that the modules create or write to.
 PLACES = (
     *("/run/cruntime", "/run/cruntime/lock", "/run/cruntime.lock", "/var/lib/cruntime"),
     *("/var/lib/cruntime/files.json", "/var/lib/cruntime/versions.json", "/var/lib/.cruntime-x"),
@@ -30,7 +30,7 @@ PLACES = (
     *("/etc/systemd/system/containerd.service.d/x.conf", "/var/lib/containerd/x"),
     *("/var/lib/docker/x", "/var/lib/containers/storage/x"),
 )
-#: Exchanges each directory that root makes in a home for a link to /etc.
+#: Replace each directory that root creates in a home directory with a link to /etc.
 RACE = r"""
 cd /home/mallory
 while :; do
@@ -57,7 +57,7 @@ def test_no_place_that_is_written_to_can_be_taken(spare, spare_spec, mallory):
         spare.sh(f"test -e {path} && exit; rm -f {path}")
         planted = mallory(f"ln -sfn /etc/shadow {path} || mkfifo {path} || echo x >{path}")
         assert "mallory" not in spare.sh(f"stat -c %U {path}", check=False), planted
-    # Nor can what is there be opened, to hold a lock on it.
+    # The user cannot open the existing files, and therefore cannot hold a lock on them.
     for path in ("/run/cruntime", "/run/cruntime/lock"):
         assert "ermission denied" in mallory(f"flock --nonblock {path} true")
     assert spare.enable(**spare_spec)["changed"] is False
@@ -80,7 +80,7 @@ def save(node, spare_spec, path):
         pytest.param("mkdir {}", marks=pytest.mark.long),
     ],
 )
-def test_an_archive_where_somebody_planted_something(spare, spare_spec, mallory, plant):
+def test_an_archive_at_a_path_that_another_user_created(spare, spare_spec, mallory, plant):
     path = "/tmp/images.tar"
     spare.sh(f"rm -rf {path}")
     mallory(plant.format(path))
@@ -118,5 +118,5 @@ def test_an_archive_of_another_user_that_is_a_fifo_or_a_link(spare, spare_spec, 
         result = spare.run(MODULE, runtime=spare_spec["runtime"], archive=path, timeout=20)
         assert result["failed"] is True
         assert words in result["msg"]
-        # Nothing of what a link leads to is told.
+        # The result contains no content of the link's target.
         assert "root:" not in str(result)

@@ -50,7 +50,7 @@ OF_SCRIPTS = re.compile(r"/etc/rc\d\.d/[SK]\d\d(containerd|docker)")
 CUTS = {
     "when a file is in its place": ("docker", "after _put /etc/docker/daemon.json"),
     "between the start of one and the stop of the other": ("containerd", "before _call stop"),
-    "while a file is only beside its place": ("docker", "after write_new /etc/docker/.daemon.json"),
+    "before a temporary file is renamed": ("docker", "after write_new /etc/docker/.daemon.json"),
 }
 
 

@@ -1,4 +1,4 @@
-"""No run waits for ever: not for another one, not for a file, not for a process."""
+"""No run waits without end: not for another run, not for a file, not for a process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ time.sleep(600)
 
 @pytest.fixture
 def hold(spare):
-    """A function that has a process on the node hold the lock, and returns the process's number."""
+    """A function that starts a process on the node that holds the lock, and returns its number."""
     holders = []
 
     def start(how):
@@ -56,7 +56,7 @@ def test_a_wait_for_another_run_ends_and_names_it(spare, spare_spec, hold):
         assert result["failed"] is True
         assert f"/run/cruntime/lock: locked: the process {pid} (python3 -c" in result["msg"]
         assert "has not finished within 2 seconds" in result["msg"]
-    # Nothing is changed in check mode, and so nothing waits.
+    # Check mode changes nothing, so it does not wait.
     assert "failed" not in spare.enable(check=True, **spare_spec, timeout=2)
 
 
@@ -72,7 +72,7 @@ def test_an_image_and_containers_wait_for_no_image(spare, spare_spec, hold):
 
 
 def test_two_runs_at_once_both_succeed(spare, spare_spec):
-    """Each of them restarts the runtime, one after the other."""
+    """Both runs restart the runtime, one after the other."""
     inventory = {"ansible_connection": "community.docker.docker", "ansible_user": "root"}
     inventory["ansible_python_interpreter"] = "/usr/bin/python3"
     options = [
@@ -90,7 +90,7 @@ def test_two_runs_at_once_both_succeed(spare, spare_spec):
     assert spare.enable(**spare_spec)["changed"] is False
 
 
-#: Where a file is expected: in any runtime's way, and in the way of the one of the scenario.
+#: Paths at which a file is expected: with any runtime, and with the runtime of the scenario.
 PLACES = {
     "containerd": ["/etc/containerd/config.toml", "/etc/containerd/conf.d/x.toml"],
     "crio": ["/etc/crio/crio.conf.d/50-cruntime.conf", "/etc/crio/crio.conf.d/x.conf"],
@@ -114,7 +114,7 @@ def test_something_endless_in_place_of_a_file(spare, spare_spec, kind):
         spare.sh(f"mkdir -p $(dirname {path}); test ! -e {path} || mv {path} /srv/away")
         spare.sh(KINDS[kind].format(path))
         try:
-            # The files that others wrote are read when there is something to do.
+            # Foreign files are read only if the run has changes to make.
             result = spare.enable(**{**spare_spec, "log_level": "warn"}, timeout=10)
         finally:
             spare.sh(f"rm {path}; test ! -e /srv/away || mv /srv/away {path}")
@@ -126,7 +126,7 @@ def test_something_endless_in_place_of_a_file(spare, spare_spec, kind):
     assert spare.enable(**spare_spec)["changed"] is False
 
 
-#: By runtime: the tool that is asked, and what is asked of it in a run with something to do.
+#: By runtime: the tool that a run with changes calls, and its arguments.
 ASKED = {
     "containerd": ("containerd", "config dump"),
     "crio": ("crio", " config"),
@@ -141,7 +141,7 @@ def test_a_tool_that_hangs_or_prints_garbage_ends_in_one_sentence(spare, spare_s
         pytest.skip("dockerd --validate is only asked for its exit status")
     real = spare.sh(f"command -v {tool}").strip()
     wrapper = f'#!/bin/sh\ncase "$*" in *"{asked}"*) {answer};; esac\nexec {real} "$@"\n'
-    # Before it on the PATH.
+    # This directory is earlier in the PATH than the directory of the tool.
     path = f"/usr/local/sbin/{tool}"
     spare.write(path, wrapper)
     spare.sh(f"chmod +x {path}")

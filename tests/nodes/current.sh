@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Put the newest containerd and Docker, which no Debian suite has, into the directory given.
-# If they can't be had, the directory stays empty, and the tests that need them are skipped with that reason.
+# Put the newest containerd and Docker, which no Debian suite has, into the given directory.
+# If they can't be built, the directory stays empty, and the tests that need them are skipped with this reason.
 set -euo pipefail
 
 bin=$1
@@ -49,7 +49,7 @@ from_go() {
 build() {
     local module=$1 variable=$2 found source=$work/${1##*/}
     shift 2
-    # The checksum database may be out of reach. The sums above replace it.
+    # The checksum database may be unreachable. The checksums above replace it.
     found=$(GONOSUMDB=${module%@*} go mod download -json "$module") || { echo "$found"; return 1; }
     if [[ $found != *"\"Sum\": \"${sum[$module]}\""* ]]; then
         echo "$module: checksum must be ${sum[$module]}: $found"

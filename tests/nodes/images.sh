@@ -77,7 +77,7 @@ for tool in nerdctl buildctl buildkitd; do
 done
 
 (($#)) || set -- bookworm trixie trixie-forky
-# The further nodes below are each made of one of these.
+# The additional nodes below are each based on one of these.
 wanted=
 case $* in
     bare | registry | trixie-crio | vm) wanted=$1 && set -- trixie ;;
@@ -92,8 +92,8 @@ for name; do suites[${suite[$name]}]=; done
 at_once base_image "${!suites[@]}"
 at_once node_image "$@"
 
-# Further nodes: a registry, one without any runtime, a machine, and two with runtimes that no Debian
-# suite has: CRI-O, and the newest containerd and Docker.
+# Additional nodes: a registry, a node without a runtime, a virtual machine, and two nodes with runtimes that
+# no Debian suite has: CRI-O, and the newest containerd and Docker.
 further() {
     local log=$cache/image-$1.log
     docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }

@@ -2,10 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put a new archive in its place, also in a directory that other users can write to.
+"""Write a new archive safely, also in a directory that other users can write to.
 
-Images can hold secrets, so nobody but root reads a new archive. One that is replaced hands on its
-owner and mode, unless somebody else could have put it there.
+Images can hold secrets, so only root can read a new archive. If an archive is replaced, the new one
+gets its owner and mode, unless another user could have created the old archive.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 @contextlib.contextmanager
 def new_archive(path: str, scratch_dir: str) -> Iterator[str]:
-    """Yield a path for a new archive, which takes the place of the other one if all goes well.
+    """Yield a temporary path for a new archive, and move the archive to its path at the end.
 
     :param scratch_dir: a directory that no other user can write to.
-    :raises OSError: the archive can't be put in its place.
+    :raises OSError: if the archive can't be moved to its path.
     """
     directory = os.path.dirname(path)
-    # In any other directory, its owner could exchange ours for a link to somewhere else.
+    # In an unsafe directory, another user could replace our directory with a link.
     where = directory if _is_safe(directory) else scratch_dir
     with tempfile.TemporaryDirectory(dir=where, prefix=".cruntime-") as folder:
         written = os.path.join(folder, "archive.tar")
@@ -44,14 +44,14 @@ def new_archive(path: str, scratch_dir: str) -> Iterator[str]:
 
 
 def _is_safe(directory: str) -> bool:
-    """Return whether no other user can rename what we make in a directory."""
+    """Return whether no other user can rename the files that we create in a directory."""
     found = os.stat(directory)
     is_kept = not found.st_mode & _OTHERS_WRITE or bool(found.st_mode & stat.S_ISVTX)
     return found.st_uid == os.geteuid() and is_kept
 
 
 def _hand_on(written: str, path: str) -> None:
-    """Give a new file the owner, mode and SELinux context of the one that it replaces."""
+    """Give a new file the owner, mode and SELinux context of the file that it replaces."""
     try:
         before = os.lstat(path)
     except FileNotFoundError:
@@ -61,12 +61,12 @@ def _hand_on(written: str, path: str) -> None:
     os.chown(written, before.st_uid, before.st_gid)
     os.chmod(written, stat.S_IMODE(before.st_mode))
     with contextlib.suppress(OSError):
-        # Only on a node with SELinux.
+        # Nodes without SELinux have no such attribute.
         os.setxattr(written, _CONTEXT, os.getxattr(path, _CONTEXT))
 
 
 def _copy(written: str, path: str) -> None:
-    """Copy a file to a directory of another user, by that very directory and never by a link."""
+    """Copy a file to a directory of another user, and follow no link that this user creates."""
     name = os.path.basename(path)
     temporary = f".{name}.cruntime"
     directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

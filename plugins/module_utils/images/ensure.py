@@ -314,7 +314,7 @@ class Work:
         try:
             with archive_file.new_archive(path, self._store.scratch_dir) as written:
                 self._store.save([plan.key(name) for name in names], written)
-                # It must be whole and hold what it is to hold, whatever the tool said.
+                # Check the archive even if the tool succeeded: it must be complete.
                 held = set(_by_tag(image_archive.read(self._runner, written)))
                 if held != _tags(names):
                     raise CruntimeError(

@@ -19,7 +19,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_d
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
-#: How the names of the drop-ins begin that this collection writes.
+#: Prefix of the names of the drop-ins that this collection writes.
 OURS = "50-cruntime"
 
 if TYPE_CHECKING:
@@ -59,21 +59,21 @@ class Runtime:
     masked_when_disabled: tuple[str, ...] = ()
     #: What else may decide the same as its configuration file does.
     overrides: str
-    #: Where others put files that it reads as well, as glob patterns.
+    #: Glob patterns of the drop-ins that the runtime reads in addition to its configuration file.
     drop_in_patterns: tuple[str, ...] = ()
     #: Where its CRI answers.
     socket_path: str
-    #: The configuration file that says where it keeps its data.
+    #: The configuration file that sets the data root.
     config_path: str
-    #: Where it keeps its data, unless it is configured otherwise.
+    #: The default data root.
     data_root: str
-    #: What it makes in there, see C(stored_data.Names).
+    #: Names that the runtime creates in its data root, see C(stored_data.Names).
     data_names: Names
-    #: Which of these mean nothing without the others, and so go first.
+    #: The names to remove first, because the other data has no meaning without them.
     data_first: tuple[str, ...] = ()
-    #: Whether its store has namespaces, in which others can keep data too.
+    #: Whether its store has namespaces, in which other clients can keep data too.
     keeps_namespaces = False
-    #: The namespaces that are its own, in whichever store.
+    #: The namespaces that belong to the runtime, in its own store or in another one.
     namespaces: tuple[str, ...] = ()
 
     def __init__(self, runner: Runner) -> None:
@@ -174,15 +174,15 @@ class Runtime:
         """
 
     def find_drop_ins(self, units: dict[str, Unit]) -> list[str]:
-        """Return the drop-ins of others, those of the units and those of the configuration."""
+        """Return the foreign drop-ins of the runtime: of its configuration and of its units."""
         found = [path for pattern in self.drop_in_patterns for path in glob.glob(pattern)]
         found += [path for name in self.services for path in units[name].drop_ins]
         return sorted(path for path in found if not os.path.basename(path).startswith(OURS))
 
     def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
-        """Check that the runtime can live with these changes, now and after its next start.
+        """Check that the changes hide no data, and that the next start of the runtime succeeds.
 
-        :raises CruntimeError: it can't; nothing was touched.
+        :raises CruntimeError: if a check fails. Nothing was changed.
         """
 
     def find_dropped(
@@ -191,7 +191,7 @@ class Runtime:
         """Return the settings of this runtime's files that are lost when files are replaced.
 
         :param changes: changed files, before they are applied.
-        :param foreign: by path, those of them that others wrote.
+        :param foreign: by path, the changed files that others wrote.
         :param staged: by live path, the path of the new file.
         :raises CruntimeError: if a file can't be compared.
         """
@@ -214,7 +214,7 @@ class Runtime:
         raise NotImplementedError
 
     def configured_root(self, files: Iterable[Change]) -> str:
-        """Return where these files tell the runtime to keep its data."""
+        """Return the data root that is set in these files."""
         for file in files:
             if file.path == self.config_path and isinstance(file.after, bytes):
                 found = re.search(r'^ *root = (".*")$', file.after.decode(), re.MULTILINE)
@@ -228,9 +228,9 @@ class Runtime:
         raise NotImplementedError
 
     def check_data(self, roots: Iterable[str]) -> None:
-        """Check that all containers and volumes in these data roots are this runtime's.
+        """Check that all containers and volumes in these data roots belong to this runtime.
 
-        :raises CruntimeError: some are not.
+        :raises CruntimeError: if there are foreign ones.
         """
 
     def settings(self) -> dict[str, str]:

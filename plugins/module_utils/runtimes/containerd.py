@@ -53,13 +53,13 @@ class Containerd(Runtime):
     config_path = CONTAINERD_CONFIG
     data_root = CONTAINERD_ROOT
     data_names = ((r"io\.containerd\..+|tmpmounts", None), ("opt", "bin|lib"))
-    # Without its metadata, the rest is what nobody refers to.
+    # Without the metadata, containerd has no references to the rest.
     data_first = ("io.containerd.metadata.v1.bolt",)
     keeps_namespaces = True
     namespaces = (NAMESPACE,)
     overrides = f"a drop-in in {' or '.join(CONTAINERD_DROP_INS)}"
     socket_path = CONTAINERD_SOCKET
-    # Whether its file has bin_dirs that no option sets.
+    # Whether the rendered file has bin_dirs that no option sets.
     _unasked_bin_dirs = False
 
     def configured(self, options: dict[str, Any]) -> Runtime:
@@ -152,7 +152,7 @@ class Containerd(Runtime):
         )
 
     def holds_container(self, argv: list[str]) -> bool:
-        # Docker has containerd run its containers, in namespaces of its own.
+        # Docker runs its containers through containerd, in separate namespaces.
         return is_shim(argv) and namespace_of(argv) not in DOCKER_NAMESPACES
 
     def settings(self) -> dict[str, str]:

@@ -21,10 +21,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 REMEDY = f"If they are needed, set them in extra_config or in a drop-in in {CONTAINERD_DROP_INS[0]}"
-# Where each configuration version has the images' part and the runtime's part of the CRI plugin.
+# The tables with image settings and with runtime settings, in each version of the configuration.
 _IMAGES = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 _RUNTIME = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime")
-# Keys that the new file writes without being asked: what they replace is lost as well.
+# Keys that the new file sets although no option does. The values that they replace are lost too.
 _UNASKED: list[tuple[str, ...]] = [
     ("imports",),
     ("required_plugins",),
@@ -55,11 +55,13 @@ def find_dropped(
 
 
 def find_mirror_drop_ins(text: str) -> list[str]:
-    """Return the drop-ins whose registry settings exclude config_path, given a dump with ours.
+    """Return the drop-ins whose registry settings exclude config_path.
 
-    containerd refuses them next to each other: its CRI plugin would not start.
+    If containerd has both, its CRI plugin does not start.
+
+    :param text: dump of the configuration with the rendered file.
     """
-    # Anything else that is wrong with a dump shows when containerd starts.
+    # Other errors in the dump are reported when containerd starts.
     with contextlib.suppress(ValueError):
         if _excludes_certs(dump.parse(text)):
             return [path for path in _drop_ins() if _has_mirrors(path)] or [CONTAINERD_CONFIG]
@@ -70,9 +72,9 @@ def _dump(runner: Runner, path: str) -> dict[str, Any]:
     found = _read(
         runner.output("containerd", "--config", path, "config", "dump"), "containerd config dump"
     )
-    # containerd 1.x lists the files that it has read, the main file among them.
+    # containerd 1.x lists all files that it has read, including the main file.
     found["imports"] = [name for name in found.get("imports") or [] if name != path]
-    # The runtime option itself decides that the CRI plugin runs.
+    # The option runtime always enables the CRI plugin, so this setting is not reported as lost.
     disabled = found.get("disabled_plugins") or []
     found["disabled_plugins"] = [name for name in disabled if name not in _CRI_PLUGINS]
     return found

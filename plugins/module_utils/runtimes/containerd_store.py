@@ -20,17 +20,17 @@ _BLOBS = "io.containerd.content.v1.content/blobs/sha256"
 
 
 def check(runner: Runner, socket_path: str, new_config: str) -> None:
-    """Check that the root stays, or that nothing is in it. Images of all clients count.
+    """Check that the root is unchanged or empty. Images of all clients count.
 
-    The snapshotter may change: containerd still shows the images, and unpacks them again.
+    The snapshotter can change: containerd still shows the images, and unpacks them again.
 
-    :param new_config: what C(config dump) prints for the new configuration.
+    :param new_config: output of C(config dump) for the new configuration.
     :raises CruntimeError: if the new root hides something.
     """
     try:
         root = parse_root(runner.output("containerd", "config", "dump"))
     except CommandError:
-        # containerd does not start with the files of now, so that nobody knows its root.
+        # containerd does not start with the present files, so its root is not known.
         return
     new_root = parse_root(new_config)
     if os.path.realpath(root) == os.path.realpath(new_root):
@@ -51,7 +51,7 @@ def check(runner: Runner, socket_path: str, new_config: str) -> None:
 
 
 def parse_root(dump: str) -> str:
-    """Read C(containerd config dump): the directory of all data."""
+    """Parse C(containerd config dump): return the directory of all data."""
     match = re.search(r"^root = (?:'(.*)'|(\".*\"))$", dump, re.MULTILINE)
     if match is None:
         return "/var/lib/containerd"
@@ -66,7 +66,7 @@ def _count(runner: Runner, socket_path: str, blobs: list[str]) -> dict[str, int]
         for namespace in namespaces:
             words = ("--namespace", namespace, kind, "ls", "--quiet")
             names = runner.output(*ask, *words, timeout=10).split()
-            # The CRI gives an image its ID as a second name.
+            # The CRI plugin stores each image under its ID too.
             yield len([name for name in names if not name.startswith("sha256:")] or names)
 
     try:

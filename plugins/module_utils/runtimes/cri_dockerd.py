@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Flags of cri-dockerd that its unit has and the drop-in of this collection replaces."""
+"""Find the flags in the unit of cri-dockerd that the drop-in of this collection replaces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def find_dropped(staged: str) -> list[dropped.Dropped]:
         if not any(line.startswith("ExecStart=") for line in settings):
             continue
         if os.path.basename(path) > os.path.basename(CRI_DOCKERD_DROP_IN) and command:
-            # This drop-in still decides.
+            # This drop-in is read later, so it still sets the command.
             return []
         file, command = path, services.parse_exec_start(settings)
     new = parse_flags(services.parse_exec_start(services.read_settings(staged)))
@@ -41,7 +41,7 @@ def find_dropped(staged: str) -> list[dropped.Dropped]:
 
 
 def _unit_files() -> list[str]:
-    """Return the unit file and its drop-ins; a unit file of an admin replaces the packaged one."""
+    """Return the unit file and its drop-ins. A unit file in /etc replaces the packaged one."""
     paths = services.unit_files(_UNIT)
     # A mask is a link to /dev/null, which is not a regular file.
     if os.path.isfile(_ADMINS_UNIT):
@@ -50,7 +50,7 @@ def _unit_files() -> list[str]:
 
 
 def parse_flags(command: tuple[str, ...]) -> dict[str, str]:
-    """Return the flags of a command, each with its value or nothing."""
+    """Return the flags of a command with their values, empty for a flag without one."""
     flags: dict[str, str] = {}
     name = ""
     for word in shlex.split(" ".join(command[1:])):

@@ -37,7 +37,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import (
 )
 
 CONFIG_PATH = "/etc/crio/crio.conf"
-# Of a file that is searched for one key.
+# How much of a file is searched for a key, in bytes.
 _CONFIG_LIMIT = 1024 * 1024
 _OWN_CONMON = "/usr/libexec/crio/conmon"
 _NO_ROOT = 'runtime_root = ""'
@@ -85,7 +85,7 @@ class Crio(Runtime):
     socket_path = CRIO_SOCKET
     config_path = CRIO_CONFIG
     data_root = "/var/lib/containers/storage"
-    # Those of containers/storage, and what podman adds when it works on the same store.
+    # Names of containers/storage, and names that podman adds if it uses the same store.
     data_names = (
         ("(overlay|vfs|btrfs|zfs|aufs|devicemapper)(-(containers|images|layers))?", None),
         ("cache|mounts|tmp|secrets|networks|artifacts|libpod|volumes|defaultNetworkBackend", None),
@@ -141,7 +141,7 @@ class Crio(Runtime):
         except CommandError:
             result = self._runner.run("crio", "config")
             if result.rc != 0:
-                # CRI-O does not start with the files of now, so that nobody knows its store.
+                # CRI-O does not start with the present files, so its store is not known.
                 return
             old = crio_store.parse(result.out, escaped=False)
         crio_store.check(old, crio_store.parse(new_config, escaped=False))
@@ -219,9 +219,9 @@ class Crio(Runtime):
 
 
 def _copy_drop_ins(directory: str) -> None:
-    """Copy what CRI-O reads in its directory of drop-ins and below.
+    """Copy the files that CRI-O reads in its drop-in directory and below.
 
-    :raises CruntimeError: CRI-O could not read one of the files.
+    :raises CruntimeError: if CRI-O could not read one of the files.
     """
     from ansible_collections.cruntime.node.plugins.module_utils import atomic
 
@@ -248,21 +248,21 @@ def _copy_drop_ins(directory: str) -> None:
 def _bin_dir_beside_default() -> str | None:
     """Return the directory of CNI plugins, None if CRI-O finds it without our drop-in.
 
-    It does by its own default, and if a file of an admin or a package decides plugin_dirs.
+    CRI-O finds it if it is the default, or if a file of an admin or a package sets plugin_dirs.
     """
     found = cni.find_bin_dir(cni.BIN_DIRS[1:])
     return None if found is None or any(map(_decides_plugin_dirs, _others_files())) else found
 
 
 def _others_files() -> Iterator[str]:
-    """Return the configuration files of others that CRI-O reads."""
+    """Return the paths of foreign configuration files that CRI-O reads."""
     yield CONFIG_PATH
     with contextlib.suppress(OSError), os.scandir(CRIO_DROP_INS) as entries:
         yield from (entry.path for entry in entries if entry.path != CRIO_CONFIG)
 
 
 def _decides_plugin_dirs(path: str) -> bool:
-    # A FIFO would never end.
+    # Reading a FIFO could block.
     if not os.path.isfile(path):
         return False
     with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as handle:
@@ -314,9 +314,9 @@ def parse_oci_runtimes(config: str, default_root: str = "") -> dict[str, OciRunt
 
 
 def find_foreign_containers(document: bytes, directory: str) -> list[str]:
-    """Return the containers in a C(containers.json) that are of no pod.
+    """Return the containers in a C(containers.json) that belong to no pod.
 
-    :param directory: where their data lies.
+    :param directory: directory of the file and of the containers' data.
     """
     with parsing(f"{directory}/containers.json"):
         return [

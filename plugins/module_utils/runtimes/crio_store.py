@@ -16,21 +16,21 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import CRIO_CO
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
-#: The key of CRI-O's configuration for each part of a store.
+#: The keys of the CRI-O configuration that choose a store.
 _KEYS = ("root", "storage_driver")
-# In the order in which CRI-O chooses one of which it finds data.
+# If no driver is set, CRI-O uses the first one of which it finds data.
 _DRIVERS = ("overlay", "aufs", "btrfs", "zfs", "vfs")
 
 
 class Store(NamedTuple):
-    """The store of one root directory and one storage driver."""
+    """Store of CRI-O: a root directory and a storage driver."""
 
     root: str
     driver: str
 
 
 def check(old: Store, new: Store) -> None:
-    """Check that the store stays, or that nothing is in it.
+    """Check that the store is unchanged or empty.
 
     :raises CruntimeError: if the new store hides something.
     """
@@ -58,12 +58,12 @@ def check(old: Store, new: Store) -> None:
 
 
 def parse(config: str, escaped: bool) -> Store:
-    """Read C(crio config) or C(crio status config): the store that CRI-O starts with.
+    """Parse C(crio config) or C(crio status config): return the store that CRI-O starts with.
 
-    :param escaped: whether text is as in TOML; C(crio config) prints it as it is.
+    :param escaped: whether strings are escaped as in TOML; C(crio config) does not escape them.
     """
     found = re.findall(r'^[# \t]*(root|storage_driver) = (".*")$', config, re.MULTILINE)
-    # The first keys are those of CRI-O itself; handlers may have their own.
+    # The first keys belong to CRI-O itself. Runtime handlers can have keys of the same names.
     values = {
         key: str(json.loads(text)) if escaped else text[1:-1] for key, text in reversed(found)
     }
@@ -76,7 +76,7 @@ def _choose_driver(root: str) -> str:
 
 
 def _list(store: Store, kind: str) -> set[str]:
-    """Return the IDs of the images or containers of a store; podman's are among them."""
+    """Return the IDs of the images or containers of a store, including those of podman."""
     path = os.path.join(store.root, f"{store.driver}-{kind}", f"{kind}.json")
     try:
         return {entry["id"] for entry in json.loads(read_regular(path))}

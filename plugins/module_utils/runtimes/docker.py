@@ -73,7 +73,7 @@ class Docker(Runtime):
         (r"tmp|tmp-old|trust|nuke-graph-directory\.sh|volumes", None),
         ("overlay2?|overlayfs|fuse-overlayfs|aufs|btrfs|devicemapper|vfs|zfs", None),
         ("containers", "[0-9a-f]{64}"),
-        # With userns-remap, the whole again for each range of users.
+        # With userns-remap, each range of users has a directory with all these names.
         (r"[0-9]+\.[0-9]+", None),
     )
     data_first = ("image", "containers")
@@ -138,7 +138,7 @@ class Docker(Runtime):
 
     def check_data(self, roots: Iterable[str]) -> None:
         for path in (path for root in roots for path in glob.glob(f"{root}/volumes/*/")):
-            # Docker makes it in each of its volumes; a file system has a directory of its own.
+            # Each volume has a directory _data; a mounted file system has a lost+found.
             is_volume = os.path.isdir(os.path.join(path, "_data"))
             if not is_volume and not path.endswith("/lost+found/"):
                 raise CruntimeError(

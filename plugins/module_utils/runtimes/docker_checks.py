@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check that Docker can live with a new daemon.json: what dockerd does not validate itself.
+"""Check a new daemon.json for problems that C(dockerd --validate) does not find.
 
-Docker imports it only if the file changes.
+The module is imported only if the file changes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REMEDY = "If they are needed, set them by options or by extra_config"
 def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], int]) -> None:
     """Check a change of daemon.json.
 
-    :param find_major: returns the first part of the version that Docker is started with next.
+    :param find_major: returns the major version with which Docker starts next.
     :raises CruntimeError: if the next start would fail, or hide images and containers.
     """
     before, after = _read(change.before), _read(change.after) or {}
@@ -40,7 +40,7 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
     if old == new and not is_live_restore:
         return
     info = _ask(runner) if unit.active else None
-    # What a file that can't be read said is not known.
+    # If the present file can't be parsed, its settings are not known.
     stopped = old or docker_store.read_settings({}, unit.command)
     if is_live_restore:
         _check_no_swarm(info, docker_disk.find_directory(stopped.root, bool(stopped.user)))
@@ -63,7 +63,7 @@ def find_dropped(change: Change) -> list[dropped.Dropped]:
 
 
 def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:
-    """Check that the node is in no swarm: a reload takes live-restore there, and no start does."""
+    """Check that the node is in no swarm, where a reload takes live-restore but no start does."""
     if info is not None:
         state = (info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
     else:
@@ -77,7 +77,7 @@ def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:
 
 
 def _read(content: Any) -> Table | None:
-    """Read a daemon.json; null if it can't be read, which only a replaced one may be."""
+    """Parse a daemon.json; None if it can't be parsed, which is allowed only if it is replaced."""
     try:
         return daemon_json.parse(content) if isinstance(content, bytes) else {}
     except ValueError:

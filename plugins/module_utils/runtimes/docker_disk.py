@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at what Docker has on the disk, whether it runs or not."""
+"""Find Docker's images, containers and volumes on the disk. Docker need not run."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
-#: The storage drivers that are no snapshotters of containerd.
+#: Storage drivers of Docker itself, unlike the snapshotters of containerd.
 GRAPH_DRIVERS = frozenset(
     ("aufs", "btrfs", "devicemapper", "fuse-overlayfs", "overlay", "overlay2", "vfs", "zfs")
 )
 
-#: The directory of a user namespace within the data root.
+#: Name of the directory of a user namespace within the data root.
 _REMAPPED = re.compile(r"\d+\.\d+")
 _SWARM_STATE = "swarm/docker-state.json"
 
 
 def resolve(path: str) -> str:
-    """Return a path without symbolic links; a path that no file can have stays as it is."""
+    """Return a path without symbolic links. An invalid path is returned unchanged."""
     try:
         return os.path.realpath(path)
     except ValueError:
@@ -45,20 +45,20 @@ def resolve(path: str) -> str:
 
 
 def split_root(path: str) -> tuple[str, bool]:
-    """Return the data root, and whether the path is that of a user namespace within it."""
+    """Return the data root, and whether the path is the directory of a user namespace in it."""
     root, name = os.path.split(path)
     return (root, True) if _REMAPPED.fullmatch(name) else (path, False)
 
 
 def find_directory(root: str, is_remapped: bool) -> str:
-    """Return the directory of the data, which a user namespace has within the data root."""
+    """Return the directory of the data: the data root, or a user namespace's directory in it."""
     names = _list_directory(root) if is_remapped else []
     remapped = next(filter(_REMAPPED.fullmatch, names), "")
     return os.path.join(root, remapped) if remapped else root
 
 
 def list_prior_drivers(directory: str) -> list[str]:
-    """Return the drivers of which Docker finds data; it does not look for vfs."""
+    """Return the drivers of which Docker finds data. Docker does not look for data of vfs."""
     return [
         driver
         for driver in sorted(GRAPH_DRIVERS - {"vfs"})
@@ -67,7 +67,7 @@ def list_prior_drivers(directory: str) -> list[str]:
 
 
 def is_copied(directory: str, new_directory: str, driver: str) -> bool:
-    """Return whether a new directory holds all that the old one does."""
+    """Return whether a new directory has all containers, images and volumes of the old one."""
     return all(
         set(old) <= set(new)
         for old, new in (
@@ -97,13 +97,13 @@ def list_volumes(directory: str) -> list[str]:
 
 
 def count_containerd_images(runner: Runner, root: str, namespace: str) -> int:
-    """Return how many images Docker has in containerd, UNKNOWN if it can't be asked."""
+    """Return the number of Docker's images in containerd, UNKNOWN if it can't be determined."""
     ask = ("ctr", "--address", CONTAINERD_SOCKET, "--connect-timeout", "2s")
     words = ("--namespace", namespace, "images", "ls", "--quiet")
     try:
         return len(runner.output(*ask, *words, timeout=10).split())
     except CommandError:
-        # Docker starts a containerd of its own if no other one runs.
+        # If no containerd runs, Docker starts one with its own data root.
         roots = (CONTAINERD_ROOT, os.path.join(root, "containerd/daemon"))
         return _count_images_on_disk(roots, namespace)
 
@@ -117,7 +117,7 @@ def _count_images_on_disk(roots: Iterable[str], namespace: str) -> int:
 
 
 def is_in_swarm(directory: str) -> bool:
-    """Return whether the node is a member of a swarm, as Docker decides it when it starts."""
+    """Return whether the node is in a swarm, with the same check as Docker at its start."""
     try:
         return os.path.getsize(os.path.join(directory, _SWARM_STATE)) > 0
     except (OSError, ValueError):
@@ -125,7 +125,7 @@ def is_in_swarm(directory: str) -> bool:
 
 
 def _driver_of(container: str) -> str:
-    """Return the driver of a container, empty if it can't be told."""
+    """Return the driver of a container, empty if it can't be determined."""
     try:
         config = json.loads(read_regular(os.path.join(container, "config.v2.json")))
         driver = config.get("Driver", "")

@@ -5,8 +5,8 @@
 """Check that Docker still finds its images, containers and volumes with a new daemon.json.
 
 Docker has one store for each data root, storage driver and user namespace, and one in containerd.
-It shows the content of the store it was started with; the content of the others stays on the
-disk, where nobody can use or remove it.
+Docker shows only the content of the store with which it was started. The content of other stores
+stays on the disk, where Docker can neither use nor remove it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _DEFAULT_ROOT = "/var/lib/docker"
 
 
 class Settings(NamedTuple):
-    """The settings that choose a store.
+    """Settings that choose a store.
 
     :param driver: the storage driver, empty if Docker chooses it.
-    :param in_containerd: whether the images are in containerd, null if Docker decides it.
-    :param user: the user whose namespace containers are in, empty for none.
+    :param in_containerd: whether the images are in containerd, None if Docker decides it.
+    :param user: value of C(userns-remap), empty if containers have no user namespace.
     :param namespace: Docker's namespace in containerd.
     """
 
@@ -42,7 +42,7 @@ class Settings(NamedTuple):
     namespace: str
 
 
-#: The key of daemon.json for each of the settings.
+#: The key of daemon.json for each setting.
 _KEYS = (
     "data-root",
     "storage-driver",
@@ -53,7 +53,7 @@ _KEYS = (
 
 
 class Store(NamedTuple):
-    """The store that Docker uses, and how much it holds.
+    """Store that Docker uses, with the numbers of its containers and images.
 
     :param root: the data root, without the directory of a user namespace.
     :param is_remapped: whether the data is in the directory of a user namespace.
@@ -70,7 +70,7 @@ class Store(NamedTuple):
 def read_settings(config: Table, command: Sequence[str]) -> Settings:
     """Read the settings from a daemon.json and the command line of the daemon.
 
-    dockerd does not start with a setting in both places.
+    dockerd does not start if a setting is in both places.
     """
 
     def read(key: str, *flags: str) -> str:
@@ -79,7 +79,7 @@ def read_settings(config: Table, command: Sequence[str]) -> Settings:
     features = config.get("features")
     feature = features.get(_FEATURE) if isinstance(features, dict) else None
     return Settings(
-        # The second name is that of Docker before 23.
+        # Docker before 23 also accepts the name graph.
         docker_disk.resolve(read("data-root", "-g") or read("graph") or _DEFAULT_ROOT),
         read("storage-driver", "-s"),
         feature if isinstance(feature, bool) else None,
@@ -89,7 +89,7 @@ def read_settings(config: Table, command: Sequence[str]) -> Settings:
 
 
 def read_store(info: dict[str, Any]) -> Store:
-    """Read the store from what a running Docker answers."""
+    """Read the store from the output of C(docker info)."""
     root, is_remapped = docker_disk.split_root(info["DockerRootDir"])
     return Store(
         docker_disk.resolve(root),
@@ -118,12 +118,12 @@ def find_store(runner: Runner, settings: Settings, major: int) -> Store:
 def check(store: Store, before: Settings | None, after: Settings, major: int) -> None:
     """Check that the new settings choose the same store, or that nothing would be hidden.
 
-    :param before: null if the old settings are not known.
-    :param major: the first part of the version that Docker is started with next.
+    :param before: None if the old settings are not known.
+    :param major: the major version with which Docker starts next.
     :raises CruntimeError: if the new settings hide something.
     """
     old = before or after
-    # A setting that stays is what Docker has made of it, from a variable of its unit as well.
+    # For an unchanged root, use the root of the store: a variable of the unit can have set it.
     root = after.root if before is None or before.root != after.root else store.root
     if before is None:
         user_changed = bool(after.user) != store.is_remapped
@@ -175,10 +175,10 @@ def _is_in_containerd(settings: Settings, major: int, prior: list[str]) -> bool:
 def _choose_driver(
     store: Store, before: Settings | None, after: Settings, directory: str, major: int
 ) -> tuple[bool, str]:
-    """Return what Docker chooses: whether images are in containerd, and the storage driver.
+    """Return Docker's choice: whether images are in containerd, and the storage driver.
 
     :param directory: where Docker finds data when it starts.
-    :return: with an empty driver if this can't be told.
+    :return: the driver is empty if it can't be determined.
     """
     prior = docker_disk.list_prior_drivers(directory)
     in_containerd = _is_in_containerd(after, major, prior)
@@ -195,7 +195,7 @@ def _choose_driver(
 def _list_ways(
     store: Store, old: Settings, after: Settings, kept: bool, user_changed: bool
 ) -> Iterable[str]:
-    """Return what to set for Docker to keep its store."""
+    """Return the settings with which Docker keeps its store."""
     if after.root != store.root:
         yield f"set storage.root to {store.root}"
     if user_changed:

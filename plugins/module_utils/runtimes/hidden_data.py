@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Refuse a change that hides images and containers from their runtime.
 
-They stay on the disk, where the runtime neither shows nor removes them.
+Hidden images and containers stay on the disk, where the runtime neither shows nor removes them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
-#: As a number of images: there are some, and nobody can be asked how many.
+#: Number of images if there are some, but containerd is stopped and cannot list them.
 UNKNOWN = -1
 
 
@@ -26,14 +26,14 @@ def refuse(
     stores: tuple[str, str],
     ways: Iterable[str],
 ) -> CruntimeError:
-    """Return the error for a change.
+    """Return the error for a change that hides data.
 
     :param label: the name of the runtime.
     :param path: the file that changes.
     :param keys: the keys that change in this file.
-    :param hidden: how many there are of what the change hides, by its name in the singular.
+    :param hidden: numbers of hidden objects by kind, such as C(image).
     :param stores: the store in use and the new store.
-    :param ways: what to set for the runtime to keep its store.
+    :param ways: settings with which the runtime keeps its store, each as an instruction.
     """
     counts = [_count(number, name) for name, number in hidden.items() if number]
     old, new = stores

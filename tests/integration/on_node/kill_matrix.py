@@ -1,9 +1,9 @@
-"""Kills a run at every step, on the node: does the next run finish what the killed one began?
+"""Kill a run on the node at every step, and check that the next run finishes its work.
 
-Usage: kill_matrix.py REQUEST, JSON with C(operations): by name, C(before) and C(after), which are
-options of the module; and C(every): of how many steps one is taken.
+Usage: kill_matrix.py REQUEST. REQUEST is JSON with C(operations): by name, C(before) and C(after),
+which are options of the module; and C(every): N to kill only every Nth step.
 
-Prints one JSON object: the points, as "OPERATION: STEP", and the trouble found.
+Prints one JSON object: the points, as "OPERATION: STEP", and the problems found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OURS = "Managed by cruntime.node"
 
 
 class Killer:
-    """Notes each step, and kills this process at the one named."""
+    """Records each step, and kills this process at the given step."""
 
     def __init__(self, at):
         self._at = at
@@ -37,7 +37,7 @@ class Killer:
 
 
 def run(options, kill_at=""):
-    """Run the module in a process of its own; return its result and steps, or None if killed."""
+    """Run the module in a separate process; return its result and steps, or None if killed."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -55,7 +55,7 @@ def run(options, kill_at=""):
 
 
 def prepare(before, after):
-    """Bring the node to where an operation begins."""
+    """Bring the node to the state in which an operation begins."""
     result, _steps = run(before)
     if result.get("failed"):
         raise SystemExit(f"the node can't be prepared: {result['msg']}")
@@ -64,7 +64,7 @@ def prepare(before, after):
 
 
 def orphans():
-    """Return the files in /etc that the collection wrote and does not know any more."""
+    """Return the files in /etc that the collection wrote and that are not in its record."""
     argv = ["grep", "-rlI", OURS, "/etc"]
     found = subprocess.run(argv, check=False, capture_output=True, text=True).stdout.split()
     with open(RECORD, encoding="utf-8") as handle:
@@ -76,7 +76,7 @@ def orphans():
 def trouble_of(before, after, kill_at, way_out):
     """Kill one run and return what is wrong afterwards, None if it did not come to that step.
 
-    :param way_out: what is run then.
+    :param way_out: options of the next run.
     """
     prepare(before, after)
     was = steps.contents(after)
@@ -108,7 +108,7 @@ def main():
         if result.get("failed"):
             trouble.append(f"{name}: {result['msg']}")
         for number, step in enumerate(taken[:: request["every"]]):
-            # Back to where it began, too: a node that is half removed can be enabled.
+            # Half of the runs return to the first state: a half-removed runtime can be enabled.
             way_out = before if number % 2 and after.get("state") == "absent" else after
             found = trouble_of(before, after, step, way_out)
             if found is not None:

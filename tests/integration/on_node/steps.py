@@ -1,6 +1,6 @@
-"""The steps of cruntime_enable: each file, each state of the record, each job of a unit, each tree.
+"""Watch the steps of cruntime_enable: each file, state of the record, unit job and removed tree.
 
-They are found by the names of the functions that take them, and numbered where one repeats.
+A step has the name of its function and of its arguments, with a number if the same step repeats.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def watch(happens):
 def _watched(inner, name, happens):
     def watched(*args, **kwargs):
         words = [arg if isinstance(arg, str) else " ".join(arg) for arg in args if _names(arg)]
-        # The module's own scratch directory and its backups have other names in each run.
+        # The names of the scratch directory and of backups are different in each run.
         step = STAMP.sub("STAMP", SCRATCH.sub("SCRATCH", " ".join([name, *words])))
         happens(f"before {step}")
         result = inner(*args, **kwargs)
@@ -62,7 +62,7 @@ def _watched(inner, name, happens):
 
 
 def _names(argument):
-    """Return whether an argument tells what a step is about."""
+    """Return whether an argument is part of the name of a step."""
     if isinstance(argument, tuple) and hasattr(argument, "_fields"):
         return False
     many = isinstance(argument, (list, tuple)) and all(isinstance(each, str) for each in argument)
@@ -70,13 +70,13 @@ def _names(argument):
 
 
 class Numbered:
-    """Names each step so that no two are the same."""
+    """Gives each step a unique name."""
 
     def __init__(self):
         self._seen = collections.Counter()
 
     def name(self, words):
-        """Return the words, with how often they have been said before if they have."""
+        """Return the words, with a number if the same words were used before."""
         self._seen[words] += 1
         return words if self._seen[words] == 1 else f"{words} ({self._seen[words]})"
 
@@ -102,7 +102,7 @@ def contents(options):
 
 def torn(was, found, options):
     """Return the files that hold neither what they held before nor what they shall hold."""
-    # CRI-O may find the plugins by itself.
+    # CRI-O can find the plugins without the drop-in.
     found_dirs = (cni.find_bin_dir(), None)
     wanted = {
         (file["path"], _text(complete(file, {cni.BIN_DIR_FACT: found_dir})["content"]))
@@ -118,7 +118,7 @@ def torn(was, found, options):
 
 
 def _text(content):
-    """A content to be compared; keys of others may stand in a JSON file in any order."""
+    """Return a content in a form that can be compared: in JSON, the order of keys is ignored."""
     try:
         return json.dumps(json.loads(content or ""), sort_keys=True)
     except ValueError:

@@ -154,7 +154,7 @@ def test_what_needs_a_package_is_not_taken_along(node, play):
 
 @pytest.fixture
 def repos(node):
-    """The directory of repositories, with a file of someone else."""
+    """The directory of repositories, with a foreign file."""
     directory = node / "repos"
     directory.mkdir()
     text = "[other]\nname=other\nbaseurl=file:/other\n"
@@ -164,7 +164,7 @@ def repos(node):
 
 @pytest.fixture
 def write_repositories(play, repos):
-    """Return a function that writes repositories; it returns as play does."""
+    """A function that writes repositories, and returns the result of play."""
 
     def write(*repositories):
         directories = {"_runtime_dnf_directories": [str(repos), str(repos / "missing")]}
@@ -185,7 +185,7 @@ def test_repository_in_another_file_is_refused(write_repositories, repos):
     assert not changed
     assert f"runtime_repositories: other: {repos}/vendor.repo has" in " ".join(words.split())
     assert contents(repos) == before
-    # The file of an earlier run is no other file; a dot in a name is a dot.
+    # The file of an earlier run is not a conflict. A dot in a name matches only a dot.
     dotted = {"name": "oth.r", "url": "file:/srv"}
     for expected in (True, False):
         status, changed, words = write_repositories(new, dotted)

@@ -88,7 +88,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """What the role answers to each of the cases, by its number."""
+    """Result of the role for each case, by its number."""
     folder = tmp_path_factory.mktemp("validation")
     (folder / "case.yml").write_text(CASE)
     cases = [{**case, "id": number} for number, (case, _answer) in enumerate(CASES)]

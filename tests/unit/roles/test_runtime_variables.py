@@ -124,10 +124,10 @@ def test_an_installation_is_due(version, installed, pending):
         ("Debian 13", "containerd=1.7.24", "1.7.24~ds1-6", "containerd=1.7.24"),
         ("Debian 13", "containerd.io=5:1.7*", "5:1.7.24", None),
         ("Debian 13", "containerd.io=1.7*", "5:1.7.24", "containerd.io=1.7*"),
-        # A dot is a dot.
+        # A dot in a version matches only a dot.
         ("Debian 13", "containerd.io=1", "1", None),
         ("Debian 13", "containerd=1.7", "147", "containerd=1.7"),
-        # rpm reports no epoch; dnf takes a version with and without an epoch or a release.
+        # rpm reports no epoch; dnf accepts a version with and without an epoch or a release.
         ("Rocky 9", "containerd.io=1.7.24", "1.7.24-3.1.el9", None),
         ("Rocky 9", "containerd.io=1.7.24-3.1.el9", "1.7.24-3.1.el9", None),
         ("Rocky 9", "containerd.io=0:1.7.24-3.1.*", "1.7.24-3.1.el9", None),
@@ -145,7 +145,7 @@ def test_a_package_is_due_if_it_has_another_version_than_listed(
         runtime_spec={"runtime": "docker"},
         runtime_packages=["main=2", listed] if as_main else ["main=2"],
         runtime_extra_packages=["extra"] if as_main else ["extra", listed],
-        # The own version of a package wins.
+        # The version of a package overrides runtime_version.
         runtime_version="9" if as_main else "",
         _runtime_installed={"main": "2", "extra": "3", name: installed},
     )

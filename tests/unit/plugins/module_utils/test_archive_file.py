@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A new archive gets to its place, and another user who may write there gains nothing by it."""
+"""A new archive is written safely, even if another user can write to its directory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MODES = {"root's": 0o755, "sticky": 0o1777, "everybody's": 0o777}
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 @pytest.mark.parametrize("plant", [None, "link", "fifo", "file"])
-def test_nobody_reads_a_new_archive_and_no_link_is_followed(tmp_path, scratch, mode, plant):
+def test_only_root_reads_a_new_archive_and_no_link_is_followed(tmp_path, scratch, mode, plant):
     directory, victim = tmp_path / "srv", tmp_path / "victim"
     directory.mkdir()
     directory.chmod(mode)
@@ -51,7 +51,7 @@ def test_nobody_reads_a_new_archive_and_no_link_is_followed(tmp_path, scratch, m
     found = path.lstat()
     assert path.read_text() == "new"
     assert victim.read_text() == "precious"
-    # In a directory of root's alone, the owner of a file is root's decision.
+    # If only root can write to the directory, root has chosen the owner of the file.
     kept = plant == "file" and mode == 0o755
     assert (found.st_uid, stat.S_IMODE(found.st_mode)) == ((4711, 0o666) if kept else (0, 0o600))
     assert not [name for name in os.listdir(directory) if name.startswith(".cruntime-")]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where containerd and CRI-O keep their images, as they print it, and what a change hides."""
+"""Read the stores of containerd and CRI-O from their output, and refuse changes that hide data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_root_of_containerd_with_quotes(line):
 def test_the_store_of_crio(transcript):
     config = transcript("crio-1.37.0-status-config.toml")
     assert crio_store.parse(config, escaped=True) == (DEFAULT, "overlay")
-    # All that is the default is commented out, and the driver is not known before the start.
+    # CRI-O comments out defaults, and does not know the driver before its start.
     config = transcript("crio-1.37.0-config.toml")
     assert crio_store.parse(config, escaped=False)[0] == DEFAULT
     named = '[crio]\nroot = "/x"y"\nstorage_driver = "vfs"\n# root = "/path"\n'
@@ -64,7 +64,7 @@ def test_what_crio_would_not_show(tmp_path):
     fill(old, "containers", "3")
     with pytest.raises(CruntimeError, match=r"root can't be .* 1 container and 2 images"):
         crio_store.check(old, root)
-    # What was copied is not hidden.
+    # Copied data is not hidden.
     fill(root, "images", "1", "2", "4")
     fill(root, "containers", "3")
     crio_store.check(old, root)

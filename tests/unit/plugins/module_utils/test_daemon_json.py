@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Merging daemon.json loses no key of others, and takes back what left the spec."""
+"""A merge of daemon.json loses no keys of others, and removes keys that left the spec."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_merge_keeps_what_the_spec_does_not_set(found, rendered):
     assert not daemon_json.find_dropped(rendered, merged)
     own = leaf_paths(rendered)
     for path in leaf_paths(found) - leaf_paths(merged):
-        # dockerd would refuse the key next to one of the spec.
+        # dockerd would refuse this key next to a key of the spec.
         of_handler = path[0] == "runtimes" and (path[2:] or ("",))[0] in ("path", "runtimeType")
         of_log_driver = path[0] == "log-opts" and "log-driver" in rendered
         assert of_handler or of_log_driver or any(overlaps(path, ours) for ours in own)
@@ -121,14 +121,14 @@ def test_tables_merge_at_any_depth():
         # The order of mirrors and name servers matters.
         ("registry-mirrors", ["https://a"], ["https://b"], ["https://b"]),
         ("dns", ["1.1.1.1"], ["9.9.9.9"], ["9.9.9.9"]),
-        # dockerd refuses such a list, so that nothing is known of its entries.
+        # dockerd refuses such a list, so its entries have no known meaning.
         ("insecure-registries", [5], ["b:1"], ["b:1"]),
         ("insecure-registries", "a", ["b:1"], ["b:1"]),
     ],
 )
 def test_lists(key, found, rendered, merged):
     assert daemon_json.merge({key: found}, {key: rendered}) == {key: merged}
-    # Whatever others have written stays when the key leaves the spec.
+    # Entries of others stay if the spec no longer has the key.
     assert daemon_json.merge({key: found}, {}) == {key: found}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which store Docker would use, and what a change hides. The disk is a real directory."""
+"""Find the store of Docker, and refuse changes that hide data. The disk is a real directory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def refused(*arguments, **options):
 
 
 def in_containerd(root):
-    """A store in containerd, of a running Docker: there is one image, and one container here."""
+    """Store of a running Docker with one image in containerd and one container on this disk."""
     make(root, driver="overlayfs", images=())
     return docker_store.Store(str(root), "overlayfs", True, False, 1, 1)
 
@@ -112,12 +112,12 @@ def test_a_change_that_names_the_store_in_use_is_none(root):
         check(before, settings(root, **{"storage-driver": "overlay2"}), major)
         check(settings(root, **{"storage-driver": "overlay2"}), before, major)
     check(before, settings(root, features={FEATURE: True}), 20)
-    # The namespace in containerd is for images there, and for processes.
+    # The namespace in containerd matters only for images in containerd.
     check(before, settings(root, **{"containerd-namespace": "x"}))
 
 
 def test_a_setting_that_stays_is_what_docker_made_of_it(tmp_path):
-    """By a variable of its unit, or because no other driver works there."""
+    """A variable of the unit sets it, or no other driver works on this disk."""
     make(tmp_path / "docker", driver="vfs")
     store = docker_store.Store(str(tmp_path / "docker"), "vfs", False, False, 1, 1)
     unseen = settings(tmp_path / "default")
@@ -147,7 +147,7 @@ def test_images_in_containerd(tmp_path):
     assert "set containerd-namespace to moby" in message
     message = refused(before, settings(tmp_path / "new"), 29, store)
     assert "no longer show 1 container that" in message
-    # What an older version wrote there is chosen again as soon as the feature is not named.
+    # If the feature is not set, Docker chooses the data that an older version wrote.
     (tmp_path / "overlay2" / "l").mkdir(parents=True)
     named = settings(tmp_path, features={FEATURE: True})
     refused(named, before, 29, store)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a file that is replaced had decided is found, and no secret is shown."""
+"""Lost settings of a replaced file are found, and secrets are redacted."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ DEFAULT = {"level": "", "score": 0, "limit": 3, "dirs": ["/a"], "debug": True, "
     ("old", "new", "decided", "found"),
     [
         ({}, {}, {}, {}),
-        # It was the default, or still holds.
+        # The value was the default, or is still in effect.
         ({"limit": 3}, {"limit": 3}, {}, {}),
         ({"limit": 4}, {"limit": 4}, {}, {}),
-        # An option, or extra_config, decides it now.
+        # An option, or extra_config, sets the key now.
         ({"limit": 4}, {"limit": 5}, {"limit": 5}, {}),
         ({"limit": 4}, {"limit": 3}, {"limit": 3}, {}),
-        # What the new file writes without being asked replaces a decision.
+        # The new file replaces the value although no option sets the key.
         ({"limit": 4}, {"limit": 5}, {}, {("limit",): 4}),
         ({"limit": 4}, {"limit": 3}, {}, {("limit",): 4}),
         ({"debug": False}, {"debug": True}, {}, {("debug",): False}),
-        # Not one that only looks different: an unset key.
+        # Zero values mean unset keys, which are not lost.
         ({"level": ""}, {}, {}, {}),
         ({"other": 0, "another": {"x": ""}}, {}, {}, {}),
         ({"dirs": ["/a", "/b"]}, {"dirs": ["/a"]}, {}, {("dirs",): ["/b"]}),
         ({"dirs": ["/b", "/a"]}, {"dirs": ["/a", "/b", "/c"]}, {}, {}),
         ({"dirs": ["/b"]}, {}, {}, {("dirs",): ["/b"]}),
-        # A table as a whole, or a key of one that is there.
+        # A whole table is lost, or a key of a remaining table.
         (
             {"runtimes": {"kata": {"type": "x", "path": "", "options": {}}}},
             {"runtimes": {"runc": {"type": "y"}}},
@@ -92,7 +92,7 @@ def change(path, before, after=b"new"):
 
 
 class Containerd(Runner):
-    """A containerd that prints what it is told to."""
+    """A containerd with given output."""
 
     def __init__(self, dumps):
         super().__init__()
@@ -107,7 +107,7 @@ class Containerd(Runner):
 
 @pytest.fixture
 def inspect(tmp_path):
-    """A function that takes over a config.toml, and returns what is lost."""
+    """A function that replaces a config.toml, and returns the lost settings."""
 
     def run(old, new, options=None, owned=False):
         path = "/etc/containerd/config.toml"
@@ -196,7 +196,7 @@ ExecStart=cri-dockerd \\
             {"hairpin-mode": "none"},
             "10-admin.conf",
         ),
-        # This one decides still.
+        # This drop-in is read later, so it still sets the command.
         ({"zz.conf": "[Service]\nExecStart=\nExecStart=cri-dockerd --ipv6-dual-stack"}, {}, ""),
         ({"zz.conf": "[Service]\nEnvironment=X=1"}, None, "cri-docker.service"),
     ],

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reader of TOML reads what TOML encoders write as other readers do."""
+"""The TOML parser returns the same as other parsers for the output of TOML encoders."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_what_a_real_containerd_prints(transcript, version):
 
 @given(TREES)
 def test_what_an_encoder_writes(tree):
-    # The encoder has multi-line strings for nothing that a program puts in.
+    # The encoder writes no multi-line strings for values that a program sets.
     assert dump.parse(tomlkit.dumps(tree)) == tree
 
 
@@ -89,7 +89,7 @@ def test_how_each_thing_is_written(text, data):
     ],
 )
 def test_what_no_program_writes_is_an_error(text):
-    with pytest.raises(ValueError, match=r"^line [12]: .|is no table$"):
+    with pytest.raises(ValueError, match=r"^line [12]: .|is not a table$"):
         dump.parse(text)
 
 

@@ -18,7 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.managed_files import
 
 
 class Node:
-    """Files that are managed with a record of their own."""
+    """Managed files with their own record."""
 
     def __init__(self, state_dir, replace=os.replace):
         self.state_dir = str(state_dir)
@@ -92,7 +92,7 @@ def test_restore_brings_back_content_mtime_and_absence(tmp_path, node):
 
 
 class Module:
-    """Of AnsibleModule what atomic.replace asks for, on a node without SELinux."""
+    """The part of AnsibleModule that atomic.replace uses, on a node without SELinux."""
 
     def selinux_default_context(self, path):
         return []
@@ -213,7 +213,7 @@ def test_keys_of_others_stay_in_a_shared_file(tmp_path, node):
     assert json.loads(path.read_text()) == {"bip": "10.0.0.1/24", "debug": True}
     node.apply(wanted(path, '{"debug": true, "mtu": 1400}\n', shared=False))
     assert path.read_text() == '{"debug": true, "mtu": 1400}\n'
-    # A file without keys of others is recorded by its keys as well.
+    # The record has the keys of a shared file even if others wrote none.
     node.apply(wanted(path, '{"debug": true}\n', shared=True))
     assert path.read_text() == '{"debug": true}\n'
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lock of a node: who may hold it, who waits, and for whom."""
+"""The lock of a node: access to it, waiting runs, and the names of its holders."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def lock_now(shared=False, check_mode=False):
         pass
 
 
-def test_nobody_but_its_owner_can_open_the_lock(directory):
+def test_only_its_owner_can_open_the_lock(directory):
     before = os.umask(0)
     try:
         lock_now()
@@ -71,14 +71,14 @@ def test_a_lock_that_others_could_open_is_closed_to_them(directory):
 @pytest.mark.parametrize(
     ("held_as", "shared"), [("alone", False), ("alone", True), ("shared", False)]
 )
-def test_who_has_to_wait_is_told_for_whom(directory, held_as, shared):
+def test_the_error_of_a_waiting_run_names_the_holder(directory, held_as, shared):
     with held(directory, held_as) as holder:
         words = f"the process {holder.pid} .*python.* changes this node"
         with pytest.raises(CruntimeError, match=words):
             lock_now(shared)
-        # Check mode changes nothing that others could be in the way of.
+        # Check mode changes nothing, so it does not wait.
         lock_now(shared, check_mode=True)
-    # A process that was killed holds nothing any more.
+    # A killed process no longer holds the lock.
     lock_now(shared)
 
 
@@ -116,7 +116,7 @@ def make_foreign(path):
 
 
 @pytest.mark.parametrize("plant", [make_link, make_file, make_foreign])
-def test_a_directory_that_somebody_else_made_is_refused(directory, plant):
+def test_an_unsafe_lock_directory_is_refused(directory, plant):
     plant(directory)
     with pytest.raises(CruntimeError, match="no safe place for a lock"):
         lock_now()

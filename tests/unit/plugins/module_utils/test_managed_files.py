@@ -25,7 +25,7 @@ ENTRY = {"digests": ["x"], "restart": True, "runtime": "containerd"}
 
 
 class Node:
-    """Files that are managed with a record of their own."""
+    """Managed files with their own record."""
 
     def __init__(self, root):
         self.state_dir = str(root / "state")
@@ -35,7 +35,7 @@ class Node:
         return files.look(wanted, ManagedFiles(self.state_dir), runtime)
 
     def apply(self, *wanted, runtime="containerd", stop_at=""):
-        """Apply files; with stop_at, as a run that is killed before it writes that path."""
+        """Apply files. With stop_at, the run is killed before it writes this path."""
         record = ManagedFiles(self.state_dir)
         self.swap = swap.Swap(os.replace, record, self.state_dir)
         put = self.swap._put
@@ -168,7 +168,7 @@ def test_a_run_killed_before_it_writes_leaves_files_that_are_known(tmp_path, nod
         node.apply(wanted(path, old))
     with pytest.raises(KeyboardInterrupt):
         node.apply(wanted(path, "new\n"), stop_at=str(path))
-    # Neither is taken for an admin's: no backup is made, and what left the spec goes.
+    # Neither content is treated as foreign: there is no backup, and unwanted files are removed.
     assert node.apply(wanted(path, "newer\n")) == {}
     with pytest.raises(KeyboardInterrupt):
         node.apply(wanted(path, "newest\n"), stop_at=str(path))
@@ -200,13 +200,13 @@ def test_a_file_whose_removal_was_interrupted_is_managed_again_when_it_is_wanted
     assert not path.exists()
 
 
-def test_keys_of_others_stay_when_the_file_is_not_wanted_any_more(tmp_path, node):
+def test_keys_of_others_stay_when_the_file_is_no_longer_wanted(tmp_path, node):
     path = tmp_path / "daemon.json"
     path.write_text('{"dns": ["192.0.2.1"]}')
     node.apply(wanted(path, '{"debug": true}\n', shared=True))
     node.apply()
     assert json.loads(path.read_text()) == {"dns": ["192.0.2.1"]}
-    # Ours go also if somebody has edited the file since.
+    # Managed keys are removed even if others have edited the file.
     node.apply(wanted(path, '{"debug": true}\n', shared=True))
     path.write_text('{"debug": true, "mtu": 1400}')
     node.apply()
@@ -224,7 +224,7 @@ def test_a_run_killed_before_it_writes_leaves_its_keys_known(tmp_path, node):
     node.apply(*files_to_be)
     node.swap.finish("containerd", seen)
     assert json.loads(path.read_text()) == {"dns": ["192.0.2.1"], "bip": "10.0.0.1/24"}
-    # Whoever writes a key that was ours once has a key of their own.
+    # If others write a key that was managed before, the key is theirs.
     path.write_text('{"debug": true, "bip": "10.0.0.1/24"}')
     node.apply(wanted(path, "{}\n", shared=True))
     assert json.loads(path.read_text()) == {"debug": True}
@@ -232,7 +232,7 @@ def test_a_run_killed_before_it_writes_leaves_its_keys_known(tmp_path, node):
 
 @pytest.mark.parametrize("moved", [True, False])
 def test_a_directory_that_became_a_link_holds_the_same_files(tmp_path, node, moved):
-    """Moved to another disk and linked; or linked from another place, and linked no more."""
+    """The directory is moved to another disk and linked, or a link is replaced by a directory."""
     directory, elsewhere = tmp_path / "certs.d", tmp_path / "srv" / "certs.d"
     elsewhere.parent.mkdir()
     if not moved:
@@ -265,7 +265,7 @@ def test_a_directory_that_is_a_link_stays_when_its_last_file_goes(tmp_path, node
 
 
 def test_two_paths_to_one_file_are_one_file(tmp_path, node):
-    """As where a directory is mounted in two places: a hard link is the like of it."""
+    """A directory can be mounted in two places. The test uses a hard link instead."""
     old, new = tmp_path / "old.toml", tmp_path / "new.toml"
     node.apply(wanted(old, "x\n"))
     os.link(old, new)
@@ -313,6 +313,6 @@ def test_our_own_link_stays_if_it_is_named_as_its_own_target(tmp_path, node):
     assert node.look(link(place, place)) == []
     node.apply(link(place, place))
     assert place.read_text() == "a certificate\n"
-    # It is still ours, and goes with the spec.
+    # The file is still managed, and is removed if the spec no longer has it.
     (change,) = node.look()
     assert (change.before, change.after) == (Link(str(source)), None)

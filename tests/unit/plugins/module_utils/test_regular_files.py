@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What would block a reader for ever, or never end, is refused."""
+"""A file that would block its reader, or never end, is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_only_regular_files_are_opened(tmp_path, make, kind):
         regular_files.read_regular(str(path))
 
 
-def test_a_fifo_put_in_place_meanwhile_is_refused_too(tmp_path, monkeypatch):
+def test_a_fifo_that_replaces_a_checked_file_is_refused_too(tmp_path, monkeypatch):
     path = tmp_path / "config.toml"
     path.touch()
     look = os.stat

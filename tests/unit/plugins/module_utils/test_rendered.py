@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files for a node are chosen by its facts, and hold them."""
+"""The facts of a node choose its files, and replace the markers in them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_directory_that_holds_plugins(tmp_path):
     assert cni.find_bin_dir(directories) is None
     for directory in (first, second, third):
         directory.mkdir()
-    # A leftover that is no set of plugins, and a file that nobody can run.
+    # A leftover that is not a complete set of plugins, and a file that is not executable.
     (first / "flannel").touch(0o755)
     (second / "loopback").touch(0o644)
     assert cni.find_bin_dir(directories) is None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a runtime made in its data root, what it did not, and what is removed."""
+"""Distinguish the data of a runtime from foreign data in its data root, and remove only its own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog imp
 
 TRANSCRIPTS = pathlib.Path(__file__).parent / "transcripts"
 NAMES = (("image|layers", None), ("containers", "[0-9a-f]+"))
-#: As they are listed on nodes: containerd 1.6 to 2.4, Docker 20.10 to 29, CRI-O 1.37 with podman.
+#: Names found on nodes with containerd 1.6 to 2.4, Docker 20.10 to 29 and CRI-O 1.37 with podman.
 LISTED = {
     "containerd": """
         io.containerd.content.v1.content io.containerd.grpc.v1.introspection
@@ -165,9 +165,9 @@ def test_mounts_are_told_apart():
 @pytest.mark.parametrize(
     ("mounts", "paths", "foreign"),
     [
-        # A disk of its own is emptied, and stays.
+        # A mount point of the runtime is emptied, and stays mounted.
         ("layers", ["layers/1"], None),
-        # Somebody's disk below is nobody's business here.
+        # A mount point below is foreign data.
         ("layers/1", None, "layers/1"),
     ],
 )
@@ -187,7 +187,7 @@ def test_a_mount_point_stays_and_what_is_below_is_named(root, monkeypatch, mount
 
 @pytest.fixture
 def metadata(tmp_path):
-    """A data root of containerd with the metadata of a real one, and its path."""
+    """Path of the metadata in a data root of containerd, copied from a real node."""
     path = tmp_path / containerd_namespaces.METADATA
     path.parent.mkdir(parents=True)
     path.write_bytes((TRANSCRIPTS / "containerd-2.4.2-meta.db").read_bytes())

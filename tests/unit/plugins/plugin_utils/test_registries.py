@@ -52,7 +52,7 @@ def test_containerd_reads_one_folder():
     folder = {"config_path": "/etc/containerd/certs.d"}
     assert toml(2, registries=entries)["plugins"][CRI_V2]["registry"] == folder
     assert toml(3, registries=entries)["plugins"][IMAGES_V3]["registry"] == folder
-    # Hosts files of others stay in effect, and the first entry needs no restart.
+    # Foreign hosts.toml files stay in effect, and the first entry needs no restart.
     assert toml(2)["plugins"][CRI_V2]["registry"] == folder
     assert toml(3)["plugins"][IMAGES_V3] == {"registry": folder}
 
@@ -91,12 +91,12 @@ def test_an_ipv6_host_is_spelled_as_each_version_reads_it():
     texts = {
         version: files({"config_version": version}, **values)[path]["content"] for version in (2, 3)
     }
-    # go-toml v1 takes a bracket for the end of the name.
+    # go-toml v1 parses a bracket as the end of the name.
     assert not re.search(r"^\[.*\].*\]", texts[2], re.MULTILINE)
     assert '[host."https://[fd00::1]:5000"]' in texts[3]
     old, new = (hosts_toml("docker.io", version, **values) for version in (2, 3))
     assert old == new
-    # The order counts.
+    # The order of the mirrors must be kept.
     assert list(old["host"]) == list(new["host"]) == [mirror["url"] for mirror in mirrors]
 
 
