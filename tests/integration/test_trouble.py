@@ -252,7 +252,7 @@ def test_a_file_in_the_way_of_a_folder(node, spec, refused):
         words = refused(**spec)
     finally:
         node.check_output("rmdir /etc/crictl.yaml && mv /etc/crictl.yaml.away /etc/crictl.yaml")
-    assert "/etc/crictl.yaml must be a readable file" in words
+    assert "/etc/crictl.yaml: not a regular file: it is a directory" in words
 
 
 @pytest.mark.runtime("containerd", "crio")
