@@ -71,7 +71,7 @@ def find_kept(
     roots = _roots(runtime, record, (options.get("storage") or {}).get("root"))
     _check_namespaces(runtime, roots)
     data = tuple(
-        stored_data.find_data(root, runtime.data_names, runtime.data_first, runtime.label)
+        stored_data.find_data(root, runtime.data_names, runtime.data_first, runtime.label, roots)
         for root in roots
     )
     runtime.check_data(roots)

@@ -52,16 +52,20 @@ class Data(NamedTuple):
     mounts: tuple[str, ...] = ()
 
 
-def find_data(root: str, names: Names, first: Iterable[str], label: str) -> Data:
+def find_data(
+    root: str, names: Names, first: Iterable[str], label: str, roots: Iterable[str] = ()
+) -> Data:
     """Return the data of a runtime in a directory that can be removed.
 
     :param names: names that the runtime uses.
     :param first: names to remove first, because the other data has no meaning without them.
     :param label: name of the runtime in messages.
+    :param roots: all data roots of the runtime. One in another one is kept, like any other root.
     :raises CruntimeError: if the directory holds anything else.
     """
     root = os.path.realpath(root)
     own, foreign = _sort(root, names)
+    foreign = [path for path in foreign if path not in roots]
     table = read_mounts()
     below = [mount for mount in table if any(_is_in(mount.path, path) for path in own)]
     unmounted = [mount.path for mount in below if _is_made_by_runtime(mount, table)]

@@ -13,7 +13,7 @@ from typing import Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
-#: Number of images if there are some, but containerd is stopped and cannot list them.
+#: Number of images if containerd is stopped, and its database can't be read.
 UNKNOWN = -1
 
 
@@ -46,7 +46,7 @@ def refuse(
 
 def _count(number: int, name: str) -> str:
     if number == UNKNOWN:
-        return f"{name}s (containerd is stopped and can't be asked how many)"
+        return f"{name}s (their number can't be read from the database of containerd)"
     return f"{number} {name}{'' if number == 1 else 's'}"
 
 

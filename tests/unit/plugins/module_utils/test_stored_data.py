@@ -70,6 +70,14 @@ def test_there_need_be_no_data(tmp_path):
     assert find(tmp_path / "nowhere") == stored_data.Data()
 
 
+def test_a_data_root_in_another_one_is_not_foreign(root):
+    (root / "elsewhere").mkdir()
+    data = stored_data.find_data(str(root), NAMES, (), "X", [str(root), str(root / "elsewhere")])
+    assert str(root / "elsewhere") not in data.paths
+    stored_data.remove(data, Runner())
+    assert os.listdir(root) == ["elsewhere"]
+
+
 @pytest.mark.parametrize("name", ["postgres", "containers/keep", "images", "Image", ".hidden"])
 def test_what_a_runtime_did_not_make_is_named_and_nothing_goes(root, name):
     (root / name).mkdir()
