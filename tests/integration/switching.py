@@ -35,4 +35,6 @@ def table(words):
 
 def booted(node):
     """Which of the two runtimes a boot would start, for they are the same that run."""
-    return [name for name in ("docker", "containerd") if node.service(name).is_enabled]
+    services = {name: node.service(name) for name in ("docker", "containerd")}
+    # A runtime that was removed has no unit, and no mask either.
+    return [name for name, unit in services.items() if unit.exists and unit.is_enabled]
