@@ -8,6 +8,7 @@ variable `cruntime_spec`:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -346,8 +347,9 @@ class Spare:
         command = ["docker", "exec", "--interactive", self.name, "sh", "-c", script]
         subprocess.run(command, check=True, input=text, text=True)
 
-    def run(self, module, check=False, **args):
-        """Run a module as a task would, and return its result."""
+    @contextlib.contextmanager
+    def inventory(self):
+        """Yield the path of an inventory with this node alone."""
         with tempfile.NamedTemporaryFile("w", suffix=".yml") as inventory:
             variables = {
                 "ansible_connection": "community.docker.docker",
@@ -356,7 +358,22 @@ class Spare:
             }
             json.dump({"all": {"hosts": {self.name: variables}}}, inventory)
             inventory.flush()
-            return call_module(inventory.name, self.name, module, check=check, diff=True, **args)
+            yield inventory.name
+
+    def run(self, module, check=False, **args):
+        """Run a module as a task would, and return its result."""
+        with self.inventory() as inventory:
+            return call_module(inventory, self.name, module, check=check, diff=True, **args)
+
+    def play(self, playbook, *flags, **variables):
+        """Run a playbook of the collection; return its exit status and output."""
+        with self.inventory() as inventory:
+            command = ["ansible-playbook", playbook, "--inventory", inventory, *flags]
+            command += ["--extra-vars", json.dumps(variables)]
+            done = subprocess.run(
+                command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        return done.returncode, done.stdout
 
     def enable(self, check=False, **options):
         """Run cruntime_enable."""

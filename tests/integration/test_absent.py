@@ -15,6 +15,7 @@ ROOTS = {
     "docker": "/var/lib/docker",
 }
 DEFAULT = {"cgroup_driver": "systemd"}
+PROVISION = "cruntime.node.provision"
 
 
 @pytest.fixture
@@ -100,6 +101,24 @@ def test_data_of_others_is_named_before_anything_is_stopped(spare, name):
     result = spare.enable(runtime=name, state="absent")
     assert "failed" not in result, result["msg"]
     assert spare.sh(f"ls -A {root}") == ""
+
+
+@pytest.mark.scenario("containerd", "docker")
+def test_the_role_removes_no_data_of_others(spare, name):
+    spec = {"runtime": name, "storage": {"root": f"/role-{name}"}}
+    assert "failed" not in spare.enable(**spec, **DEFAULT)
+    spare.sh(f"mkdir -p /role-{name}/postgres/base")
+    before = state(spare)
+    variables = {"runtime_packages": [], "runtime_extra_packages": [], "runtime_state": "absent"}
+    for flags in (["--check"], []):
+        status, output = spare.play(PROVISION, *flags, runtime_spec=spec, **variables)
+        assert status != 0
+        assert f"did not make /role-{name}/postgres. " in output
+    assert state(spare) == before
+    spare.sh(f"rmdir -p /role-{name}/postgres/base", check=False)
+    status, output = spare.play(PROVISION, runtime_spec=spec, **variables)
+    assert status == 0, output
+    assert spare.sh(f"ls -A /role-{name}") == ""
 
 
 def test_the_root_of_everything_is_never_emptied(spare, name):
