@@ -111,7 +111,9 @@ EMPTY = {
     "containerd": "for n in $(ctr namespaces ls -q); do"
     " ctr -n $n containers ls -q | xargs -r ctr -n $n containers rm &&"
     " ctr -n $n images ls -q | xargs -r ctr -n $n images rm --sync; done",
-    "crio": "podman rm --all --force && podman rmi --all --force",
+    # The driver is named, because podman notes in its database which one it was first told.
+    "crio": "podman --storage-driver overlay rm --all --force &&"
+    " podman --storage-driver overlay rmi --all --force",
     "docker": "docker ps --all --quiet | xargs -r docker rm --force --volumes &&"
     " docker image ls --all --quiet | sort -u | xargs -r docker rmi --force &&"
     " docker volume ls --quiet | xargs -r docker volume rm",
