@@ -80,7 +80,6 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     facts = dict(runtime.variant(version), cgroup_driver=driver)
     wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}
     changes = files.look(choose(rendered, facts), record, runtime.name)
-    record.note_data_root(runtime.name, runtime.configured_root(changes))
     todo = plan.Plan(
         changes,
         plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted"),
@@ -93,6 +92,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     if todo.changed or todo.steps:
         from ansible_collections.cruntime.node.plugins.module_utils import transaction
 
+        record.note_data_root(runtime.name, runtime.configured_root(changes))
         outcome = transaction.enable(
             node, runtime, todo, version=version, units=units, record=record, wanted=wanted
         )
@@ -137,7 +137,7 @@ def _remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
         kept = removal.find_kept(node, runtime, record, options, seen.units)
     changes = files.look([], record, runtime.name)
     managed = record.paths_of(runtime.name)
-    todo = plan.Plan(changes, [], plan.take_away(runtime, seen.units, why="asked for"))
+    todo = plan.Plan(changes, [], plan.stop_for_removal(runtime, seen.units, why="asked for"))
     result = _result(runtime, seen.version, None, options.get("kubernetes_version"))
     result["warnings"] = seen.warnings + removal.describe_edited(managed, changes)
     if not node.check_mode and (todo.steps or managed or kept.lines):

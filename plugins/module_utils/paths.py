@@ -17,8 +17,10 @@ CRIO_DROP_INS = "/etc/crio/crio.conf.d"
 CRIO_CONFIG = f"{CRIO_DROP_INS}/50-cruntime.conf"
 # Kept in memory by CRI-O, unlike by podman.
 CRIO_REGISTRIES = "/etc/containers/registries.conf.d/50-cruntime.conf"
+CRIO_ROOT = "/var/lib/containers/storage"
 CRIO_SOCKET = "/var/run/crio/crio.sock"
 
+DOCKER_ROOT = "/var/lib/docker"
 DOCKER_CONFIG = "/etc/docker/daemon.json"
 # Docker has no CRI of its own, this is cri-dockerd's.
 DOCKER_SOCKET = "/var/run/cri-dockerd.sock"

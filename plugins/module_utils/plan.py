@@ -111,7 +111,7 @@ def take_down(
     )
 
 
-def take_away(runtime: Runtime, units: Units, why: str) -> list[Step]:
+def stop_for_removal(runtime: Runtime, units: Units, why: str) -> list[Step]:
     """Return the steps that stop and disable a runtime, and remove the masks of its units.
 
     :param why: the reason to report for each step.

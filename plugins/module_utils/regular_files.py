@@ -58,6 +58,19 @@ def read_regular(path: str, limit: int = MAX_BYTES) -> bytes:
     return content
 
 
+def read_drop_in(path: str) -> bytes:
+    """Return the content of a drop-in, which its runtime must be able to read too.
+
+    :raises CruntimeError: if the drop-in can't be read, is not a regular file or is too large.
+    """
+    try:
+        return read_regular(path)
+    except OSError as error:
+        raise CruntimeError(
+            f"{path}: unreadable drop-in: {error.strerror}. Remove it and run again"
+        ) from error
+
+
 def _check_regular(path: str, found: os.stat_result) -> None:
     kind = stat.S_IFMT(found.st_mode)
     if kind != stat.S_IFREG:

@@ -71,9 +71,9 @@ def enable(
     changed = plan.changed
     found = takeover.NOTHING
     # A start also reads files of others, which can be wrong. Before a start, validate all files.
-    judged = plan.files if plan.up else changed
-    if judged:
-        with staged(judged, node.module.tmpdir) as paths:
+    to_validate = plan.files if plan.up else changed
+    if to_validate:
+        with staged(to_validate, node.module.tmpdir) as paths:
             runtime.validate(paths, version, units)
             found = takeover.inspect(runtime, changed, paths)
     if node.check_mode:

@@ -20,6 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import ImageStore
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.stored_data import read_mounts
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.lz4")
 # Unpacking a store takes its time, in seconds.
@@ -73,8 +74,6 @@ def unpacked(runner: Runner, store: ImageStore, path: str) -> Iterator[str]:
 
 def _unmount(runner: Runner, folder: str) -> None:
     """Storage drivers mount their folder on itself, and not all of them undo it."""
-    with open("/proc/self/mountinfo", encoding="utf-8") as table:
-        points = [line.split()[4] for line in table]
-    for point in sorted(points, reverse=True):
+    for point in sorted((mount.path for mount in read_mounts()), reverse=True):
         if point.startswith(f"{folder}/"):
             runner.run("umount", point)

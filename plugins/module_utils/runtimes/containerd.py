@@ -20,7 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_ROOT,
     CONTAINERD_SOCKET,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_drop_in
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.shims import (
@@ -118,12 +118,7 @@ class Containerd(Runtime):
     def _check_drop_ins(self) -> None:
         """Check that no drop-in would block containerd, or fill the memory of the node."""
         for path in (path for pattern in self.drop_in_patterns for path in glob.glob(pattern)):
-            try:
-                read_regular(path)
-            except OSError as error:
-                raise CruntimeError(
-                    f"{path}: unreadable drop-in: {error.strerror}. Remove it and run again"
-                ) from error
+            read_drop_in(path)
 
     def _check_mirrors(self, dump: str) -> None:
         from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd_dump

@@ -12,7 +12,10 @@ import re
 from typing import Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
-from ansible_collections.cruntime.node.plugins.module_utils.paths import CONTAINERD_CONFIG
+from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CONTAINERD_CONFIG,
+    CONTAINERD_ROOT,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
@@ -54,7 +57,7 @@ def parse_root(dump: str) -> str:
     """Parse C(containerd config dump): return the directory of all data."""
     match = re.search(r"^root = (?:'(.*)'|(\".*\"))$", dump, re.MULTILINE)
     if match is None:
-        return "/var/lib/containerd"
+        return CONTAINERD_ROOT
     literal, basic = match.groups()
     return literal if basic is None else str(json.loads(basic))
 

@@ -26,9 +26,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CRIO_CONFIG,
     CRIO_DROP_INS,
     CRIO_REGISTRIES,
+    CRIO_ROOT,
     CRIO_SOCKET,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import (
+    read_drop_in,
+    read_regular,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
@@ -84,7 +88,7 @@ class Crio(Runtime):
     drop_in_patterns = (f"{CRIO_DROP_INS}/*",)
     socket_path = CRIO_SOCKET
     config_path = CRIO_CONFIG
-    data_root = "/var/lib/containers/storage"
+    data_root = CRIO_ROOT
     # Names of containers/storage, and names that podman adds if it uses the same store.
     data_names = (
         ("(overlay|vfs|btrfs|zfs|aufs|devicemapper)(-(containers|images|layers))?", None),
@@ -100,7 +104,7 @@ class Crio(Runtime):
         # CRI-O's own packages bring one that is not on the PATH.
         return {
             "own_conmon": os.access(_OWN_CONMON, os.X_OK),
-            cni.BIN_DIR_FACT: _bin_dir_beside_default(),
+            cni.BIN_DIR_FACT: _find_other_bin_dir(),
         }
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
@@ -235,17 +239,11 @@ def _copy_drop_ins(directory: str) -> None:
         for name in directories:
             os.mkdir(os.path.join(copy, name))
         for name in names:
-            path = os.path.join(source, name)
-            try:
-                content = read_regular(path)
-            except OSError as error:
-                raise CruntimeError(
-                    f"{path}: unreadable drop-in: {error.strerror}. Remove it and run again"
-                ) from error
+            content = read_drop_in(os.path.join(source, name))
             atomic.write_new(os.path.join(copy, name), content, 0o600)
 
 
-def _bin_dir_beside_default() -> str | None:
+def _find_other_bin_dir() -> str | None:
     """Return the directory of CNI plugins, None if CRI-O finds it without our drop-in.
 
     CRI-O finds it if it is the default, or if a file of an admin or a package sets plugin_dirs.

@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.paths import CRIO_CONFIG
+from ansible_collections.cruntime.node.plugins.module_utils.paths import CRIO_CONFIG, CRIO_ROOT
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
@@ -67,7 +67,7 @@ def parse(config: str, escaped: bool) -> Store:
     values = {
         key: str(json.loads(text)) if escaped else text[1:-1] for key, text in reversed(found)
     }
-    root = values.get("root", "/var/lib/containers/storage")
+    root = values.get("root", CRIO_ROOT)
     return Store(root, values.get("storage_driver") or _choose_driver(root))
 
 

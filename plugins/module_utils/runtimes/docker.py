@@ -23,6 +23,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CRI_DOCKERD_DROP_IN,
     DOCKER_CONFIG,
+    DOCKER_ROOT,
     DOCKER_SOCKET,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
@@ -67,7 +68,7 @@ class Docker(Runtime):
     masked_when_disabled = ("docker.service", "cri-docker.service")
     overrides = "the flags of docker.service"
     config_path = DOCKER_CONFIG
-    data_root = "/var/lib/docker"
+    data_root = DOCKER_ROOT
     data_names = (
         ("buildkit|builder|containerd|engine-id|image|network|plugins|rootfs|runtimes|swarm", None),
         (r"tmp|tmp-old|trust|nuke-graph-directory\.sh|volumes", None),
