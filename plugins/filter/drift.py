@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
 seealso:
-  - module: cruntime.node.cruntime_drift
+  - module: cruntime.node.cruntime_drift_info
 """
 
 EXAMPLES = r"""
@@ -51,17 +51,17 @@ _value:
     key:
       description: The key, dotted, as one would write it in TOML; none for the file as a whole.
       type: str
-    is:
+    current:
       description: The value on the node, of any type; none where there is no such key.
       type: raw
-    should_be:
+    desired:
       description: The value that the spec asks for; none where there shall be no such key.
       type: raw
   sample:
     - file: /etc/docker/daemon.json
       key: max-concurrent-downloads
-      is: 3
-      should_be: 6
+      current: 3
+      desired: 6
 """
 
 from ansible.errors import AnsibleFilterError

@@ -303,7 +303,7 @@ def _add_units(
             "name": name,
             "before": before[name].state,
             "after": after[name].state,
-            "why": reasons[name],
+            "cause": reasons[name],
         }
         for name in touched
     ]

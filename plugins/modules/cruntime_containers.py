@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cruntime_containers
-short_description: List, stop, pause, unpause and remove containers
+short_description: Stop, kill, pause, unpause and remove containers
 version_added: 0.1.0
 author:
   - The cruntime.node contributors (@cruntime)
@@ -27,12 +27,11 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - What shall become of the containers.
+      - The state to bring the containers into.
       - A kubelet that runs starts anew what was stopped or removed; stop it first.
     type: str
-    default: listed
+    required: true
     choices:
-      listed: Nothing, they are only returned.
       stopped: >-
         None of their processes runs. A container that vanishes meanwhile is as good. One that is
         paused is unpaused first, since what is frozen can't end, and a warning says so.
@@ -47,7 +46,7 @@ options:
   all:
     description:
       - Whether all containers of the node are meant, with those outside Kubernetes, if no selector
-        but O(current_state) is given. No O(state) but V(listed) means all of them otherwise.
+        but O(current_state) is given. Without it, a task with no other selector fails.
     type: bool
     default: false
   timeout:
@@ -86,18 +85,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at what runs in the namespace kube-system
-  cruntime.node.cruntime_containers:
-    namespaces: [kube-system]
-    current_state: running
-  register: found
-
-- name: Freeze the control plane
+- name: Pause the control plane
   cruntime.node.cruntime_containers:
     namespaces: [kube-system]
     state: paused
 
-- name: And let it go on
+- name: Unpause the control plane
   cruntime.node.cruntime_containers:
     namespaces: [kube-system]
     state: running
@@ -177,7 +170,7 @@ containers:
       pid: 4711
 changes:
   description: The containers and sandboxes that this run changed, or in check mode would change.
-  returned: always, but for O(state=listed) and for failures before anything was touched
+  returned: always, except if the task fails before it changes anything
   type: list
   elements: dict
   contains:
@@ -206,13 +199,13 @@ failed_containers:
     name:
       description: The container's name.
       type: str
-    reason:
+    cause:
       description: What the runtime said of it.
       type: str
   sample:
     - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
       name: etcd
-      reason: it is exited, and only a running container can be paused
+      cause: it is exited, and only a running container can be paused
 unknown_ids:
   description: Those of O(ids) that no container has.
   returned: failure for that reason
@@ -231,7 +224,7 @@ failed_sandboxes:
     pod:
       description: The pod's name.
       type: str
-    reason:
+    cause:
       description: What the runtime said of it.
       type: str
   sample: []
@@ -253,14 +246,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Serv
 
 #: How long to wait for other runs on this node, in seconds.
 LOCK_TIMEOUT = 60
-STATES = ["listed", "stopped", "paused", "running", "absent"]
+STATES = ["stopped", "paused", "running", "absent"]
 
 
 def main():
     module = AnsibleModule(
         argument_spec=dict(
             selection.OPTIONS,
-            state={"type": "str", "default": "listed", "choices": STATES},
+            state={"type": "str", "required": True, "choices": STATES},
             all={"type": "bool", "default": False},
             timeout={"type": "int", "default": 10},
             sandboxes={"type": "bool", "default": False},
@@ -287,27 +280,23 @@ def run(module):
     runner = Runner()
     runtime = running(runner, Services(runner), options["runtime"])
     containers = containers_of(runner, runtime)
-    if options["state"] == "listed":
-        found = converge.listed(containers, meant)
-        result = {"changed": False, "containers": [container.result for container in found]}
-    else:
-        # The option timeout is the time in which containers must end, not the time for the lock.
-        with locked(shared=True, timeout=LOCK_TIMEOUT, check_mode=module.check_mode):
-            result = converge.bring(
-                containers,
-                meant,
-                options["state"],
-                timeout=options["timeout"],
-                with_sandboxes=options["sandboxes"],
-                check_mode=module.check_mode,
-            )
+    # The option timeout is the time in which containers must end, not the time for the lock.
+    with locked(shared=True, timeout=LOCK_TIMEOUT, check_mode=module.check_mode):
+        result = converge.bring(
+            containers,
+            meant,
+            options["state"],
+            timeout=options["timeout"],
+            with_sandboxes=options["sandboxes"],
+            check_mode=module.check_mode,
+        )
     return dict(result, runtime=runtime.name)
 
 
 def check(options, meant):
     """Refuse what is nearly said: everything on the node, and what has no meaning here."""
     state = options["state"]
-    if state != "listed" and not (meant.narrows or options["all"]):
+    if not (meant.narrows or options["all"]):
         raise CruntimeError(
             f"state={state} with no selector would be about every container of the node: "
             "say which by ids, name, name_pattern, namespaces, labels or pod, or say all: true"

@@ -547,14 +547,14 @@ units:
     after:
       description: Whether it is active, enabled and masked.
       type: dict
-    why:
+    cause:
       description: Why it was changed.
       type: str
   sample:
     - name: containerd.service
       before: {active: true, enabled: true, masked: false}
       after: {active: true, enabled: true, masked: false}
-      why: /etc/containerd/config.toml changed
+      cause: /etc/containerd/config.toml changed
 removed:
   description:
     - The files and the data that this run removed, or in check mode would remove.

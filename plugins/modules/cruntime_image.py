@@ -17,8 +17,8 @@ description:
     Docker alike. On containerd these are the images of its CRI, in the namespace C(k8s.io).
   - A run looks once at what is there, does what is missing, and looks again. Images are compared
     by their content, not by their names alone, so that a second run changes nothing.
-  - Images that are not there are pulled, unless O(archive), O(build), O(tag_of) or O(preload) says
-    where they come from. Then they are pinned, saved and pushed, as far as that is asked for.
+  - Absent images are pulled, unless O(archive), O(build), O(source_image) or O(preload) is set.
+    Then images are pinned, saved and pushed if the task sets O(pin), O(export_path) or O(push).
 extends_documentation_fragment:
   - cruntime.node.attributes
   - cruntime.node.attributes.action_group
@@ -65,7 +65,7 @@ options:
       - The one image of an archive that names none is given the one O(name).
     type: list
     elements: path
-  tag_of:
+  source_image:
     description: The image, by any of its names or its ID, that O(name) shall stand for too.
     type: str
   build:
@@ -139,7 +139,7 @@ options:
       - containerd 1.6.22, 1.7.3 and newer can do that. Docker can't, and for CRI-O it is the option
         O(ignore:pinned_images) of M(cruntime.node.cruntime_enable).
     type: bool
-  save_to:
+  export_path:
     description:
       - A file on the node to keep the images in, all in one plain tar. It is written only if it
         does not hold just these images, beside its place first.
@@ -168,12 +168,12 @@ options:
         of these.
     type: dict
     suboptions:
-      only:
+      include:
         description: Only images one of whose names is this, or matches it with C(*), C(?), C([]).
         type: list
         elements: str
         default: []
-      keep:
+      exclude:
         description: Not images one of whose names is or matches this.
         type: list
         elements: str
@@ -243,7 +243,7 @@ EXAMPLES = r"""
 - name: A new name for an image
   cruntime.node.cruntime_image:
     name: registry.example.com/app:stable
-    tag_of: registry.example.com/app:1.4
+    source_image: registry.example.com/app:1.4
     push: true
 
 - name: Build an image and push it
@@ -258,7 +258,7 @@ EXAMPLES = r"""
 - name: Keep two images in one archive
   cruntime.node.cruntime_image:
     name: [registry.example.com/app:1.4, registry.example.com/app:1.5]
-    save_to: /srv/images/app.tar
+    export_path: /srv/images/app.tar
 
 - name: A node without a registry in reach gets its images from a folder of archives
   cruntime.node.cruntime_image:
@@ -274,7 +274,7 @@ EXAMPLES = r"""
   cruntime.node.cruntime_image:
     prune:
       older_than: 7d
-      keep: ["registry.k8s.io/*"]
+      exclude: ["registry.k8s.io/*"]
 """
 
 RETURN = r"""
@@ -352,7 +352,7 @@ failures:
     name:
       description: The image.
       type: str
-    reason:
+    cause:
       description: Why, in the tool's own words.
       type: str
     attempts:
@@ -360,7 +360,7 @@ failures:
       type: int
   sample:
     - name: registry.test:5003/forbidden/x:1
-      reason: >-
+      cause: >-
         failed to pull and unpack image "registry.test:5003/forbidden/x:1": failed to resolve image:
         unexpected status from HEAD request to
         https://registry.test:5003/v2/forbidden/x/manifests/1: 403 Forbidden

@@ -68,6 +68,13 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ info.runtimes | dict2items | selectattr('value.active') | map(attribute='key') }}"
 
+- name: List the running containers of the namespace kube-system
+  cruntime.node.cruntime_info:
+    gather_subset: [containers]
+    namespaces: [kube-system]
+    current_state: running
+  register: control_plane
+
 - name: Read what etcd and the runtime said last
   cruntime.node.cruntime_info:
     gather_subset: [logs]

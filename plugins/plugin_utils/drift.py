@@ -34,7 +34,7 @@ def of_files(diffs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Tell what differs in each file of a diff.
 
     :param diffs: as cruntime_enable returns them.
-    :return: dicts with file; key, dotted, None for the file as a whole; is and should_be, None
+    :return: dicts with file; key, dotted, None for the file as a whole; current and desired, None
         where there is no such key. A secret is not among the values.
     """
     return [
@@ -49,7 +49,7 @@ def of_files(diffs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _differences(path: str, before: str, after: str) -> Iterator[dict[str, Any]]:
     found, wanted = _leaves_of(path, before), _leaves_of(path, after)
     if found is None or wanted is None:
-        yield {"key": None, "is": _as_a_whole(before), "should_be": _as_a_whole(after)}
+        yield {"key": None, "current": _as_a_whole(before), "desired": _as_a_whole(after)}
         return
     differing = [
         keys
@@ -60,11 +60,11 @@ def _differences(path: str, before: str, after: str) -> Iterator[dict[str, Any]]
     for keys in differing:
         yield {
             "key": redact_text(dotted(keys)),
-            "is": redact(keys, found.get(keys)),
-            "should_be": redact(keys, wanted.get(keys)),
+            "current": redact(keys, found.get(keys)),
+            "desired": redact(keys, wanted.get(keys)),
         }
     if not differing:
-        yield {"key": None, "is": SAME_VALUES, "should_be": None}
+        yield {"key": None, "current": SAME_VALUES, "desired": None}
 
 
 def _text(value: Any) -> str:

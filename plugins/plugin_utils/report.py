@@ -59,9 +59,9 @@ def summed_up(
         units=[
             {
                 "name": unit["name"],
-                "is": _unit_state(unit["before"]),
-                "should_be": _unit_state(unit["after"]),
-                "why": unit["why"],
+                "current": _unit_state(unit["before"]),
+                "desired": _unit_state(unit["after"]),
+                "cause": unit["cause"],
             }
             for unit in plan["units"]
         ],
@@ -109,7 +109,7 @@ def _of_the_running(info: dict[str, Any], plan: dict[str, Any]) -> list[dict[str
     driver, wanted = info["runtimes"][plan["runtime"]]["cgroup_driver"], plan["cgroup_driver"]
     if driver is None or wanted in (None, driver):
         return []
-    return [{"file": None, "key": "cgroup_driver", "is": driver, "should_be": wanted}]
+    return [{"file": None, "key": "cgroup_driver", "current": driver, "desired": wanted}]
 
 
 def _unit_state(unit: dict[str, Any]) -> str:

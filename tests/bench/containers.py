@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lab import ARCHIVES, OURS, SPEC, Figure, Fleet, nodes, ratios, seconds
 
@@ -40,6 +40,10 @@ def containers(**options: object) -> dict:
     return {"cruntime.node.cruntime_containers": options}
 
 
+def listed(**options: object) -> dict:
+    return {"cruntime.node.cruntime_info": {"gather_subset": ["containers"], **options}}
+
+
 def figures(folder: pathlib.Path) -> Iterator[Figure]:
     with nodes("trixie", folder) as node:
         node.play({"cruntime.node.cruntime_enable": SPEC})
@@ -51,10 +55,10 @@ def figures(folder: pathlib.Path) -> Iterator[Figure]:
 
 
 def _listed(node: Fleet) -> Iterator[Figure]:
-    listing = containers(namespaces=["bench"], state="listed")
+    listing = listed(namespaces=["bench"])
     yield Figure(
         f"list {LISTED} containers", f"loop of tasks / one task, by {_SAMPLE} of the loop", ">= 10",
-        ratios(lambda: _loop(node, LISTED), lambda: seconds(node, listing)),
+        ratios(lambda: _loop(node, LISTED, listed), lambda: seconds(node, listing)),
     )  # fmt: skip
     commands, _memory = node.watched(listing)
     yield Figure(f"list {LISTED} containers", "processes on the node", "", [len(commands)])
@@ -67,7 +71,7 @@ def _paused(node: Fleet) -> Iterator[Figure]:
     yield Figure(
         f"pause {PAUSED} of them", f"loop of tasks / one task, by {_SAMPLE} of the loop", ">= 10",
         ratios(
-            lambda: _loop(node, PAUSED, state="paused"),
+            lambda: _loop(node, PAUSED, containers, state="paused"),
             lambda: seconds(node, pausing),
             lambda: node.play(unpausing),
         ),
@@ -79,8 +83,8 @@ def _paused(node: Fleet) -> Iterator[Figure]:
     node.play(unpausing)
 
 
-def _loop(node: Fleet, count: int, **options: object) -> float:
+def _loop(node: Fleet, count: int, task: Callable[..., dict], **options: object) -> float:
     """What a loop would take, by some of its tasks: a play without any is left out."""
     empty = seconds(node, {"ansible.builtin.meta": "noop"})
-    some = seconds(node, *(containers(name=name, **options) for name in _NAMES[:_SAMPLE]))
+    some = seconds(node, *(task(name=name, **options) for name in _NAMES[:_SAMPLE]))
     return (some - empty) * count / _SAMPLE + empty

@@ -54,7 +54,7 @@ def eight(address: str, number: object = "$n") -> str:
 
 def _present(node: Fleet) -> Iterator[Figure]:
     names = [f"{OURS}/bench-{number}:1" for number in range(100)]
-    node.play(image(name=names, tag_of=f"{OURS}/busybox:1"))
+    node.play(image(name=names, source_image=f"{OURS}/busybox:1"))
     present = image(name=names)
     yield Figure(
         "100 images that are there", "cruntime_image / ping", "<= 1.3",

@@ -256,7 +256,7 @@ def enable(node, spec, run_module):
 
 def reasons(result):
     """Why each unit was changed, by its name."""
-    return {unit["name"]: unit["why"] for unit in result["units"]}
+    return {unit["name"]: unit["cause"] for unit in result["units"]}
 
 
 @pytest.fixture

@@ -188,14 +188,14 @@ def test_a_missing_tool_is_named(folder, call, hidden):
 @pytest.mark.alike
 def test_tags_come_and_go(folder, image, listed):
     done(image(archive=f"{folder}/both.tar"), "loaded")
-    done(image(name=NAME, tag_of=BOTH), "tagged")
+    done(image(name=NAME, source_image=BOTH), "tagged")
     assert listed()[NAME]["id"] == listed()[BOTH]["id"]
     done(image(name=BOTH, state="absent"), "untagged")
     assert NAME in listed()
     # By its ID, it goes with every name.
     done(image(name=listed()[NAME]["id"], state="absent"), "removed")
     assert NAME not in listed()
-    assert "there is no image" in image(name=NAME, tag_of=BOTH)["msg"]
+    assert "there is no image" in image(name=NAME, source_image=BOTH)["msg"]
 
 
 @pytest.mark.alike
@@ -203,19 +203,19 @@ def test_an_image_is_saved_once(node, folder, image, listed):
     path = f"{folder}/saved.tar"
     node.check_output(f"rm -f {path}")
     done(image(archive=[f"{folder}/both.tar", f"{folder}/other.tar"]), "loaded", "loaded")
-    done(image(name=[BOTH, OTHER], save_to=path), "saved")
+    done(image(name=[BOTH, OTHER], export_path=path), "saved")
     # By its ID, an archive does not name an image.
-    done(image(name=listed()[BOTH]["id"], save_to=path), "saved")
-    done(image(name=[BOTH, OTHER], save_to=path), "saved")
+    done(image(name=listed()[BOTH]["id"], export_path=path), "saved")
+    done(image(name=[BOTH, OTHER], export_path=path), "saved")
     inode = node.check_output(f"stat -c %i {path}")
-    done(image(name=[BOTH, OTHER], save_to=path))
+    done(image(name=[BOTH, OTHER], export_path=path))
     assert node.check_output(f"stat -c %i {path}") == inode
     node.check_output(f"chmod 640 {path} && chown 4711:4712 {path} && touch -d @1 {path}")
     # What it holds can be loaded again.
     done(image(name=[BOTH, OTHER], state="absent"), "removed", "removed")
     done(image(archive=path), "loaded")
     done(image(archive=f"{folder}/changed.tar"), "loaded")
-    done(image(name=[BOTH, OTHER], save_to=path), "saved")
+    done(image(name=[BOTH, OTHER], export_path=path), "saved")
     # It belongs to whom it belonged, and is as new as it is.
     access, modified = node.check_output(f"stat -c '%a:%u:%g %Y' {path}").split()
     assert access == "640:4711:4712"
@@ -262,7 +262,7 @@ def test_images_are_pulled(registries, image, call, listed, node):
     attempts = {each["name"]: each["attempts"] for each in failed["failures"]}
     assert attempts.keys() == {other, nowhere, absent, down}
     assert (attempts[nowhere], attempts[down]) == (1, 2)
-    assert all(each["reason"] in failed["msg"] for each in failed["failures"])
+    assert all(each["cause"] in failed["msg"] for each in failed["failures"])
     assert [each["attempts"] for each in unauthorized["failures"]] == [1]
     assert secret not in listed()
     # Nothing that tells a password is left.
@@ -287,7 +287,7 @@ def test_a_registry_that_goes_wrong(registries, folder, image, call, listed):
     task = {"retries": 1, "parallel": 8}
     pulled, tagged = call(
         [IMAGE, {"name": [*tries, swapped], **task}],
-        [IMAGE, {"name": list(tries), "tag_of": BOTH}],
+        [IMAGE, {"name": list(tries), "source_image": BOTH}],
     )
     pushed, untagged = call(
         [IMAGE, {"name": list(tries), "push": True, **task}],
@@ -299,7 +299,7 @@ def test_a_registry_that_goes_wrong(registries, folder, image, call, listed):
         failures = result["failures"]
         assert {each["name"]: each["attempts"] for each in failures} == expected, failures
         assert f"{len(failures)} of {len(failures)} images could not be p" in result["msg"]
-        assert all(each["reason"] in result["msg"] for each in failures)
+        assert all(each["cause"] in result["msg"] for each in failures)
         assert result["changed"] is False
     assert listed() == before
 
@@ -334,14 +334,14 @@ def test_images_are_pushed(registries, node, folder, image, call):
         f"{registries.plain}/{node_name}-plain/both:1": {"insecure": True},
     }
     for name, options in pushes.items():
-        result = done(image(name=name, tag_of=BOTH, push=True, **options), "tagged", "pushed")
+        result = done(image(name=name, source_image=BOTH, push=True, **options), "tagged", "pushed")
         # What was pushed can be pulled by the digest that was told.
         digest = f"{name.rpartition(':')[0]}@{result['digests'][name]}"
         credentials = {key: value for key, value in options.items() if key in CREDENTIALS}
         gone, pulled, again = call(
             [IMAGE, {"name": BOTH, "state": "absent", "all_tags": True}],
             [IMAGE, {"name": digest, **credentials}],
-            [IMAGE, {"name": BOTH, "tag_of": digest}],
+            [IMAGE, {"name": BOTH, "source_image": digest}],
         )
         assert [action["action"] for action in gone["actions"]] == ["removed"]
         assert not pulled.get("failed"), pulled["msg"]
@@ -351,10 +351,10 @@ def test_images_are_pushed(registries, node, folder, image, call):
     several, copied = f"{registries.tls}/library/several:1", f"{registries.tls}/{node_name}/one:1"
     done(image(name=several), "pulled")
     done(image(name=several, push=True))
-    done(image(name=copied, tag_of=several, push=True), "tagged", "pushed")
+    done(image(name=copied, source_image=several, push=True), "tagged", "pushed")
     image(name=several, state="absent", all_tags=True)
     locked = f"{registries.password}/x:1"
-    image(name=locked, tag_of=BOTH)
+    image(name=locked, source_image=BOTH)
     (refused,) = call([IMAGE, {"name": locked, "push": True}])
     assert refused["failed"]
     image(name=locked, state="absent")
@@ -465,8 +465,8 @@ def test_pins(node, *, runtime, spec, folder, image, call, listed):
         task = {"name": pause, "pin": False}
         for each in call([IMAGE, task], [IMAGE, {**task, "_ansible_check_mode": True}]):
             assert "can't pin or unpin a single image" in each["msg"]
-        done(image(name=NAME, tag_of=pause), "tagged")
-        done(image(name=NAME, tag_of=BOTH), "tagged")
+        done(image(name=NAME, source_image=pause), "tagged")
+        done(image(name=NAME, source_image=BOTH), "tagged")
         assert listed()[NAME]["pinned"] is False
     elif "1.6.20" in node.check_output("containerd --version"):
         assert "1.6.20 is too old" in result["msg"]
@@ -477,25 +477,26 @@ def test_pins(node, *, runtime, spec, folder, image, call, listed):
         done(image(archive=f"{folder}/changed.tar"), "loaded")
         assert listed()[BOTH]["pinned"] is True
         # What is pinned is not pruned.
-        done(image(prune={"only": [BOTH]}))
+        done(image(prune={"include": [BOTH]}))
         done(image(name=BOTH, pin=False), "unpinned")
 
 
 @pytest.mark.alike
 def test_what_nobody_uses_is_pruned(runtime, spec, folder, image, listed):
     image(archive=[f"{folder}/{name}.tar" for name in ("both", "docker", "oci", "other")])
-    done(image(prune={"only": [f"{OURS}/*"], "older_than": "24000d"}))
+    done(image(prune={"include": [f"{OURS}/*"], "older_than": "24000d"}))
     if runtime.name != "docker":
         image(archive=f"{ARCHIVES}/pause.tar")
-        done(image(prune={"only": [spec["sandbox_image"]]}))
-    prune = {"only": [f"{OURS}/[bdo]*:1"], "keep": [f"{OURS}/busybox:1", BOTH], "older_than": "1h"}
+        done(image(prune={"include": [spec["sandbox_image"]]}))
+    include, exclude = [f"{OURS}/[bdo]*:1"], [f"{OURS}/busybox:1", BOTH]
+    prune = {"include": include, "exclude": exclude, "older_than": "1h"}
     done(image(name=OCI, prune=prune), "removed", "removed")
     assert {BOTH, OCI} <= set(listed())
     assert not {DOCKER, OTHER} & set(listed())
     # What a task brings, it does not take away, whether it names it or not.
-    image(name=NAME, tag_of=OCI)
+    image(name=NAME, source_image=OCI)
     image(name=[BOTH, OCI], state="absent")
-    done(image(archive=f"{folder}/both.tar", prune={"only": [BOTH, NAME]}), "loaded", "removed")
+    done(image(archive=f"{folder}/both.tar", prune={"include": [BOTH, NAME]}), "loaded", "removed")
     assert BOTH in listed()
     assert NAME not in listed()
 
@@ -547,8 +548,8 @@ def test_crio_without_podman_does_what_a_cri_can(
     call([IMAGE, {"name": [name, other], "state": "absent"}])
     cannot = {
         "loading images": {"archive": f"{folder}/both.tar"},
-        "tagging images": {"name": NAME, "tag_of": name},
-        "saving images": {"name": name, "save_to": "/root/saved.tar"},
+        "tagging images": {"name": NAME, "source_image": name},
+        "saving images": {"name": name, "export_path": "/root/saved.tar"},
         # Nor is it pulled first.
         "pushing images": {"name": other, "push": True},
         "pulling for another platform": {"name": other, "platform": "linux/arm64"},
@@ -578,8 +579,8 @@ def test_crio_keeps_its_images_elsewhere(
     assert not result.get("failed"), result
     try:
         done(image(archive=f"{folder}/both.tar"), "loaded")
-        done(image(name=NAME, tag_of=BOTH), "tagged")
-        done(image(name=NAME, save_to=path), "saved")
+        done(image(name=NAME, source_image=BOTH), "tagged")
+        done(image(name=NAME, export_path=path), "saved")
         done(image(name=NAME, state="absent"), "untagged")
         assert BOTH in listed()
         assert node.file(f"{root}/vfs-images").is_directory
@@ -618,8 +619,8 @@ def test_dockers_store_in_containerd(
         for name in ("both", "docker", "oci"):
             done(image(archive=f"{folder}/{name}.tar"), "loaded")
         done(image(archive=f"{folder}/changed.tar"), "loaded")
-        done(image(name=[BOTH, DOCKER], save_to="/root/saved.tar"), "saved")
-        done(image(name=NAME, tag_of=BOTH), "tagged")
+        done(image(name=[BOTH, DOCKER], export_path="/root/saved.tar"), "saved")
+        done(image(name=NAME, source_image=BOTH), "tagged")
         before = listed()
         done(image(name=[BOTH, NAME], state="absent", all_tags=True), "removed")
         done(image(archive="/root/saved.tar"), "loaded")

@@ -114,13 +114,13 @@ def test_a_switch_installs_the_new_runtime_and_one_back_removes_it(
     # One image is the old runtime's, one is in a folder on the controller.
     archive = node.check_output(f"base64 {ARCHIVES}/pause.tar")
     (tmp_path / "pause.tar").write_bytes(base64.b64decode(archive))
-    there["runtime_image_folder"] = str(tmp_path)
-    there |= {"runtime_image_folder_on_node": False, "runtime_images": [OTHER_IMAGE]}
+    there["runtime_image_dir"] = str(tmp_path)
+    there |= {"runtime_image_remote_src": False, "runtime_images": [OTHER_IMAGE]}
     assert OTHER_IMAGE not in crictl_images(node)
     assert not node.exists("dockerd")
     assert play(SWITCH, check=True, **there) > 0
     assert not node.exists("dockerd")
-    play(SWITCH, switch_carry_images=True, **there)
+    play(SWITCH, switch_transfer_images=True, **there)
     assert node.service("docker").is_running
     names = node.check_output("docker images --format '{{.Repository}}:{{.Tag}}'")
     assert {IMAGE, OTHER_IMAGE} <= set(names.splitlines())
@@ -128,7 +128,7 @@ def test_a_switch_installs_the_new_runtime_and_one_back_removes_it(
     address = f"{registry[0]}:5001"
     pulled = f"{address}/library/mirrored:1"
     back = {**spec, "registries": [{"registry": address, "insecure": True}]}
-    images = {"runtime_image_folder": "", "runtime_images": [pulled]}
+    images = {"runtime_image_dir": "", "runtime_images": [pulled]}
     play(SWITCH, switch_spec=back, switch_old_packages=["docker.io", "docker-cli"], **images)
     assert node.service("containerd").is_running
     assert not node.exists("dockerd")
@@ -180,7 +180,7 @@ def test_a_bare_node_is_foretold_and_left_alone(provisioned, play, spec, snapsho
     assert snapshot() == before
     if spec["runtime"] == "containerd":
         # A new installation finds the images that were left.
-        play(PROVISION, runtime_images=[], runtime_image_folder="")
+        play(PROVISION, runtime_images=[], runtime_image_dir="")
         assert IMAGE in crictl_images(provisioned)
 
 

@@ -86,11 +86,12 @@ def check_drift(row, runtime):
     drift = {item["file"]: item for item in row["drift"]}
     level = drift.pop(runtime.config)
     assert level["key"] in LOG_LEVELS
-    assert (level["is"], level["should_be"]) == (None, "debug")
+    assert (level["current"], level["desired"]) == (None, "debug")
     unit, secret = sorted(drift)
     assert unit.endswith("50-cruntime-proxy.conf")
     assert secret.endswith("50-cruntime-proxy.env")
-    assert [drift[secret][key] for key in ("key", "is", "should_be")] == [None, None, "(not shown)"]
+    shown = [drift[secret][key] for key in ("key", "current", "desired")]
+    assert shown == [None, None, "(not shown)"]
     assert [unit["name"] for unit in row["units"]] == [runtime.service]
 
 

@@ -55,7 +55,7 @@ def test_a_node_goes_from_docker_to_crio_and_on_to_containerd(node, play, crictl
         variables = {
             "switch_spec": {"runtime": name, "cgroup_driver": "systemd"},
             "switch_install": False,
-            "switch_carry_images": True,
+            "switch_transfer_images": True,
         }
         play("cruntime.node.switch", **variables)
         assert node.service(runtime.service).is_running

@@ -67,7 +67,7 @@ def save(node, spare_spec, path):
     names = {"runtime": spare_spec["runtime"], "name": IMAGE}
     loaded = node.run(MODULE, runtime=spare_spec["runtime"], archive=f"{ARCHIVES}/busybox.tar")
     assert "failed" not in loaded, loaded["msg"]
-    return node.run(MODULE, **names, pull="never", save_to=path)
+    return node.run(MODULE, **names, pull="never", export_path=path)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_archive_at_a_path_that_another_user_created(spare, spare_spec, mallo
     before = etc(spare)
     result = save(spare, spare_spec, path)
     if plant.startswith("mkdir"):
-        assert f"save_to: {path} is a folder" in result["msg"]
+        assert f"export_path: {path} is a folder" in result["msg"]
     else:
         assert "failed" not in result, result["msg"]
         assert spare.sh(f"stat -c '%U %a' {path}") == "root 600\n"

@@ -12,7 +12,7 @@ declare -A sha256=(
     [arm64]=c31d252e203df5f4cf37f314bd3092eb79087e791631c1e607087c74b6d0423f
 )
 
-from_folder() {
+from_dir() {
     [[ -x ${CRUNTIME_TEST_BIN:-/nonexistent}/crictl ]] && install "$CRUNTIME_TEST_BIN/crictl" "$bin/"
 }
 
@@ -46,5 +46,5 @@ from_release() {
 }
 
 mkdir -p "$bin"
-from_folder || from_path || from_cache || from_go || from_release ||
+from_dir || from_path || from_cache || from_go || from_release ||
     echo "No crictl can be had here: the tests that need one will be skipped" >&2

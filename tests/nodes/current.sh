@@ -16,7 +16,7 @@ declare -A sum=(
     [github.com/docker/cli@v$docker+incompatible]=h1:qYL1bCp6cRw2SB1xmLlIOPyV171dilw9W2Jew38vy9c=
 )
 
-from_folder() {
+from_dir() {
     local name
     for name in "${binaries[@]}"; do
         [[ -x ${CRUNTIME_TEST_BIN:-/nonexistent}/$name ]] || return 1
@@ -72,7 +72,7 @@ trap 'rm -rf "$work"' EXIT
 # Parallel runs wait for the first one, and then use its binaries.
 exec 9>"$bin.lock"
 flock 9
-from_folder || from_cache || from_go || {
+from_dir || from_cache || from_go || {
     # The cache may hold an older version.
     rm -f "${binaries[@]/#/$bin/}"
     echo "No containerd $containerd and Docker $docker can be had here: the tests that need them will be skipped" >&2

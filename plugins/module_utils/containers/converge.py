@@ -140,12 +140,12 @@ def _failure(
     return CruntimeError(
         f"not all of the containers are {wanted}: {words}",
         failed_containers=[
-            {"id": item.id, "name": item.name, "reason": failed[item.id]}
+            {"id": item.id, "name": item.name, "cause": failed[item.id]}
             for item in stuck
             if isinstance(item, Container)
         ],
         failed_sandboxes=[
-            {"id": item.id, "pod": item.pod, "reason": failed[item.id]}
+            {"id": item.id, "pod": item.pod, "cause": failed[item.id]}
             for item in stuck
             if isinstance(item, Sandbox)
         ],

@@ -189,8 +189,8 @@ class Work:
             self._expect(self._names)
         self._finish(self._names)
 
-    def _tag_of(self) -> None:
-        steps = plan.to_tag(self._request.names, self._options["tag_of"], self._seen)
+    def _source_image(self) -> None:
+        steps = plan.to_tag(self._request.names, self._options["source_image"], self._seen)
         self._check(steps)
         if self._do(steps):
             self._expect(self._request.names)
@@ -265,8 +265,8 @@ class Work:
                     lambda seen: not plan.to_pin(names, seen, self._options["pin"]),
                     "does not pin as it was told",
                 )
-        if self._options["save_to"]:
-            self._save(names, self._options["save_to"])
+        if self._options["export_path"]:
+            self._save(names, self._options["export_path"])
         if self._options["push"]:
             self._push(names)
 
@@ -280,10 +280,10 @@ class Work:
 
     def _save(self, names: list[str], path: str) -> None:
         if os.path.isdir(path):
-            raise CruntimeError(f"save_to: {path} is a folder; name a file")
+            raise CruntimeError(f"export_path: {path} is a folder; name a file")
         folder = os.path.dirname(path)
         if not os.path.isdir(folder):
-            raise CruntimeError(f"save_to: there is no folder {folder} on this node")
+            raise CruntimeError(f"export_path: there is no folder {folder} on this node")
         if self._is_saved(names, path):
             return
         step = Step("save", path)
@@ -318,12 +318,14 @@ class Work:
                 held = set(_by_tag(image_archive.read(self._runner, written)))
                 if held != _tags(names):
                     raise CruntimeError(
-                        f"save_to: {self._store.label} wrote an archive of "
+                        f"export_path: {self._store.label} wrote an archive of "
                         f"{', '.join(sorted(held)) or 'no names'} instead of {', '.join(names)}: "
                         f"{path} is left as it was"
                     )
         except OSError as error:
-            raise CruntimeError(f"save_to: {path} can't be written: {error.strerror}") from error
+            raise CruntimeError(
+                f"export_path: {path} can't be written: {error.strerror}"
+            ) from error
 
     def _push(self, names: list[str]) -> None:
         steps = []
@@ -391,7 +393,7 @@ class Work:
                 verb
                 for verb, wanted in (
                     ("pin", self._options["pin"]),
-                    ("save", self._options["save_to"]),
+                    ("save", self._options["export_path"]),
                     ("push", self._options["push"]),
                 )
                 if wanted
@@ -517,7 +519,7 @@ def _raise(failures: list[transfers.Failure], words: str) -> None:
     :raises CruntimeError: there are some.
     """
     if failures:
-        reasons = "; ".join(f"{failure.name}: {failure.reason}" for failure in failures)
+        reasons = "; ".join(f"{failure.name}: {failure.cause}" for failure in failures)
         raise CruntimeError(
             f"{len(failures)} {words}: {reasons}",
             failures=[failure._asdict() for failure in failures],

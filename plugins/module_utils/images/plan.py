@@ -189,14 +189,14 @@ def to_remove(names: list[str], seen: Seen, all_tags: bool) -> list[Step]:
 class Filters(NamedTuple):
     """Which unused images are pruned.
 
-    :param only: patterns of references; none for all.
-    :param keep: patterns of references that stay.
+    :param include: patterns of references; none for all.
+    :param exclude: patterns of references that stay.
     :param untagged: only those without a tag.
     :param spared: names of images that stay: no patterns, for the host C([fd00::1]) looks like one.
     """
 
-    only: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     untagged: bool = False
     spared: tuple[str, ...] = ()
 
@@ -211,8 +211,8 @@ def to_prune(seen: Seen, users: dict[str, list[str]], filters: Filters) -> list[
         and not image.pinned
         and image.id not in spared
         and not (filters.untagged and image.repo_tags)
-        and not _matches(image, filters.keep)
-        and (not filters.only or _matches(image, filters.only))
+        and not _matches(image, filters.exclude)
+        and (not filters.include or _matches(image, filters.include))
     ]
 
 

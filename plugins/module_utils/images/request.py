@@ -26,7 +26,7 @@ OPTIONS = {
     "runtime": {"type": "str", "choices": ["containerd", "crio", "docker"]},
     "pull": {"type": "str", "choices": ["missing", "always", "never"]},
     "archive": {"type": "list", "elements": "path"},
-    "tag_of": {"type": "str"},
+    "source_image": {"type": "str"},
     "build": {
         "type": "dict",
         "options": {
@@ -43,14 +43,14 @@ OPTIONS = {
     "parallel": {"type": "int", "default": 4},
     "retries": {"type": "int", "default": 3},
     "pin": {"type": "bool"},
-    "save_to": {"type": "path"},
+    "export_path": {"type": "path"},
     "push": {"type": "bool", "default": False},
     "insecure": {"type": "bool", "default": False},
     "prune": {
         "type": "dict",
         "options": {
-            "only": {"type": "list", "elements": "str", "default": []},
-            "keep": {"type": "list", "elements": "str", "default": []},
+            "include": {"type": "list", "elements": "str", "default": []},
+            "exclude": {"type": "list", "elements": "str", "default": []},
             "untagged": {"type": "bool", "default": False},
             "older_than": {"type": "str"},
         },
@@ -60,9 +60,9 @@ OPTIONS = {
     "timeout": {"type": "int", "default": 600},
 }
 
-_SOURCES = ("archive", "tag_of", "build", "preload")
+_SOURCES = ("archive", "source_image", "build", "preload")
 # What makes no sense for an image that is to go.
-_PRESENT_ONLY = (*_SOURCES, "pull", "platform", "pin", "save_to", "push", "prune")
+_PRESENT_ONLY = (*_SOURCES, "pull", "platform", "pin", "export_path", "push", "prune")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _AGE = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
@@ -146,14 +146,14 @@ def _source(options: dict[str, Any], names: list[str]) -> str:
             raise CruntimeError(f"{option} is of no use with {source}: nothing is pulled")
     if source == "pull" and not names and not options["prune"]:
         raise CruntimeError("name, archive, preload or prune: one of them must be given")
-    if source in ("build", "tag_of"):
+    if source in ("build", "source_image"):
         if not names:
             raise CruntimeError(f"{source} takes a name for the image that it makes")
         for name in names:
             if image_id(name) or "@" in name:
                 raise CruntimeError(f"name: {name!r} can't be given to an image: it is a digest")
-    if not names and any(options[option] for option in ("save_to", "push")):
-        raise CruntimeError("save_to and push take a name: say which images they are about")
+    if not names and any(options[option] for option in ("export_path", "push")):
+        raise CruntimeError("export_path and push take a name: say which images they are about")
     for name in names if options["push"] else []:
         if image_id(name) or "@" in name:
             raise CruntimeError(f"name: {name!r} can't be pushed: name it by a tag")
@@ -175,9 +175,9 @@ def _check_values(options: dict[str, Any], names: list[str], source: str) -> Non
         raise CruntimeError(
             f"platform: {options['platform']!r} is none, such as linux/arm64 or linux/arm/v7"
         )
-    if options["tag_of"]:
-        check_name("tag_of", options["tag_of"])
-    for option in ("save_to", "preload"):
+    if options["source_image"]:
+        check_name("source_image", options["source_image"])
+    for option in ("export_path", "preload"):
         _check_path(option, options[option])
     if options["build"]:
         _check_build(options["build"])
@@ -229,5 +229,5 @@ def _prune(options: dict[str, Any] | None) -> Prune | None:
                 f"prune.older_than: {options['older_than']!r} is no age, such as 30m, 24h or 7d"
             )
         age = int(match.group(1)) * _SECONDS[match.group(2)]
-    filters = Filters(tuple(options["only"]), tuple(options["keep"]), options["untagged"])
+    filters = Filters(tuple(options["include"]), tuple(options["exclude"]), options["untagged"])
     return Prune(filters, age)

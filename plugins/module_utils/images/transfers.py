@@ -33,23 +33,23 @@ class Failure(NamedTuple):
     """
 
     name: str
-    reason: str
+    cause: str
     attempts: int
 
 
-def reason_of(error: CruntimeError) -> str:
+def cause_of(error: CruntimeError) -> str:
     """Leave out the command: the image is named already."""
     return str(error).partition("' failed: ")[2] or str(error)
 
 
-def may_pass(reason: str, name: str = "") -> bool:
+def may_pass(cause: str, name: str = "") -> bool:
     """Say whether a failure is worth another attempt.
 
     :param name: the image's, which may be made of any words.
     """
     for word in filter(None, (name, trim_docker_io(name))):
-        reason = reason.replace(word, "")
-    return _MAY_PASS.search(_URL.sub("", reason)) is not None
+        cause = cause.replace(word, "")
+    return _MAY_PASS.search(_URL.sub("", cause)) is not None
 
 
 def transfer_all(
@@ -72,9 +72,9 @@ def transfer_all(
                 transfer(name)
                 return None
             except CruntimeError as error:
-                reason = reason_of(error)
-                if number == retries or not may_pass(reason, name):
-                    return Failure(name, reason, number + 1)
+                cause = cause_of(error)
+                if number == retries or not may_pass(cause, name):
+                    return Failure(name, cause, number + 1)
             sleep(min(2**number, _LONGEST_PAUSE))
         return None
 

@@ -210,6 +210,10 @@ def test_the_action_group_is_that_of_the_modules(documented):
     assert "runtime" in shared
 
 
+#: Options that are required in addition to those of the group.
+REQUIRED = {"cruntime_containers": {"state": "stopped"}}
+
+
 def test_a_play_gives_an_option_to_the_whole_action_group(ansible_command, tmp_path):
     (members,) = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())[
         "action_groups"
@@ -218,7 +222,9 @@ def test_a_play_gives_an_option_to_the_whole_action_group(ansible_command, tmp_p
         "hosts": "localhost",
         "gather_facts": False,
         "module_defaults": {f"group/{PREFIX}cruntime": {"runtime": "rkt"}},
-        "tasks": [{f"{PREFIX}{name}": None, "ignore_errors": True} for name in members],
+        "tasks": [
+            {f"{PREFIX}{name}": REQUIRED.get(name), "ignore_errors": True} for name in members
+        ],
     }
     playbook = tmp_path / "play.yml"
     playbook.write_text(json.dumps([play]))

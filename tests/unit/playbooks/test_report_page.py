@@ -38,16 +38,16 @@ def node(name, state="ok", runtimes=(), **more):
 
 
 DRIFT = [
-    {"file": "/etc/containerd/config.toml", "key": "root", "is": None, "should_be": "/data"},
-    {"file": "/etc/containerd/config.toml", "key": HOSTILE, "is": True, "should_be": [1, HOSTILE]},
-    {"file": "/etc/crictl.yaml", "key": None, "is": "(not shown)", "should_be": None},
-    {"file": None, "key": "cgroup_driver", "is": "cgroupfs", "should_be": "systemd"},
+    {"file": "/etc/containerd/config.toml", "key": "root", "current": None, "desired": "/data"},
+    {"file": "/etc/crictl.yaml", "key": HOSTILE, "current": True, "desired": [1, HOSTILE]},
+    {"file": "/etc/crictl.yaml", "key": None, "current": "(not shown)", "desired": None},
+    {"file": None, "key": "cgroup_driver", "current": "cgroupfs", "desired": "systemd"},
 ]
 UNIT = {
     "name": "docker.service",
-    "is": "active, enabled",
-    "should_be": "inactive, disabled",
-    "why": "containerd shall be the one runtime",
+    "current": "active, enabled",
+    "desired": "inactive, disabled",
+    "cause": "containerd shall be the one runtime",
 }
 OLD = runtime("containerd", "1.6.20")
 NODES = [

@@ -43,7 +43,7 @@ EMPTY = {"generated": "2026-01-01T00:00:00Z", "nodes": []}
 
 @given(name=TEXT, key=TEXT, value=TEXT)
 def test_the_page_holds_what_the_report_holds(rendered, name, key, value):
-    node = {"name": name, "drift": [{"key": key, "is": value, key: value}]}
+    node = {"name": name, "drift": [{"key": key, "current": value, key: value}]}
     report = {**EMPTY, "nodes": [node]}
     page = rendered(report)
     read = Reader(page)

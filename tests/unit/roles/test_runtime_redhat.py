@@ -101,7 +101,7 @@ BOTH = ["containerd.io-0:1.7-1.*", "runc-0:1.7-1.*"]
 
 @pytest.mark.parametrize(
     "variables",
-    [{}, {"runtime_version": "latest"}, {"runtime_package_folder": "/packages"}],
+    [{}, {"runtime_version": "latest"}, {"runtime_package_dir": "/packages"}],
     ids=["any", "latest", "folder"],
 )
 def test_a_lock_that_is_as_it_was_is_no_change(node, play, variables):

@@ -34,7 +34,7 @@ CASE = """
         runtime_packages: "{{ case.packages | default(['docker-ce']) }}"
         runtime_extra_packages: "{{ case.extra | default([]) }}"
         runtime_version: "{{ case.version | default('') }}"
-        runtime_package_folder: "{{ case.folder | default('') }}"
+        runtime_package_dir: "{{ case.folder | default('') }}"
         runtime_repositories: "{{ case.repositories | default([]) }}"
     - ansible.builtin.debug:
         msg: "CASE {{ case.id }} passed"

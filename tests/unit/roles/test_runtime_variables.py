@@ -85,7 +85,10 @@ def test_the_facts_are_of_the_family_that_ansible_finds(facts):
 def test_each_system_has_packages_and_tasks_for_each_runtime(system, runtime):
     tell = variables(system, runtime_spec={"runtime": runtime})
     assert all(tell("_runtime_wanted"))
-    jobs = ("look", "repositories", "packages", "folder", "hold", "refuse", "release", "remove")
+    jobs = (
+        *("look", "repositories", "packages", "package_dir"),
+        *("hold", "refuse", "release", "remove"),
+    )
     for job in jobs:
         assert (ROLE / "tasks" / f"{job}-{tell('_runtime_family')}.yml").exists()
 

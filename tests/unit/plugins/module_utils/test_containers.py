@@ -361,7 +361,7 @@ def test_one_that_fails_is_named_and_the_others_are_done(wanted, failing, vanish
     with pytest.raises(CruntimeError, match=f"abc0 .default/web/api.: {reason}") as error:
         converge.bring(node, meant(name="api"), wanted)
     facts = error.value.facts
-    assert facts["failed_containers"] == [{"id": "abc0", "name": "api", "reason": reason}]
+    assert facts["failed_containers"] == [{"id": "abc0", "name": "api", "cause": reason}]
     assert facts["changed"] is True
     assert {change["id"] for change in facts["changes"]} >= {"abe2", "abf3"}
     assert all(plan.reached(wanted, node.now.get(each.id)) for each in others)
@@ -388,7 +388,7 @@ def test_a_sandbox_stays_with_a_container_that_could_not_be_stopped():
     with pytest.raises(CruntimeError) as error:
         converge.bring(node, meant(), "stopped", with_sandboxes=True)
     assert error.value.facts["failed_sandboxes"] == [
-        {"id": "d0", "pod": "web", "reason": "a container of its pod failed"}
+        {"id": "d0", "pod": "web", "cause": "a container of its pod failed"}
     ]
     assert node.now["d0"].state == "running"
     assert node.now["e1"].state == "exited"

@@ -97,7 +97,7 @@ def run(store, **task):
 @pytest.mark.parametrize(("kind", "pinned"), [(Store, False), (Pinning, True)])
 def test_a_second_name_moves_off_a_pinned_image(kind, pinned):
     store = kind(Image(APP, (PAUSE, ALIAS), pinned=True), Image(OTHER, ("r.test/other:1",)))
-    assert run(store, name=[ALIAS], tag_of=OTHER) == ["tagged"]
+    assert run(store, name=[ALIAS], source_image=OTHER) == ["tagged"]
     # Where nobody can pin, the configuration has the last word, and nothing breaks.
     assert [image.pinned for image in store.images()] == [True, pinned]
 
@@ -116,7 +116,7 @@ def test_what_a_task_loads_it_does_not_prune(tmp_path):
 def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path):
     path = tmp_path / "saved.tar"
     store = Store(Image(APP, ("r.test/app:1",)))
-    task = {"name": ["r.test/app:1"], "save_to": str(path)}
+    task = {"name": ["r.test/app:1"], "export_path": str(path)}
     assert run(store, **task) == ["saved"]
     # Images can hold secrets.
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -139,6 +139,6 @@ def test_an_archive_of_something_else_is_not_kept(tmp_path):
     path.write_bytes(b"old")
     store = Store(Image(APP, ("r.test/app:1",)), saves=["r.test/else:1"])
     with pytest.raises(CruntimeError, match=r"archive of r.test/else:1 instead of r.test/app:1"):
-        run(store, name=["r.test/app:1"], save_to=str(path))
+        run(store, name=["r.test/app:1"], export_path=str(path))
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["saved.tar"]

@@ -162,11 +162,11 @@ PRUNED = Seen(
     [
         (Filters(), [C, "sha256:" + "d" * 64]),
         (Filters(untagged=True), ["sha256:" + "d" * 64]),
-        (Filters(only=("busy*",)), []),
-        (Filters(only=("docker.io/*",)), [C]),
-        (Filters(only=("busybox",)), [C]),
-        (Filters(keep=("busybox",)), ["sha256:" + "d" * 64]),
-        (Filters(keep=("*",)), []),
+        (Filters(include=("busy*",)), []),
+        (Filters(include=("docker.io/*",)), [C]),
+        (Filters(include=("busybox",)), [C]),
+        (Filters(exclude=("busybox",)), ["sha256:" + "d" * 64]),
+        (Filters(exclude=("*",)), []),
         (Filters(spared=("busybox", A, "nothing")), ["sha256:" + "d" * 64]),
         (Filters(spared=("docker.io/*/busybox",)), [C, "sha256:" + "d" * 64]),
     ],
@@ -179,9 +179,9 @@ def test_what_is_pruned(filters, pruned):
 def test_a_name_is_no_pattern():
     name = "[fd00::1]:5000/app:1"
     seen = Seen([Image(A, (name,))])
-    for filters in (Filters(spared=(name,)), Filters(keep=(name,))):
+    for filters in (Filters(spared=(name,)), Filters(exclude=(name,))):
         assert plan.to_prune(seen, {}, filters) == []
-    assert plan.to_prune(seen, {}, Filters(only=(name,)))
+    assert plan.to_prune(seen, {}, Filters(include=(name,)))
 
 
 @pytest.mark.parametrize(

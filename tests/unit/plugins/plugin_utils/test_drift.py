@@ -24,7 +24,7 @@ def differences(path, before, after):
     diff = {"before_header": path, "after_header": path, "before": before, "after": after}
     found = drift.of_files([diff])
     assert {difference.pop("file") for difference in found} == {path}
-    return [(item["key"], item["is"], item["should_be"]) for item in found]
+    return [(item["key"], item["current"], item["desired"]) for item in found]
 
 
 def test_keys_of_toml():

@@ -64,14 +64,14 @@ def test_files_and_units_that_differ():
     path = "/etc/containerd/config.toml"
     why = f"{path} changed"
     found = row(
-        units=[{"name": "containerd.service", "before": up, "after": up, "why": why}],
+        units=[{"name": "containerd.service", "before": up, "after": up, "cause": why}],
         diff=[{"after_header": path, "before": "a = 1", "after": "a = 2"}],
     )
     assert found["state"] == "drift"
-    assert found["drift"] == [{"file": path, "key": "a", "is": 1, "should_be": 2}]
+    assert found["drift"] == [{"file": path, "key": "a", "current": 1, "desired": 2}]
     state = "active, enabled"
     assert found["units"] == [
-        {"name": "containerd.service", "is": state, "should_be": state, "why": why}
+        {"name": "containerd.service", "current": state, "desired": state, "cause": why}
     ]
 
 
@@ -84,16 +84,16 @@ def test_files_and_units_that_differ():
 )
 def test_a_unit_alone_is_drift_too(before, words):
     after = {"active": True, "enabled": True, "masked": False}
-    unit = {"name": "docker.service", "before": before, "after": after, "why": "asked for"}
+    unit = {"name": "docker.service", "before": before, "after": after, "cause": "asked for"}
     found = row(units=[unit])
-    assert (found["state"], found["units"][0]["is"]) == ("drift", words)
+    assert (found["state"], found["units"][0]["current"]) == ("drift", words)
 
 
 def test_the_running_runtime_says_otherwise():
     found = row(cgroup_driver="cgroupfs")
     assert found["state"] == "drift"
     assert found["drift"] == [
-        {"file": None, "key": "cgroup_driver", "is": "systemd", "should_be": "cgroupfs"}
+        {"file": None, "key": "cgroup_driver", "current": "systemd", "desired": "cgroupfs"}
     ]
     # Nobody asks a runtime that shall be disabled.
     assert row(cgroup_driver=None)["state"] == "ok"
@@ -149,7 +149,7 @@ def test_images_that_are_missing(found, state, missing):
 def test_why_nobody_can_tell_of_images():
     images = report.Images(["a"], {"failed": True, "msg": "http://me:hunter2@h timed out"})
     up = {"active": True, "enabled": True, "masked": False}
-    unit = {"name": "crio.service", "before": up, "after": up, "why": "asked for"}
+    unit = {"name": "crio.service", "before": up, "after": up, "cause": "asked for"}
     for plan, state in ((PLAN, "failed"), ({**PLAN, "units": [unit]}, "drift")):
         result = report.summed_up(INFO, plan, images)
         assert result["error"] == "images: http://(not shown)@h timed out"

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: cruntime_drift
+module: cruntime_drift_info
 short_description: Tell how far a node is from its spec
 version_added: 0.1.0
 author:
@@ -49,7 +49,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Compare the node with its spec
-  cruntime.node.cruntime_drift:
+  cruntime.node.cruntime_drift_info:
     spec:
       runtime: containerd
       cgroup_driver: systemd
@@ -115,10 +115,10 @@ node:
         key:
           description: The key, dotted, as one would write it in TOML; none for the file as a whole.
           type: str
-        is:
+        current:
           description: The value on the node, of any type; none where there is no such key.
           type: raw
-        should_be:
+        desired:
           description: The value that the spec asks for; none where there shall be no such key.
           type: raw
     units:
@@ -129,13 +129,13 @@ node:
         name:
           description: The unit.
           type: str
-        is:
+        current:
           description: Whether it is active and enabled.
           type: str
-        should_be:
+        desired:
           description: Whether it should be.
           type: str
-        why:
+        cause:
           description: Why it would be changed; a restart can be owed to a unit that is active.
           type: str
     images_missing:
@@ -158,12 +158,12 @@ node:
     drift:
       - file: null
         key: cgroup_driver
-        is: cgroupfs
-        should_be: systemd
+        current: cgroupfs
+        desired: systemd
     units:
       - name: containerd.service
-        is: active, enabled
-        should_be: active, enabled
-        why: /etc/containerd/config.toml is newer than the running process
+        current: active, enabled
+        desired: active, enabled
+        cause: /etc/containerd/config.toml is newer than the running process
     images_missing: [registry.k8s.io/pause:3.10]
 """
