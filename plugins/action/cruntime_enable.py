@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
             files = render.render(json.loads(json.dumps(spec)))
             sandbox_image = kubernetes.sandbox_image(spec)
         except spec_utils.SpecError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error), result={"reason": error.reason}) from error
         return self._execute_module(
             module_name="cruntime.node.cruntime_enable",
             # What was not given is left out: an explicit none is no choice of any option.

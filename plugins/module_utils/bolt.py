@@ -70,7 +70,8 @@ def read_tree(path: str, depth: int) -> Tree:
             cause = str(error)
     raise CruntimeError(
         f"{path}: unreadable database: {cause}. Start the daemon that it belongs to, or move the "
-        "file away if it is damaged"
+        "file away if it is damaged",
+        reason="file_unreadable",
     )
 
 

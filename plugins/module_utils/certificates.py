@@ -34,5 +34,6 @@ def _check(option: str, path: str) -> None:
     except OSError as error:
         raise CruntimeError(
             f"{option}: unreadable file {path}: {error.strerror}. Copy it to the node first, or "
-            "correct the path"
+            "correct the path",
+            reason="file_unreadable",
         ) from error

@@ -45,6 +45,7 @@ class IncompatibleError(CruntimeError):
     def __init__(self, service: str, installed: str, required: str, why: str = "") -> None:
         super().__init__(
             f"{service} {installed} is too old{why}: {required} or newer is required",
+            reason="version_incompatible",
             service=service,
             installed=installed,
             required=required,
@@ -63,7 +64,9 @@ def check(runtime: str, installed: str, kubernetes: str | None, cgroups: int) ->
     try:
         found = installed_version(installed)
     except ValueError as error:
-        raise CruntimeError(f"the version of {runtime} can't be read: {error}") from error
+        raise CruntimeError(
+            f"the version of {runtime} can't be read: {error}", reason="version_unreadable"
+        ) from error
     if found < Version(OLDEST[runtime]):
         raise IncompatibleError(runtime, installed, OLDEST[runtime])
     if kubernetes is None:
@@ -90,7 +93,9 @@ def check_rootless(kernel: str) -> list[str]:
     """
     match = re.match(r"(\d+)\.(\d+)", kernel)
     if match is None:
-        raise CruntimeError(f"the release of the kernel can't be read: {kernel!r}")
+        raise CruntimeError(
+            f"the release of the kernel can't be read: {kernel!r}", reason="version_unreadable"
+        )
     found = (int(match[1]), int(match[2]))
     if found < _ROOTLESS_KERNEL:
         raise IncompatibleError("kernel", kernel, "5.11", " for rootless")

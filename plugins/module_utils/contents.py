@@ -38,7 +38,8 @@ def read(path: str) -> tuple[Content, int | None]:
         return None, None
     except OSError as error:
         raise CruntimeError(
-            f"{path}: unreadable file: {error.strerror}. Move it away and run again"
+            f"{path}: unreadable file: {error.strerror}. Move it away and run again",
+            reason="file_unreadable",
         ) from error
 
 

@@ -220,7 +220,10 @@ def _check_oci_runtimes(options: dict[str, Any]) -> list[str]:
             continue
         words = f"the OCI runtime {handler['name']} needs {handler['path']}, which is not there"
         if handler["name"] == default:
-            raise CruntimeError(f"{words}: install it first, or choose another oci_runtime")
+            raise CruntimeError(
+                f"{words}: install it first, or choose another oci_runtime",
+                reason="oci_runtime_not_found",
+            )
         warnings.append(words)
     return warnings
 
@@ -240,7 +243,8 @@ def _check_unneeded(node: Node, runtime: Runtime, units: dict[str, Unit]) -> Non
         if needed:
             raise CruntimeError(
                 f"{runtime.label} can't be disabled: {other.label} is running and needs "
-                f"{' and '.join(sorted(needed))}. Disable {other.name} first"
+                f"{' and '.join(sorted(needed))}. Disable {other.name} first",
+                reason="runtime_needed",
             )
 
 

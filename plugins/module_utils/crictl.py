@@ -45,7 +45,8 @@ def run(
     if runner.which("crictl") is None:
         raise CommandError(
             "crictl is not on this node, and nothing else asks a CRI: install it by the package "
-            "cri-tools, or by runtime_crictl_archive of the role cruntime.node.runtime"
+            "cri-tools, or by runtime_crictl_archive of the role cruntime.node.runtime",
+            reason="tool_not_found",
         )
     # Each endpoint would be read from crictl.yaml, which may be about another runtime.
     endpoints = ("--runtime-endpoint", endpoint, "--image-endpoint", endpoint)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Iterable
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 #: Where the node's own engine answers.
@@ -33,5 +32,5 @@ def inspect(runner: Runner, kind: str, ids: Iterable[str], *flags: str) -> str:
     # One that vanished since it was listed is said to be missing, after all the others.
     trouble = [line for line in result.err.splitlines() if "no such" not in line.lower()]
     if result.rc != 0 and trouble:
-        raise CommandError(f"'docker {kind} inspect' failed: {' '.join(trouble)}")
+        raise result.failure(f"docker {kind} inspect", cause=" ".join(trouble))
     return result.out

@@ -9,25 +9,41 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Iterator
 
+#: Length of the end of a command's error output that is returned, in characters.
+_STDERR_LIMIT = 4000
+
 
 class CruntimeError(Exception):
-    """Ends the run with a message for the operator.
+    """Ends the task with a message for the operator.
 
-    :param message: one sentence that names the host's file or unit, the value and the way out.
+    :param message: names the file, unit or option with its value, the problem and the fix.
+    :param reason: a key of C(reasons.REASONS): what roles and tests match instead of the message.
     :param facts: further keys of the module's failure result.
     """
 
-    def __init__(self, message: str, **facts: Any) -> None:
+    def __init__(self, message: str, *, reason: str, **facts: Any) -> None:
         super().__init__(message)
+        self.reason = reason
         self.facts = facts
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Return the failure result of the module."""
+        result = {"msg": str(self), "reason": self.reason, **self.facts}
+        if "stderr" in result:
+            # Import it only after a command failed: most runs do not need it.
+            from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
+
+            result["stderr"] = redact_text(result["stderr"])[-_STDERR_LIMIT:]
+        return result
 
 
 class CommandError(CruntimeError):
-    """A tool on the node failed, was too slow or is missing."""
+    """Ends the task because a tool on the node failed, was too slow or was not found."""
 
 
 class NotRunningError(CruntimeError):
-    """No runtime is running that could be asked."""
+    """Ends the task because there is no running runtime to ask, or more than one."""
 
 
 @contextlib.contextmanager
@@ -42,5 +58,6 @@ def parsing(source: str) -> Iterator[None]:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise CruntimeError(
             f"{source}: unreadable output: {type(error).__name__}: {error}. "
-            "Run the command on the node to see what it prints"
+            "Run the command on the node to see what it prints",
+            reason="output_unreadable",
         ) from error

@@ -141,7 +141,9 @@ def _read_target(path: str, target: str) -> tuple[Content, int | None]:
     except CruntimeError as error:
         if target == path:
             raise
-        raise CruntimeError(f"{path}: a link to what is not a file of its own: {error}") from error
+        raise CruntimeError(
+            f"{path}: a link to what is not a file of its own: {error}", reason="file_unreadable"
+        ) from error
 
 
 def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Change | None:
@@ -211,7 +213,8 @@ def _merge_foreign_keys(path: str, before: Content, after: bytes, managed: list[
     except ValueError as error:
         raise CruntimeError(
             f"{path}: The keys in this file can't be kept: {error}. "
-            "Repair the file, or set exclusive to replace it"
+            "Repair the file, or set exclusive to replace it",
+            reason="file_unreadable",
         ) from error
     rendered = json.loads(after)
     merged = daemon_json.merge(found, rendered, managed)

@@ -146,9 +146,11 @@ def read(runner: Runner, path: str) -> Archive:
         ) as tar:
             _collect(tar, documents, sizes)
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise CruntimeError(f"{path} is no whole tar archive: {error}") from error
+        raise CruntimeError(
+            f"{path} is no whole tar archive: {error}", reason="archive_invalid"
+        ) from error
     except _Damaged as error:
-        raise CruntimeError(f"{path} {error}") from error
+        raise CruntimeError(f"{path} {error}", reason="archive_invalid") from error
     try:
         if "index.json" in documents and "oci-layout" in sizes:
             images = _oci_images(documents, sizes)
@@ -162,10 +164,12 @@ def read(runner: Runner, path: str) -> Archive:
         if not images:
             raise _Damaged("holds no images: its manifest.json lists none")
     except _Damaged as error:
-        raise CruntimeError(f"{path} {error}") from error
+        raise CruntimeError(f"{path} {error}", reason="archive_invalid") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # RecursionError: of an index that lists itself, say, or lists in lists.
-        raise CruntimeError(f"{path} describes its images in a way that makes no sense") from error
+        raise CruntimeError(
+            f"{path} describes its images in a way that makes no sense", reason="archive_invalid"
+        ) from error
     return Archive(path, compression, "manifest.json" in documents, tuple(images))
 
 
@@ -175,18 +179,28 @@ def compression_of(path: str) -> str:
     :raises CruntimeError: there is no such file.
     """
     if not os.path.isabs(path):
-        raise CruntimeError(f"an archive is an absolute path on the node, not {path!r}")
+        raise CruntimeError(
+            f"an archive is an absolute path on the node, not {path!r}", reason="option_invalid"
+        )
     if os.path.isdir(path):
-        raise CruntimeError(f"{path} is a folder, not an archive of images")
+        raise CruntimeError(
+            f"{path} is a folder, not an archive of images", reason="archive_invalid"
+        )
     if os.path.exists(path) and not os.path.isfile(path):
-        raise CruntimeError(f"{path} is no file, let alone an archive of images")
+        raise CruntimeError(
+            f"{path} is no file, let alone an archive of images", reason="archive_invalid"
+        )
     try:
         with open_regular(path) as stream:
             magic = stream.read(4)
     except FileNotFoundError:
-        raise CruntimeError(f"there is no archive {path} on this node") from None
+        raise CruntimeError(
+            f"there is no archive {path} on this node", reason="file_not_found"
+        ) from None
     except OSError as error:
-        raise CruntimeError(f"{path} can't be read: {error.strerror}") from error
+        raise CruntimeError(
+            f"{path} can't be read: {error.strerror}", reason="file_unreadable"
+        ) from error
     for start, tool in _COMPRESSIONS.items():
         if magic.startswith(start):
             return tool
@@ -206,7 +220,8 @@ def plain(runner: Runner, path: str, compression: str) -> Iterator[IO[bytes]]:
     if runner.which(compression) is None:
         raise CruntimeError(
             f"{path} is compressed with {compression}, which is not on this node: "
-            f"install the package {compression}"
+            f"install the package {compression}",
+            reason="tool_not_found",
         )
     with runner.opened(compression, "--decompress", "--stdout", "--", path) as stream:
         yield stream

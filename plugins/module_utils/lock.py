@@ -69,7 +69,9 @@ def _open() -> int:
 
 
 def _unsafe(path: str, cause: str) -> CruntimeError:
-    return CruntimeError(f"{path}: no safe place for a lock: {cause}. Remove it and run again")
+    return CruntimeError(
+        f"{path}: no safe place for a lock: {cause}. Remove it and run again", reason="lock_unsafe"
+    )
 
 
 def _wait_for(descriptor: int, mode: int, timeout: float) -> None:
@@ -81,7 +83,8 @@ def _wait_for(descriptor: int, mode: int, timeout: float) -> None:
             if time.monotonic() > deadline:
                 raise CruntimeError(
                     f"{LOCK_DIR}/{_NAME}: locked: {find_holders(descriptor)} changes this node, "
-                    f"and has not finished within {timeout:g} seconds. Run again afterwards"
+                    f"and has not finished within {timeout:g} seconds. Run again afterwards",
+                    reason="lock_timeout",
                 ) from None
         time.sleep(0.1)
 

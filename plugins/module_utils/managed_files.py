@@ -73,7 +73,8 @@ class ManagedFiles:
         if version > VERSION:
             raise CruntimeError(
                 f"{self.path}: unknown version: a newer release of cruntime.node wrote version "
-                f"{version} of it. Update the collection on the controller"
+                f"{version} of it. Update the collection on the controller",
+                reason="record_invalid",
             )
         if version < VERSION:
             data = {"files": {path: _updated(entry) for path, entry in data.items()}}
@@ -86,7 +87,8 @@ class ManagedFiles:
     def _damaged(self, cause: str) -> CruntimeError:
         return CruntimeError(
             f"{self.path}: damaged record: {cause}. Remove it and run again: the files that it "
-            "lists are then backed up again"
+            "lists are then backed up again",
+            reason="record_invalid",
         )
 
     def entry(self, path: str, target: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, Verb
 
 Units = Dict[str, Unit]
 
@@ -35,7 +35,7 @@ class Step(NamedTuple):
     :param why: the reason, for the operator.
     """
 
-    verb: str
+    verb: Verb
     units: tuple[str, ...]
     why: str = ""
 
@@ -219,7 +219,7 @@ def _start_whole(names: tuple[str, ...], units: Units) -> list[Step]:
         return []
     half_up = any(not units[name].stopped for name in names)
     # A socket can't be started beside its running service: both go round together.
-    verb = "restart" if half_up else "start"
+    verb: Verb = "restart" if half_up else "start"
     return [Step(verb, names, f"{' and '.join(down)} not active")]
 
 

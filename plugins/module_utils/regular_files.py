@@ -53,7 +53,8 @@ def read_regular(path: str, limit: int = MAX_BYTES) -> bytes:
     if len(content) > limit:
         raise CruntimeError(
             f"{path}: the file is too large: it holds more than {limit} bytes. "
-            "Move it away and run again"
+            "Move it away and run again",
+            reason="file_unreadable",
         )
     return content
 
@@ -67,7 +68,8 @@ def read_drop_in(path: str) -> bytes:
         return read_regular(path)
     except OSError as error:
         raise CruntimeError(
-            f"{path}: unreadable drop-in: {error.strerror}. Remove it and run again"
+            f"{path}: unreadable drop-in: {error.strerror}. Remove it and run again",
+            reason="file_unreadable",
         ) from error
 
 
@@ -76,5 +78,6 @@ def _check_regular(path: str, found: os.stat_result) -> None:
     if kind != stat.S_IFREG:
         raise CruntimeError(
             f"{path}: not a regular file: it is {_KINDS.get(kind, 'of an unknown kind')}. "
-            "Move it away and run again"
+            "Move it away and run again",
+            reason="file_unreadable",
         )

@@ -138,7 +138,8 @@ def check_idle(runtime: Runtime) -> None:
         shown = ", ".join(map(str, pids[:_SHOWN]))
         raise CruntimeError(
             f"{runtime.label} still runs containers: the processes {shown}{more} hold them. "
-            "Drain the node and remove its containers first"
+            "Drain the node and remove its containers first",
+            reason="containers_running",
         )
 
 
@@ -161,7 +162,8 @@ def _check_namespaces(runtime: Runtime, roots: Iterable[str]) -> None:
             raise CruntimeError(
                 f"{root}: foreign data: {runtime.label} keeps data of others in the namespaces "
                 f"{', '.join(foreign)}. Remove it first (moby is Docker's, which goes by runtime: "
-                "docker, state: absent), or set keep_data to true"
+                "docker, state: absent), or set keep_data to true",
+                reason="data_foreign",
             )
 
 
@@ -171,7 +173,8 @@ def _check_startable(keeper: Runtime, runtime: Runtime, units: dict[str, Unit]) 
             raise CruntimeError(
                 f"{runtime.label} keeps data in the store of {keeper.label}, which must run for it "
                 f"to be removed: {name} is {'masked' if units[name].masked else 'not installed'}. "
-                "Unmask or install it first, or set keep_data to true"
+                "Unmask or install it first, or set keep_data to true",
+                reason="runtime_not_running",
             )
 
 

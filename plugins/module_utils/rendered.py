@@ -24,7 +24,7 @@ def choose(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[s
     chosen = [file for file in rendered if file["when"].items() <= facts.items()]
     for file in chosen:
         if file.get("refusal"):
-            raise CruntimeError(file["refusal"])
+            raise CruntimeError(file["refusal"], reason="option_unsupported")
     return [complete(file, facts) for file in chosen]
 
 

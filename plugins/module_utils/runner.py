@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from typing import IO, TYPE_CHECKING, Iterator, NamedTuple, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Iterator, NamedTuple, Protocol, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 
@@ -76,16 +76,39 @@ class _Process(_Popen):
 
 
 class Result(NamedTuple):
-    """What a command left behind."""
+    """Result of a command that ended.
+
+    :param cmd: the command, empty if it is not known.
+    """
 
     rc: int
     out: str
     err: str
+    cmd: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         """The tool's own explanation on one line: stderr, or stdout where that is empty."""
         return " ".join((self.err or self.out).split()) or "no output"
+
+    def failure(
+        self, command: str = "", *, cause: str = "", reason: str = "command_failed"
+    ) -> CommandError:
+        """Return the error of a command that failed.
+
+        :param command: the command as the message shows it; without it, the whole command.
+        :param cause: the output that explains the failure; without it, all of the output.
+        """
+        return CommandError(
+            f"'{command or ' '.join(self.cmd)}' failed: {cause or self.words}",
+            reason=reason,
+            **self.facts,
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return the keys of a failure result that describe the command."""
+        return {"cmd": list(self.cmd), "rc": self.rc, "stderr": self.err}
 
 
 class Runner:
@@ -105,7 +128,7 @@ class Runner:
         """Return a command with the path of its tool."""
         path = self.which(argv[0])
         if path is None:
-            raise CommandError(f"{argv[0]} is not on this node")
+            raise CommandError(f"{argv[0]} is not on this node", reason="tool_not_found")
         return [path, *argv[1:]]
 
     def run(
@@ -145,7 +168,7 @@ class Runner:
                 process.kill_group()
                 process.communicate()
                 raise _unfinished(argv, limit) from None
-        return Result(process.returncode, _text(out), _text(err or b""))
+        return Result(process.returncode, _text(out), _text(err or b""), argv)
 
     @contextlib.contextmanager
     def opened(self, *argv: str) -> Iterator[IO[bytes]]:
@@ -172,8 +195,7 @@ class Runner:
                 raise _unfinished(argv, self._timeout)
             if failed:
                 log.seek(0)
-                words = Result(process.returncode, "", _text(log.read())).words
-                raise CommandError(f"'{' '.join(argv)}' failed: {words}")
+                raise Result(process.returncode, "", _text(log.read()), argv).failure()
 
     def output(
         self,
@@ -189,7 +211,7 @@ class Runner:
         """
         result = self.run(*argv, timeout=timeout, stdin=stdin, env=env, answer=answer)
         if result.rc != 0:
-            raise CommandError(f"'{' '.join(argv)}' failed: {result.words}")
+            raise result.failure()
         return result.out
 
     @contextlib.contextmanager
@@ -228,7 +250,11 @@ def _limited(process: _Process, timeout: float) -> Iterator[threading.Event]:
 
 
 def _unfinished(argv: tuple[str, ...], timeout: float) -> CommandError:
-    return CommandError(f"'{' '.join(argv)}' did not finish within {timeout:g} seconds")
+    return CommandError(
+        f"'{' '.join(argv)}' did not finish within {timeout:g} seconds",
+        reason="command_timeout",
+        cmd=list(argv),
+    )
 
 
 @contextlib.contextmanager
@@ -281,7 +307,9 @@ def _pumped(stream: Stream) -> Iterator[int]:
         os.close(ours)
         thread.join()
     if trouble:
-        raise CommandError(f"reading what was to be loaded failed: {trouble[0]}")
+        raise CommandError(
+            f"reading what was to be loaded failed: {trouble[0]}", reason="archive_invalid"
+        )
 
 
 def _text(data: bytes) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import glob
 import os
 import time
-from typing import Any, Iterable, Iterator, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, Literal, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -19,6 +19,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+
+#: What a step of a plan does to units.
+Verb = Literal["start", "restart", "reload", "stop", "kill", "enable", "disable", "mask", "unmask"]
 
 _PULLED_IN_BY = ("Requires", "Requisite", "BindsTo", "Wants")
 _PROPERTIES = (
@@ -123,7 +126,8 @@ class Services:
         if not os.path.isdir("/run/systemd/system"):
             raise CruntimeError(
                 "systemd does not run this node (there is no /run/systemd/system), "
-                "and runtimes are only managed as systemd units"
+                "and runtimes are only managed as systemd units",
+                reason="systemd_not_found",
             )
         self._runner = runner
         self._timeout = timeout
@@ -139,15 +143,40 @@ class Services:
             for unit in parse_show(names, text)
         }
 
+    def apply(self, verb: Verb, names: Iterable[str]) -> None:
+        """Do one step of a plan.
+
+        :raises CommandError: if systemd refuses it, or a unit does not start in time.
+        :raises CruntimeError: if a unit does not stop in time.
+        """
+        actions: dict[Verb, Callable[[Iterable[str]], None]] = {
+            "start": self.start,
+            "restart": self.restart,
+            "reload": self.reload,
+            "stop": self.stop,
+            "kill": self.kill,
+            "enable": self.enable,
+            "disable": self.disable,
+            "mask": self.mask,
+            "unmask": self.unmask,
+        }
+        actions[verb](names)
+
     def start(self, names: Iterable[str]) -> None:
-        self._call("start", names, timeout=self._timeout)
+        self._bring_up("start", names, self._timeout)
 
     def restart(self, names: Iterable[str]) -> None:
         # A stop and a start.
-        self._call("restart", names, timeout=2 * self._timeout)
+        self._bring_up("restart", names, 2 * self._timeout)
 
     def reload(self, names: Iterable[str]) -> None:
-        self._call("reload", names, timeout=self._timeout)
+        self._bring_up("reload", names, self._timeout)
+
+    def _bring_up(self, verb: str, names: Iterable[str], timeout: int) -> None:
+        try:
+            self._call(verb, names, timeout=timeout)
+        except CommandError as error:
+            raise CommandError(str(error), reason="unit_not_started", **error.facts) from error
 
     def stop(self, names: Iterable[str]) -> None:
         """Stop units.
@@ -159,7 +188,9 @@ class Services:
         except CommandError as error:
             raise CruntimeError(
                 f"{' or '.join(names)} can't be stopped: {error}. See what holds it up, or give "
-                "it more time by the option timeout"
+                "it more time by the option timeout",
+                reason="unit_not_stopped",
+                **error.facts,
             ) from error
 
     def kill(self, names: Iterable[str]) -> None:
@@ -236,7 +267,10 @@ def parse_show(names: list[str], text: str) -> list[Unit]:
     """Read what C(systemctl show) prints: a block per unit asked for, in that order."""
     blocks = text.strip("\n").split("\n\n")
     if len(blocks) != len(names):
-        raise CruntimeError(f"systemctl show answered {len(blocks)} of {len(names)} units")
+        raise CruntimeError(
+            f"systemctl show answered {len(blocks)} of {len(names)} units",
+            reason="output_unreadable",
+        )
     # systemd tells microseconds on the monotonic clock; files tell seconds since the epoch.
     epoch_of_clock = time.time() - time.monotonic()
     return [_parse_unit(name, block, epoch_of_clock) for name, block in zip(names, blocks)]

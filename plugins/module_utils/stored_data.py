@@ -74,7 +74,7 @@ def find_data(
     emptied = [path for path in others if path in own]
     foreign += [path for path in others if path not in emptied]
     if foreign:
-        raise CruntimeError(_describe_foreign(root, sorted(foreign), label))
+        raise CruntimeError(_describe_foreign(root, sorted(foreign), label), reason="data_foreign")
     order = {name: number for number, name in enumerate(first)}
     own.sort(key=lambda path: (order.get(os.path.basename(path), len(order)), path))
     paths = [inner for path in own for inner in (_list(path) if path in emptied else [path])]
@@ -129,7 +129,8 @@ def remove(data: Data, runner: Runner) -> None:
         except OSError as error:
             raise CruntimeError(
                 f"{error.filename or path}: not removed: {error.strerror}. Remove the cause and "
-                "run again"
+                "run again",
+                reason="data_not_removed",
             ) from error
 
 

@@ -180,7 +180,9 @@ class Swap:
                 return atomic.write_link(path, content.target)
             return atomic.write_file(path, content, mode, self._replace_file)
         except OSError as error:
-            raise CruntimeError(f"{path} can't be written: {error.strerror}") from error
+            raise CruntimeError(
+                f"{path} can't be written: {error.strerror}", reason="file_unwritable"
+            ) from error
 
     def _back_up(self, path: str, content: Content) -> str:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

@@ -132,7 +132,8 @@ def remove(
         raise CruntimeError(
             f"{str(error).rstrip('.')}. {runtime.label} is stopped, and some of its data may be "
             "removed already",
-            rolled_back=False,
+            reason=error.reason,
+            **{**error.facts, "rolled_back": False},
         ) from error
     swap.forget(runtime.name, keep_data=not kept.data)
 
@@ -153,16 +154,22 @@ def _transaction(
         try:
             _roll_back(node, before, swap, steps)
         except Exception as trouble:
-            raise CruntimeError(
-                f"{error}{cause}. Going back failed too: {trouble}",
-                rolled_back=False,
-                journal=journal,
-            ) from error
-        raise CruntimeError(
-            f"{error}{cause}. The node is back as it was",
-            rolled_back=True,
-            journal=journal,
-        ) from error
+            end = f"The rollback failed: {trouble}"
+            raise _ended(error, f"{cause}. {end}", False, journal) from error
+        raise _ended(error, f"{cause}. All changes were rolled back", True, journal) from error
+
+
+def _ended(error: Exception, end: str, rolled_back: bool, journal: list[str]) -> Exception:
+    """Return the error of a transaction that did not succeed."""
+    if isinstance(error, CruntimeError):
+        reason, facts = error.reason, error.facts
+    elif isinstance(error, OSError):
+        reason, facts = "system_error", {}
+    else:
+        # A bug. Ansible shows the traceback.
+        return RuntimeError(f"{error}{end}")
+    facts = {**facts, "rolled_back": rolled_back, "journal": journal}
+    return CruntimeError(f"{error}{end}", reason=reason, **facts)
 
 
 def _explain(runtime: Runtime, units: dict[str, Unit], journal: list[str]) -> str:
@@ -191,7 +198,7 @@ def _run(node: Node, units: dict[str, Unit], steps: list[Step]) -> None:
                 node.services.daemon_reload()
             node.services.reset_failed(step.units)
         begun = time.time()
-        getattr(node.services, step.verb)(step.units)
+        node.services.apply(step.verb, step.units)
         if step.verb == "reload":
             _wait_for_reload(node, step, begun)
 
@@ -202,7 +209,8 @@ def _wait_for_reload(node: Node, step: Step, begun: float) -> None:
         if time.time() - begun > node.timeout:
             raise CruntimeError(
                 f"{runtime.label} did not take the new configuration by a reload within "
-                f"{node.timeout} seconds. Have it restarted instead by state: restarted"
+                f"{node.timeout} seconds. Have it restarted instead by state: restarted",
+                reason="no_response",
             )
         time.sleep(0.1)
 
@@ -228,7 +236,8 @@ def _verify(runtime: Runtime, wanted: dict[str, str | None], timeout: int) -> No
         if wanted[option] not in (None, found):
             raise CruntimeError(
                 f"{runtime.label} runs with {option} {found}, but the spec says {wanted[option]}. "
-                f"Something overrides it: see {runtime.overrides}"
+                f"Something overrides it: see {runtime.overrides}",
+                reason="setting_overridden",
             )
 
 
@@ -240,6 +249,8 @@ def _wait(runtime: Runtime, timeout: int) -> None:
         except CruntimeError as error:
             if time.monotonic() > deadline:
                 raise CommandError(
-                    f"{runtime.label} gave no answer within {timeout} seconds: {error}"
+                    f"{runtime.label} gave no answer within {timeout} seconds: {error}",
+                    reason="no_response",
+                    **error.facts,
                 ) from error
         time.sleep(0.2)

@@ -16,6 +16,8 @@ def as_word(what: str, value: object) -> str:
     :raises CruntimeError: it is null, which is no word.
     """
     if value is None:
-        raise CruntimeError(f"{what} has no value; give the value that it must have")
+        raise CruntimeError(
+            f"{what} has no value; give the value that it must have", reason="option_invalid"
+        )
     # Python has words of its own for these.
     return str(value).lower() if isinstance(value, bool) else str(value)

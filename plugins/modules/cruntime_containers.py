@@ -228,6 +228,29 @@ failed_sandboxes:
       description: What the runtime said of it.
       type: str
   sample: []
+reason:
+  description:
+    - Code of the failure, for conditions in playbooks. Messages can change, but codes do not.
+    - The documentation of the collection lists all codes.
+  returned: failure
+  type: str
+  sample: state_not_reached
+cmd:
+  description: The command that failed.
+  returned: when a command fails
+  type: list
+  elements: str
+  sample: [crictl, --runtime-endpoint, 'unix:///run/containerd/containerd.sock', ps, --all]
+rc:
+  description: Exit status of the command.
+  returned: when a command fails
+  type: int
+  sample: 1
+stderr:
+  description: End of the error output of the command. Secrets are redacted.
+  returned: when a command fails
+  type: str
+  sample: connection refused
 """
 
 import os
@@ -265,7 +288,7 @@ def main():
     except CruntimeError as error:
         for warning in error.facts.pop("warnings", ()):
             module.warn(warning)
-        module.fail_json(msg=str(error), **error.facts)
+        module.fail_json(**error.result)
     for warning in result.pop("warnings", ()):
         module.warn(warning)
     module.exit_json(**result)
@@ -276,7 +299,9 @@ def run(module):
     meant = selection.parse(options)
     check(options, meant)
     if os.geteuid() != 0:
-        raise CruntimeError("containers can only be seen by root: run this task with become")
+        raise CruntimeError(
+            "containers can only be seen by root: run this task with become", reason="not_root"
+        )
     runner = Runner()
     runtime = running(runner, Services(runner), options["runtime"])
     containers = containers_of(runner, runtime)
@@ -299,14 +324,18 @@ def check(options, meant):
     if not (meant.narrows or options["all"]):
         raise CruntimeError(
             f"state={state} with no selector would be about every container of the node: "
-            "say which by ids, name, name_pattern, namespaces, labels or pod, or say all: true"
+            "say which by ids, name, name_pattern, namespaces, labels or pod, or say all: true",
+            reason="option_invalid",
         )
     if options["sandboxes"] and state not in ("stopped", "absent"):
         raise CruntimeError(
-            f"sandboxes is for state=stopped and state=absent, not for state={state}"
+            f"sandboxes is for state=stopped and state=absent, not for state={state}",
+            reason="option_invalid",
         )
     if options["timeout"] < 0:
-        raise CruntimeError(f"timeout must be 0 or more seconds, not {options['timeout']}")
+        raise CruntimeError(
+            f"timeout must be 0 or more seconds, not {options['timeout']}", reason="option_invalid"
+        )
 
 
 if __name__ == "__main__":

@@ -626,6 +626,29 @@ required:
   returned: failure for a version
   type: str
   sample: 2.0.0
+reason:
+  description:
+    - Code of the failure, for conditions in playbooks. Messages can change, but codes do not.
+    - The documentation of the collection lists all codes.
+  returned: failure
+  type: str
+  sample: unit_not_started
+cmd:
+  description: The command that failed.
+  returned: when a command fails
+  type: list
+  elements: str
+  sample: [systemctl, restart, --, containerd.service]
+rc:
+  description: Exit status of the command.
+  returned: when a command fails
+  type: int
+  sample: 1
+stderr:
+  description: End of the error output of the command. Secrets are redacted.
+  returned: when a command fails
+  type: str
+  sample: Job for containerd.service failed.
 """
 
 import os
@@ -649,7 +672,7 @@ def main():
     try:
         result = run(module)
     except CruntimeError as error:
-        module.fail_json(msg=str(error), **error.facts)
+        module.fail_json(**error.result)
     for warning in result.pop("warnings"):
         module.warn(warning)
     module.exit_json(**result)
@@ -659,10 +682,13 @@ def run(module):
     if module.params["rendered_files"] is None:
         raise CruntimeError(
             "cruntime_enable got no rendered files: it must be called by its full name, "
-            "cruntime.node.cruntime_enable, so that its action plugin runs first"
+            "cruntime.node.cruntime_enable, so that its action plugin runs first",
+            reason="action_plugin_skipped",
         )
     if os.geteuid() != 0:
-        raise CruntimeError("a runtime can only be changed by root: run this task with become")
+        raise CruntimeError(
+            "a runtime can only be changed by root: run this task with become", reason="not_root"
+        )
     runner = Runner(module.params["timeout"])
     node = Node(
         module=module,

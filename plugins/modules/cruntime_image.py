@@ -365,6 +365,29 @@ failures:
         unexpected status from HEAD request to
         https://registry.test:5003/v2/forbidden/x/manifests/1: 403 Forbidden
       attempts: 1
+reason:
+  description:
+    - Code of the failure, for conditions in playbooks. Messages can change, but codes do not.
+    - The documentation of the collection lists all codes.
+  returned: failure
+  type: str
+  sample: transfer_failed
+cmd:
+  description: The command that failed.
+  returned: when a command fails
+  type: list
+  elements: str
+  sample: [crictl, --runtime-endpoint, 'unix:///run/containerd/containerd.sock', images]
+rc:
+  description: Exit status of the command.
+  returned: when a command fails
+  type: int
+  sample: 1
+stderr:
+  description: End of the error output of the command. Secrets are redacted.
+  returned: when a command fails
+  type: str
+  sample: connection refused
 """
 
 import os
@@ -386,14 +409,16 @@ def main():
     try:
         result = run(module)
     except CruntimeError as error:
-        module.fail_json(msg=str(error), **error.facts)
+        module.fail_json(**error.result)
     module.exit_json(**result)
 
 
 def run(module):
     wanted = request.parse(module.params)
     if os.geteuid() != 0:
-        raise CruntimeError("images are the runtime's, and root's: run this task with become")
+        raise CruntimeError(
+            "images are the runtime's, and root's: run this task with become", reason="not_root"
+        )
     timeout = module.params["timeout"]
     runner = Runner(timeout)
     runtime = catalog.running(runner, Services(runner), module.params["runtime"])

@@ -269,6 +269,29 @@ unknown_ids:
   type: list
   elements: str
   sample: [e3685c58a7fd]
+reason:
+  description:
+    - Code of the failure, for conditions in playbooks. Messages can change, but codes do not.
+    - The documentation of the collection lists all codes.
+  returned: failure
+  type: str
+  sample: runtime_not_running
+cmd:
+  description: The command that failed.
+  returned: when a command fails
+  type: list
+  elements: str
+  sample: [crictl, --runtime-endpoint, 'unix:///run/containerd/containerd.sock', ps, --all]
+rc:
+  description: Exit status of the command.
+  returned: when a command fails
+  type: int
+  sample: 1
+stderr:
+  description: End of the error output of the command. Secrets are redacted.
+  returned: when a command fails
+  type: str
+  sample: connection refused
 """
 
 import os
@@ -317,7 +340,7 @@ def main():
     try:
         result = look(module)
     except CruntimeError as error:
-        module.fail_json(msg=str(error), **error.facts)
+        module.fail_json(**error.result)
     module.exit_json(changed=False, cgroup_version=cgroups.version(), **result)
 
 
@@ -346,7 +369,9 @@ def look_at_runtimes(module):
 
 def look_at_images(module):
     if os.geteuid() != 0:
-        raise CruntimeError("images can only be seen by root: run this task with become")
+        raise CruntimeError(
+            "images can only be seen by root: run this task with become", reason="not_root"
+        )
     runner = Runner()
     runtime = running(runner, Services(runner), module.params["runtime"])
     store = store_of(runner, runtime, module.tmpdir)
@@ -358,9 +383,11 @@ def look_at_containers(module, subset):
     meant = selection.parse(module.params)
     lines = module.params["log_lines"]
     if lines < 1:
-        raise CruntimeError(f"log_lines must be 1 or more, not {lines}")
+        raise CruntimeError(f"log_lines must be 1 or more, not {lines}", reason="option_invalid")
     if os.geteuid() != 0:
-        raise CruntimeError("containers can only be seen by root: run this task with become")
+        raise CruntimeError(
+            "containers can only be seen by root: run this task with become", reason="not_root"
+        )
     runner = Runner()
     services = Services(runner)
     name = module.params["runtime"]

@@ -41,7 +41,8 @@ def _tomlkit() -> Any:
     except ImportError as error:
         raise SpecError(
             "cruntime_enable needs the Python library tomlkit on the controller: "
-            "pip install tomlkit"
+            "pip install tomlkit",
+            reason="library_not_found",
         ) from error
 
 

@@ -16,7 +16,14 @@ _URL_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]
 
 
 class SpecError(Exception):
-    """The spec can't be meant; the message names the option and the value."""
+    """Ends the task because of its spec. The message names the option and the value.
+
+    :param reason: a key of C(reasons.REASONS).
+    """
+
+    def __init__(self, message: str, *, reason: str = "option_invalid") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def is_printable(text: str) -> bool:

@@ -51,7 +51,7 @@ def test_a_rollback_that_fails_says_why(spare, broken):
     result = spare.enable(runtime=name, cgroup_driver="systemd", state="restarted", timeout=20)
     assert result["failed"] is True
     assert result["rolled_back"] is False
-    assert "Going back failed too" in result["msg"]
+    assert "The rollback failed" in result["msg"]
     assert f"drop-ins that the collection did not write: {path}" in result["msg"]
     assert words in result["msg"]
     assert any(words in line for line in result["journal"])

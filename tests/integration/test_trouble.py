@@ -201,7 +201,7 @@ def test_a_runtime_that_does_not_start_is_brought_back(node, runtime, spec, roll
 @pytest.mark.alike
 def test_a_switch_that_fails_does_not_touch_the_running_runtime(node, runtime, other, rolled_back):
     result, before, after = rolled_back(runtime=other.name, extra_config=broken(other.name, node))
-    assert "The node is back as it was" in result["msg"]
+    assert "All changes were rolled back" in result["msg"]
     running = f"{runtime.service}"
     if runtime.name == "docker":
         assert [unit for unit in after if unit["Id"] == running] == [

@@ -139,6 +139,7 @@ def _failure(
     words = "; ".join(f"{item}: {failed[item.id]}" for item in stuck)
     return CruntimeError(
         f"not all of the containers are {wanted}: {words}",
+        reason="state_not_reached",
         failed_containers=[
             {"id": item.id, "name": item.name, "cause": failed[item.id]}
             for item in stuck

@@ -86,7 +86,8 @@ class CriContainers(Containers):
         if expected and not expected.intersection(kernel):
             tools = " and ".join(_words(oci, "list") for oci in sorted(filter(None, used)))
             raise CommandError(
-                f"'{tools}' knows none of the {len(expected)} containers that run, as crictl says"
+                f"'{tools}' knows none of the {len(expected)} containers that run, as crictl says",
+                reason="output_inconsistent",
             )
         snapshot = join(ps, pods, handlers, kernel)
         return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
@@ -142,9 +143,7 @@ class CriContainers(Containers):
     def _output(self, *argv: str) -> str:
         result = self._run(*argv)
         if result.rc != 0:
-            raise CommandError(
-                f"'crictl {' '.join(argv)}' failed: {reason(result, self._endpoint)}"
-            )
+            raise result.failure(f"crictl {' '.join(argv)}", cause=reason(result, self._endpoint))
         return result.out
 
     def _at_once(self, items: Sequence[Item], *argv: str) -> dict[str, str]:

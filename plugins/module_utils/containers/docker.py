@@ -21,7 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     failures,
     name_images,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 
 #: What is asked of each container, as a line of JSON; its environment is not.
@@ -105,7 +105,7 @@ class DockerContainers(Containers):
     def _ask(self, *argv: str) -> str:
         result = self._run(*argv)
         if result.rc != 0:
-            raise CommandError(f"'docker {' '.join(argv)}' failed: {result.words}")
+            raise result.failure(f"docker {' '.join(argv)}")
         return result.out
 
     @parsing("docker image inspect")

@@ -65,13 +65,15 @@ def parse(options: dict[str, Any]) -> Selection:
         compiled = None if pattern is None else re.compile(pattern)
     except re.error as error:
         raise CruntimeError(
-            f"name_pattern must be a regular expression, not {pattern!r}: {error}"
+            f"name_pattern must be a regular expression, not {pattern!r}: {error}",
+            reason="option_invalid",
         ) from error
     for wanted in options["ids"] or ():
         if not re.fullmatch("[0-9a-f]{1,64}", wanted):
             raise CruntimeError(
                 f"ids must be container ids or the beginnings of some, in hexadecimal, "
-                f"not {wanted!r}"
+                f"not {wanted!r}",
+                reason="option_invalid",
             )
     return Selection(
         ids=options["ids"],
@@ -105,7 +107,9 @@ def select(
     unknown = [wanted for wanted in selection.ids if not _resolve(wanted, known)]
     if unknown and not unknown_ids:
         raise CruntimeError(
-            f"no container of this node has the id {' or '.join(unknown)}", unknown_ids=unknown
+            f"no container of this node has the id {' or '.join(unknown)}",
+            reason="container_not_found",
+            unknown_ids=unknown,
         )
     return [container for container in chosen if container.id in meant]
 
@@ -136,6 +140,7 @@ def _resolve(wanted: str, known: list[str]) -> list[str]:
     found = [each for each in known if each.startswith(wanted)]
     if len(found) > 1:
         raise CruntimeError(
-            f"the id {wanted} is ambiguous: it is the beginning of {' and '.join(sorted(found))}"
+            f"the id {wanted} is ambiguous: it is the beginning of {' and '.join(sorted(found))}",
+            reason="container_ambiguous",
         )
     return found

@@ -232,11 +232,12 @@ class ImageStore:
                 return tool
         raise CruntimeError(
             f"{what} on {self.label} takes {' or '.join(tools)}, and this node has "
-            f"{'neither' if len(tools) > 1 else 'no ' + tools[0]}: install the package first"
+            f"{'neither' if len(tools) > 1 else 'no ' + tools[0]}: install the package first",
+            reason="tool_not_found",
         )
 
     def _cannot(self, what: str, why: str) -> CruntimeError:
-        return CruntimeError(f"{self.label} can't {what}: {why}")
+        return CruntimeError(f"{self.label} can't {what}: {why}", reason="option_unsupported")
 
 
 def wait_until(answers: Callable[[], bool], what: str) -> None:
@@ -247,7 +248,9 @@ def wait_until(answers: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + _START_TIME
     while not answers():
         if time.monotonic() > deadline:
-            raise CruntimeError(f"{what} gave no answer within {_START_TIME} seconds")
+            raise CruntimeError(
+                f"{what} gave no answer within {_START_TIME} seconds", reason="no_response"
+            )
         time.sleep(0.2)
 
 

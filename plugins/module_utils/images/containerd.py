@@ -248,7 +248,7 @@ class ContainerdStore(CriStore):
             **given,
         )
         if result.rc != 0:
-            raise CommandError(f"'ctr {' '.join(words)}' failed: {parse_failure(result.words)}")
+            raise result.failure(f"ctr {' '.join(words)}", cause=parse_failure(result.words))
         return result.out
 
 
@@ -276,7 +276,7 @@ def parse_target(table: str, name: str) -> tuple[str, str]:
         columns = line.split()
         if columns and columns[0] == name:
             return columns[1], columns[2]
-    raise CruntimeError(f"containerd lists no image {name}")
+    raise CruntimeError(f"containerd lists no image {name}", reason="image_not_found")
 
 
 def parse_failure(words: str) -> str:

@@ -30,7 +30,9 @@ def digest(context: str, dockerfile: str, args: dict[str, str], options: list[st
         for path in _walk(context):
             total.update(_entry(context, path))
     except OSError as error:
-        raise CruntimeError(f"{error.filename} can't be read: {error.strerror}") from error
+        raise CruntimeError(
+            f"{error.filename} can't be read: {error.strerror}", reason="file_unreadable"
+        ) from error
     return f"sha256:{total.hexdigest()}"
 
 

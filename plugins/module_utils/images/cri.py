@@ -60,7 +60,7 @@ class CriStore(ImageStore):
         endpoint = self._runtime.cri_endpoint
         result = crictl.run(self._runner, endpoint, *words, timeout=timeout, env=env)
         if result.rc != 0:
-            raise CommandError(f"'crictl {' '.join(words)}' failed: {parse_failure(result.words)}")
+            raise result.failure(f"crictl {' '.join(words)}", cause=parse_failure(result.words))
         return result.out
 
 

@@ -156,7 +156,7 @@ class CrioStore(CriStore):
     def _tool(self, tool: str, *words: str, **given: Any) -> str:
         result = self._runner.run(tool, *words, timeout=self._timeout, **given)
         if result.rc != 0:
-            raise CommandError(f"'{tool} {' '.join(words)}' failed: {parse_failure(result.words)}")
+            raise result.failure(f"{tool} {' '.join(words)}", cause=parse_failure(result.words))
         return result.out
 
 

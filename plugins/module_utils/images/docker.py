@@ -180,7 +180,7 @@ class DockerStore(ImageStore):
     def _docker(self, *words: str, host: str = docker_cli.ENDPOINT, **given: Any) -> str:
         result = self._runner.run(*docker_cli.argv(*words, host=host), **given)
         if result.rc != 0:
-            raise CommandError(f"'docker {' '.join(words)}' failed: {parse_failure(result.words)}")
+            raise result.failure(f"docker {' '.join(words)}", cause=parse_failure(result.words))
         return result.out
 
 
@@ -250,7 +250,9 @@ def parse_pushed(words: str, name: str) -> str:
     """
     found = re.search(r"digest: (\S+) size: ", words)
     if found is None:
-        raise CruntimeError(f"docker push said no digest of {name}: {words.strip()}")
+        raise CruntimeError(
+            f"docker push said no digest of {name}: {words.strip()}", reason="output_unreadable"
+        )
     return found.group(1)
 
 

@@ -166,7 +166,8 @@ class Work:
         image_archive.compression_of(path)
         if not missing:
             raise CruntimeError(
-                "preload: a tarball takes a name: say which of its images are to be there"
+                "preload: a tarball takes a name: say which of its images are to be there",
+                reason="option_invalid",
             )
         steps = [Step("preload", normalised(name)) for name in missing]
         self._check(steps)
@@ -180,7 +181,8 @@ class Work:
                     if lacking:
                         raise CruntimeError(
                             f"preload: {path} holds no {', '.join(lacking)}, "
-                            f"but {', '.join(sorted(held)) or 'no images'}"
+                            f"but {', '.join(sorted(held)) or 'no images'}",
+                            reason="image_not_found",
                         )
                     foreign.save([plan.key(name) for name in missing], archive)
                 self._store.load(image_archive.read(self._runner, archive))
@@ -201,9 +203,13 @@ class Work:
         folder = given["context"]
         dockerfile = os.path.join(folder, given["dockerfile"])
         if not os.path.isdir(folder):
-            raise CruntimeError(f"there is no folder {folder} on this node to build from")
+            raise CruntimeError(
+                f"there is no folder {folder} on this node to build from", reason="file_not_found"
+            )
         if not os.path.isfile(dockerfile):
-            raise CruntimeError(f"there is no Dockerfile {dockerfile} on this node")
+            raise CruntimeError(
+                f"there is no Dockerfile {dockerfile} on this node", reason="file_not_found"
+            )
         args = build_args(given)
         digest = context.digest(folder, dockerfile, args, given["options"])
         names = [normalised(name) for name in self._request.names]
@@ -222,7 +228,9 @@ class Work:
         if self._do(steps, lambda dummy: self._store.build(build)):
             self._expect(names)
             if not self._is_built(names, digest):
-                raise CruntimeError(f"the builder left another image as {names[0]}")
+                raise CruntimeError(
+                    f"the builder left another image as {names[0]}", reason="result_unexpected"
+                )
         return self._finish(names)
 
     def _is_built(self, names: list[str], digest: str) -> bool:
@@ -241,7 +249,8 @@ class Work:
                 if users.get(image.id):
                     raise CruntimeError(
                         f"{plan.called(image)} is in use by {', '.join(users[image.id])}: "
-                        "remove the containers first, or say force"
+                        "remove the containers first, or say force",
+                        reason="image_in_use",
                     )
         self._check(steps)
         if self._do(steps):
@@ -280,10 +289,14 @@ class Work:
 
     def _save(self, names: list[str], path: str) -> None:
         if os.path.isdir(path):
-            raise CruntimeError(f"export_path: {path} is a folder; name a file")
+            raise CruntimeError(
+                f"export_path: {path} is a folder; name a file", reason="option_invalid"
+            )
         folder = os.path.dirname(path)
         if not os.path.isdir(folder):
-            raise CruntimeError(f"export_path: there is no folder {folder} on this node")
+            raise CruntimeError(
+                f"export_path: there is no folder {folder} on this node", reason="file_not_found"
+            )
         if self._is_saved(names, path):
             return
         step = Step("save", path)
@@ -320,11 +333,12 @@ class Work:
                     raise CruntimeError(
                         f"export_path: {self._store.label} wrote an archive of "
                         f"{', '.join(sorted(held)) or 'no names'} instead of {', '.join(names)}: "
-                        f"{path} is left as it was"
+                        f"{path} is left as it was",
+                        reason="result_unexpected",
                     )
         except OSError as error:
             raise CruntimeError(
-                f"export_path: {path} can't be written: {error.strerror}"
+                f"export_path: {path} can't be written: {error.strerror}", reason="file_unwritable"
             ) from error
 
     def _push(self, names: list[str]) -> None:
@@ -351,7 +365,10 @@ class Work:
         published = self._published(name)
         # podman takes any answer for success.
         if published and published.digest != digest:
-            raise CruntimeError(f"{digest} was pushed, but the registry has {published.digest}")
+            raise CruntimeError(
+                f"{digest} was pushed, but the registry has {published.digest}",
+                reason="result_unexpected",
+            )
         self._pushed[name] = digest
 
     def _published(self, name: str) -> Published | None:
@@ -474,7 +491,8 @@ class Work:
                 return
             if time.monotonic() > deadline:
                 raise CruntimeError(
-                    f"all went well, but after {_LISTING_TIME} seconds {self._store.label} {words}"
+                    f"all went well, but after {_LISTING_TIME} seconds {self._store.label} {words}",
+                    reason="result_unexpected",
                 )
             time.sleep(0.2)
 
@@ -522,6 +540,7 @@ def _raise(failures: list[transfers.Failure], words: str) -> None:
         reasons = "; ".join(f"{failure.name}: {failure.cause}" for failure in failures)
         raise CruntimeError(
             f"{len(failures)} {words}: {reasons}",
+            reason="transfer_failed",
             failures=[failure._asdict() for failure in failures],
         )
 

@@ -88,10 +88,13 @@ def to_pull(names: list[str], seen: Seen, policy: str) -> list[Step]:
         if image_id(name):
             raise CruntimeError(
                 f"there is no image {name} on this node, and an ID can't be pulled: "
-                "name it by a reference"
+                "name it by a reference",
+                reason="image_not_found",
             )
     if missing and policy == "never":
-        raise CruntimeError(f"not on this node, and pull is never: {', '.join(missing)}")
+        raise CruntimeError(
+            f"not on this node, and pull is never: {', '.join(missing)}", reason="image_not_found"
+        )
     wanted = names if policy == "always" else missing
     return [Step("pull", normalised(name)) for name in wanted if not image_id(name)]
 
@@ -119,7 +122,8 @@ def wanted_of(names: list[str], archives: list[Archive]) -> dict[str, tuple[Arch
     lacking = [name for name in names if key(name) not in held]
     if lacking:
         raise CruntimeError(
-            f"{paths} holds no {', '.join(lacking)}, but {', '.join(sorted(held)) or 'no names'}"
+            f"{paths} holds no {', '.join(lacking)}, but {', '.join(sorted(held)) or 'no names'}",
+            reason="image_not_found",
         )
     return {key(name): held[key(name)] for name in names}
 
@@ -152,7 +156,9 @@ def to_tag(names: list[str], source: str, seen: Seen) -> list[Step]:
     """
     found = seen.find_spelled(source)
     if found is None:
-        raise CruntimeError(f"there is no image {source} on this node to tag")
+        raise CruntimeError(
+            f"there is no image {source} on this node to tag", reason="image_not_found"
+        )
     image = found[1]
     return [
         Step("tag", normalised(name), image=image)

@@ -34,7 +34,10 @@ def archives(folder: str) -> list[str]:
     """
     found = sorted(name for name in os.listdir(folder) if name.endswith(_SUFFIXES))
     if not found:
-        raise CruntimeError(f"preload: {folder} holds no file with one of {', '.join(_SUFFIXES)}")
+        raise CruntimeError(
+            f"preload: {folder} holds no file with one of {', '.join(_SUFFIXES)}",
+            reason="archive_invalid",
+        )
     return [os.path.join(folder, name) for name in found]
 
 
@@ -58,13 +61,16 @@ def unpacked(runner: Runner, store: ImageStore, path: str) -> Iterator[str]:
                 timeout=_TIMEOUT,
             )
         if result.rc != 0:
-            raise CruntimeError(f"preload: {path} could not be unpacked: {result.words}")
+            raise CruntimeError(
+                f"preload: {path} could not be unpacked: {result.words}", reason="archive_invalid"
+            )
         # Made of /var, so that its paths begin at lib.
         held = os.path.relpath(store.default_root, "/var")
         inner = os.path.join(folder, held)
         if not os.path.isdir(inner):
             raise CruntimeError(
-                f"preload: {path} holds no {held}: it is no tarball of the store of {store.label}"
+                f"preload: {path} holds no {held}: it is no tarball of the store of {store.label}",
+                reason="archive_invalid",
             )
         yield inner
     finally:

@@ -103,13 +103,17 @@ def parse(options: dict[str, Any]) -> Request:
         source = "absent"
         for option in _PRESENT_ONLY:
             if options[option]:
-                raise CruntimeError(f"{option} is of no use with state absent")
+                raise CruntimeError(
+                    f"{option} is of no use with state absent", reason="option_invalid"
+                )
         if not names:
-            raise CruntimeError("state absent takes a name: say which images are to go")
+            raise CruntimeError(
+                "state absent takes a name: say which images are to go", reason="option_invalid"
+            )
     else:
         source = _source(options, names)
         if options["all_tags"]:
-            raise CruntimeError("all_tags is for state absent")
+            raise CruntimeError("all_tags is for state absent", reason="option_invalid")
     _check_values(options, names, source)
     return Request(names, source, options, _credentials(options), _prune(options["prune"]))
 
@@ -132,48 +136,71 @@ def check_name(option: str, name: str) -> None:
         hint = ": a repository is lower-case"
     raise CruntimeError(
         f"{option}: {name!r} names no image{hint}. "
-        "An image is [registry/]repository[:tag][@digest], or sha256:ID"
+        "An image is [registry/]repository[:tag][@digest], or sha256:ID",
+        reason="option_invalid",
     )
 
 
 def _source(options: dict[str, Any], names: list[str]) -> str:
     given = [option for option in _SOURCES if options[option]]
     if len(given) > 1:
-        raise CruntimeError(f"{' and '.join(given)} are given, but an image has one source")
+        raise CruntimeError(
+            f"{' and '.join(given)} are given, but an image has one source", reason="option_invalid"
+        )
     source = given[0] if given else "pull"
     for option in ("pull", "platform"):
         if options[option] and given:
-            raise CruntimeError(f"{option} is of no use with {source}: nothing is pulled")
+            raise CruntimeError(
+                f"{option} is of no use with {source}: nothing is pulled", reason="option_invalid"
+            )
     if source == "pull" and not names and not options["prune"]:
-        raise CruntimeError("name, archive, preload or prune: one of them must be given")
+        raise CruntimeError(
+            "name, archive, preload or prune: one of them must be given", reason="option_invalid"
+        )
     if source in ("build", "source_image"):
         if not names:
-            raise CruntimeError(f"{source} takes a name for the image that it makes")
+            raise CruntimeError(
+                f"{source} takes a name for the image that it makes", reason="option_invalid"
+            )
         for name in names:
             if image_id(name) or "@" in name:
-                raise CruntimeError(f"name: {name!r} can't be given to an image: it is a digest")
+                raise CruntimeError(
+                    f"name: {name!r} can't be given to an image: it is a digest",
+                    reason="option_invalid",
+                )
     if not names and any(options[option] for option in ("export_path", "push")):
-        raise CruntimeError("export_path and push take a name: say which images they are about")
+        raise CruntimeError(
+            "export_path and push take a name: say which images they are about",
+            reason="option_invalid",
+        )
     for name in names if options["push"] else []:
         if image_id(name) or "@" in name:
-            raise CruntimeError(f"name: {name!r} can't be pushed: name it by a tag")
+            raise CruntimeError(
+                f"name: {name!r} can't be pushed: name it by a tag", reason="option_invalid"
+            )
     return source
 
 
 def _check_values(options: dict[str, Any], names: list[str], source: str) -> None:
     for option in ("parallel", "timeout"):
         if options[option] < 1:
-            raise CruntimeError(f"{option} must be 1 or more, not {options[option]}")
+            raise CruntimeError(
+                f"{option} must be 1 or more, not {options[option]}", reason="option_invalid"
+            )
     if options["retries"] < 0:
-        raise CruntimeError(f"retries must be 0 or more, not {options['retries']}")
+        raise CruntimeError(
+            f"retries must be 0 or more, not {options['retries']}", reason="option_invalid"
+        )
     if options["insecure"] and not options["push"]:
         raise CruntimeError(
             "insecure is for push; whom a pull trusts is in the option registries of "
-            "cruntime_enable"
+            "cruntime_enable",
+            reason="option_invalid",
         )
     if options["platform"] and not _PLATFORM.fullmatch(options["platform"]):
         raise CruntimeError(
-            f"platform: {options['platform']!r} is none, such as linux/arm64 or linux/arm/v7"
+            f"platform: {options['platform']!r} is none, such as linux/arm64 or linux/arm/v7",
+            reason="option_invalid",
         )
     if options["source_image"]:
         check_name("source_image", options["source_image"])
@@ -185,18 +212,25 @@ def _check_values(options: dict[str, Any], names: list[str], source: str) -> Non
 
 def _check_path(option: str, path: str | None) -> None:
     if path and not os.path.isabs(path):
-        raise CruntimeError(f"{option} must be an absolute path on the node, not {path!r}")
+        raise CruntimeError(
+            f"{option} must be an absolute path on the node, not {path!r}", reason="option_invalid"
+        )
 
 
 def _check_build(build: dict[str, Any]) -> None:
     _check_path("build.context", build["context"])
     for name in build["args"]:
         if not _ARGUMENT.fullmatch(name):
-            raise CruntimeError(f"build.args: {name!r} is no name of a build argument")
+            raise CruntimeError(
+                f"build.args: {name!r} is no name of a build argument", reason="option_invalid"
+            )
     build_args(build)
     for word in build["options"]:
         if not word.startswith("-") or not word.isprintable():
-            raise CruntimeError(f"build.options: {word!r} is no option; write it as --name=value")
+            raise CruntimeError(
+                f"build.options: {word!r} is no option; write it as --name=value",
+                reason="option_invalid",
+            )
 
 
 def build_args(build: dict[str, Any]) -> dict[str, str]:
@@ -212,9 +246,12 @@ def _credentials(options: dict[str, Any]) -> Credentials | None:
     if username is None and password is None:
         return None
     if not username or not password:
-        raise CruntimeError("username and password go together")
+        raise CruntimeError("username and password go together", reason="option_invalid")
     if ":" in username or not username.isprintable() or not password.isprintable():
-        raise CruntimeError("username holds a colon, or username or password a control character")
+        raise CruntimeError(
+            "username holds a colon, or username or password a control character",
+            reason="option_invalid",
+        )
     return Credentials(username, password)
 
 
@@ -226,7 +263,8 @@ def _prune(options: dict[str, Any] | None) -> Prune | None:
         match = _AGE.fullmatch(options["older_than"])
         if match is None:
             raise CruntimeError(
-                f"prune.older_than: {options['older_than']!r} is no age, such as 30m, 24h or 7d"
+                f"prune.older_than: {options['older_than']!r} is no age, such as 30m, 24h or 7d",
+                reason="option_invalid",
             )
         age = int(match.group(1)) * _SECONDS[match.group(2)]
     filters = Filters(tuple(options["include"]), tuple(options["exclude"]), options["untagged"])

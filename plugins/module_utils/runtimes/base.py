@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 #: Prefix of the names of the drop-ins that this collection writes.
@@ -114,7 +114,8 @@ class Runtime:
         if not self.installed(units):
             raise CruntimeError(
                 f"{self.label} is not installed on this node: "
-                f"{self.binary} and {' and '.join(self.services)} must be there first"
+                f"{self.binary} and {' and '.join(self.services)} must be there first",
+                reason="runtime_not_installed",
             )
 
     def active(self, units: dict[str, Unit]) -> bool:
@@ -264,5 +265,13 @@ class Runtime:
         """
         raise NotImplementedError
 
-    def _refuse(self, what: str) -> CruntimeError:
-        return CruntimeError(f"{self.label} refuses this spec: {what}")
+    def _refuse(self, problem: str, result: Result | None = None) -> CruntimeError:
+        """Return the error of a configuration that this runtime does not accept.
+
+        :param result: the command that refused it, if a command did.
+        """
+        return CruntimeError(
+            f"{self.label} refuses this spec: {problem}",
+            reason="configuration_refused",
+            **(result.facts if result else {}),
+        )

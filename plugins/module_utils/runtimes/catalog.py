@@ -50,17 +50,22 @@ def choose(known: dict[str, Runtime], units: dict[str, Unit], name: str | None =
     if name is not None:
         if not known[name].active(units):
             raise NotRunningError(
-                f"{known[name].label} is not running on this node: enable it with cruntime_enable"
+                f"{known[name].label} is not running on this node: enable it with cruntime_enable",
+                reason="runtime_not_running",
             )
         return known[name]
     chosen = in_their_own_right(known, units)
     if not chosen:
         raise NotRunningError(
-            "no container runtime is running on this node: enable one with cruntime_enable"
+            "no container runtime is running on this node: enable one with cruntime_enable",
+            reason="runtime_not_running",
         )
     if len(chosen) > 1:
         names = " and ".join(runtime.label for runtime in chosen)
-        raise NotRunningError(f"{names} are running on this node: say which by the option runtime")
+        raise NotRunningError(
+            f"{names} are running on this node: say which by the option runtime",
+            reason="runtime_ambiguous",
+        )
     return chosen[0]
 
 

@@ -95,11 +95,12 @@ class Containerd(Runtime):
         self._check_drop_ins()
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
-            raise self._refuse(result.err.strip().replace(path, CONTAINERD_CONFIG))
+            raise self._refuse(result.err.strip().replace(path, CONTAINERD_CONFIG), result)
         if not re.search(r"^version = [0-9]+$", result.out, re.MULTILINE):
             raise CruntimeError(
                 "containerd config dump: unreadable output: it has no version. Run the command on "
-                "the node to see what it prints"
+                "the node to see what it prints",
+                reason="output_unreadable",
             )
         unknown = parse_unknown_keys(result.err)
         # A drop-in may know more than this version does; that is its admin's concern.
@@ -129,7 +130,8 @@ class Containerd(Runtime):
                 f"{' and '.join(found)}: registry.mirrors and registry.configs.*.tls are not "
                 f"supported together with the config_path {CONTAINERD_CERTS}: containerd would "
                 "start without its CRI plugin. Move them to registries, or to hosts.toml files in "
-                f"{CONTAINERD_CERTS}"
+                f"{CONTAINERD_CERTS}",
+                reason="configuration_refused",
             )
 
     def find_dropped(
@@ -179,7 +181,9 @@ def parse_version(line: str) -> str:
     """
     words = line.split(" ")
     if len(words) < 4 or words[0] != "containerd":
-        raise CruntimeError(f"unknown version of containerd: {line.strip()!r}")
+        raise CruntimeError(
+            f"unknown version of containerd: {line.strip()!r}", reason="version_unreadable"
+        )
     version = words[2].replace("v", "", 1).partition("~")[0].strip()
     try:
         Version(version)

@@ -84,7 +84,9 @@ def _read(text: str, source: str) -> dict[str, Any]:
     try:
         return dump.parse(text)
     except ValueError as error:
-        raise CruntimeError(f"{source}: the output could not be read: {error}") from error
+        raise CruntimeError(
+            f"{source}: the output could not be read: {error}", reason="output_unreadable"
+        ) from error
 
 
 def _excludes_certs(config: dict[str, Any]) -> bool:

@@ -129,7 +129,7 @@ class Crio(Runtime):
             shutil.rmtree(drop_ins)
         if result.rc != 0:
             words = parse_refusal(result.err).replace(drop_ins, CRIO_DROP_INS)
-            raise self._refuse(explained(words))
+            raise self._refuse(explained(words), result)
         with open(path, encoding="utf-8") as handle:
             # What CRI-O does not know, it ignores without a word.
             unknown = parse_keys(handle.read()) - parse_keys(result.out)
@@ -185,7 +185,9 @@ class Crio(Runtime):
             if foreign:
                 raise CruntimeError(
                     f"{root}: foreign data: {self.label} did not make {', '.join(foreign[:10])}, "
-                    "which podman or buildah may have. Remove it by these, or set keep_data to true"
+                    "but podman or buildah can have. Remove them with that tool, or set "
+                    "keep_data to true",
+                    reason="data_foreign",
                 )
 
     def settings(self) -> dict[str, str]:
@@ -232,7 +234,8 @@ def _copy_drop_ins(directory: str) -> None:
     if os.path.islink(CRIO_DROP_INS):
         raise CruntimeError(
             f"{CRIO_DROP_INS}: unreadable drop-ins: it is a link, and CRI-O does not start with "
-            "one. Make it a directory again, or mount the other one there"
+            "one. Make it a directory again, or mount the other one there",
+            reason="file_unreadable",
         )
     for source, directories, names in os.walk(CRIO_DROP_INS):
         copy = os.path.join(directory, os.path.relpath(source, CRIO_DROP_INS))

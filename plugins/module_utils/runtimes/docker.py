@@ -96,7 +96,8 @@ class Docker(Runtime):
             raise CruntimeError(
                 f"{_ADAPTER} is not installed on this node, and without it no kubelet from "
                 f"Kubernetes 1.24 on can use Docker: {_ADAPTER}, {' and '.join(self.adapters)} "
-                "must be there first, or cri_service be false"
+                "must be there first, or cri_service be false",
+                reason="runtime_not_installed",
             )
 
     def kubelet_options(self, kubernetes: str | None = None) -> dict[str, str]:
@@ -126,7 +127,7 @@ class Docker(Runtime):
         flags = [word for word in units["docker.service"].command[1:] if not word.startswith("$")]
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:
-            raise self._refuse(result.err.strip().replace(path, DOCKER_CONFIG))
+            raise self._refuse(result.err.strip().replace(path, DOCKER_CONFIG), result)
 
     def configured_root(self, files: Iterable[Change]) -> str:
         for file in files:
@@ -144,7 +145,8 @@ class Docker(Runtime):
             if not is_volume and not path.endswith("/lost+found/"):
                 raise CruntimeError(
                     f"{path}: foreign data: it is not a volume of Docker, which would hold a "
-                    "directory _data. Move it away, or set keep_data to true"
+                    "directory _data. Move it away, or set keep_data to true",
+                    reason="data_foreign",
                 )
 
     def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
@@ -222,7 +224,9 @@ def parse_version(line: str) -> str:
     """
     match = re.match(r"Docker version ([^\s,]+)", line)
     if match is None:
-        raise CruntimeError(f"unknown version of Docker: {line.strip()!r}")
+        raise CruntimeError(
+            f"unknown version of Docker: {line.strip()!r}", reason="version_unreadable"
+        )
     return match.group(1)
 
 

@@ -57,7 +57,7 @@ def find_dropped(change: Change) -> list[dropped.Dropped]:
     """Return the settings of others in a daemon.json that are lost when it is replaced."""
     before, after = _read(change.before), _read(change.after) or {}
     if before is None:
-        raise CruntimeError(f"{change.target}: it can't be read as JSON")
+        raise CruntimeError(f"{change.target}: it can't be read as JSON", reason="file_unreadable")
     foreign = daemon_json.remove(before, change.old_keys)
     return dropped.describe(daemon_json.find_dropped(foreign, after), change.target, _REMEDY)
 
@@ -72,7 +72,8 @@ def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:
         raise CruntimeError(
             f"{DOCKER_CONFIG}: live-restore can't be true on this node: it is in a swarm "
             f"({state}), where Docker does not start with live-restore. Leave out live_restore, "
-            "or take the node out of the swarm by 'docker swarm leave'"
+            "or take the node out of the swarm by 'docker swarm leave'",
+            reason="configuration_refused",
         )
 
 

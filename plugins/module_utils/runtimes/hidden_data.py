@@ -40,7 +40,8 @@ def refuse(
     return CruntimeError(
         f"{path}: {_join(keys)} can't be changed: {label} would no longer show {_join(counts)} "
         f"that it has in {old}, and start with {new}. Remove them first, or keep this store: "
-        f"{_join(ways)}"
+        f"{_join(ways)}",
+        reason="data_hidden",
     )
 
 

@@ -37,9 +37,10 @@ def node(name, state="ok", runtimes=(), **more):
     }
 
 
+CONFIG = "/etc/containerd/config.toml"
 DRIFT = [
-    {"file": "/etc/containerd/config.toml", "key": "root", "current": None, "desired": "/data"},
-    {"file": "/etc/crictl.yaml", "key": HOSTILE, "current": True, "desired": [1, HOSTILE]},
+    {"file": CONFIG, "key": "root", "current": None, "desired": "/data"},
+    {"file": CONFIG, "key": HOSTILE, "current": True, "desired": [1, HOSTILE]},
     {"file": "/etc/crictl.yaml", "key": None, "current": "(not shown)", "desired": None},
     {"file": None, "key": "cgroup_driver", "current": "cgroupfs", "desired": "systemd"},
 ]

@@ -371,7 +371,7 @@ def test_a_tool_that_hangs_fails_what_it_did_not_do():
     class Hanging(InMemory):
         def stop(self, containers, timeout):
             super().stop(containers[:1], timeout)
-            raise CommandError("'crictl stop' did not finish within 70 seconds")
+            raise CommandError("it did not finish within 70 s", reason="command_timeout")
 
     node = Hanging(CONTAINERS[:2])
     with pytest.raises(CruntimeError, match="did not finish") as error:

@@ -101,7 +101,7 @@ class Containerd(Runner):
     def run(self, *argv, **_options):
         text = self.dumps[argv[-1] if argv[-1] == "default" else argv[2]]
         if text is None:
-            raise CommandError("it can't be read")
+            raise CommandError("it can't be read", reason="command_failed")
         return Result(0, text, "")
 
 

@@ -57,9 +57,9 @@ def test_each_failure_is_told_with_its_reason():
     def transfer(name):
         tries.append(name)
         if name == "gone":
-            raise CommandError("'pull gone' failed: not found")
+            raise CommandError("'pull gone' failed: not found", reason="command_failed")
         if name == "down" or (name == "slow" and tries.count(name) < 3):
-            raise CommandError("'pull' failed: i/o timeout")
+            raise CommandError("'pull' failed: i/o timeout", reason="command_failed")
 
     failures = transfer_all(transfer, ["good", "gone", "slow", "down"], 1, 3, pauses.append)
     assert failures == [("gone", "not found", 1), ("down", "i/o timeout", 4)]

@@ -93,7 +93,7 @@ def test_a_script_is_asked_each_time(daemon, of):
 
 def test_a_binary_that_is_gone_says_so_itself(daemon, of, monkeypatch):
     def version():
-        raise CommandError("containerd is not on this node")
+        raise CommandError("containerd is not on this node", reason="command_failed")
 
     monkeypatch.setattr(daemon, "binary_path", None)
     monkeypatch.setattr(daemon, "version", version)

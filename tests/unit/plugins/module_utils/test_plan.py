@@ -160,7 +160,7 @@ def crio(monkeypatch, transcript):
 
         def output(_runner, *argv, **_options):
             if not version:
-                raise CommandError("no answer")
+                raise CommandError("no answer", reason="command_failed")
             return {"status": config, "--version": f"crio version {version}\n"}[argv[1]]
 
         monkeypatch.setattr(Runner, "output", output)

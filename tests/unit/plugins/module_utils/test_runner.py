@@ -31,7 +31,11 @@ def test_a_tool_reads_what_it_is_given():
 
 def test_run_returns_a_failure_too():
     result = Runner().run("sh", "-c", "echo out; echo err >&2; exit 3")
-    assert result == (3, "out\n", "err\n")
+    assert result[:3] == (3, "out\n", "err\n")
+    error = result.failure("sh")
+    assert (error.reason, str(error)) == ("command_failed", "'sh' failed: err")
+    assert error.result["cmd"] == ["sh", "-c", "echo out; echo err >&2; exit 3"]
+    assert (error.result["rc"], error.result["stderr"]) == (3, "err\n")
     assert result.words == "err"
 
 

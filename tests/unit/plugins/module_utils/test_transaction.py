@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils import transaction
+from ansible_collections.cruntime.node.plugins.module_utils import services, transaction
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -34,8 +34,8 @@ UP = Unit("x.service", "loaded", "active", "enabled", pid=1)
 STOP, RELOAD = (Step(verb, ("x.service",)) for verb in ("stop", "reload"))
 
 
-class Services:
-    """A systemd that does what it is told, and then says that it could not."""
+class Services(services.Services):
+    """A systemd whose stop succeeds but reports a failure."""
 
     def __init__(self, journal=(), starts=True):
         self.unit = UP
@@ -48,12 +48,12 @@ class Services:
 
     def stop(self, names):
         self.unit = UP._replace(active_state="inactive", pid=0)
-        raise CommandError("it hangs")
+        raise CommandError("it hangs", reason="command_failed")
 
     def start(self, names):
         self.calls.append("start")
         if not self._starts:
-            raise CommandError("it is broken")
+            raise CommandError("it is broken", reason="command_failed")
         self.unit = UP
 
     def reload(self, names):
@@ -64,7 +64,7 @@ class Services:
 
     def journal(self, names, since):
         if not self._journal:
-            raise CommandError("journalctl is not on this node")
+            raise CommandError("journalctl is not on this node", reason="command_failed")
         return self._journal
 
 
@@ -72,8 +72,8 @@ class Services:
 def failure(tmp_path):
     """A function that takes a step of a transaction, which must fail, and returns its error."""
 
-    def run(services, step, runtime=RUNTIME):
-        node = Node(None, None, {"x": runtime}, services, None, timeout=0)
+    def run(systemd, step, runtime=RUNTIME):
+        node = Node(None, None, {"x": runtime}, systemd, None, timeout=0)
         record = ManagedFiles(str(tmp_path))
         with pytest.raises(CruntimeError) as failed:
             transaction.disable(node, runtime, [step], units={"x.service": UP}, record=record)
@@ -83,11 +83,11 @@ def failure(tmp_path):
 
 
 def test_what_failed_is_told_with_the_last_words_of_the_journal(failure):
-    services = Services(journal=["first", "last"])
-    error = failure(services, STOP)
-    assert str(error) == "it hangs (the journal ends: last). The node is back as it was"
+    systemd = Services(journal=["first", "last"])
+    error = failure(systemd, STOP)
+    assert str(error) == "it hangs (the journal ends: last). All changes were rolled back"
     assert error.facts == {"rolled_back": True, "journal": ["first", "last"]}
-    assert services.calls == ["start"]
+    assert systemd.calls == ["start"]
 
 
 @pytest.mark.parametrize("starts", [True, False])
@@ -98,39 +98,39 @@ def test_what_failed_is_told_with_the_drop_ins_of_others(failure, monkeypatch, s
         "it hangs (the journal ends: last; drop-ins that the collection did not write: "
         "/etc/x.d/admin.conf). "
     )
-    way_back = "The node is back as it was" if starts else "Going back failed too: it is broken"
+    way_back = "All changes were rolled back" if starts else "The rollback failed: it is broken"
     assert str(error) == words + way_back
 
 
 def test_a_journal_that_cannot_be_read_keeps_no_node_from_going_back(failure):
-    services = Services()
-    error = failure(services, STOP)
-    assert str(error) == "it hangs. The node is back as it was"
+    systemd = Services()
+    error = failure(systemd, STOP)
+    assert str(error) == "it hangs. All changes were rolled back"
     assert error.facts == {"rolled_back": True, "journal": []}
-    assert services.calls == ["start"]
+    assert systemd.calls == ["start"]
 
 
 def test_a_way_back_that_fails_too_says_so(failure):
     error = failure(Services(starts=False), STOP)
-    assert str(error) == "it hangs. Going back failed too: it is broken"
+    assert str(error) == "it hangs. The rollback failed: it is broken"
     assert error.facts["rolled_back"] is False
 
 
 def test_a_runtime_that_is_back_but_does_not_answer_is_not_back(failure):
     def probe():
-        raise CommandError("no such socket")
+        raise CommandError("no such socket", reason="command_failed")
 
     silent = types.SimpleNamespace(**{**vars(RUNTIME), "probe": probe})
     error = failure(Services(), STOP, silent)
-    words = "Going back failed too: X gave no answer within 0 seconds: no such socket"
+    words = "The rollback failed: X gave no answer within 0 seconds: no such socket"
     assert words in str(error)
     assert error.facts["rolled_back"] is False
 
 
 def test_a_reload_that_has_no_effect_is_taken_back(failure):
-    services = Services()
-    error = failure(services, RELOAD)
+    systemd = Services()
+    error = failure(systemd, RELOAD)
     assert "X did not take the new configuration by a reload within 0 seconds" in str(error)
     # Twice: the way back reloads what the old files say, and that has no effect either.
-    assert services.calls == ["reload", "reload"]
+    assert systemd.calls == ["reload", "reload"]
     assert error.facts["rolled_back"] is False
