@@ -16,9 +16,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from typing import Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, takeover
+from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
+from ansible_collections.cruntime.node.plugins.module_utils.checks.catalog import checks_of
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -72,10 +74,13 @@ def enable(
     found = takeover.NOTHING
     # A start also reads files of others, which can be wrong. Before a start, validate all files.
     to_validate = plan.files if plan.up else changed
+    checks = checks_of(node.runner, runtime)
+    if changed:
+        checks.check_changes(changed, units)
     if to_validate:
         with staged(to_validate, node.module.tmpdir) as paths:
-            runtime.validate(paths, version, units)
-            found = takeover.inspect(runtime, changed, paths)
+            checks.validate(paths, version, units)
+            found = takeover.inspect(checks, changed, paths)
     if node.check_mode:
         return Outcome({}, found)
     swap = Swap(functools.partial(atomic.replace, node.module), record)
@@ -150,7 +155,8 @@ def _transaction(
         with contextlib.suppress(CommandError):
             journal = node.services.journal(runtime.wanted_units, begun)
         # If a start failed, the journal of the unit has the cause, not the output of the tool.
-        cause = _explain(runtime, before, journal) if isinstance(error, CommandError) else ""
+        checks = checks_of(node.runner, runtime)
+        cause = _explain(checks, before, journal) if isinstance(error, CommandError) else ""
         try:
             _roll_back(node, before, swap, steps)
         except Exception as trouble:
@@ -172,9 +178,9 @@ def _ended(error: Exception, end: str, rolled_back: bool, journal: list[str]) ->
     return CruntimeError(f"{error}{end}", reason=reason, **facts)
 
 
-def _explain(runtime: Runtime, units: dict[str, Unit], journal: list[str]) -> str:
+def _explain(checks: Checks[Any], units: dict[str, Unit], journal: list[str]) -> str:
     """Return the last journal line of a failed start, and the drop-ins of others that it read."""
-    paths = runtime.find_drop_ins(units)
+    paths = checks.find_drop_ins(units)
     parts = [
         *([f"the journal ends: {journal[-1]}"] if journal else []),
         *([f"drop-ins that the collection did not write: {', '.join(paths)}"] if paths else []),
