@@ -44,8 +44,12 @@ seealso:
 EXAMPLES = r"""
 - name: Compare a node with a spec and its rendered files
   cruntime.node.cruntime_enable_info:
-    spec: "{{ spec }}"
-    rendered_files: "{{ files }}"
+    spec: {runtime: crio, cgroup_driver: systemd}
+    rendered_files:
+      - path: /etc/crictl.yaml
+        content: "runtime-endpoint: unix:///var/run/crio/crio.sock\n"
+        restart: false
+        when: [{}]
     rendered_secrets: []
 """
 
