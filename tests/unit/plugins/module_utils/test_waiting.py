@@ -5,29 +5,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
-
-
-class Clock:
-    """A monotonic clock that only a pause advances."""
-
-    def __init__(self, monkeypatch):
-        self.now, self.pauses = 1000.0, []
-        monkeypatch.setattr(time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(time, "sleep", self.sleep)
-
-    def sleep(self, seconds):
-        self.now += seconds
-        self.pauses.append(seconds)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    return Clock(monkeypatch)
 
 
 def test_a_true_condition_needs_no_pause(clock):
