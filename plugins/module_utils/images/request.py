@@ -2,13 +2,13 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task asks for, judged before anything is looked at. Pure."""
+"""Check and parse the options of a task on images. Pure."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
@@ -16,10 +16,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     is_reference,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
-from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters, key
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import (
+    Filters,
+    canonical_name,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
 
-#: Of cruntime_image.
+#: Options of cruntime_image.
 OPTIONS = {
     "name": {"type": "list", "elements": "str", "default": []},
     "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
@@ -60,8 +63,11 @@ OPTIONS = {
     "timeout": {"type": "int", "default": 600},
 }
 
-_SOURCES = ("archive", "source_image", "build", "preload")
-# What makes no sense for an image that is to go.
+#: The source of the images of a task.
+Source = Literal["pull", "archive", "source_image", "build", "preload"]
+
+_SOURCES: tuple[Source, ...] = ("archive", "source_image", "build", "preload")
+# Options that state absent does not support.
 _PRESENT_ONLY = (*_SOURCES, "pull", "platform", "pin", "export_path", "push", "prune")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -70,9 +76,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class Prune(NamedTuple):
-    """What to prune.
+    """Selection of the images to prune.
 
-    :param age: seconds since an image was made; None for any.
+    :param age: least age of an image, in seconds; None for any age.
     """
 
     filters: Filters
@@ -80,27 +86,30 @@ class Prune(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A task, without contradictions."""
+    """Valid options of a task.
+
+    :param source: None if the images are removed.
+    """
 
     names: list[str]
-    source: str
+    source: Source | None
     options: dict[str, Any]
     credentials: Credentials | None
     prune: Prune | None
 
 
 def parse(options: dict[str, Any]) -> Request:
-    """Judge the options of a task.
+    """Parse the options of a task.
 
-    :raises CruntimeError: one of them makes no sense, alone or beside another.
+    :raises CruntimeError: if an option is not valid, alone or together with another option.
     """
     spelled: dict[str, str] = {}
     for name in options["name"]:
         check_name("name", name)
-        spelled.setdefault(key(name), name)
+        spelled.setdefault(canonical_name(name), name)
     names = list(spelled.values())
     if options["state"] == "absent":
-        source = "absent"
+        source = None
         for option in _PRESENT_ONLY:
             if options[option]:
                 raise CruntimeError(
@@ -114,14 +123,14 @@ def parse(options: dict[str, Any]) -> Request:
         source = _source(options, names)
         if options["all_tags"]:
             raise CruntimeError("all_tags is for state absent", reason="option_invalid")
-    _check_values(options, names, source)
+    _check_values(options)
     return Request(names, source, options, _credentials(options), _prune(options["prune"]))
 
 
 def check_name(option: str, name: str) -> None:
-    """Refuse what names no image.
+    """Check that an option is the name of an image.
 
-    :raises CruntimeError: it does not.
+    :raises CruntimeError: if it is not.
     """
     if image_id(name) or is_reference(name):
         return
@@ -141,7 +150,7 @@ def check_name(option: str, name: str) -> None:
     )
 
 
-def _source(options: dict[str, Any], names: list[str]) -> str:
+def _source(options: dict[str, Any], names: list[str]) -> Source:
     given = [option for option in _SOURCES if options[option]]
     if len(given) > 1:
         raise CruntimeError(
@@ -181,7 +190,7 @@ def _source(options: dict[str, Any], names: list[str]) -> str:
     return source
 
 
-def _check_values(options: dict[str, Any], names: list[str], source: str) -> None:
+def _check_values(options: dict[str, Any]) -> None:
     for option in ("parallel", "timeout"):
         if options[option] < 1:
             raise CruntimeError(

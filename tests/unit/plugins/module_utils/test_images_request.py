@@ -32,7 +32,7 @@ def parse(**task):
         ({"name": ["a"], "build": {"context": "/c"}}, "build"),
         ({"preload": "/p"}, "preload"),
         ({"prune": {}}, "pull"),
-        ({"name": ["a"], "state": "absent"}, "absent"),
+        ({"name": ["a"], "state": "absent"}, None),
     ],
 )
 def test_the_options_say_where_an_image_comes_from(task, source):
