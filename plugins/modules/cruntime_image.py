@@ -418,7 +418,7 @@ def run(module):
     wanted = request.parse(module.params)
     if os.geteuid() != 0:
         raise CruntimeError(
-            "images are the runtime's, and root's: run this task with become", reason="not_root"
+            "Only root can access images. Run this task with become", reason="not_root"
         )
     timeout = module.params["timeout"]
     runner = Runner(timeout)

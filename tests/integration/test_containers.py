@@ -172,11 +172,14 @@ SELECTIONS = {
     "a pod": ({"pod": "web"}, ALL),
 }
 REFUSALS = {
-    "all without a word": ({"state": "absent"}, "say which by ids, name, name_pattern"),
-    "all that run": ({"state": "stopped", "current_state": "running"}, "or say all: true"),
+    "all without a word": ({"state": "absent"}, "Set ids, name, name_pattern"),
+    "all that run": ({"state": "stopped", "current_state": "running"}, "or set all to true"),
     "an unknown id": ({"state": "stopped", "ids": ["0" * 64]}, "no container of this node has"),
     "no id": ({"state": "stopped", "ids": [""]}, "ids must be container ids"),
-    "pods that pause": ({"state": "paused", "name": "x", "sandboxes": True}, "sandboxes is for"),
+    "pods that pause": (
+        {"state": "paused", "name": "x", "sandboxes": True},
+        "sandboxes is not supported",
+    ),
 }
 
 
