@@ -15,7 +15,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 
@@ -48,7 +49,7 @@ class Image:
     :param size: size in bytes.
     :param pinned: whether the image is exempt from the kubelet's garbage collection.
     :param fingerprint: set if the ID is the digest of a manifest that the store generated, see
-        C(image_archive.fingerprint).
+        C(image_manifests.fingerprint).
     """
 
     id: str
@@ -98,7 +99,7 @@ class Published(NamedTuple):
 
     :param digest: digest of the manifest or image index.
     :param config: digest of the configuration; empty for an image index.
-    :param fingerprint: see C(image_archive.fingerprint); empty for an image index.
+    :param fingerprint: see C(image_manifests.fingerprint); empty for an image index.
     """
 
     digest: str

@@ -13,7 +13,7 @@ import os
 import tempfile
 from typing import AbstractSet, Any, Callable, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import image_archive
+from ansible_collections.cruntime.node.plugins.module_utils import image_archive, image_manifests
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -221,14 +221,14 @@ class ContainerdStore(CriStore):
         The CRI pulls one platform of an image, and a push of the whole index would fail.
         """
         kind, digest = parse_target(self._ctr("images", "list", f"name=={name}"), name)
-        if kind not in image_archive.INDEXES:
+        if kind not in image_manifests.INDEXES:
             return digest, ()
-        entry = image_archive.for_this_node(json.loads(self._ctr("content", "get", digest)))
+        entry = image_manifests.for_this_node(json.loads(self._ctr("content", "get", digest)))
         if entry is None:
             raise self._unsupported(
-                f"push {name}", f"it is not for {image_archive.this_platform()}"
+                f"push {name}", f"it is not for {image_manifests.this_platform()}"
             )
-        return entry["digest"], (*self._local(), "--platform", image_archive.this_platform())
+        return entry["digest"], (*self._local(), "--platform", image_manifests.this_platform())
 
     def _with_registry(
         self, credentials: Credentials | None, *words: str, last: tuple[str, ...]

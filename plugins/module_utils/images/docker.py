@@ -19,10 +19,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
     parsing,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import (
-    Archive,
-    fingerprint,
-)
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalised,
     registry_of,

@@ -10,7 +10,8 @@ import os
 
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import image_id
 from ansible_collections.cruntime.node.plugins.module_utils.images import archive_file
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step, canonical_name

@@ -21,7 +21,7 @@ import urllib.parse
 import urllib.request
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import fingerprint
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalised,
     split,

@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterable
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import ImageStore, Verb
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import ImageIndex, Step
 from ansible_collections.cruntime.node.plugins.module_utils.images.report import Report

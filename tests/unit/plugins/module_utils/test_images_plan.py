@@ -10,7 +10,8 @@ import dataclasses
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.images import plan
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Image
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters, ImageIndex

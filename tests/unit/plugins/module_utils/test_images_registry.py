@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import fingerprint
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.images import registry
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
 
