@@ -378,7 +378,7 @@ def look_at_images(module):
     runtime = running(runner, Services(runner), module.params["runtime"])
     store = store_of(runner, runtime, module.tmpdir)
     store.check(set())
-    return [image.described() for image in store.images()]
+    return [image.result for image in store.images()]
 
 
 def look_at_containers(module, subset):
