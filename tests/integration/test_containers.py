@@ -380,7 +380,7 @@ def test_logs(told, node, runtime):
 @pytest.mark.runtime("containerd", "crio")
 def test_no_crictl(told):
     words = told.refusal("no crictl")["msg"]
-    assert "cri-tools, or by runtime_crictl_archive of the role cruntime.node.runtime" in words
+    assert "cri-tools, or set runtime_crictl_archive of the role cruntime.node.runtime" in words
 
 
 def test_no_runtime(told):

@@ -129,14 +129,16 @@ class ContainerdStore(CriStore):
 
     def _push_insecurely(self, name: str, push: Callable[..., None]) -> None:
         # A push uses only the first host, so TLS and plain HTTP are tried one after the other.
-        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as folder:
+        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as directory:
             host = registry_of(name)
-            os.mkdir(os.path.join(folder, host))
+            os.mkdir(os.path.join(directory, host))
             for scheme in ("https", "http"):
-                with open(os.path.join(folder, host, "hosts.toml"), "w", encoding="utf-8") as file:
+                with open(
+                    os.path.join(directory, host, "hosts.toml"), "w", encoding="utf-8"
+                ) as file:
                     file.write(f'[host."{scheme}://{host}"]\nskip_verify = true\n')
                 try:
-                    return push("--hosts-dir", folder)
+                    return push("--hosts-dir", directory)
                 except CommandError as error:
                     if scheme == "http" or "HTTP response to HTTPS client" not in str(error):
                         raise
@@ -190,14 +192,14 @@ class ContainerdStore(CriStore):
         )
 
     def _build_by_buildctl(self, build: Build) -> None:
-        folder, name = os.path.split(build.dockerfile)
+        directory, name = os.path.split(build.dockerfile)
         with tempfile.TemporaryDirectory(dir=self._scratch_dir) as scratch:
             # Build an archive, because buildkitd can have a separate store.
             path = os.path.join(scratch, "image.tar")
             self._runner.output(
                 "buildctl",
                 *("build", "--frontend", "dockerfile.v0", "--progress", "plain"),
-                *("--local", f"context={build.context}", "--local", f"dockerfile={folder}"),
+                *("--local", f"context={build.context}", "--local", f"dockerfile={directory}"),
                 *("--opt", f"filename={name}"),
                 *_options("build-arg", build.args),
                 *_options("label", build.labels),

@@ -91,8 +91,8 @@ class CrioStore(CriStore):
         self._podman(*_SAVE, "--output", path, *names)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
-        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as folder:
-            path = os.path.join(folder, "digest")
+        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as directory:
+            path = os.path.join(directory, "digest")
             verify = ("--tls-verify=false",) if insecure else ()
             with self._auth(name, credentials) as given:
                 self._podman("push", "--quiet", "--digestfile", path, *verify, name, **given)

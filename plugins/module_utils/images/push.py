@@ -64,4 +64,4 @@ def _look_up(task: ImageTask, name: str) -> Published | None:
     # Import it only here: TLS and HTTP take long to import, and most tasks do not need them.
     from ansible_collections.cruntime.node.plugins.module_utils.images import registry
 
-    return registry.look(name, task.request.credentials, task.options["insecure"])
+    return registry.look_up(name, task.request.credentials, task.options["insecure"])

@@ -408,7 +408,7 @@ def test_no_crictl_names_the_package_and_the_variable_of_the_role():
     api = cri.CriContainers(Without({}), ENDPOINT, dict)
     with pytest.raises(
         CommandError,
-        match=r"cri-tools, or by runtime_crictl_archive of the role cruntime\.node\.runtime",
+        match=r"cri-tools, or set runtime_crictl_archive of the role cruntime\.node\.runtime",
     ):
         api.look()
 
