@@ -145,8 +145,6 @@ class ImageStore:
     :param timeout: time to pull, load, save, push, build or remove one image, in seconds.
     """
 
-    #: Directory of the images, if no other one is configured.
-    default_root: str
     #: Whether a task can pin and unpin single images.
     pins = False
 
@@ -165,6 +163,11 @@ class ImageStore:
     def label(self) -> str:
         """Return the name of the runtime for messages."""
         return self._runtime.label
+
+    @property
+    def default_root(self) -> str:
+        """Return the default directory of images."""
+        return self._runtime.identity.data_root
 
     @property
     def root(self) -> str:

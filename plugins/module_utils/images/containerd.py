@@ -59,7 +59,6 @@ _MAX_PASSWORD = 4000
 class ContainerdStore(CriStore):
     """Images of containerd."""
 
-    default_root = "/var/lib/containerd"
     pins = True
 
     @property

@@ -46,8 +46,6 @@ _BY_PODMAN: dict[Verb, str] = {
 class CrioStore(CriStore):
     """Images of CRI-O."""
 
-    default_root = "/var/lib/containers/storage"
-
     @property
     def root(self) -> str:
         return self._storage.root
