@@ -167,7 +167,7 @@ def test_what_is_no_whole_archive_is_refused(folder, call, listed):
         "foreign.tar": "holds no images",
         "text.tar": "is no whole tar",
         "nowhere.tar": "there is no archive",
-        ".": "is a folder",
+        ".": "is a directory",
     }
     before = listed()
     results = call(*([IMAGE, {"archive": f"{folder}/{path}"}] for path in bad))
@@ -195,7 +195,7 @@ def test_tags_come_and_go(folder, image, listed):
     # By its ID, it goes with every name.
     done(image(name=listed()[NAME]["id"], state="absent"), "removed")
     assert NAME not in listed()
-    assert "there is no image" in image(name=NAME, source_image=BOTH)["msg"]
+    assert image(name=NAME, source_image=BOTH)["reason"] == "image_not_found"
 
 
 @pytest.mark.alike
@@ -435,7 +435,8 @@ def test_an_image_is_built_once(runtime, folder, hidden, check_builds):
 def test_containerd_takes_a_builder(folder, build, call, hidden):
     with hidden("nerdctl", "buildctl"):
         (result,) = call([IMAGE, {"name": BUILT, "build": build}])
-    assert "takes nerdctl or buildctl, and this node has neither" in result["msg"]
+    assert result["reason"] == "tool_not_found"
+    assert "needs nerdctl or buildctl: not installed" in result["msg"]
 
 
 @pytest.mark.runtime("containerd")
@@ -472,7 +473,8 @@ def test_pins(node, *, runtime, spec, folder, image, call, listed):
         done(image(name=NAME, source_image=BOTH), "tagged")
         assert listed()[NAME]["pinned"] is False
     elif "1.6.20" in node.check_output("containerd --version"):
-        assert "1.6.20 is too old" in result["msg"]
+        assert result["reason"] == "option_unsupported"
+        assert "1.6.20 is older than" in result["msg"]
     else:
         done(result, "pinned")
         assert listed()[BOTH]["pinned"] is True
