@@ -655,4 +655,4 @@ def test_one_round_names_what_is_wrong(call):
         assert result["failed"]
         assert words in result["msg"]
         assert repr(name)[1:-1] in result["msg"]
-    assert json.dumps(results).count("names no image") == len(wrong)
+    assert json.dumps(results).count("is not an image reference") == len(wrong)
