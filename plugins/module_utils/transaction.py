@@ -39,6 +39,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.swap import (
     staged,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.takeover import Takeover
+from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
 
 
 class Outcome(NamedTuple):
@@ -211,14 +212,12 @@ def _run(node: Node, units: dict[str, Unit], steps: list[Step]) -> None:
 
 def _wait_for_reload(node: Node, step: Step, begun: float) -> None:
     (runtime,) = (each for each in node.runtimes.values() if each.services == step.units)
-    while not runtime.reloaded(begun):
-        if time.time() - begun > node.timeout:
-            raise CruntimeError(
-                f"{runtime.label} did not take the new configuration by a reload within "
-                f"{node.timeout} seconds. Have it restarted instead by state: restarted",
-                reason="no_response",
-            )
-        time.sleep(0.1)
+    if not wait_until(lambda: runtime.reloaded(begun), node.timeout, interval=0.1):
+        raise CruntimeError(
+            f"{runtime.label} did not take the new configuration by a reload within "
+            f"{node.timeout} seconds. Have it restarted instead by state: restarted",
+            reason="no_response",
+        )
 
 
 def _note_reloads(
@@ -248,15 +247,23 @@ def _verify(runtime: Runtime, wanted: dict[str, str | None], timeout: int) -> No
 
 
 def _wait(runtime: Runtime, timeout: int) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
+    """Wait until a runtime responds.
+
+    :raises CommandError: if it does not respond in time.
+    """
+    errors: list[CruntimeError] = []
+
+    def is_responding() -> bool:
         try:
-            return runtime.probe()
+            runtime.probe()
         except CruntimeError as error:
-            if time.monotonic() > deadline:
-                raise CommandError(
-                    f"{runtime.label} gave no answer within {timeout} seconds: {error}",
-                    reason="no_response",
-                    **error.facts,
-                ) from error
-        time.sleep(0.2)
+            errors.append(error)
+            return False
+        return True
+
+    if not wait_until(is_responding, timeout):
+        raise CommandError(
+            f"{runtime.label} gave no answer within {timeout} seconds: {errors[-1]}",
+            reason="no_response",
+            **errors[-1].facts,
+        ) from errors[-1]
