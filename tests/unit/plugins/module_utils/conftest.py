@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 
 import pytest
+from ansible.module_utils import basic
 
 TRANSCRIPTS = pathlib.Path(__file__).parent / "transcripts"
 
@@ -16,3 +18,13 @@ TRANSCRIPTS = pathlib.Path(__file__).parent / "transcripts"
 def transcript():
     """Read what a real tool printed."""
     return lambda name: (TRANSCRIPTS / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """A real module without options, as Ansible starts it on the node."""
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {}}).encode()
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", arguments)
+    # From ansible-core 2.19 on, the arguments have a format.
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+    return basic.AnsibleModule(argument_spec={}, supports_check_mode=True)

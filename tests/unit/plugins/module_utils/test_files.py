@@ -13,8 +13,8 @@ import time
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, files, swap
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 
 class Node:
@@ -91,21 +91,9 @@ def test_restore_brings_back_content_mtime_and_absence(tmp_path, node):
     assert ManagedFiles(node.state_dir).entries == {}
 
 
-class Module:
-    """The part of AnsibleModule that atomic.replace uses, on a node without SELinux."""
-
-    def selinux_default_context(self, path):
-        return []
-
-    selinux_context = selinux_default_context
-
-    def set_context_if_different(self, path, context, changed):
-        return changed
-
-
 @pytest.fixture
-def real_node(tmp_path):
-    return Node(tmp_path / "state", functools.partial(atomic.replace, Module()))
+def real_node(tmp_path, module):
+    return Node(tmp_path / "state", functools.partial(atomic.replace, module))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +149,7 @@ def test_a_swap_that_fails_halfway_can_be_taken_back(tmp_path):
         os.replace(source, target)
 
     node = Node(tmp_path / "state", replace)
-    with pytest.raises(CruntimeError, match="second can't be written: No space left on device"):
+    with fails("file_unwritable", second, "No space left on device"):
         node.apply(wanted(first, "new\n"), wanted(second, "new\n"))
     assert first.read_text() == "new\n"
     node.swap.restore()
@@ -180,7 +168,7 @@ def test_a_file_that_could_not_be_written_need_not_be_written_back(tmp_path):
         os.replace(source, target)
 
     node = Node(tmp_path / "state", replace)
-    with pytest.raises(CruntimeError, match="Read-only file system"):
+    with fails("file_unwritable", path, "Read-only file system"):
         node.apply(wanted(path, "new\n"))
     node.swap.restore()
     assert path.stat() == before
@@ -242,7 +230,7 @@ def test_a_record_of_the_top_level_is_read(tmp_path, node):
 def test_a_shared_file_that_can_not_be_merged_is_refused(tmp_path, node, found):
     path = tmp_path / "daemon.json"
     path.write_text(found)
-    with pytest.raises(CruntimeError, match=f"^{path}: The keys in this file can't be kept: "):
+    with fails("file_unreadable", path):
         node.apply(wanted(path, "{}\n", shared=True))
     assert path.read_text() == found
     assert list(node.apply(wanted(path, "{}\n", shared=False))) == [str(path)]
@@ -352,7 +340,7 @@ def test_no_temporary_file_lies_where_every_file_is_read(tmp_path):
 
 
 def test_a_directory_in_the_way_is_an_error_that_names_it(tmp_path, node):
-    with pytest.raises(CruntimeError, match=f"{tmp_path}: not a regular file: it is a directory"):
+    with fails("file_unreadable", tmp_path):
         node.look(wanted(tmp_path, "{}\n"))
 
 

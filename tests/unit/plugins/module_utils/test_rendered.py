@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni, rendered
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import catalog, crio
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 FILE = {"when": {}, "facts": ["place"], "content": '[x]\ny = "@place@"\nz = ["/a", "@place@"]\n'}
 
@@ -32,7 +32,7 @@ def test_a_file_that_names_no_fact_is_left_alone():
 
 
 def test_a_refusal_ends_the_run():
-    with pytest.raises(CruntimeError, match=r"^it is too old$"):
+    with fails("option_unsupported", "it is too old"):
         rendered.choose([{"when": {}, "refusal": "it is too old"}], {})
 
 
