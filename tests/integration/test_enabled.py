@@ -46,7 +46,7 @@ def test_report_names_the_runtime(node, spec, runtime, run_module, check):
     assert result["runtime"] == runtime.name
     assert result["cri_endpoint"] == runtime.endpoint
     assert result["version"]
-    assert not any(file["changed"] for file in result["files"])
+    assert {file["changed"] for file in result["files"]} == {False}
     assert result["units"] == []
 
 

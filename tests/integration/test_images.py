@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
-from conftest import ARCHIVES, ENABLE, check_failed
+from conftest import ARCHIVES, ENABLE, check_failed, skip_unless_required
 
 IMAGE = "cruntime_image"
 ON_NODE = pathlib.Path(__file__).parent / "on_node"
@@ -436,7 +436,8 @@ def test_containerd_takes_a_builder(folder, build, call, hidden):
 @pytest.mark.once
 def test_containerd_builds_by_what_is_there(node, folder, hidden, check_builds):
     if not node.exists("buildkitd"):
-        pytest.skip("no nerdctl, buildctl and buildkitd; CRUNTIME_TEST_BIN may name their folder")
+        reason = "no nerdctl, buildctl and buildkitd; CRUNTIME_TEST_BIN may name their folder"
+        skip_unless_required("buildkitd", reason)
     node.check_output("systemd-run --unit buildkit --collect buildkitd")
     try:
         node.check_output("timeout 60 sh -c 'until buildctl debug workers; do sleep 1; done'")

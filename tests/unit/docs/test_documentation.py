@@ -319,6 +319,8 @@ def test_what_a_page_says_of_community_docker_is_so(ansible_doc):
         for row in re.findall(r"^\| (`docker_.*?) \| ", page, re.MULTILINE)
     ]
     modules = {name for row in rows for name, _value in row if name.startswith("docker_")}
+    assert len(rows) > 10
+    assert len(modules) > 3
     known = ansible_doc(*(f"community.docker.{name}" for name in modules))
     for row in rows:
         for name, value in row:

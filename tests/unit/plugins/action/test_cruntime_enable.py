@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from unittest import mock
-
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins import loader as plugins
+from ansible.template import Templar
 
 from ansible_collections.cruntime.node.plugins.action.cruntime_enable import ActionModule
 
@@ -30,8 +33,11 @@ def handed_over(monkeypatch):
     """A function that takes a task's options, and returns the module's."""
 
     def run(**options):
-        task = mock.MagicMock(async_val=0, check_mode=False, diff=False, args=options)
-        action = ActionModule(task, *(mock.MagicMock() for _other in range(5)))
+        task = Task()
+        task.args = options
+        context, loader = PlayContext(), DataLoader()
+        connection = plugins.connection_loader.get("local", context)
+        action = ActionModule(task, connection, context, loader, Templar(loader), plugins)
         monkeypatch.setattr(action, "_execute_module", lambda **given: given["module_args"])
         return action.run(task_vars={})
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 
@@ -222,8 +221,13 @@ def test_damaged_metadata_ends_in_no_traceback(tmp_path_factory, junk, at):
     path = tmp_path_factory.mktemp("bolt") / "meta.db"
     whole = (TRANSCRIPTS / "containerd-2.4.2-meta.db").read_bytes()
     path.write_bytes(whole[:at] + junk + whole[at + len(junk) :])
-    with contextlib.suppress(CruntimeError):
-        assert isinstance(bolt.read_tree(str(path), 5), dict)
+    reason = None
+    try:
+        bolt.read_tree(str(path), 5)
+    except CruntimeError as error:
+        reason = error.reason
+    # Pages have no checksum, so some junk is read as data.
+    assert reason in (None, "file_unreadable")
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 65536, b"SQLite format 3\0" * 4096])
