@@ -16,7 +16,8 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
 from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, render
-from ansible_collections.cruntime.node.plugins.plugin_utils import spec as spec_utils
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
+from ansible_collections.cruntime.node.plugins.plugin_utils.spec import find_problems
 
 
 class ActionModule(ActionBase):
@@ -33,12 +34,13 @@ class ActionModule(ActionBase):
             )
         spec = validation.validated_parameters
         try:
-            spec_utils.check(spec)
+            render.check(spec, find_problems(spec))
             # Plain values: the playbook's carry Ansible's own types.
             files = render.render(json.loads(json.dumps(spec)))
-            sandbox_image = kubernetes.sandbox_image(spec)
-        except spec_utils.SpecError as error:
-            raise AnsibleActionFail(str(error), result={"reason": error.reason}) from error
+            sandbox_image = kubernetes.find_sandbox_image(spec)
+        except SpecError as error:
+            result = {"reason": error.reason, "problems": error.problems}
+            raise AnsibleActionFail(str(error), result=result) from error
         return self._execute_module(
             module_name="cruntime.node.cruntime_enable",
             # What was not given is left out: an explicit none is no choice of any option.

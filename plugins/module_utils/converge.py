@@ -77,7 +77,8 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     warnings += _check_oci_runtimes(options)
     _check_certificates(options["registries"])
     driver = _cgroup_driver(present, units, options["cgroup_driver"])
-    facts = dict(runtime.variant(version), cgroup_driver=driver)
+    version_range = runtime.identity.find_range(version)
+    facts = {**runtime.find_facts(), "version_range": version_range, "cgroup_driver": driver}
     wanted = {"cgroup_driver": driver, "sandbox_image": options["rendered_sandbox_image"]}
     changes = files.look(choose(rendered, facts), record, runtime.name)
     todo = plan.Plan(

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
+
 # How a registry or a mirror proves itself, and the node to it: paths on the node.
 _TLS = {
     "ca_file": {"type": "str"},
@@ -16,7 +18,7 @@ _TLS = {
 
 #: The spec, as a playbook writes it.
 ENABLE = {
-    "runtime": {"type": "str", "required": True, "choices": ["containerd", "crio", "docker"]},
+    "runtime": {"type": "str", "required": True, "choices": list(RUNTIMES)},
     "state": {
         "type": "str",
         "default": "enabled",

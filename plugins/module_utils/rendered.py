@@ -19,12 +19,15 @@ def marker(fact: str) -> str:
 def choose(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the files that were rendered for a node with these facts.
 
-    :raises CruntimeError: if such a node does not support the spec.
+    :raises CruntimeError: if such a node does not support the spec. The message has all refusals.
     """
-    chosen = [file for file in rendered if file["when"].items() <= facts.items()]
-    for file in chosen:
-        if file.get("refusal"):
-            raise CruntimeError(file["refusal"], reason="option_unsupported")
+    chosen = [
+        file for file in rendered if any(when.items() <= facts.items() for when in file["when"])
+    ]
+    refusals = [refusal for file in chosen for refusal in file.get("refusals", ())]
+    if refusals:
+        message = "; ".join(refusals)
+        raise CruntimeError(message, reason="option_unsupported", problems=refusals)
     return [complete(file, facts) for file in chosen]
 
 

@@ -414,8 +414,8 @@ options:
     elements: str
     default: []
 requirements:
-  - tomlkit (Python library, on the controller only, for O(extra_config); with Python 3.10
-    for every file of containerd and CRI-O)
+  - semver (Python library, on the controller only, for O(kubernetes_version))
+  - tomlkit (Python library, on the controller only, for O(extra_config))
   - systemd
   - root privileges (use C(become))
 attributes:
@@ -626,6 +626,12 @@ required:
   returned: failure for a version
   type: str
   sample: 2.0.0
+problems:
+  description: The problems of the spec, a sentence each. The error message has all of them.
+  returned: when the spec is not valid, or the runtime does not support it
+  type: list
+  elements: str
+  sample: ["metrics must be an address with a port, not '127.0.0.1'"]
 reason:
   description:
     - Code of the failure, for conditions in playbooks. Messages can change, but codes do not.

@@ -129,8 +129,6 @@ class ImageStore:
         seconds.
     """
 
-    #: Where the runtime keeps its images, unless it was told otherwise.
-    default_root: str
     #: Whether images are pinned by their names, one by one: else no task can pin or unpin any.
     pins = False
 
@@ -149,6 +147,11 @@ class ImageStore:
     def label(self) -> str:
         """The runtime's own spelling, for messages."""
         return self._runtime.label
+
+    @property
+    def default_root(self) -> str:
+        """Return the default directory of images."""
+        return self._runtime.identity.data_root
 
     @property
     def root(self) -> str:

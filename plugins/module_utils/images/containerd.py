@@ -54,7 +54,6 @@ _MAX_PASSWORD = 4000
 
 
 class ContainerdStore(CriStore):
-    default_root = "/var/lib/containerd"
     pins = True
 
     @property

@@ -43,8 +43,6 @@ _BY_PODMAN = {
 
 
 class CrioStore(CriStore):
-    default_root = "/var/lib/containers/storage"
-
     @property
     def root(self) -> str:
         return self._storage.root

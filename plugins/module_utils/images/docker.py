@@ -46,8 +46,6 @@ _HUB = "https://index.docker.io/v1/"
 
 
 class DockerStore(ImageStore):
-    default_root = "/var/lib/docker"
-
     @property
     def root(self) -> str:
         return self._docker("info", "--format", "{{.DockerRootDir}}").strip()

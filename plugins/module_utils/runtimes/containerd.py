@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, Iterable, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni, crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_CERTS,
-    CONTAINERD_CONFIG,
     CONTAINERD_DROP_INS,
-    CONTAINERD_ROOT,
-    CONTAINERD_SOCKET,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_drop_in
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
@@ -45,20 +43,14 @@ NAMESPACE = "k8s.io"
 
 
 class Containerd(Runtime):
-    name = "containerd"
-    label = "containerd"
-    binary = "containerd"
-    units = ("containerd.service",)
+    identity = CONTAINERD
     drop_in_patterns = tuple(f"{each}/*.toml" for each in CONTAINERD_DROP_INS)
-    config_path = CONTAINERD_CONFIG
-    data_root = CONTAINERD_ROOT
     data_names = ((r"io\.containerd\..+|tmpmounts", None), ("opt", "bin|lib"))
     # Without the metadata, containerd has no references to the rest.
     data_first = ("io.containerd.metadata.v1.bolt",)
     keeps_namespaces = True
     namespaces = (NAMESPACE,)
     overrides = f"a drop-in in {' or '.join(CONTAINERD_DROP_INS)}"
-    socket_path = CONTAINERD_SOCKET
     # Whether the rendered file has bin_dirs that no option sets.
     _unasked_bin_dirs = False
 
@@ -70,19 +62,11 @@ class Containerd(Runtime):
     def version(self) -> str:
         return parse_version(self._runner.output("containerd", "--version"))
 
-    def variant(self, version: str) -> dict[str, Any]:
-        # 1.x knows no version 3; 2.x moved most CRI keys to it.
-        found = installed_version(version)
-        return {
-            "config_version": 2 if found.major < 2 else 3,
-            # 2.1 was the first to look for CNI plugins in more than one folder.
-            "cni_bin_dirs": (found.major, found.minor) >= (2, 1),
-            "cdi": (found.major, found.minor) >= (1, 7),
-            cni.BIN_DIR_FACT: cni.find_bin_dir(),
-        }
+    def find_facts(self) -> dict[str, Any]:
+        return {cni.BIN_DIR_FACT: cni.find_bin_dir()}
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        path = staged.get(CONTAINERD_CONFIG)
+        path = staged.get(CONTAINERD.config_path)
         if path is None:
             return
         with open(path, encoding="utf-8") as handle:
@@ -95,7 +79,7 @@ class Containerd(Runtime):
         self._check_drop_ins()
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
-            raise self._refuse(result.err.strip().replace(path, CONTAINERD_CONFIG), result)
+            raise self._refuse(result.err.strip().replace(path, CONTAINERD.config_path), result)
         if not re.search(r"^version = [0-9]+$", result.out, re.MULTILINE):
             raise CruntimeError(
                 "containerd config dump: unreadable output: it has no version. Run the command on "
@@ -137,14 +121,14 @@ class Containerd(Runtime):
     def find_dropped(
         self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
     ) -> list[Dropped]:
-        if CONTAINERD_CONFIG not in foreign or CONTAINERD_CONFIG not in staged:
+        if CONTAINERD.config_path not in foreign or CONTAINERD.config_path not in staged:
             return []
         from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd_dump
 
         return containerd_dump.find_dropped(
             self._runner,
-            foreign[CONTAINERD_CONFIG].target,
-            staged[CONTAINERD_CONFIG],
+            foreign[CONTAINERD.config_path].target,
+            staged[CONTAINERD.config_path],
             unasked_bin_dirs=self._unasked_bin_dirs,
         )
 

@@ -22,12 +22,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     parsing,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CRIO
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
-    CRIO_CONFIG,
     CRIO_DROP_INS,
     CRIO_REGISTRIES,
-    CRIO_ROOT,
-    CRIO_SOCKET,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import (
     read_drop_in,
@@ -80,15 +78,9 @@ class Storage(NamedTuple):
 
 
 class Crio(Runtime):
-    name = "crio"
-    label = "CRI-O"
-    binary = "crio"
-    units = ("crio.service",)
+    identity = CRIO
     overrides = f"another file in {CRIO_DROP_INS}, or a flag of crio.service"
     drop_in_patterns = (f"{CRIO_DROP_INS}/*",)
-    socket_path = CRIO_SOCKET
-    config_path = CRIO_CONFIG
-    data_root = CRIO_ROOT
     # Names of containers/storage, and names that podman adds if it uses the same store.
     data_names = (
         ("(overlay|vfs|btrfs|zfs|aufs|devicemapper)(-(containers|images|layers))?", None),
@@ -100,7 +92,7 @@ class Crio(Runtime):
     def version(self) -> str:
         return parse_version(self._runner.output("crio", "--version"))
 
-    def variant(self, version: str) -> dict[str, Any]:
+    def find_facts(self) -> dict[str, Any]:
         # CRI-O's own packages bring one that is not on the PATH.
         return {
             "own_conmon": os.access(_OWN_CONMON, os.X_OK),
@@ -108,7 +100,7 @@ class Crio(Runtime):
         }
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        path = staged.get(CRIO_CONFIG)
+        path = staged.get(CRIO.config_path)
         if path is None:
             return
         # CRI-O reads the drop-ins of everyone, so they are judged together.
@@ -116,7 +108,7 @@ class Crio(Runtime):
         os.mkdir(drop_ins)
         try:
             _copy_drop_ins(drop_ins)
-            shutil.copy(path, os.path.join(drop_ins, os.path.basename(CRIO_CONFIG)))
+            shutil.copy(path, os.path.join(drop_ins, os.path.basename(CRIO.config_path)))
             result = self._runner.run(
                 "crio",
                 "--config",
@@ -259,7 +251,7 @@ def _others_files() -> Iterator[str]:
     """Return the paths of foreign configuration files that CRI-O reads."""
     yield CONFIG_PATH
     with contextlib.suppress(OSError), os.scandir(CRIO_DROP_INS) as entries:
-        yield from (entry.path for entry in entries if entry.path != CRIO_CONFIG)
+        yield from (entry.path for entry in entries if entry.path != CRIO.config_path)
 
 
 def _decides_plugin_dirs(path: str) -> bool:
@@ -343,7 +335,7 @@ def parse_keys(config: str) -> set[str]:
 
 def changed_keys(change: Change) -> set[tuple[str, str]]:
     """Return what differs: a table and a key of the drop-in, or the path of another file."""
-    if change.path != CRIO_CONFIG:
+    if change.path != CRIO.config_path:
         return {(change.path, "")}
     before, after = (parse_settings(text) for text in (change.before, change.after))
     return {key for key in {*before, *after} if before.get(key) != after.get(key)}

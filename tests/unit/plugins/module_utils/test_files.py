@@ -40,11 +40,11 @@ def node(tmp_path):
 
 
 def wanted(path, content, restart=True, **more):
-    return {"path": str(path), "content": content, "restart": restart, "when": {}, **more}
+    return {"path": str(path), "content": content, "restart": restart, "when": [{}], **more}
 
 
 def link(path, target):
-    return {"path": str(path), "link": str(target), "restart": False, "when": {}}
+    return {"path": str(path), "link": str(target), "restart": False, "when": [{}]}
 
 
 def test_a_file_as_wanted_is_not_written(tmp_path, node):
