@@ -2,8 +2,8 @@
 
 usage: run_with_lock.py SECONDS PATH COMMAND [ARGUMENT]...
 
-dpkg and apt do not wait for each lock, and report a held lock only in a message. They lock their files with POSIX
-locks. A process keeps these across exec, so the command can lock the file again.
+dpkg and apt do not wait for each lock, and report a held lock only in a message. They lock their
+files with POSIX locks. A process keeps these across exec, so the command can lock the file again.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ seconds, path, *command = sys.argv[1:]
 
 
 def stop(_signal, _frame):
-    sys.exit(f"{path}: locked: Another process has not finished within {seconds} seconds. Wait until it ends")
+    sys.exit(f"{path}: locked: Another process held it for {seconds} seconds. Run again afterwards")
 
 
 os.makedirs(os.path.dirname(path), exist_ok=True)
