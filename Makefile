@@ -5,7 +5,7 @@ VENV := .venv
 COLLECTION := .cache/collections/ansible_collections/cruntime/node
 SETUP := $(VENV)/.made $(COLLECTION)
 
-.PHONY: test test-unit test-roles test-vm test-matrix coverage bench lint docs unit oldest sanity \
+.PHONY: test test-unit test-roles test-vm test-matrix test-mutation coverage bench lint docs unit oldest sanity \
 	nodes molecule demo link clean
 
 # Every test but those of the matrix, and of the roles and the machine only the short ones; ends with
@@ -30,6 +30,10 @@ test-vm: $(SETUP)
 # Every ansible-core and every Python that is supported, as far as the Pythons are on the PATH.
 test-matrix: $(SETUP)
 	@$(VENV)/bin/python tests/run.py matrix
+
+# Changes one operator at a time in the files of tests/mutation/targets.txt; a test must find each change.
+test-mutation: $(SETUP)
+	@$(VENV)/bin/nox --session mutation
 
 # The unit tests and a node of each runtime's scenario, measured, on the nodes too.
 coverage: $(SETUP)

@@ -197,6 +197,17 @@ def coverage(session: nox.Session) -> None:
 # Each in an environment of its own
 
 
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutation tests of plans, transactions, managed files and renderers; takes long.
+
+    After `--`, files of tests/mutation/targets.txt, for less than all.
+    """
+    session.install("-r", "tests/mutation/requirements.txt")
+    where = {"PYTHONPATH": str(COLLECTIONS)}
+    session.run("python", "tests/mutation/run.py", *session.posargs, env=where)
+
+
 @nox.session(tags=["oldest"])
 def unit_oldest(session: nox.Session) -> None:
     """The unit tests with the oldest ansible-core supported."""

@@ -11,7 +11,7 @@ TYPES = {"bool": bool, "dict": dict, "int": int, "list": list, "raw": object, "s
 # What Ansible adds to every result, or knows in every one.
 COMMON = {
     *("action", "changed", "deprecations", "diff", "exception", "failed", "invocation", "msg"),
-    *("warnings",),
+    *("stderr_lines", "warnings"),
 }
 # The page has one runtime's entry, which stands for those of the others.
 SAME = {"crio": "containerd", "docker": "containerd"}

@@ -59,7 +59,8 @@ class ActionModule(ActionBase):
         validation = ArgumentSpecValidator(options.ENABLE).validate(_decrypted(self._task.args))
         if validation.errors.errors:
             raise AnsibleActionFail(
-                "; ".join(_sentence(error) for error in validation.errors.errors)
+                "; ".join(_sentence(error) for error in validation.errors.errors),
+                result={"reason": "option_invalid"},
             )
         spec = validation.validated_parameters
         try:

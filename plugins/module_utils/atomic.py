@@ -220,7 +220,7 @@ def describe_mount(path: str) -> CruntimeError:
 def list_mount_points() -> set[str]:
     """Return the paths of all mount points of this node."""
     # Import it only if files change: most runs do not need it.
-    from ansible_collections.cruntime.node.plugins.module_utils.stored_data import read_mounts
+    from ansible_collections.cruntime.node.plugins.module_utils.mounts import read_mounts
 
     return {mount.path for mount in read_mounts()}
 

@@ -254,6 +254,19 @@ def enable(node, spec, run_module):
     run_module(node, ENABLE, **spec)
 
 
+def check_failed(result, reason, *facts):
+    """Check that a module failed for this reason, and that its message contains these facts."""
+    assert result.get("failed") is True, result
+    assert result["reason"] == reason, result
+    assert [fact for fact in map(str, facts) if fact not in result["msg"]] == [], result["msg"]
+
+
+def check_untouched(result, reason, *facts):
+    """Check that a module failed before it changed anything."""
+    check_failed(result, reason, *facts)
+    assert "rolled_back" not in result
+
+
 def reasons(result):
     """Why each unit was changed, by its name."""
     return {unit["name"]: unit["cause"] for unit in result["units"]}

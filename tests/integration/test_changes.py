@@ -1,7 +1,7 @@
 """What a run does to a converged node when there is something to do."""
 
 import pytest
-from conftest import RUNTIMES, reasons
+from conftest import RUNTIMES, check_untouched, reasons
 
 
 @pytest.fixture
@@ -218,10 +218,7 @@ def test_the_socket_of_docker_goes_with_its_service(node, enable):
 @pytest.mark.runtime("docker")
 def test_containerd_is_not_taken_from_under_docker(node, enable):
     result = enable(runtime="containerd", state="disabled")
-    assert result["msg"] == (
-        "containerd can't be disabled: Docker is running and needs containerd.service. "
-        "Disable docker first"
-    )
+    check_untouched(result, "runtime_needed", "containerd.service", "Docker")
     assert node.service("containerd.service").is_running
 
 

@@ -10,7 +10,7 @@ import pathlib
 import subprocess
 
 import pytest
-from conftest import ARCHIVES, ENABLE, reasons
+from conftest import ARCHIVES, ENABLE, check_untouched, reasons, skip_unless_required
 from test_pods import run_pod, start_container
 
 CONTAINERS = "cruntime.node.cruntime_containers"
@@ -34,7 +34,8 @@ def cri_dockerd(node, spec, run_module):
     """A node with cri-dockerd installed; afterwards it is gone and the node as specified."""
     binary = pathlib.Path(os.environ.get("CRUNTIME_TEST_BIN", "/nonexistent"), "cri-dockerd")
     if not os.access(binary, os.X_OK):
-        pytest.skip("no cri-dockerd can be had here: CRUNTIME_TEST_BIN names no folder with one")
+        reason = "no cri-dockerd can be had here: CRUNTIME_TEST_BIN names no folder with one"
+        skip_unless_required("cri-dockerd", reason)
     name = node.ansible.get_variables()["inventory_hostname"]
     installed = {
         "/usr/bin/cri-dockerd": binary,
@@ -74,9 +75,7 @@ def pids(node):
 def test_a_kubernetes_that_needs_cri_dockerd_where_there_is_none(node, spec, run_module, snapshot):
     before = snapshot()
     result = run_module(node, ENABLE, **{**spec, "kubernetes_version": "1.34.2"})
-    assert result.get("failed") is True
-    assert result["msg"].startswith("cri-dockerd is not installed on this node")
-    assert "cri_service" in result["msg"]
+    check_untouched(result, "runtime_not_installed", "cri-dockerd", "cri_service")
     assert snapshot() == before
     for changes in ({"kubernetes_version": "1.23.9"}, {**KUBERNETES, "cri_service": False}):
         assert not run_module(node, ENABLE, check=True, **{**spec, **changes}).get("failed")

@@ -6,9 +6,11 @@ import json
 
 import pytest
 import testinfra
-from conftest import ARCHIVES, EMPTY, ENABLE, IMAGE
+from conftest import ARCHIVES, EMPTY, ENABLE, IMAGE, check_untouched
 
 CONFIG = "/etc/docker/daemon.json"
+# The data that Docker.fill makes.
+DATA = "1 container and 1 image"
 FEATURE = "containerd-snapshotter"
 VISIBLE = "docker ps --all --format '{{.Names}}'; docker image ls --format '{{.Repository}}'"
 
@@ -54,18 +56,15 @@ class Docker:
         assert not result.get("failed"), result
         return result
 
-    def refuse(self, **changes):
-        """Run the module, which must fail in check mode too and must not change the node."""
+    def refuse(self, reason, *facts, **changes):
+        """Run the module, which must fail in check mode too and must not change the node.
+
+        :param facts: what the message must contain.
+        """
         before = self._snapshot(), self.visible() if self.is_running() else ""
-        messages = set()
         for check in (True, False):
-            result = self.run(check=check, **changes)
-            assert result.get("failed") is True, result
-            assert "rolled_back" not in result
-            messages.add(result["msg"])
+            check_untouched(self.run(check=check, **changes), reason, *facts)
         assert (self._snapshot(), self.visible() if self.is_running() else "") == before
-        (message,) = messages
-        return message
 
     def is_running(self):
         return self.node.service("docker").is_running
@@ -134,8 +133,7 @@ def test_tables_of_others_stay_and_only_ours_go(docker):
 @pytest.mark.parametrize("text", ['{"debug": true,}', "[]", '{"debug": true, "debug": false}'])
 def test_a_file_that_can_not_be_read_is_not_replaced(docker, text):
     docker.write(text)
-    message = docker.refuse()
-    assert message.startswith(f"{CONFIG}: The keys in this file can't be kept: ")
+    docker.refuse("file_unreadable", CONFIG)
     assert docker.node.file(CONFIG).content_string == text
     docker.enable(exclusive=True)
     assert "max-concurrent-downloads" in docker.config
@@ -155,9 +153,7 @@ def test_a_change_that_hides_data_is_refused(docker, changes, key):
         pytest.skip("Docker before 28 has no such store that is made for daily use")
     docker.fill()
     before = docker.visible()
-    message = docker.refuse(**changes)
-    assert f"{CONFIG}: {key} can't be changed: Docker would no longer show " in message
-    assert "1 container and 1 image" in message
+    docker.refuse("data_hidden", CONFIG, key, DATA, **changes)
     assert docker.visible() == before
     docker.empty()
     if key == "userns-remap":
@@ -167,7 +163,7 @@ def test_a_change_that_hides_data_is_refused(docker, changes, key):
     docker.enable(**changes)
     docker.fill()
     # The reverse change is refused too.
-    assert " can't be changed: " in docker.refuse()
+    docker.refuse("data_hidden", key)
 
 
 @pytest.mark.alike
@@ -175,9 +171,9 @@ def test_a_change_that_hides_data_of_a_stopped_docker_is_refused(docker):
     docker.fill()
     docker.node.check_output("docker volume create precious")
     docker.node.check_output("systemctl stop docker.socket docker")
-    root = docker.refuse(storage={"root": "/var/lib/docker/elsewhere"})
-    assert "1 container, 1 image and 1 volume" in root
-    assert "1 container and 1 image" in docker.refuse(storage={"driver": "vfs"})
+    new = {"root": "/var/lib/docker/elsewhere"}
+    docker.refuse("data_hidden", "1 container, 1 image and 1 volume", storage=new)
+    docker.refuse("data_hidden", DATA, storage={"driver": "vfs"})
     docker.enable()
     assert "keep" in docker.visible()
 
@@ -186,12 +182,11 @@ def test_a_change_that_hides_data_of_a_stopped_docker_is_refused(docker):
 def test_an_image_or_a_volume_alone_is_data(docker):
     docker.fill()
     docker.node.check_output("docker rm keep")
-    assert "no longer show 1 image that" in docker.refuse(storage={"driver": "vfs"})
+    docker.refuse("data_hidden", " 1 image ", storage={"driver": "vfs"})
     docker.empty()
     docker.node.check_output("docker volume create precious")
-    message = docker.refuse(storage={"root": "/var/lib/docker/elsewhere"})
-    assert "no longer show 1 volume that" in message
-    assert "keep this store: set storage.root to /var/lib/docker" in message
+    facts = (" 1 volume ", "storage.root", "/var/lib/docker")
+    docker.refuse("data_hidden", *facts, storage={"root": "/var/lib/docker/elsewhere"})
 
 
 @pytest.mark.alike
@@ -226,11 +221,9 @@ def test_a_feature_of_others_keeps_their_store(docker):
     assert docker.config["features"] == {FEATURE: True, "cdi": True}
     # Docker is stopped, but containerd runs and lists Docker's images.
     docker.node.check_output("systemctl stop docker.socket docker")
-    message = docker.refuse(extra_config={"features": {FEATURE: False}})
-    assert "1 container and 1 image" in message
+    docker.refuse("data_hidden", DATA, extra_config={"features": {FEATURE: False}})
     docker.node.check_output("systemctl stop containerd")
-    message = docker.refuse(extra_config={"features": {FEATURE: False}})
-    assert "1 container and 1 image" in message
+    docker.refuse("data_hidden", DATA, extra_config={"features": {FEATURE: False}})
     docker.node.check_output("systemctl start docker")
     docker.empty()
 
@@ -239,10 +232,10 @@ def test_a_feature_of_others_keeps_their_store(docker):
 def test_live_restore_in_a_swarm_is_refused(docker):
     docker.node.check_output("docker swarm init --advertise-addr 127.0.0.1")
     try:
-        message = docker.refuse(live_restore=True)
-        assert message.startswith(f"{CONFIG}: live-restore can't be true on this node: ")
+        facts = (CONFIG, "live-restore", "swarm")
+        docker.refuse("configuration_refused", *facts, live_restore=True)
         docker.node.check_output("systemctl stop docker.socket docker")
-        assert docker.refuse(live_restore=True).startswith(f"{CONFIG}: live-restore can't be true")
+        docker.refuse("configuration_refused", *facts, live_restore=True)
         docker.enable(live_restore=False)
         docker.restart()
     finally:
@@ -284,11 +277,10 @@ def test_docker_29_keeps_its_store_in_containerd(newest, spec, run_module):
     docker.fill()
     before = docker.visible()
     assert "keep" in before
-    message = docker.refuse(storage={"driver": "overlay2"})
-    assert f"{CONFIG}: storage-driver can't be changed: " in message
-    assert "1 container and 1 image" in message
-    assert "leave out storage.driver" in message
-    assert f"features.{FEATURE}" in docker.refuse(extra_config={"features": {FEATURE: False}})
+    facts = (CONFIG, "storage-driver", DATA, "storage.driver")
+    docker.refuse("data_hidden", *facts, storage={"driver": "overlay2"})
+    other = {"features": {FEATURE: False}}
+    docker.refuse("data_hidden", f"features.{FEATURE}", extra_config=other)
     # These settings choose the store that is in use.
     docker.enable(extra_config={"features": {FEATURE: True}})
     assert docker.visible() == before
@@ -297,8 +289,8 @@ def test_docker_29_keeps_its_store_in_containerd(newest, spec, run_module):
     docker.enable()
     assert docker.visible() == before
     # The images are not in the data root, but the container is.
-    message = docker.refuse(storage={"root": "/var/lib/docker/elsewhere"})
-    assert "no longer show 1 container that" in message
+    new = {"root": "/var/lib/docker/elsewhere"}
+    docker.refuse("data_hidden", " 1 container ", storage=new)
     docker.empty()
     docker.enable(storage={"driver": "overlay2"})
     docker.fill()
@@ -306,4 +298,4 @@ def test_docker_29_keeps_its_store_in_containerd(newest, spec, run_module):
     docker.enable()
     assert docker.visible() == before
     assert docker.info("{{.Driver}}") == "overlay2"
-    assert "1 container and 1 image" in docker.refuse(extra_config={"features": {FEATURE: True}})
+    docker.refuse("data_hidden", DATA, extra_config={"features": {FEATURE: True}})

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from conftest import check_untouched
 
 NVIDIA = "/usr/bin/nvidia-container-runtime"
 ASK = {
@@ -28,7 +29,7 @@ def test_cdi_and_rootless(node, runtime, enable, said, snapshot):
     result = enable(gpus="cdi", rootless=True)
     version = node.run("containerd --version; dockerd --version").stdout
     if re.search(OLD.get(runtime.name, "$^"), version):
-        assert result["msg"].startswith("gpus can be cdi with")
+        check_untouched(result, "option_unsupported", "gpus", "cdi")
         assert snapshot() == before
         result = enable(rootless=True)
     elif runtime.name == "docker":
@@ -49,9 +50,7 @@ def test_cdi_and_rootless(node, runtime, enable, said, snapshot):
 @pytest.mark.alike
 def test_gpus_of_nvidia(node, runtime, enable, said, request):
     result = enable(gpus="nvidia")
-    assert f"the OCI runtime nvidia needs {NVIDIA}, which is not there" in result["msg"]
-    # Nothing was touched.
-    assert "rolled_back" not in result
+    check_untouched(result, "oci_runtime_not_found", NVIDIA)
     # A warning is enough where no container need be run by it.
     result = enable(gpus="nvidia", oci_runtime={"crio": "crun"}.get(runtime.name, "runc"))
     assert any(NVIDIA in warning for warning in result["warnings"])

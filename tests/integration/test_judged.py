@@ -123,7 +123,9 @@ def judge_crio(node, put, spec, facts):
     content = rendered(facts, **spec)["/etc/crio/crio.conf.d/50-cruntime.conf"]
     folder = put("50-cruntime.conf", content).rpartition("/")[0]
     dump = node.check_output("crio --config /dev/null --config-dir %s config", folder)
-    for path, value in extra_config.leaves(tomlkit.parse(content).unwrap()):
+    leaves = list(extra_config.leaves(tomlkit.parse(content).unwrap()))
+    assert leaves
+    for path, value in leaves:
         # CRI-O prints text as it is between its quotes, so that no parser would read it.
         if isinstance(value, list):
             # ... and a folder with a slash behind it.

@@ -52,6 +52,18 @@ Signed-By: /k.gpg
 }
 
 
+# Hold a POSIX lock on each path for some seconds.
+HOLD = """
+import fcntl, sys, time
+files = [open(path, "a") for path in sys.argv[2:]]
+for file in files:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(float(sys.argv[1]))
+"""
+LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock")
+
+
 class Bare:
     """A bare node, and the playbook that provisions it."""
 
@@ -194,6 +206,26 @@ def test_an_extra_package_has_a_version_of_its_own(bare):
     assert changed["runc"][1].startswith("1.1.")
     assert {want for want, _version in changed.values()} == {"hold"}
     assert bare.provision(**packages) == 0
+
+
+def test_a_run_waits_for_the_locks_of_others(bare):
+    bare.provision(runtime_spec=CONTAINERD)
+    # apt reads no link without a target, so it is no reason to fail.
+    bare.host.check_output("ln -sf /nowhere /etc/apt/sources.list.d/old.list")
+    for variables in (
+        {"runtime_hold": False},
+        {"runtime_repositories": [{**REPOSITORY, "pin": 901}]},
+    ):
+        command = ["docker", "exec", bare.name, "python3", "-c", HOLD, "8", *LOCKS]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout.readline() == "locked\n"
+            process = bare.start(runtime_spec=CONTAINERD, **variables)
+            holder.wait()
+            # The lock was held until here, and the run did not finish or fail before.
+            assert process.poll() is None
+            assert bare.finish(process) > 0
+    bare.host.check_output("rm /etc/apt/sources.list.d/old.list")
+    assert bare.versions("containerd")["containerd"][0] == "hold"
 
 
 def test_two_runs_at_once_provision_a_node(nodes):

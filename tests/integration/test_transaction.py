@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import ENABLE
+from conftest import ENABLE, check_failed
 
 
 @pytest.mark.alike
@@ -35,9 +35,7 @@ def test_a_folder_that_takes_no_file(node, *, spec, runtime, run_module, snapsho
         after = snapshot()
     finally:
         node.check_output("umount %s", folder)
-    assert result.get("failed") is True
-    assert words in result["msg"]
-    assert folder in result["msg"]
+    check_failed(result, "file_unwritable", words, folder)
     assert result["rolled_back"] is True
     # The process that runs never went away.
     assert after == before

@@ -71,11 +71,18 @@ def test_each_reason_is_documented():
     }
 
 
-@pytest.mark.parametrize("module", sorted((ROOT / "plugins" / "modules").glob("*.py")))
+#: cruntime_drift_info is its action plugin, which returns the failures of others.
+MODULES = sorted(
+    path
+    for path in (ROOT / "plugins" / "modules").glob("*.py")
+    if path.stem != "cruntime_drift_info"
+)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
 def test_each_module_documents_the_reason(module):
     source = module.read_text()
-    if "fail_json" not in source:
-        pytest.skip("The module never fails")
+    assert "fail_json" in source
     returned = yaml.safe_load(re.search(r'RETURN = r"""\n(.*?)"""', source, re.DOTALL)[1])
     assert returned["reason"]["type"] == "str"
     assert returned["reason"]["returned"] == "failure"

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible.errors import AnsibleFilterError
 
@@ -35,7 +37,7 @@ def test_a_reference_is_written_in_full(short, full):
 @pytest.mark.parametrize("wrong", ["", "-x", "Busybox", "a b", "a@sha256:12", None, 3, ["busybox"]])
 def test_what_is_no_reference_is_refused(wrong):
     assert not is_reference(wrong)
-    with pytest.raises(AnsibleFilterError, match="needs the reference of an image"):
+    with pytest.raises(AnsibleFilterError, match=re.escape(repr(wrong))):
         in_full(wrong)
 
 
@@ -54,7 +56,7 @@ def test_kubelet_options_become_sorted_flags():
 
 
 def test_flags_of_no_dictionary_are_refused():
-    with pytest.raises(AnsibleFilterError, match="kubelet_flags: v has no value"):
+    with pytest.raises(AnsibleFilterError, match=r"kubelet_flags: v\b"):
         flags({"v": None})
-    with pytest.raises(AnsibleFilterError, match="a dictionary, not str"):
+    with pytest.raises(AnsibleFilterError, match=r"kubelet_flags .*str$"):
         flags("--container-runtime=remote")

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import time
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils import basic
 
 TRANSCRIPTS = pathlib.Path(__file__).parent / "transcripts"
 
@@ -20,24 +21,14 @@ def transcript():
     return lambda name: (TRANSCRIPTS / name).read_text(encoding="utf-8")
 
 
-class Module(AnsibleModule):
-    """A module on a node without SELinux, which was not started by Ansible."""
-
-    def __init__(self, check_mode=False):
-        self.check_mode = check_mode
-
-    def selinux_default_context(self, path, mode=0):
-        return [None, None, None]
-
-    selinux_context = selinux_default_context
-
-    def set_context_if_different(self, path, context, changed, diff=None):
-        return changed
-
-
 @pytest.fixture
-def module():
-    return Module()
+def module(monkeypatch):
+    """A real module without options, as Ansible starts it on the node."""
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {}}).encode()
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", arguments)
+    # From ansible-core 2.19 on, the arguments have a format.
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+    return basic.AnsibleModule(argument_spec={}, supports_check_mode=True)
 
 
 class Clock:

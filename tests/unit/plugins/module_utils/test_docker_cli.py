@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ansible_collections.cruntime.node.plugins.module_utils import docker_cli
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 
 class Answers:
@@ -45,5 +43,5 @@ def test_what_went_away_meanwhile_is_left_out():
 
 def test_another_error_beside_it_is_one():
     words = "Error: No such image: a\nError response from daemon: input/output error\n"
-    with pytest.raises(CommandError, match=r"'docker image inspect' failed: .*input/output error$"):
+    with fails("command_failed", "input/output error"):
         docker_cli.inspect(Answers(1, "[]", words), "image", ["a", "b"])

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, files, swap
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 
 class Node:
@@ -149,7 +150,7 @@ def test_a_swap_that_fails_halfway_can_be_taken_back(tmp_path):
         os.replace(source, target)
 
     node = Node(tmp_path / "state", replace)
-    with pytest.raises(CruntimeError, match="second: could not be written: No space"):
+    with fails("file_unwritable", second, "No space left on device"):
         node.apply(wanted(first, "new\n"), wanted(second, "new\n"))
     assert first.read_text() == "new\n"
     node.swap.restore()
@@ -168,7 +169,7 @@ def test_a_file_that_could_not_be_written_need_not_be_written_back(tmp_path):
         os.replace(source, target)
 
     node = Node(tmp_path / "state", replace)
-    with pytest.raises(CruntimeError, match="Read-only file system"):
+    with fails("file_unwritable", path, "Read-only file system"):
         node.apply(wanted(path, "new\n"))
     node.swap.restore()
     assert path.stat() == before
@@ -230,7 +231,7 @@ def test_a_record_of_the_top_level_is_read(tmp_path, node):
 def test_a_shared_file_that_can_not_be_merged_is_refused(tmp_path, node, found):
     path = tmp_path / "daemon.json"
     path.write_text(found)
-    with pytest.raises(CruntimeError, match=f"^{path}: The keys in this file can't be kept: "):
+    with fails("file_unreadable", path):
         node.apply(wanted(path, "{}\n", shared=True))
     assert path.read_text() == found
     assert list(node.apply(wanted(path, "{}\n", shared=False))) == [str(path)]
@@ -340,7 +341,7 @@ def test_no_temporary_file_lies_where_every_file_is_read(tmp_path):
 
 
 def test_a_directory_in_the_way_is_an_error_that_names_it(tmp_path, node):
-    with pytest.raises(CruntimeError, match=f"{tmp_path}: not a regular file: it is a directory"):
+    with fails("file_unreadable", tmp_path):
         node.look(wanted(tmp_path, "{}\n"))
 
 
@@ -465,3 +466,61 @@ def test_a_run_killed_while_a_file_goes_leaves_its_restart_owed(
     node.swap.finish("containerd", [])
     assert node.look() == []
     assert ManagedFiles(node.state_dir).entries == {}
+
+
+def test_a_new_file_does_not_protect_an_old_one(tmp_path, node):
+    old, new = tmp_path / "old", tmp_path / "new"
+    node.apply(wanted(old, "x\n"))
+    first, second = node.look(wanted(new, "x\n"))
+    assert (first.path, first.loaded_by) == (str(new), 0)
+    assert (second.path, second.after) == (str(old), None)
+
+
+def test_a_shared_file_that_became_invalid_stays(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    node.apply(wanted(path, '{"debug": true}\n', shared=True))
+    path.write_text("{")
+    assert node.look() == []
+
+
+def test_a_shared_file_that_became_a_link_stays(tmp_path, node):
+    path = tmp_path / "daemon.json"
+    node.apply(wanted(path, '{"debug": true}\n', shared=True))
+    path.unlink()
+    path.symlink_to("/nowhere")
+    assert node.look() == []
+
+
+def test_an_old_link_to_a_wanted_file_stays(tmp_path, node):
+    old, new = tmp_path / "old", tmp_path / "new"
+    node.apply(link(old, new))
+    assert [change.path for change in node.look(wanted(new, "x\n"))] == [str(new)]
+
+
+def test_an_error_names_the_link_and_its_target(tmp_path, node):
+    path, target = tmp_path / "config.toml", tmp_path / "elsewhere"
+    target.mkdir()
+    path.symlink_to(target)
+    with fails("file_unreadable", path, target):
+        node.look(wanted(path, "x\n"))
+    path.unlink()
+    path.mkdir()
+    with fails("file_unreadable", path) as caught:
+        node.look(wanted(path, "x\n"))
+    # It is not called a link.
+    assert str(caught.value).count(str(path)) == 1
+
+
+def test_a_removed_file_is_shown_if_its_record_does_not_call_it_secret(tmp_path, node):
+    path = tmp_path / "x"
+    node.apply(wanted(path, "x\n"))
+    record = ManagedFiles(node.state_dir)
+    del record.entries[str(path)]["secret"]
+    (change,) = files.look([], record, "containerd")
+    assert change.diff["before"] == "x\n"
+
+
+def test_a_change_is_public_foreign_and_not_loaded():
+    change = files.Change("/x", "/x", b"new\n", True, b"old\n", 1)
+    assert (change.diff["before"], change.diff["after"]) == ("old\n", "new\n")
+    assert (change.owned, change.loaded_by) == (False, 0)

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 
 class Daemon:
@@ -93,11 +94,11 @@ def test_a_script_is_asked_each_time(daemon, of):
 
 def test_a_binary_that_is_gone_says_so_itself(daemon, of, monkeypatch):
     def version():
-        raise CommandError("containerd is not on this node", reason="command_failed")
+        raise CommandError("containerd is not on this node", reason="tool_not_found")
 
     monkeypatch.setattr(daemon, "binary_path", None)
     monkeypatch.setattr(daemon, "version", version)
-    with pytest.raises(CommandError, match="not on this node"):
+    with fails("tool_not_found"):
         of(daemon)
 
 

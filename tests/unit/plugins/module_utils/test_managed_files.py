@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.cruntime.node.plugins.module_utils import files, swap
 from ansible_collections.cruntime.node.plugins.module_utils.contents import Link, digest
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import (
     VERSION,
     ManagedFiles,
     find_damage,
 )
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 ENTRY = {"digests": ["x"], "restart": True, "runtime": "containerd"}
 
@@ -70,7 +70,7 @@ def link(path, target):
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00", "[" * 100_000])
 def test_a_record_that_is_no_json_object_is_an_error_that_names_it(tmp_path, node, text):
     node.record(text)
-    with pytest.raises(CruntimeError, match=r"files\.json: damaged record: it holds no JSON"):
+    with fails("record_invalid", f"{node.state_dir}/files.json"):
         node.apply(wanted(tmp_path / "x", "new\n"))
     assert not (tmp_path / "x").exists()
 
@@ -105,14 +105,14 @@ def test_a_record_that_is_no_json_object_is_an_error_that_names_it(tmp_path, nod
 )
 def test_a_record_of_the_wrong_types_is_an_error_that_names_it(tmp_path, node, data):
     node.record(json.dumps(data))
-    with pytest.raises(CruntimeError, match=r"files\.json: damaged record: .* Remove it and run"):
+    with fails("record_invalid", f"{node.state_dir}/files.json"):
         node.apply(wanted(tmp_path / "x", "new\n"))
     assert not (tmp_path / "x").exists()
 
 
 def test_a_newer_record_is_refused(tmp_path, node):
     node.record(json.dumps({"version": VERSION + 1, "files": "unknown"}))
-    with pytest.raises(CruntimeError, match="Update the collection on the controller"):
+    with fails("record_invalid", VERSION + 1):
         node.apply(wanted(tmp_path / "x", "new\n"))
     assert not (tmp_path / "x").exists()
 
@@ -132,7 +132,7 @@ def test_whatever_a_record_holds_it_is_damaged_or_can_be_used(tmp_path_factory, 
     node = Node(root)
     node.record(json.dumps({"version": 2, "files": entries}))
     if find_damage({"files": entries}):
-        with pytest.raises(CruntimeError, match="damaged record"):
+        with fails("record_invalid"):
             node.look(wanted(root / "x", "x"))
     else:
         node.look(wanted(root / "x", "x"))

@@ -44,6 +44,10 @@ def change(before=b"same", after=b"same", mtime=STARTED - 1, restart=True, loade
     return Change("/etc/x", "/etc/x", after, restart, before, int(mtime * 1e9), loaded_by)
 
 
+def other_change():
+    return change(before=b"other")._replace(path="/etc/z")
+
+
 def daemon_json(before, after, **kwargs):
     contents = (json.dumps(config).encode() for config in (before, after))
     return change(*contents, **kwargs)._replace(path="/etc/docker/daemon.json")
@@ -96,6 +100,10 @@ def test_a_predicted_node_needs_no_further_step():
         ([change(before=b"other")], False, "/etc/x changed"),
         ([change(before=None)], False, "/etc/x changed"),
         ([change(mtime=STARTED + 1)], False, "/etc/x is newer than the running process"),
+        ([change(mtime=STARTED)], False, None),
+        ([change(mtime=STARTED + 5e-7)], False, "/etc/x is newer than the running process"),
+        ([change(before=b"other"), other_change()], False, "/etc/x changed"),
+        ([other_change(), change(before=b"other")], False, "/etc/z changed"),
         ([change(), change(mtime=STARTED + 1)], False, "/etc/x is newer than the running process"),
         ([change(before=b"other", restart=False)], False, None),
         ([change(mtime=STARTED + 1, restart=False)], False, None),
@@ -235,6 +243,46 @@ def test_going_back_reloads_what_was_reloaded():
     assert steps == [Step("reload", ("docker.service",))]
 
 
+def test_a_rollback_of_a_reload_does_not_reload_a_new_process():
+    before = node(*ALL_DOCKER)
+    taken = [Step("reload", ("docker.service",), "why")]
+    now = node(*ALL_DOCKER, docker_service={"pid": 2})
+    assert plan.go_back(before, now, taken) == [Step("restart", ("docker.service",))]
+    now = node(*ALL_DOCKER, docker_service={"active_state": "inactive", "pid": 0})
+    assert plan.go_back(before, now, taken) == [Step("start", ("docker.service",))]
+
+
+def test_a_rollback_stops_a_socket_that_was_not_active():
+    before = adapted_node(*ALL_DOCKER, ADAPTER[1])
+    now = adapted_node(*ALL_DOCKER, *ADAPTER, cri_docker_service={"pid": 2})
+    back = plan.go_back(before, now, [Step("restart", ADAPTER, "/etc/y changed")])
+    assert [step for step in back if step.verb in ("stop", "restart")] == [
+        Step("stop", ADAPTER[:1]),
+        Step("restart", ADAPTER[1:]),
+    ]
+
+
+def test_a_plan_has_the_changed_files_and_all_steps():
+    up, down = (Step(verb, ("x.service",)) for verb in ("start", "stop"))
+    whole = plan.Plan([change(), other_change()], [up], [down])
+    assert whole.changed == [other_change()]
+    assert whole.steps == [up, down]
+
+
+def test_a_removal_leaves_no_mask():
+    units = node("docker.service", docker_socket={"file_state": "masked"})
+    units["docker.service"] = units["docker.service"]._replace(path="/usr/lib/systemd/x.service")
+    assert plan.stop_for_removal(DOCKER, units, "why") == [
+        Step("stop", ("docker.service",), "why"),
+        Step("disable", ("docker.service",), "why"),
+    ]
+    units["docker.service"] = units["docker.service"]._replace(file_state="masked")
+    assert plan.stop_for_removal(DOCKER, units, "why") == [
+        Step("stop", ("docker.service",), "why"),
+        Step("unmask", ("docker.service",), "why"),
+    ]
+
+
 def test_a_restart_of_docker_leaves_its_socket_to_the_clients():
     up = plan.bring_up(DOCKER, node(*ALL_DOCKER), [], restart=True)
     assert up == [Step("restart", ("docker.service",), "asked for")]
@@ -319,6 +367,10 @@ def test_an_adapter_that_is_not_wanted_is_left_as_it_is(running):
             [adapter_file(before=b"other"), adapter_file(ADAPTER[0], after=None, mtime=STARTED)],
             [Step("restart", ADAPTER, "/etc/y changed")],
         ),
+        (
+            [adapter_file(before=b"other"), adapter_file(before=b"other")._replace(path="/etc/z")],
+            [Step("restart", ADAPTER[1:], "/etc/y changed")],
+        ),
         # What Docker is, its adapter asks when it starts.
         (
             [change(before=b"other")],
@@ -350,6 +402,14 @@ def test_an_adapter_older_than_its_runtime_is_restarted():
     (step,) = plan.bring_up(ADAPTED, units, [], restart=False)
     assert step == Step("restart", ADAPTER[1:], "docker.service was started after it")
     assert plan.bring_up(DOCKER, units, [], restart=False) == []
+
+
+def test_an_adapter_stays_if_no_start_time_is_known():
+    unknown = {"started": None}
+    units = adapted_node(
+        *ALL_DOCKER, *ADAPTER, docker_service=unknown, cri_docker_service=unknown
+    )
+    assert plan.bring_up(ADAPTED, units, [], restart=False) == []
 
 
 def test_an_unwanted_adapter_that_runs_reads_that_its_file_is_gone():
@@ -426,7 +486,14 @@ def test_needs_are_followed_through_other_units():
         node("crio.service", docker_socket={"file_state": "enabled"}),
     ],
 )
-@pytest.mark.parametrize("now", [node(), node(*ALL_DOCKER, "crio.service")])
+@pytest.mark.parametrize(
+    "now",
+    [
+        node(),
+        node(*ALL_DOCKER, "crio.service"),
+        node(docker_service={"file_state": "masked"}),
+    ],
+)
 def test_going_back_ends_where_it_began(before, now):
     back = plan.predict(now, plan.go_back(before, now, []))
     for name, unit in before.items():

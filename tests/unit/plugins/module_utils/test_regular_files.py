@@ -11,7 +11,8 @@ import socket
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import regular_files
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 
 def make_socket(path):
@@ -31,7 +32,7 @@ def make_socket(path):
 def test_only_regular_files_are_opened(tmp_path, make, kind):
     path = tmp_path / "config.toml"
     make(path)
-    with pytest.raises(CruntimeError, match=f"{path}: not a regular file: it is {kind}"):
+    with fails("file_unreadable", path, kind):
         regular_files.read_regular(str(path))
 
 
@@ -47,7 +48,7 @@ def test_a_fifo_that_replaces_a_checked_file_is_refused_too(tmp_path, monkeypatc
         return found
 
     monkeypatch.setattr(os, "stat", exchange)
-    with pytest.raises(CruntimeError, match="it is a FIFO"):
+    with fails("file_unreadable", path, "FIFO"):
         regular_files.read_regular(str(path))
 
 
@@ -56,7 +57,7 @@ def test_a_file_is_read_through_links_and_to_its_limit(tmp_path):
     path.write_bytes(b"12345")
     link.symlink_to(path)
     assert regular_files.read_regular(str(link), limit=5) == b"12345"
-    with pytest.raises(CruntimeError, match="too large: it holds more than 4 bytes"):
+    with fails("file_unreadable", link, "4 bytes"):
         regular_files.read_regular(str(link), limit=4)
 
 
@@ -64,7 +65,7 @@ def test_an_endless_file_is_refused(tmp_path):
     path = tmp_path / "daemon.json"
     path.touch()
     os.truncate(path, 1 << 40)
-    with pytest.raises(CruntimeError, match="too large"):
+    with fails("file_unreadable", path):
         regular_files.read_regular(str(path))
 
 
@@ -74,5 +75,5 @@ def test_output_that_makes_no_sense_ends_in_one_sentence(wrong):
     def parse(dummy):
         raise wrong("x")
 
-    with pytest.raises(CruntimeError, match="crictl info: unreadable output: "):
+    with fails("output_unreadable", "crictl info"):
         parse("")

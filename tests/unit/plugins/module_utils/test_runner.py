@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 
 def test_arguments_reach_the_tool_as_they_are():
@@ -20,8 +20,9 @@ def test_arguments_reach_the_tool_as_they_are():
 
 
 def test_a_failure_holds_the_tools_own_words():
-    with pytest.raises(CommandError, match=r"'ls /no/such' failed: .*No such file"):
+    with fails("command_failed", "/no/such", "No such file") as caught:
         Runner().output("ls", "/no/such")
+    assert caught.value.result["cmd"] == ["ls", "/no/such"]
 
 
 def test_a_tool_reads_what_it_is_given():
@@ -33,20 +34,21 @@ def test_run_returns_a_failure_too():
     result = Runner().run("sh", "-c", "echo out; echo err >&2; exit 3")
     assert result[:3] == (3, "out\n", "err\n")
     error = result.failure("sh")
-    assert (error.reason, str(error)) == ("command_failed", "'sh' failed: err")
+    assert error.reason == "command_failed"
+    assert "err" in str(error)
     assert error.result["cmd"] == ["sh", "-c", "echo out; echo err >&2; exit 3"]
     assert (error.result["rc"], error.result["stderr"]) == (3, "err\n")
     assert result.words == "err"
 
 
 def test_a_missing_tool_is_named():
-    with pytest.raises(CommandError, match="no-such-tool is not on this node"):
+    with fails("tool_not_found", "no-such-tool"):
         Runner().run("no-such-tool")
 
 
 def test_a_time_out_ends_the_children_too(tmp_path):
     note = tmp_path / "pid"
-    with pytest.raises(CommandError, match=r"did not finish within 2 seconds"):
+    with fails("command_timeout", "2 seconds"):
         # The child holds the pipes.
         Runner().run("sh", "-c", f"sleep 600 & echo $! >{note}; wait", timeout=2)
     # It dies at once, but not while it is killed, and nobody may have taken note of its end yet.
@@ -75,7 +77,7 @@ def test_a_stream_that_breaks_is_told():
         def read(self, size):
             raise OSError("broken")
 
-    with pytest.raises(CommandError, match="broken"):
+    with fails("archive_invalid", "broken"):
         Runner().run("cat", stdin=Broken())
 
 
@@ -89,7 +91,7 @@ def test_the_output_of_a_tool_is_read_while_it_runs():
 
 
 def test_a_tool_that_fails_while_it_is_read_is_told():
-    with pytest.raises(CommandError, match="No such file"), Runner().opened("cat", "/no") as stream:
+    with fails("command_failed", "/no"), Runner().opened("cat", "/no") as stream:
         stream.read()
 
 

@@ -12,10 +12,6 @@ import pytest
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     containerd as containerd_checks,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.errors import (
-    CruntimeError,
-    NotRunningError,
-)
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -26,6 +22,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog imp
     runtimes,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 PAUSE = "registry.k8s.io/pause:3.10"
 
@@ -76,7 +73,7 @@ def test_version_of_containerd_2():
 
 @pytest.mark.parametrize("line", ["", "containerd x 1.2.0", "ctr a 1.2.0 b", "command not found"])
 def test_no_version_of_containerd(line):
-    with pytest.raises(CruntimeError, match="unknown version of containerd"):
+    with fails("version_unreadable", "containerd"):
         containerd.parse_version(line)
 
 
@@ -96,7 +93,7 @@ def test_version_of_docker(line, version):
 
 
 def test_no_version_of_docker():
-    with pytest.raises(CruntimeError, match="unknown version of Docker: 'dockerd 1'"):
+    with fails("version_unreadable", "dockerd 1"):
         docker.parse_version("dockerd 1\n")
 
 
@@ -298,7 +295,7 @@ def test_a_reload_of_crio_is_over_once_it_shows_in_what_runs(reloaded, log, runn
 
 
 def test_a_reload_that_crio_refuses_is_told_in_its_words(reloaded):
-    with pytest.raises(CruntimeError, match='default_runtime set to "x", but no runtime entry'):
+    with fails("configuration_refused", 'default_runtime set to "x"'):
         reloaded(REFUSED, [])
 
 
@@ -384,16 +381,21 @@ def test_the_runtime_that_a_node_runs_is_found(running, name, chosen):
 
 
 @pytest.mark.parametrize(
-    ("running", "name", "words"),
+    ("running", "name", "reason", "facts"),
     [
-        ([], None, "no container runtime is running"),
-        (["docker.socket"], None, "no container runtime is running"),
-        (["containerd.service"], "crio", "CRI-O is not running"),
-        (["containerd.service", "crio.service"], None, "containerd and CRI-O are running"),
+        ([], None, "runtime_not_running", []),
+        (["docker.socket"], None, "runtime_not_running", []),
+        (["containerd.service"], "crio", "runtime_not_running", ["CRI-O"]),
+        (
+            ["containerd.service", "crio.service"],
+            None,
+            "runtime_ambiguous",
+            ["containerd", "CRI-O"],
+        ),
     ],
 )
-def test_a_node_where_no_one_runtime_runs(running, name, words):
-    with pytest.raises(NotRunningError, match=words):
+def test_a_node_where_no_one_runtime_runs(running, name, reason, facts):
+    with fails(reason, *facts):
         choose(runtimes(Runner()), units_of(*running), name)
 
 

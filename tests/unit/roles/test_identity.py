@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles and playbooks read the facts about runtimes with a filter, and do not repeat them."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+
+import pytest
+import yaml
+
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
+from ansible_collections.cruntime.node.tests.unit.roles import playing
+
+ROOT = pathlib.Path(__file__).parents[3]
+FILES = sorted((*ROOT.glob("roles/*/*/*.yml"), *ROOT.glob("playbooks/*.yml")))
+FACTS = {
+    fact
+    for each in RUNTIMES.values()
+    for fact in (*each.units, *each.adapters, each.config_path, each.socket_path, each.data_root)
+}
+PACKAGES = [path for path in sorted(ROOT.glob("roles/runtime/vars/*.yml")) if path.stem != "main"]
+
+
+def leaves(tree):
+    """Return all texts of a file, with the keys of its tables."""
+    if isinstance(tree, dict):
+        tree = [*tree, *tree.values()]
+    if isinstance(tree, list):
+        return [text for inner in tree for text in leaves(inner)]
+    return [str(tree)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_fact_is_repeated(path):
+    # Descriptions and messages can name a unit.
+    words = [
+        word
+        for text in leaves(yaml.safe_load(path.read_text()))
+        for word in re.split(r"[\s'\",\[\]]+", text)
+    ]
+    assert words
+    assert FACTS.intersection(words) == set()
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda path: path.stem)
+def test_each_runtime_has_packages(path):
+    tables = yaml.safe_load(path.read_text())
+    assert [list(table) for table in tables.values()] == [list(RUNTIMES)] * 2
+
+
+SWITCHES = """
+- hosts: localhost
+  gather_facts: false
+  vars_files: "{{ file }}"
+  tasks:
+    - ansible.builtin.copy:
+        content: "{{ [_switch_from_needs_to, _switch_old_unit, _switch_new_unit] | to_json }}"
+        dest: "{{ item | join('-') }}"
+        mode: "0644"
+      loop: "{{ switches }}"
+      vars:
+        _switch_old: {runtime: "{{ item[0] }}"}
+        switch_spec: {runtime: "{{ item[1] }}"}
+"""
+SERVICES = {"containerd": "containerd.service", "crio": "crio.service", "docker": "docker.service"}
+
+
+def test_docker_alone_needs_the_other_runtime(tmp_path):
+    switches = [(old, new) for old in RUNTIMES for new in RUNTIMES if old != new]
+    variables = {"file": str(ROOT / "roles/switch/vars/main.yml"), "switches": switches}
+    status, words = playing.play(tmp_path, SWITCHES, variables)
+    assert status == 0, words
+    for old, new in switches:
+        needs = (old, new) == ("docker", "containerd")
+        found = json.loads((tmp_path / f"{old}-{new}").read_text())
+        assert found == [needs, SERVICES[old], SERVICES[new]]
