@@ -657,6 +657,8 @@ stderr:
   sample: Job for containerd.service failed.
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils import converge, options
@@ -665,7 +667,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import restore_secrets
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(options.ENABLE, **options.RENDERED),
         supports_check_mode=True,
@@ -679,7 +681,7 @@ def main():
     module.exit_json(**result)
 
 
-def run(module):
+def run(module: AnsibleModule) -> dict[str, Any]:
     if module.params["rendered_files"] is None:
         raise CruntimeError(
             "cruntime_enable got no rendered files: it must be called by its full name, "
