@@ -72,6 +72,14 @@ options:
       - With O(runtime=crio), containers and volumes of podman in the same store are an error.
     type: bool
     default: false
+  unsafe_writes:
+    description:
+      - Whether a file on which another file is mounted is overwritten in place, because it can not
+        be replaced atomically. Such mounts are common in containers.
+      - If the task is killed while it overwrites a file, only a part of the file can remain.
+      - If V(false), the task fails before it changes anything.
+    type: bool
+    default: false
   disable_others:
     description:
       - Whether the other runtimes, of those that this collection knows, are stopped and disabled.
