@@ -17,6 +17,7 @@ import pathlib
 import shlex
 import subprocess
 import tempfile
+import time
 import uuid
 import zipfile
 from dataclasses import dataclass
@@ -119,6 +120,9 @@ EMPTY = {
     " docker volume ls --quiet | xargs -r docker volume rm",
 }
 
+DEPRECATED = "[DEPRECATION WARNING]"
+#: At which percent of the tests the slice begins, and until when it begins a test; see tests/run.py.
+SLICE = os.environ.get("CRUNTIME_SLICE", "").split()
 ETC_FILES = (ON_NODE / "etc_files.py").read_text()
 UNITS = "containerd.service crio.service docker.service docker.socket"
 UNIT_PROPERTIES = "Id,ActiveState,UnitFileState,MainPID,ExecMainStartTimestampMonotonic"
@@ -153,8 +157,30 @@ def pytest_collection_modifyitems(config, items):
         if item.originalname in chosen:
             fits = fits and host == chosen[item.originalname]
         (kept if fits else left_out).append(item)
+    if SLICE:
+        kept = sliced(kept)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
+
+
+def sliced(items):
+    """Return the items from the first one of the slice on, and then those before it."""
+    # It takes longest of all.
+    items = [item for item in items if item.path.name != "test_killed.py"]
+    if os.environ["MOLECULE_SCENARIO_NAME"] not in RUNTIMES:
+        items = [item for item in items if item.get_closest_marker("long")]
+    first = len(items) * int(SLICE[0]) // 100
+    return items[first:] + items[:first]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Begin no test when the time of the slice is over."""
+    if SLICE and time.time() > float(SLICE[1]):
+        items = item.session.items
+        del items[items.index(item) + 1 :]
+        return True
+    return None
 
 
 def host_of(item):
@@ -227,6 +253,7 @@ def call_module(inventory, name, module, /, check=False, diff=False, **args):
         result = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
     except (ValueError, LookupError):
         pytest.fail(f"{command} printed no result:\n{done.stdout}\n{done.stderr}")
+    assert DEPRECATED not in done.stderr, done.stderr
     if module.startswith("cruntime.node."):
         assert surprises(module, result) == []
     return result
@@ -375,6 +402,7 @@ class Spare:
             done = subprocess.run(
                 command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
+        assert DEPRECATED not in done.stdout, done.stdout
         return done.returncode, done.stdout
 
     def enable(self, check=False, **options):
