@@ -214,7 +214,7 @@ for core in sorted(CORES.keys() - {"2.22"}):
         name=f"sanity-{core}",
         description=f"Run the sanity tests of ansible-core {core}, for every Python on the PATH",
         ansible_test_params=["sanity", "--color", "no", "--requirements", "--junit"],
-        default=False,
+        default=True,
         ansible_core_version=core,
         ansible_core_source="pypi",
         callback_before=bring_pip,
