@@ -15,8 +15,8 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -41,26 +41,14 @@ SLICE_SECONDS = 360
 DEPRECATED = "[DEPRECATION WARNING]"
 
 
-@dataclass
-class Tally:
-    """How many checks passed, failed and were skipped."""
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped
-        )
-
-    def __str__(self) -> str:
-        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+#: How many checks passed, failed and were skipped.
+Tally = Counter
+PASSED, FAILED, SKIPPED = Tally(passed=1), Tally(failed=1), Tally(skipped=1)
 
 
-def one(passed: bool) -> Tally:
-    """The tally of a single check."""
-    return Tally(passed=1) if passed else Tally(failed=1)
+def words(tally: Tally) -> str:
+    """Return the numbers of a tally, zeros included."""
+    return ", ".join(f"{tally[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
 
 
 def show(text: str) -> None:
@@ -121,18 +109,18 @@ class Stage:
             outcome = {element.tag: element for element in case}
             failure = outcome.get("failure", outcome.get("error"))
             if failure is not None:
-                total += Tally(failed=1)
+                total += FAILED
                 print(f"   FAILED {case.get('classname')}::{case.get('name')}")
                 show(failure.text or failure.get("message", ""))
             elif "skipped" not in outcome:
-                total += Tally(passed=1)
+                total += PASSED
             # ansible-test also lists tests that have no file to look at here.
             elif (
                 outcome["skipped"].text != "No tests applicable."
                 # It says so too where there is no shellcheck.
                 or case.get("name") == "shellcheck"
             ):
-                total += Tally(skipped=1)
+                total += SKIPPED
         return total
 
 
@@ -158,8 +146,8 @@ def outcome_of(stage: Stage, session: dict) -> Tally:
         return skipped(f"{name}: {session.get('reason') or 'it has no Python here'}")
     tally = stage.read(*sorted((JUNIT / name).glob("*.xml")))
     if session["result"] == "success":
-        return tally if tally.passed else tally + one(True)
-    if tally.failed:
+        return tally if tally["passed"] else tally + PASSED
+    if tally["failed"]:
         return tally
     print(f"   FAILED {name}")
     return tally + no_report(stage)
@@ -168,13 +156,13 @@ def outcome_of(stage: Stage, session: dict) -> Tally:
 def skipped(reason: str) -> Tally:
     """The tally of what can't run here."""
     print(f"   SKIPPED {reason}")
-    return Tally(skipped=1)
+    return SKIPPED
 
 
 def no_report(stage: Stage) -> Tally:
     """The tally of a command that ended before it could say what failed."""
     stage.show_log()
-    return Tally(failed=1)
+    return FAILED
 
 
 def nodes(stage: Stage) -> Tally:
@@ -230,8 +218,8 @@ def run_scenario(
     total += stage.read(stage.report) if stage.report.exists() else Tally()
     if DEPRECATED in stage.log.read_text(errors="replace"):
         print(f"   FAILED: the log has {DEPRECATED}")
-        total += one(False)
-    return total + (one(True) if succeeded or total.failed else no_report(stage))
+        total += FAILED
+    return total + (PASSED if succeeded or total["failed"] else no_report(stage))
 
 
 def part(stage: Stage) -> Tally:
@@ -299,7 +287,7 @@ def run_stages(names: list[str]) -> Tally:
             print(f"== {name}", flush=True)
             started = time.monotonic()
             tally = STAGES[name](stage)
-            print(f"   {tally} ({time.monotonic() - started:.0f} s)", flush=True)
+            print(f"   {words(tally)} ({time.monotonic() - started:.0f} s)", flush=True)
             total += tally
     finally:
         for stage in stages.values():
@@ -331,9 +319,9 @@ def main() -> int:
         return 128 + signal.SIGINT
     finally:
         remove_nodes()
-    print(total)
+    print(words(total))
     # The nodes alone hold no test.
-    return 0 if not total.failed and (total.passed or names == ["nodes"]) else 1
+    return 0 if not total["failed"] and (total["passed"] or names == ["nodes"]) else 1
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ EMPTY = {
 }
 
 DEPRECATED = "[DEPRECATION WARNING]"
-#: At which percent of the tests the slice begins, and until when it begins a test; see tests/run.py.
+#: At which percent of the tests the slice begins, and until when a test may begin; see run.py.
 SLICE = os.environ.get("CRUNTIME_SLICE", "").split()
 ETC_FILES = (ON_NODE / "etc_files.py").read_text()
 UNITS = "containerd.service crio.service docker.service docker.socket"
@@ -193,7 +193,7 @@ def chosen_nodes(items):
     The checks of a file that is marked as a whole share what they ask, and so the node.
     """
     hosts = list(dict.fromkeys(host_of(item) for item in items if host_of(item)))
-    in_turn = itertools.cycle(hosts[1:] or hosts)
+    in_turn = itertools.cycle(hosts[::-1])
     chosen, of_files = {}, {}
     for item in items:
         if item.get_closest_marker("once"):
