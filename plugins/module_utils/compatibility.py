@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     Version,
     installed_version,
 )
 
-#: The oldest version of each runtime that this collection is made for.
-OLDEST = {"containerd": "1.6.0", "crio": "1.28.0", "docker": "20.10.0"}
 #: From this Kubernetes minor on, the kubelet needs what only this runtime version has.
 _NEEDED = {
     # The kubelet asks the runtime for its cgroup driver and takes no for an answer no more.
@@ -67,8 +66,9 @@ def check(runtime: str, installed: str, kubernetes: str | None, cgroups: int) ->
         raise CruntimeError(
             f"the version of {runtime} can't be read: {error}", reason="version_unreadable"
         ) from error
-    if found < Version(OLDEST[runtime]):
-        raise IncompatibleError(runtime, installed, OLDEST[runtime])
+    oldest = RUNTIMES[runtime].versions[0]
+    if found < Version(oldest):
+        raise IncompatibleError(runtime, installed, oldest)
     if kubernetes is None:
         return []
     wanted = Version(kubernetes)

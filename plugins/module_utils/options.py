@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
+
 # How a registry or a mirror proves itself, and the node to it: paths on the node.
 _TLS = {
     "ca_file": {"type": "str"},
@@ -16,7 +18,7 @@ _TLS = {
 
 #: The spec, as a playbook writes it.
 ENABLE = {
-    "runtime": {"type": "str", "required": True, "choices": ["containerd", "crio", "docker"]},
+    "runtime": {"type": "str", "required": True, "choices": list(RUNTIMES)},
     "state": {
         "type": "str",
         "default": "enabled",
@@ -126,3 +128,10 @@ RENDERED = {
     "rendered_sandbox_image": {"type": "str"},
     "rendered_secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
 }
+
+#: Options that a comparison of a node with a spec needs. None of them holds a secret.
+COMPARED = (
+    *("runtime", "state", "cgroup_driver", "cni", "cri_service", "disable_others"),
+    *("gpus", "kubernetes_version", "oci_runtime", "oci_runtimes", "rootless", "sandbox_image"),
+    *("socket", "timeout"),
+)

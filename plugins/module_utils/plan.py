@@ -96,7 +96,7 @@ def take_down(
         for name in runtime.all_units
         if units[name].found and name not in kept
     ]
-    to_mask = {name for runtime in runtimes for name in runtime.masked_when_disabled}
+    to_mask = {name for runtime in runtimes for name in runtime.identity.masked_units}
     return _steps(
         Step("stop", _names(names, lambda name: not units[name].stopped), why),
         Step("disable", _names(names, lambda name: units[name].enabled), why),
@@ -117,7 +117,7 @@ def stop_for_removal(runtime: Runtime, units: Units, why: str) -> list[Step]:
     :param why: the reason to report for each step.
     """
     steps = take_down([runtime], units, keep=(), why=why)
-    masked = _names(runtime.masked_when_disabled, lambda name: units[name].masked)
+    masked = _names(runtime.identity.masked_units, lambda name: units[name].masked)
     return [*(step for step in steps if step.verb != "mask"), *_steps(Step("unmask", masked, why))]
 
 

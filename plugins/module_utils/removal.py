@@ -146,7 +146,9 @@ def check_idle(runtime: Runtime) -> None:
 def _roots(runtime: Runtime, record: ManagedFiles, given: str | None) -> list[str]:
     roots = [*record.data_roots.get(runtime.name, ()), *([given] if given else [])]
     # Different paths can lead to the same directory.
-    return list(dict.fromkeys(os.path.realpath(root) for root in roots or [runtime.data_root]))
+    return list(
+        dict.fromkeys(os.path.realpath(root) for root in roots or [runtime.identity.data_root])
+    )
 
 
 def _check_namespaces(runtime: Runtime, roots: Iterable[str]) -> None:

@@ -16,15 +16,30 @@ def marker(fact: str) -> str:
     return f"@{fact}@"
 
 
+def restore_secrets(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rendered files of a module's parameters, with the contents of the secret files.
+
+    They travel in a parameter of their own, which Ansible logs nowhere.
+    """
+    secrets = iter(params["rendered_secrets"])
+    return [
+        dict(file, content=next(secrets)) if file.get("secret") else file
+        for file in params["rendered_files"]
+    ]
+
+
 def choose(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the files that were rendered for a node with these facts.
 
-    :raises CruntimeError: if such a node does not support the spec.
+    :raises CruntimeError: if such a node does not support the spec. The message has all refusals.
     """
-    chosen = [file for file in rendered if file["when"].items() <= facts.items()]
-    for file in chosen:
-        if file.get("refusal"):
-            raise CruntimeError(file["refusal"], reason="option_unsupported")
+    chosen = [
+        file for file in rendered if any(when.items() <= facts.items() for when in file["when"])
+    ]
+    refusals = [refusal for file in chosen for refusal in file.get("refusals", ())]
+    if refusals:
+        message = "; ".join(refusals)
+        raise CruntimeError(message, reason="option_unsupported", problems=refusals)
     return [complete(file, facts) for file in chosen]
 
 

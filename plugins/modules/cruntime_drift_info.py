@@ -37,8 +37,8 @@ options:
     elements: str
     default: []
 requirements:
-  - tomlkit (Python library, on the controller only, for C(extra_config); with Python 3.10
-    for every file of containerd and CRI-O)
+  - semver (Python library, on the controller only, for C(kubernetes_version))
+  - tomlkit (Python library, on the controller only, for C(extra_config))
   - systemd
   - crictl of cri-tools, for O(images) of containerd and CRI-O
   - root privileges (use C(become))

@@ -2,40 +2,44 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Merges extra_config into what was rendered; what an option decides can't be set again."""
+"""Merge of extra_config into a rendered configuration file."""
 
 from __future__ import annotations
 
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
-from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
-
-#: In a path of managed keys: whatever key stands there.
-ANY = object()
+from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import Path, Rendering, Spec
 
 
-def merged(config: Config, text: str, extra: dict[str, Any]) -> str:
+def merge(
+    rendering: Rendering, spec: Spec, text: str, find_option: Callable[[Path], str | None]
+) -> str:
     """Merge extra_config into the text of a configuration file.
 
-    :raises SpecError: it fights what another option decides.
+    :param find_option: returns the option that decides a key, None if no option does.
+    :raises SpecError: if extra_config conflicts with other options.
     """
-    data = config.format.parse(text)
-    for path, value in leaves(extra):
-        option = _decided_by(config.managed, data, path)
-        if option and not _keeps(config, path, look_up(data, path), value):
-            raise SpecError(
-                f"extra_config sets {dotted(path)} to something else than {option}, "
-                "which decides it: set one of the two"
-            )
-    _merge(config, data, extra, path=())
-    return config.format.dump(data)
+    data = rendering.format.parse(text)
+    problems = []
+    for path, value in leaves(spec["extra_config"]):
+        if not _keeps(rendering, path, look_up(data, path), value):
+            option = _find_owner(rendering, spec, data, path)
+            if option is None and _is_leaf(look_up(data, path)):
+                option = find_option(path)
+            if option is not None:
+                problems.append(
+                    f"extra_config: {dotted(path)} conflicts with {option}, which sets a different "
+                    "value. Remove one of the two"
+                )
+    if problems:
+        raise SpecError(*problems)
+    _merge(rendering, data, spec["extra_config"], path=())
+    return rendering.format.dump(data)
 
 
-def leaves(
-    tree: dict[str, Any], path: tuple[object, ...] = ()
-) -> Iterator[tuple[tuple[object, ...], Any]]:
-    """Walk a tree of dicts: every path to a value that is no dict, with that value."""
+def leaves(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield the path of each value that is not a table, with the value."""
     for key, value in tree.items():
         if isinstance(value, dict):
             yield from leaves(value, (*path, key))
@@ -43,7 +47,7 @@ def leaves(
             yield (*path, key), value
 
 
-def look_up(data: Any, path: tuple[object, ...]) -> Any:
+def look_up(data: Any, path: Path) -> Any:
     """Return the value at a path of keys, None if the path does not exist."""
     for key in path:
         if not isinstance(data, dict) or key not in data:
@@ -53,38 +57,37 @@ def look_up(data: Any, path: tuple[object, ...]) -> Any:
 
 
 def dotted(path: tuple[object, ...]) -> str:
-    """Write a path of keys as one would in TOML."""
+    """Return a path of keys as TOML spells it."""
     return ".".join(f"'{key}'" if "." in str(key) else str(key) for key in path)
 
 
-def _decided_by(
-    managed: dict[tuple[object, ...], str], data: Any, path: tuple[object, ...]
-) -> str | None:
-    """Name the option that has set this path, something above it or something below it."""
-    for keys, option in managed.items():
-        matches = all(key in (ANY, here) for key, here in zip(keys, path))
-        if matches and look_up(data, path[: len(keys)]) is not None:
-            return option
+def _is_leaf(value: Any) -> bool:
+    return value is not None and not isinstance(value, dict)
+
+
+def _find_owner(rendering: Rendering, spec: Spec, data: Any, path: Path) -> str | None:
+    """Return what owns a key, or the table that the key is in."""
+    for owned, owner in rendering.find_owned(spec).items():
+        if path[: len(owned)] == owned and look_up(data, owned) is not None:
+            return owner
     return None
 
 
-def _keeps(config: Config, path: tuple[object, ...], decided: Any, value: Any) -> bool:
-    """Return whether the value of an option still holds when extra_config is merged into it."""
-    joined = config.merge_lists(path, decided, value)
+def _keeps(rendering: Rendering, path: Path, rendered: Any, value: Any) -> bool:
+    """Return whether the rendered value stays when extra_config is merged into it."""
+    joined = rendering.merge_lists(path, rendered, value)
     if joined is None:
-        return bool(decided == value)
-    return all(entry in joined for entry in decided)
+        return bool(rendered == value)
+    return all(entry in joined for entry in rendered)
 
 
-def _merge(
-    config: Config, data: dict[str, Any], extra: dict[str, Any], path: tuple[object, ...]
-) -> None:
+def _merge(rendering: Rendering, data: Any, extra: Any, path: Path) -> None:
     for key, value in extra.items():
         here = (*path, key)
         if isinstance(value, dict) != isinstance(data.get(key, value), dict):
             raise SpecError(f"extra_config: {dotted(here)} is a table on one side only")
         if isinstance(value, dict) and key in data:
-            _merge(config, data[key], value, here)
+            _merge(rendering, data[key], value, here)
         else:
-            joined = config.merge_lists(here, data.get(key), value)
+            joined = rendering.merge_lists(here, data.get(key), value)
             data[key] = value if joined is None else joined

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""File formats: how each is read and written, and how a template quotes a value in it."""
+"""File formats of the rendered files, and the templates that render them."""
 
 from __future__ import annotations
 
@@ -13,50 +13,47 @@ import os
 from typing import Any, Callable, NamedTuple
 
 import jinja2
+import tomllib
+from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
-
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    _TOML_LOADS: Callable[[str], Any] | None = None
-else:
-    _TOML_LOADS = tomllib.loads
 
 TEMPLATES = os.path.join(os.path.dirname(__file__), "..", "..", "templates")
 
 
 class Format(NamedTuple):
-    """A file format: how it is proved well-formed, read for a merge, and written after it."""
+    """File format.
+
+    :param prove: parses a text, and fails if it is not in this format.
+    :param parse: parses a text for a merge.
+    :param dump: writes the merged data.
+    """
 
     prove: Callable[[str], Any]
     parse: Callable[[str], Any]
     dump: Callable[[Any], str]
 
 
-def _tomlkit() -> Any:
-    """Import tomlkit where a file is merged; elsewhere it would only take every run's time."""
+def import_library(name: str) -> Any:
+    """Import a library of the controller at its first use, because the import takes time.
+
+    :raises SpecError: if it is not installed.
+    """
     try:
-        return importlib.import_module("tomlkit")
+        return importlib.import_module(name)
     except ImportError as error:
         raise SpecError(
-            "cruntime_enable needs the Python library tomlkit on the controller: "
-            "pip install tomlkit",
+            f"The controller lacks a Python library: {missing_required_lib(name)}",
             reason="library_not_found",
         ) from error
 
 
-def _prove_toml(text: str) -> Any:
-    # tomlkit takes ten times as long, for each host of a fleet.
-    return _TOML_LOADS(text) if _TOML_LOADS else _tomlkit().parse(text).unwrap()
-
-
 def _parse_toml(text: str) -> Any:
-    return _tomlkit().parse(text)
+    return import_library("tomlkit").parse(text)
 
 
 def _dump_toml(data: Any) -> str:
-    text: str = _tomlkit().dumps(data)
+    text: str = import_library("tomlkit").dumps(data)
     return text
 
 
@@ -65,12 +62,15 @@ def _dump_json(data: Any) -> str:
 
 
 JSON = Format(json.loads, json.loads, _dump_json)
-TOML = Format(_prove_toml, _parse_toml, _dump_toml)
+# tomlkit keeps comments in a merge, but it is ten times slower than tomllib.
+TOML = Format(tomllib.loads, _parse_toml, _dump_toml)
+#: Text without a structure that could be validated.
+TEXT = Format(str, str, str)
 
 
-def text(source: str, variables: dict[str, Any]) -> str:
+def render(template: str, variables: dict[str, Any]) -> str:
     """Render a template."""
-    return _environment().get_template(source).render(variables)
+    return _environment().get_template(template).render(variables)
 
 
 @functools.lru_cache(maxsize=None)

@@ -2,12 +2,16 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small grammars that options share: paths, words, hosts, URLs."""
+"""Grammars that options share: paths, words, hosts and URLs.
+
+Each check yields the problems of a value, for a message that has all problems of a spec.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import is_host
 
@@ -16,40 +20,40 @@ _URL_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]
 
 
 class SpecError(Exception):
-    """Ends the task because of its spec. The message names the option and the value.
+    """Ends the task because of its spec.
 
+    :param problems: sentences that name the option and the value.
     :param reason: a key of C(reasons.REASONS).
     """
 
-    def __init__(self, message: str, *, reason: str = "option_invalid") -> None:
-        super().__init__(message)
+    def __init__(self, *problems: str, reason: str = "option_invalid") -> None:
+        super().__init__("; ".join(problems))
+        self.problems = list(problems)
         self.reason = reason
 
 
 def is_printable(text: str) -> bool:
-    """Say whether there is no control character in it, nor half a character."""
+    """Return whether a text has no control character and no surrogate."""
     return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
-def check_path(option: str, path: str) -> None:
+def check_path(option: str, path: str) -> Iterator[str]:
     if not path.startswith("/") or not is_printable(path):
-        raise SpecError(
-            f"{option} must be an absolute path without control characters, not {path!r}"
-        )
+        yield f"{option} must be an absolute path without control characters, not {path!r}"
 
 
-def check_word(option: str, word: str) -> None:
+def check_word(option: str, word: str) -> Iterator[str]:
     if not _WORD.fullmatch(word):
-        raise SpecError(
+        yield (
             f"{option} must begin with a letter or digit and hold only these and . _ -, "
             f"not {word!r}"
         )
 
 
-def check_host(option: str, host: str) -> None:
+def check_host(option: str, host: str) -> Iterator[str]:
     port = split_port(host)[1]
     if not is_host(host) or (port is not None and not 0 < port < 65536):
-        raise SpecError(f"{option} must be a host name or address, and maybe :port, not {host!r}")
+        yield f"{option} must be a host name or address, and maybe :port, not {host!r}"
 
 
 def split_port(host: str) -> tuple[str, int | None]:
@@ -63,7 +67,7 @@ def split_port(host: str) -> tuple[str, int | None]:
 
 def check_url(
     option: str, url: str, schemes: tuple[str, ...] = ("http", "https"), secret: bool = False
-) -> None:
+) -> Iterator[str]:
     """Check a URL that names a server.
 
     :param secret: it may hold a user and a password, and is shown in no message.
@@ -72,15 +76,19 @@ def check_url(
     scheme, mark, rest = url.partition("://")
     if not mark or scheme not in schemes:
         beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise SpecError(f"{option} must begin with {beginnings}{shown}")
+        yield f"{option} must begin with {beginnings}{shown}"
+        return
     if "?" in rest or "#" in rest:
-        raise SpecError(f"{option} must have no query and no fragment{shown}")
+        yield f"{option} must have no query and no fragment{shown}"
+        return
     if not _URL_CHARACTERS.fullmatch(rest):
-        raise SpecError(f"{option} must hold only characters that a URL may hold{shown}")
+        yield f"{option} must hold only characters that a URL may hold{shown}"
+        return
     user, at, host = rest.partition("/")[0].rpartition("@")
     if at and not (secret and user):
-        raise SpecError(f"{option} must not hold a user or a password")
-    check_host(f"the host in {option}", host)
+        yield f"{option} must not hold a user or a password"
+        return
+    yield from check_host(f"the host in {option}", host)
 
 
 def split_url(url: str) -> tuple[str, str, str]:

@@ -2,14 +2,14 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a version of Kubernetes asks of a runtime."""
+"""Requirements of a Kubernetes version."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
-from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
+from ansible_collections.cruntime.node.plugins.plugin_utils.formats import import_library
+from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import Spec
 
 REPOSITORY = "registry.k8s.io"
 
@@ -28,29 +28,40 @@ _PAUSE_TAGS = (
 )
 
 
-def parse_version(text: str) -> Version:
-    """Read a version of Kubernetes.
+def check(spec: Spec) -> Iterator[str]:
+    """Yield the problems of the option kubernetes_version."""
+    version = parse_version(spec["kubernetes_version"])
+    if version is None:
+        yield (
+            "kubernetes_version must be a full version such as 1.34.2, not "
+            f"{spec['kubernetes_version']!r}"
+        )
+    elif not spec["sandbox_image"] and _find_pause_tag(version) is None:
+        yield (
+            f"kubernetes_version {version} is older than 1.18, the oldest whose sandbox image is "
+            "known: give sandbox_image"
+        )
 
-    :raises SpecError: it is none.
-    """
+
+def parse_version(text: str | None) -> Any:
+    """Parse a version of Kubernetes into a C(semver.Version), None if it is not a version."""
     try:
-        return Version(text)
-    except ValueError as error:
-        raise SpecError(
-            f"kubernetes_version must be a full version such as 1.34.2, not {text!r}"
-        ) from error
+        return import_library("semver").Version.parse((text or "").removeprefix("v"))
+    except ValueError:
+        return None
 
 
-def sandbox_image(spec: dict[str, Any]) -> str | None:
-    """Choose the sandbox image: the one given, else that of the Kubernetes version, if any."""
+def find_sandbox_image(spec: Spec) -> str | None:
+    """Return the sandbox image of a spec, or the image of its Kubernetes version if it has none."""
     given: str | None = spec["sandbox_image"]
     if given or not spec["kubernetes_version"]:
         return given
-    version = parse_version(spec["kubernetes_version"])
-    for minor, tag in _PAUSE_TAGS:
-        if (version.major, version.minor) >= minor:
-            return f"{spec['image_repository'] or REPOSITORY}/pause:{tag}"
-    raise SpecError(
-        f"kubernetes_version {version.text} is older than 1.18, the oldest whose sandbox image is "
-        "known: give sandbox_image"
-    )
+    tag = _find_pause_tag(parse_version(spec["kubernetes_version"]))
+    return f"{spec['image_repository'] or REPOSITORY}/pause:{tag}" if tag else None
+
+
+def _find_pause_tag(version: Any) -> str | None:
+    if version is None:
+        return None
+    tags = (tag for minor, tag in _PAUSE_TAGS if (version.major, version.minor) >= minor)
+    return next(tags, None)

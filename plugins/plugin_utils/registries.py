@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator
 
-from ansible_collections.cruntime.node.plugins.plugin_utils import files
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
-    SpecError,
     check_host,
     check_path,
     check_url,
     is_printable,
     split_url,
 )
+from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import File, Refusal
 
 #: Stands for every registry that has no entry of its own.
 DEFAULT = "_default"
@@ -25,6 +24,12 @@ DOCKER_HUB = "docker.io"
 #: What a mirror is asked for where its capabilities are not given.
 PULLS = {"pull", "resolve"}
 
+# Names of the links to certificates, with the options that they are for.
+_CERTIFICATES = {
+    "ca.crt": "ca_file",
+    "client.cert": "client_cert_file",
+    "client.key": "client_key_file",
+}
 # A header's name, by RFC 9110.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 # What stands between host and tag of an image's name.
@@ -49,28 +54,25 @@ _RESERVED_HEADERS = {
 }
 
 
-def check(entries: list[dict[str, Any]]) -> None:
-    """Check the option registries.
-
-    :raises SpecError: an entry is out of its grammar, or says two things at once.
-    """
+def check(entries: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the problems of the option registries."""
     names = set()
     for number, entry in enumerate(entries):
         option = f"registries[{number}]"
         name = _name(entry["registry"])
         if name == DEFAULT:
-            _check_default(option, entry)
+            yield from _check_default(option, entry)
         elif entry["rewrite"] is None:
-            check_host(f"{option}.registry", name)
+            yield from check_host(f"{option}.registry", name)
         else:
-            _check_place(f"{option}.registry", name)
-            _check_place(f"{option}.rewrite", entry["rewrite"])
+            yield from _check_place(f"{option}.registry", name)
+            yield from _check_place(f"{option}.rewrite", entry["rewrite"])
         if name in names:
-            raise SpecError(f"{option}: {name} has an entry already; write one")
+            yield f"{option}: {name} has an entry already; write one"
         names.add(name)
-        _check_tls(option, entry)
-        _check_credentials(option, entry)
-        _check_mirrors(option, entry["mirrors"])
+        yield from _check_tls(option, entry)
+        yield from _check_credentials(option, entry)
+        yield from _check_mirrors(option, entry["mirrors"])
 
 
 def normalised(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -112,96 +114,121 @@ def with_credentials(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [entry for entry in entries if entry["username"] is not None]
 
 
-def certificate_links(directory: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Link certificates into a folder per host, as Docker and the containers libraries read them.
+def link_certificates(directory: str, entries: list[dict[str, Any]]) -> Iterator[File]:
+    """Yield a link to each certificate, in a directory per host.
 
-    :raises SpecError: one host would need two different certificates.
+    Docker and the containers libraries read certificates there.
     """
-    targets: dict[str, str] = {}
+    for path, targets in _find_certificates(directory, entries).items():
+        yield File(path, link=targets[0], restart=False)
+
+
+def list_certificates(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries with their certificates only, and without their secrets."""
+
+    def keep(tls: dict[str, Any]) -> dict[str, Any]:
+        return {option: tls[option] for option in _CERTIFICATES.values()}
+
+    return [
+        {
+            "registry": entry["registry"],
+            **keep(entry),
+            "mirrors": [keep(mirror) for mirror in entry["mirrors"]],
+        }
+        for entry in entries
+    ]
+
+
+def refuse_certificates(entries: list[dict[str, Any]]) -> Iterator[Refusal]:
+    """Yield a refusal for each host that has different certificates in several entries."""
+    for path, targets in _find_certificates("", entries).items():
+        if len(targets) > 1:
+            host, name = path.strip("/").split("/")
+            yield Refusal(
+                "registries",
+                f"registries: {host} has two different {_CERTIFICATES[name]}s, {targets[0]} and "
+                f"{targets[1]}, but this runtime supports one for each host",
+            )
+
+
+def _find_certificates(directory: str, entries: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the different targets of each link to a certificate, by its path."""
+    found: dict[str, list[str]] = {}
     for host, tls in servers(entries):
-        for name, option in (
-            ("ca.crt", "ca_file"),
-            ("client.cert", "client_cert_file"),
-            ("client.key", "client_key_file"),
-        ):
-            path = f"{directory}/{host}/{name}"
-            target = tls[option]
-            if target and targets.setdefault(path, target) != target:
-                raise SpecError(
-                    f"registries: {host} has two different {option}s, {targets[path]} and "
-                    f"{target}, but this runtime knows one for each host"
-                )
-    return [files.link(path, target) for path, target in targets.items()]
+        for name, option in _CERTIFICATES.items():
+            targets = found.setdefault(f"{directory}/{host}/{name}", []) if tls[option] else []
+            if tls[option] and tls[option] not in targets:
+                targets.append(tls[option])
+    return found
 
 
-def _check_place(option: str, place: str) -> None:
+def _check_place(option: str, place: str) -> Iterator[str]:
     host, slash, path = place.partition("/")
-    check_host(f"the host in {option}", host)
+    yield from check_host(f"the host in {option}", host)
     if not _REPOSITORY.fullmatch(slash + path):
-        raise SpecError(
-            f"{option} must be a host, and maybe a path as in images' names, not {place!r}"
-        )
+        yield f"{option} must be a host, and maybe a path as in images' names, not {place!r}"
 
 
-def _check_default(option: str, entry: dict[str, Any]) -> None:
+def _check_default(option: str, entry: dict[str, Any]) -> Iterator[str]:
     if entry["insecure"]:
-        raise SpecError(f"{option}: all registries at once can't be insecure; name those that are")
+        yield f"{option}: all registries at once can't be insecure; name those that are"
     if entry["username"] is not None:
-        raise SpecError(f"{option}: one password for all registries is none; name each of them")
+        yield f"{option}: one password for all registries is none; name each of them"
     if not entry["mirrors"]:
-        raise SpecError(f"{option}: an entry for all other registries needs mirrors")
+        yield f"{option}: an entry for all other registries needs mirrors"
 
 
-def _check_tls(option: str, tls: dict[str, Any]) -> None:
+def _check_tls(option: str, tls: dict[str, Any]) -> Iterator[str]:
     for name in ("ca_file", "client_cert_file", "client_key_file"):
         if tls[name] is not None:
-            check_path(f"{option}.{name}", tls[name])
+            yield from check_path(f"{option}.{name}", tls[name])
     if (tls["client_cert_file"] is None) != (tls["client_key_file"] is None):
-        raise SpecError(f"{option} needs both client_cert_file and client_key_file, or neither")
+        yield f"{option} needs both client_cert_file and client_key_file, or neither"
     if tls["insecure"] and tls["ca_file"]:
-        raise SpecError(f"{option} can't be verified by a ca_file and insecure; set one of the two")
+        yield f"{option} can't be verified by a ca_file and insecure; set one of the two"
 
 
-def _check_credentials(option: str, entry: dict[str, Any]) -> None:
+def _check_credentials(option: str, entry: dict[str, Any]) -> Iterator[str]:
     """Check a user and a password; the messages show neither."""
     username, password = entry["username"], entry["password"]
     if (username is None) != (password is None):
-        raise SpecError(f"{option} needs both username and password, or neither")
-    if username is None:
+        yield f"{option} needs both username and password, or neither"
+    if username is None or password is None:
         return
     for name, value in (("username", username), ("password", password)):
         if not value or not is_printable(value):
-            raise SpecError(f"{option}.{name} must be text without control characters")
+            yield f"{option}.{name} must be text without control characters"
     if ":" in username:
-        raise SpecError(f"{option}.username must not hold a colon, which would end it")
+        yield f"{option}.username must not hold a colon, which would end it"
 
 
-def _check_mirrors(option: str, mirrors: list[dict[str, Any]]) -> None:
+def _check_mirrors(option: str, mirrors: list[dict[str, Any]]) -> Iterator[str]:
     urls = set()
     for number, mirror in enumerate(mirrors):
         here = f"{option}.mirrors[{number}]"
-        check_url(f"{here}.url", mirror["url"])
+        yield from check_url(f"{here}.url", mirror["url"])
         if _url(mirror["url"]) in urls:
-            raise SpecError(f"{here}: {mirror['url']} is a mirror of this registry already")
+            yield f"{here}: {mirror['url']} is a mirror of this registry already"
         urls.add(_url(mirror["url"]))
         if not mirror["capabilities"]:
-            raise SpecError(f"{here}.capabilities must name one at least; or leave the mirror out")
-        _check_tls(here, mirror)
+            yield f"{here}.capabilities must name one at least; or leave the mirror out"
+        yield from _check_tls(here, mirror)
         has_certificates = mirror["ca_file"] or mirror["client_cert_file"]
         if has_certificates and mirror["url"].startswith("http://"):
-            raise SpecError(f"{here} has certificates, but its url is plain http")
-        _check_headers(f"{here}.headers", mirror["headers"])
+            yield f"{here} has certificates, but its url is plain http"
+        yield from _check_headers(f"{here}.headers", mirror["headers"])
 
 
-def _check_headers(option: str, headers: dict[str, Any]) -> None:
+def _check_headers(option: str, headers: dict[str, Any]) -> Iterator[str]:
     names = set()
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise SpecError(f"{option}: {name!r} is no name of a header")
+            yield f"{option}: {name!r} is no name of a header"
+            continue
         if name.lower() in _RESERVED_HEADERS:
-            raise SpecError(f"{option}: {name} is written by the runtime itself")
+            yield f"{option}: {name} is written by the runtime itself"
         if name.lower() in names:
-            raise SpecError(f"{option}: {name} is there twice; upper and lower case are the same")
+            yield f"{option}: {name} is there twice; upper and lower case are the same"
         names.add(name.lower())
         if not isinstance(value, str) or not is_printable(value):
-            raise SpecError(f"{option}: {name} must be text without control characters")
+            yield f"{option}: {name} must be text without control characters"

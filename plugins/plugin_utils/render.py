@@ -2,47 +2,100 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns a spec into the files of its runtime, and reads each of them back.
+"""Files of a spec, and what its runtime does not support of it.
 
-Where a file depends on what only the node knows, it is rendered for each possible answer, and
-the node picks: a converge costs one round trip.
+If a file depends on what only the node knows, it is rendered for each kind of node, and the node
+selects its own. So a run takes one round trip.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import itertools
+from typing import Any, Iterable, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import oci_runtimes, paths
+from ansible_collections.cruntime.node.plugins.module_utils import cni, oci_runtimes
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
+from ansible_collections.cruntime.node.plugins.module_utils.paths import CRICTL_CONFIG
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import marker
 from ansible_collections.cruntime.node.plugins.plugin_utils import (
     containerd,
     crio,
+    deciding,
     docker,
     extra_config,
-    files,
-    formats,
     kubernetes,
     registries,
 )
-from ansible_collections.cruntime.node.plugins.plugin_utils.files import Config
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
+from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import (
+    File,
+    Node,
+    Refusal,
+    Rendering,
+    Spec,
+)
 
-RUNTIMES: dict[str, Any] = {"containerd": containerd, "crio": crio, "docker": docker}
+RENDERINGS: dict[str, Rendering] = {
+    each.identity.name: each for each in (containerd.RENDERING, crio.RENDERING, docker.RENDERING)
+}
+# Facts of a node that complete the content of a file.
+_MARKERS = (cni.BIN_DIR_FACT,)
 
 
-def render(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def render(spec: Spec) -> list[dict[str, Any]]:
     """Render every file of a spec.
 
-    :param spec: a checked one.
-    :return: dicts as files.py makes them.
-    :raises SpecError: its runtime can't do what it says, or extra_config fights what another
-        option decides.
+    :param spec: a spec without problems, see C(spec.find_problems).
+    :return: dicts with C(path); C(when), a list of facts of nodes that the file is for; C(restart),
+        whether a unit reads the file only when it starts; C(content), or C(link), the target of a
+        symbolic link on the node; or C(refusals), why such a node does not support the spec. If
+        they apply: C(secret), only root may read the file, and no output shows it; C(shared),
+        whether foreign keys stay in a JSON file; C(unit), the unit that reads the file, if that is
+        not the service of the runtime; C(facts), the facts of the node whose markers are in the
+        content.
+    :raises SpecError: if extra_config conflicts with another option.
     """
-    runtime = RUNTIMES[spec["runtime"]]
-    spec = dict(
+    rendering = RENDERINGS[spec["runtime"]]
+    full = complete(spec)
+    files = [
+        *rendering.find_files(full),
+        *_find_proxy_files(full["proxy"], rendering.identity.service),
+        File(
+            CRICTL_CONFIG,
+            "crictl.yaml.j2",
+            {"socket": full["socket"] or rendering.identity.socket_path},
+            restart=False,
+        ),
+    ]
+    return [
+        *_render_config(rendering, spec),
+        *(rendered for file in files for rendered in _render_file(rendering, file)),
+    ]
+
+
+def find_refusals(spec: Spec) -> Iterator[Refusal]:
+    """Yield what the runtime of a spec does not support of it, in any version or before a version.
+
+    :param spec: a spec whose Kubernetes version can be parsed.
+    """
+    rendering, full = RENDERINGS[spec["runtime"]], complete(spec)
+    handlers = {*rendering.handlers, *(handler["name"] for handler in full["oci_runtimes"])}
+    if full["oci_runtime"] is not None and full["oci_runtime"] not in handlers:
+        yield Refusal(
+            "oci_runtime",
+            f"oci_runtime must be {' or '.join(rendering.handlers)} with runtime "
+            f"{spec['runtime']}, or a name in oci_runtimes, not {full['oci_runtime']!r}",
+        )
+    yield from rendering.find_refusals(full)
+
+
+def complete(spec: Spec) -> Spec:
+    """Return a spec with what follows from it, and with each name in its normal form."""
+    return dict(
         spec,
-        sandbox_image=kubernetes.sandbox_image(spec),
-        # What has runc's command line is driven without a shim's name by every runtime.
+        sandbox_image=kubernetes.find_sandbox_image(spec),
+        # Every runtime drives an OCI runtime with the command line of runc without a shim's name.
         oci_runtimes=[
             dict(handler, shim=None if handler["shim"] == RUNC_SHIM else handler["shim"])
             for handler in oci_runtimes.named(spec)
@@ -50,66 +103,119 @@ def render(spec: dict[str, Any]) -> list[dict[str, Any]]:
         oci_runtime=oci_runtimes.default(spec),
         registries=registries.normalised(spec["registries"]),
     )
-    _check(spec, runtime)
-    drivers = [spec["cgroup_driver"]]
-    if drivers == ["auto"]:
-        drivers = ["systemd", "cgroupfs"]
-    return [
-        *(_config(config, spec, driver) for config in runtime.configs(spec) for driver in drivers),
-        *runtime.registry_files(spec["registries"]),
-        *runtime.unit_files(spec),
-        *_proxy(spec["proxy"], runtime.UNIT),
-        _crictl(spec["socket"] or runtime.SOCKET),
-    ]
 
 
-def _check(spec: dict[str, Any], runtime: Any) -> None:
-    name = spec["runtime"]
-    for option, why in runtime.UNSUPPORTED.items():
-        if _given(spec[option]):
-            raise SpecError(f"{option} can't be met with runtime {name}: {why}")
-    handlers = {*runtime.HANDLERS, *(handler["name"] for handler in spec["oci_runtimes"])}
-    if spec["oci_runtime"] is not None and spec["oci_runtime"] not in handlers:
-        raise SpecError(
-            f"oci_runtime must be {' or '.join(runtime.HANDLERS)} with runtime {name}, or a name "
-            f"in oci_runtimes, not {spec['oci_runtime']!r}"
-        )
-    runtime.check(spec)
+def _render_config(rendering: Rendering, spec: Spec) -> Iterator[dict[str, Any]]:
+    """Render the configuration file of the runtime for each kind of node."""
+    full = complete(spec)
+    versions = rendering.identity.versions
+    late = [refusal for refusal in rendering.find_refusals(full) if refusal.before]
+    texts: dict[str, list[Node]] = {}
+    refused: dict[tuple[str, ...], list[Node]] = {}
+    for node in _list_nodes(rendering, spec["cgroup_driver"]):
+        reached = versions.index(node["version_range"])
+        messages = [each.message for each in late if reached < versions.index(each.before or "")]
+        if messages:
+            refused.setdefault(tuple(messages), []).append(node)
+        else:
+            texts.setdefault(rendering.render(full, node), []).append(node)
+    base = {"path": rendering.identity.config_path, "restart": True}
+    for refusals, nodes in refused.items():
+        yield {**base, "refusals": list(refusals), "when": nodes}
+    marks: dict[str, Any] = {"secret": True} if rendering.is_secret(full) else {}
+    shared = rendering.is_shared(full)
+    if shared is not None:
+        marks["shared"] = shared
+    for content, nodes in _merge_extra_config(rendering, spec, texts):
+        yield {**base, **_finish(rendering.format.prove, content), "when": nodes, **marks}
 
 
-def _given(value: Any) -> bool:
-    return any(value.values()) if isinstance(value, dict) else bool(value)
+def _merge_extra_config(
+    rendering: Rendering, spec: Spec, texts: dict[str, list[Node]]
+) -> list[tuple[str, list[Node]]]:
+    """Merge extra_config into each text.
+
+    :raises SpecError: if extra_config conflicts with another option on any kind of node.
+    """
+    if not spec["extra_config"]:
+        return list(texts.items())
+    full = complete(spec)
+
+    def parse(changed: Spec, node: Node) -> Any:
+        return rendering.format.prove(rendering.render(complete(changed), node))
+
+    merged, problems = [], []
+    for text, nodes in texts.items():
+        find_option = functools.partial(deciding.find_option, parse, spec, nodes[0])
+        try:
+            merged.append((extra_config.merge(rendering, full, text, find_option), nodes))
+        except SpecError as error:
+            if error.reason == "library_not_found":
+                raise
+            problems += error.problems
+    if problems:
+        raise SpecError(*dict.fromkeys(problems))
+    return merged
 
 
-def _config(config: Config, spec: dict[str, Any], driver: str) -> dict[str, Any]:
-    when = dict(config.when, cgroup_driver=driver)
-    if config.refusal:
-        return files.file(config.path, "", restart=True, when=when, refusal=config.refusal)
-    text = formats.text(config.source, {**spec, **config.variables, **when})
-    if spec["extra_config"]:
-        text = extra_config.merged(config, text, spec["extra_config"])
-    config.format.prove(text)
-    marks: dict[str, Any] = {"secret": True} if config.secret else {}
-    if config.shared is not None:
-        marks["shared"] = config.shared
-    if config.facts:
-        marks["facts"] = list(config.facts)
-    return files.file(config.path, text, restart=True, when=when, **marks)
+def _list_nodes(rendering: Rendering, driver: str) -> Iterator[Node]:
+    """Yield each kind of node that the configuration file can differ on."""
+    drivers = ["systemd", "cgroupfs"] if driver == "auto" else [driver]
+    answers = ((True, False) for _fact in rendering.facts)
+    for version, each, *facts in itertools.product(rendering.identity.versions, drivers, *answers):
+        yield {
+            "version_range": version,
+            "cgroup_driver": each,
+            **dict(zip(rendering.facts, facts)),
+        }
 
 
-def _proxy(proxy: dict[str, Any], unit: str) -> list[dict[str, Any]]:
-    if not _given(proxy):
+def _render_file(rendering: Rendering, file: File) -> Iterator[dict[str, Any]]:
+    """Render another file for each range of versions in which it differs."""
+    base: dict[str, Any] = {"path": file.path, "restart": file.restart}
+    if file.link:
+        yield {**base, "link": file.link, "when": [{}]}
+        return
+    texts: dict[str, list[Node]] = {}
+    for version in rendering.identity.versions:
+        text = rendering.render_template(file.template, file.variables, version)
+        texts.setdefault(text, []).append({"version_range": version})
+    for text, nodes in texts.items():
+        marks: dict[str, Any] = {"secret": True} if file.secret else {}
+        if file.unit:
+            marks["unit"] = file.unit
+        when = nodes if len(texts) > 1 else [{}]
+        yield {**base, **_finish(file.format.prove, text), "when": when, **marks}
+
+
+def _finish(prove: Any, content: str) -> dict[str, Any]:
+    """Return the content of a file that has the right format, and the facts that complete it."""
+    prove(content)
+    facts = [name for name in _MARKERS if marker(name) in content]
+    return {"content": content, **({"facts": facts} if facts else {})}
+
+
+def _find_proxy_files(proxy: dict[str, Any], unit: str) -> Iterable[File]:
+    if not any(proxy.values()):
         return []
-    # systemd reads no file here but those named *.conf.
+    # systemd reads only files named *.conf in this directory.
     path = f"/etc/systemd/system/{unit}.d/50-cruntime-proxy"
-    variables = formats.text("systemd/proxy.env.j2", proxy)
-    drop_in = formats.text("systemd/proxy.conf.j2", {"environment_file": f"{path}.env"})
     return [
-        files.file(f"{path}.env", variables, restart=True, secret=True),
-        files.file(f"{path}.conf", drop_in, restart=True),
+        File(f"{path}.env", "systemd/proxy.env.j2", proxy, secret=True),
+        File(f"{path}.conf", "systemd/proxy.conf.j2", {"environment_file": f"{path}.env"}),
     ]
 
 
-def _crictl(socket: str) -> dict[str, Any]:
-    content = formats.text("crictl.yaml.j2", {"socket": socket})
-    return files.file(paths.CRICTL_CONFIG, content, restart=False)
+def check(spec: Spec, problems: Iterable[str]) -> None:
+    """Check that a runtime supports a spec in some version.
+
+    :param problems: problems of the spec that were found before.
+    :raises SpecError: if there are problems or refusals. The message has all of them.
+    """
+    problems = list(problems)
+    if spec["kubernetes_version"] and kubernetes.parse_version(spec["kubernetes_version"]) is None:
+        spec = dict(spec, kubernetes_version=None)
+    refusals = [each.message for each in find_refusals(spec) if each.before is None]
+    if problems or refusals:
+        reason = "option_invalid" if problems else "option_unsupported"
+        raise SpecError(*problems, *refusals, reason=reason)

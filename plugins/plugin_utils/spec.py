@@ -2,25 +2,25 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks what a spec says beyond its types, before anything is rendered or sent."""
+"""Problems of a spec that its types do not show, before anything is rendered or sent."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import is_reference
 from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import dotted
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
-    SpecError,
     check_host,
     check_path,
     check_url,
     check_word,
     split_port,
 )
+from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import Spec
 
 # Those of setrlimit(2).
 _ULIMITS = (
@@ -35,142 +35,145 @@ _NO_PROXY = re.compile(r"[A-Za-z0-9.*:/\[\]_-]+", re.ASCII)
 _SOCKET = re.compile(r"(?=.{2,107}\Z)(?:/[A-Za-z0-9._-]+)+", re.ASCII)
 
 
-def check(spec: dict[str, Any]) -> None:
-    """Check one spec, as every runtime would have it.
+def find_problems(spec: Spec) -> Iterator[str]:
+    """Yield the problems of a spec that are problems for every runtime.
 
-    :param spec: options of the right types, defaults filled in.
-    :raises SpecError: a value is out of its option's grammar.
+    :param spec: options of the right types, with defaults.
     """
-    _check_images(spec)
-    _check_cni(spec["cni"])
-    registries.check(spec["registries"])
-    _check_oci_runtimes(spec["oci_runtimes"])
-    _check_proxy(spec["proxy"])
-    _check_storage(spec["storage"])
+    yield from _check_images(spec)
+    yield from _check_cni(spec["cni"])
+    yield from registries.check(spec["registries"])
+    yield from _check_oci_runtimes(spec["oci_runtimes"])
+    yield from _check_proxy(spec["proxy"])
+    yield from _check_storage(spec["storage"])
     if spec["metrics"] is not None:
-        _check_metrics(spec["metrics"])
-    _check_ulimits(spec["ulimits"])
+        yield from _check_metrics(spec["metrics"])
+    yield from _check_ulimits(spec["ulimits"])
     if spec["container_logs"] is not None:
-        _check_container_logs(spec["container_logs"])
+        yield from _check_container_logs(spec["container_logs"])
     if spec["socket"] is not None and not _SOCKET.fullmatch(spec["socket"]):
-        raise SpecError(
+        yield (
             "socket must be an absolute path of at most 107 letters, digits and . _ - /, "
             f"not {spec['socket']!r}"
         )
-    _check_value(spec["extra_config"], ())
+    yield from _check_value(spec["extra_config"], ())
     if spec["timeout"] < 1:
-        raise SpecError(f"timeout must be 1 or more seconds, not {spec['timeout']}")
+        yield f"timeout must be 1 or more seconds, not {spec['timeout']}"
 
 
-def _check_images(spec: dict[str, Any]) -> None:
+def _check_images(spec: Spec) -> Iterator[str]:
     image, repository = spec["sandbox_image"], spec["image_repository"]
     if image is not None and not is_reference(image):
-        raise SpecError(
+        yield (
             f"sandbox_image must be an image reference such as registry.k8s.io/pause:3.10, "
             f"not {image!r}"
         )
     if repository is not None and not is_reference(f"{repository}/pause:1"):
-        raise SpecError(
-            f"image_repository must be a repository such as registry.k8s.io, not {repository!r}"
-        )
+        yield f"image_repository must be a repository such as registry.k8s.io, not {repository!r}"
     if spec["kubernetes_version"] is not None:
-        kubernetes.parse_version(spec["kubernetes_version"])
+        yield from kubernetes.check(spec)
     elif repository is not None and image is None:
-        raise SpecError(
+        yield (
             "image_repository alone names no sandbox image: give kubernetes_version or "
             "sandbox_image too"
         )
     for image in spec["pinned_images"]:
         if not is_reference(image):
-            raise SpecError(f"pinned_images must be image references, and {image!r} is none")
+            yield f"pinned_images must be image references, and {image!r} is none"
 
 
-def _check_cni(cni: dict[str, Any]) -> None:
+def _check_cni(cni: dict[str, Any]) -> Iterator[str]:
     for path in cni["bin_dirs"]:
-        check_path("cni.bin_dirs", path)
+        yield from check_path("cni.bin_dirs", path)
     if cni["conf_dir"] is not None:
-        check_path("cni.conf_dir", cni["conf_dir"])
+        yield from check_path("cni.conf_dir", cni["conf_dir"])
 
 
-def _check_oci_runtimes(runtimes: list[dict[str, Any]]) -> None:
+def _check_oci_runtimes(runtimes: list[dict[str, Any]]) -> Iterator[str]:
     names = set()
     for number, runtime in enumerate(runtimes):
         option = f"oci_runtimes[{number}]"
         if not _LABEL.fullmatch(runtime["name"]):
-            raise SpecError(
+            yield (
                 f"{option}.name must be a DNS label, as a RuntimeClass names its handler, "
                 f"not {runtime['name']!r}"
             )
-        check_path(f"{option}.path", runtime["path"])
+        yield from check_path(f"{option}.path", runtime["path"])
         if runtime["shim"] is not None:
-            check_word(f"{option}.shim", runtime["shim"])
+            yield from check_word(f"{option}.shim", runtime["shim"])
         if runtime["name"] in names:
-            raise SpecError(f"{option}: there is an OCI runtime {runtime['name']} already")
+            yield f"{option}: there is an OCI runtime {runtime['name']} already"
         names.add(runtime["name"])
 
 
-def _check_proxy(proxy: dict[str, Any]) -> None:
+def _check_proxy(proxy: dict[str, Any]) -> Iterator[str]:
     for name in ("http", "https"):
         if proxy[name] is not None:
-            check_url(f"proxy.{name}", proxy[name], ("http", "https", "socks5"), secret=True)
+            yield from check_url(
+                f"proxy.{name}", proxy[name], ("http", "https", "socks5"), secret=True
+            )
     for host in proxy["no_proxy"]:
         if not _NO_PROXY.fullmatch(host):
-            raise SpecError(f"proxy.no_proxy must be hosts, domains or networks, not {host!r}")
+            yield f"proxy.no_proxy must be hosts, domains or networks, not {host!r}"
 
 
-def _check_storage(storage: dict[str, Any]) -> None:
+def _check_storage(storage: dict[str, Any]) -> Iterator[str]:
     if storage["root"] is not None:
-        check_path("storage.root", storage["root"])
+        yield from check_path("storage.root", storage["root"])
     if storage["driver"] is not None:
-        check_word("storage.driver", storage["driver"])
+        yield from check_word("storage.driver", storage["driver"])
 
 
-def _check_metrics(address: str) -> None:
-    check_host("metrics", address)
+def _check_metrics(address: str) -> Iterator[str]:
+    yield from check_host("metrics", address)
     if split_port(address)[1] is None:
-        raise SpecError(f"metrics must be an address with a port, not {address!r}")
+        yield f"metrics must be an address with a port, not {address!r}"
 
 
-def _check_ulimits(ulimits: dict[str, Any]) -> None:
+def _check_ulimits(ulimits: dict[str, Any]) -> Iterator[str]:
     for name, limit in ulimits.items():
         if name not in _ULIMITS:
-            raise SpecError(f"ulimits: {name!r} is none of {', '.join(_ULIMITS)}")
+            yield f"ulimits: {name!r} is none of {', '.join(_ULIMITS)}"
+            continue
         if not isinstance(limit, dict) or set(limit) != {"soft", "hard"}:
-            raise SpecError(f"ulimits.{name} must have soft and hard, and nothing else")
+            yield f"ulimits.{name} must have soft and hard, and nothing else"
+            continue
         if not all(re.fullmatch("-1|[0-9]{1,18}", str(limit[side])) for side in limit):
-            raise SpecError(f"ulimits.{name} must be whole numbers, or -1 for no limit")
+            yield f"ulimits.{name} must be whole numbers, or -1 for no limit"
+            continue
         soft, hard = int(limit["soft"]), int(limit["hard"])
         if hard != -1 and (soft == -1 or soft > hard):
-            raise SpecError(f"ulimits.{name}: soft must not be above hard")
+            yield f"ulimits.{name}: soft must not be above hard"
 
 
-def _check_container_logs(logs: dict[str, Any]) -> None:
+def _check_container_logs(logs: dict[str, Any]) -> Iterator[str]:
     if not re.fullmatch("[1-9][0-9]{0,8}[kmg]?", logs["max_size"], re.ASCII):
-        raise SpecError(
+        yield (
             f"container_logs.max_size must be a size such as 100m (k, m or g), "
             f"not {logs['max_size']!r}"
         )
     if logs["max_files"] is not None and logs["max_files"] < 1:
-        raise SpecError("container_logs.max_files must be 1 at least")
+        yield "container_logs.max_files must be 1 at least"
 
 
-def _check_value(value: Any, path: tuple[str, ...]) -> None:
-    """Refuse what neither TOML nor JSON can say the same way."""
+def _check_value(value: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """Yield the problems of values that TOML and JSON can not both express."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str) or not key:
-                raise SpecError(f"extra_config has a key that is no text: {dotted((*path, key))}")
-            _check_value(inner, (*path, key))
+                yield f"extra_config has a key that is no text: {dotted((*path, key))}"
+                continue
+            yield from _check_value(inner, (*path, key))
     elif isinstance(value, list):
         for inner in value:
-            _check_value(inner, path)
+            yield from _check_value(inner, path)
     elif value is None:
-        raise SpecError(
+        yield (
             f"extra_config: {dotted(path)} has no value; "
             "leave the key out to get the runtime's default"
         )
     elif not isinstance(value, (str, int, float)) or _is_endless(value):
-        raise SpecError(
+        yield (
             f"extra_config: {dotted(path)} must be text, a number with an end, a boolean, a list "
             "or a table"
         )

@@ -172,11 +172,14 @@ SELECTIONS = {
     "a pod": ({"pod": "web"}, ALL),
 }
 REFUSALS = {
-    "all without a word": ({"state": "absent"}, "say which by ids, name, name_pattern"),
-    "all that run": ({"state": "stopped", "current_state": "running"}, "or say all: true"),
+    "all without a word": ({"state": "absent"}, "Set ids, name, name_pattern"),
+    "all that run": ({"state": "stopped", "current_state": "running"}, "or set all to true"),
     "an unknown id": ({"state": "stopped", "ids": ["0" * 64]}, "no container of this node has"),
     "no id": ({"state": "stopped", "ids": [""]}, "ids must be container ids"),
-    "pods that pause": ({"state": "paused", "name": "x", "sandboxes": True}, "sandboxes is for"),
+    "pods that pause": (
+        {"state": "paused", "name": "x", "sandboxes": True},
+        "sandboxes is not supported",
+    ),
 }
 
 
@@ -377,7 +380,7 @@ def test_logs(told, node, runtime):
 @pytest.mark.runtime("containerd", "crio")
 def test_no_crictl(told):
     words = told.refusal("no crictl")["msg"]
-    assert "cri-tools, or by runtime_crictl_archive of the role cruntime.node.runtime" in words
+    assert "cri-tools, or set runtime_crictl_archive of the role cruntime.node.runtime" in words
 
 
 def test_no_runtime(told):

@@ -167,7 +167,7 @@ def test_what_is_no_whole_archive_is_refused(folder, call, listed):
         "foreign.tar": "holds no images",
         "text.tar": "is no whole tar",
         "nowhere.tar": "there is no archive",
-        ".": "is a folder",
+        ".": "is a directory",
     }
     before = listed()
     results = call(*([IMAGE, {"archive": f"{folder}/{path}"}] for path in bad))
@@ -195,7 +195,7 @@ def test_tags_come_and_go(folder, image, listed):
     # By its ID, it goes with every name.
     done(image(name=listed()[NAME]["id"], state="absent"), "removed")
     assert NAME not in listed()
-    assert "there is no image" in image(name=NAME, source_image=BOTH)["msg"]
+    assert image(name=NAME, source_image=BOTH)["reason"] == "image_not_found"
 
 
 @pytest.mark.alike
@@ -231,7 +231,9 @@ def test_what_is_in_use_stays(node, image, listed):
     image(archive=f"{ARCHIVES}/busybox.tar")
     node.check_output(f"docker create --name user {BUSYBOX} sleep 600")
     try:
-        assert f"{BUSYBOX} is in use by user" in image(**task)["msg"]
+        result = image(**task)
+        assert result["reason"] == "image_in_use"
+        assert f"{BUSYBOX}: The image is in use by user" in result["msg"]
         assert BUSYBOX in listed()
         done(image(**task, force=True), "removed")
     finally:
@@ -413,7 +415,8 @@ def check_builds(node, image, build, call, listed):
         assert [action["action"] for action in forced["actions"]] == ["built", "built"]
         assert "nothing" in broken["msg"]
         assert not broken["actions"]
-        assert "there is no folder /root/nowhere" in nowhere["msg"]
+        assert nowhere["reason"] == "file_not_found"
+        assert "/root/nowhere" in nowhere["msg"]
         assert before.keys() == listed().keys()
         call(*CLEAN)
 
@@ -432,7 +435,8 @@ def test_an_image_is_built_once(runtime, folder, hidden, check_builds):
 def test_containerd_takes_a_builder(folder, build, call, hidden):
     with hidden("nerdctl", "buildctl"):
         (result,) = call([IMAGE, {"name": BUILT, "build": build}])
-    assert "takes nerdctl or buildctl, and this node has neither" in result["msg"]
+    assert result["reason"] == "tool_not_found"
+    assert "needs nerdctl or buildctl: not installed" in result["msg"]
 
 
 @pytest.mark.runtime("containerd")
@@ -469,7 +473,8 @@ def test_pins(node, *, runtime, spec, folder, image, call, listed):
         done(image(name=NAME, source_image=BOTH), "tagged")
         assert listed()[NAME]["pinned"] is False
     elif "1.6.20" in node.check_output("containerd --version"):
-        assert "1.6.20 is too old" in result["msg"]
+        assert result["reason"] == "option_unsupported"
+        assert "1.6.20 is older than" in result["msg"]
     else:
         done(result, "pinned")
         assert listed()[BOTH]["pinned"] is True
@@ -526,13 +531,16 @@ def test_a_store_and_a_folder_are_preloaded(node, runtime, folder, image, listed
     done(image(name=BOTH, state="absent"), "removed")
     image(archive=f"{folder}/docker.tar")
     result = image(name=[BOTH, f"{OURS}/nowhere:1"], preload=f"{folder}/store.lz4")
-    assert f"holds no {OURS}/nowhere:1" in result["msg"]
+    assert result["reason"] == "image_not_found"
+    assert f"does not contain {OURS}/nowhere:1" in result["msg"]
     assert BOTH not in listed()
     done(image(name=BOTH, preload=f"{folder}/store.lz4"), "preloaded")
     # What was there before is there still, and the runtime did not stop for it.
     assert {BOTH, DOCKER} <= set(listed())
     assert node.check_output(outside) == before
-    assert "holds no lib/" in image(name=OTHER, preload=f"{folder}/both.tar.lz4")["msg"]
+    result = image(name=OTHER, preload=f"{folder}/both.tar.lz4")
+    assert result["reason"] == "archive_invalid"
+    assert "has no lib/" in result["msg"]
     done(image(name=[OTHER], preload=f"{folder}/preload"), "loaded")
     done(image(preload=f"{folder}/preload"), "loaded")
     assert node.run("grep cruntime- /proc/mounts").failed
@@ -563,7 +571,8 @@ def test_crio_without_podman_does_what_a_cri_can(
         assert listed() == before
         done(image(name=name, state="absent", all_tags=True), "removed")
     for words, result in zip(cannot, results, strict=True):
-        assert f"{words} on CRI-O takes podman" in result["msg"]
+        assert result["reason"] == "tool_not_found"
+        assert f"{words} on CRI-O needs podman" in result["msg"]
 
 
 @pytest.mark.runtime("crio")
@@ -646,4 +655,4 @@ def test_one_round_names_what_is_wrong(call):
         assert result["failed"]
         assert words in result["msg"]
         assert repr(name)[1:-1] in result["msg"]
-    assert json.dumps(results).count("names no image") == len(wrong)
+    assert json.dumps(results).count("is not an image reference") == len(wrong)

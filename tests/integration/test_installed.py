@@ -36,7 +36,7 @@ printf 'FROM scratch\\nCOPY Dockerfile /\\n' >/srv/app/Dockerfile
 # Examples that need what the node has not, and what they say of it.
 LACKING = {
     "A kubelet uses Docker, by cri-dockerd": "must be there first",
-    "Build an image and push it": "takes nerdctl or buildctl",
+    "Build an image and push it": "needs nerdctl or buildctl",
 }
 
 # One after the other, by one process: they share a node, which the first one gives its runtime.

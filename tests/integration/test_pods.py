@@ -98,7 +98,8 @@ def test_a_pod_runs(node, crictl, call):
         # Its image is not taken from under it.
         image = CONTAINER["image"]["image"]
         (result,) = call(["cruntime_image", {"name": image, "state": "absent"}])
-        assert f"{image} is in use by container" in result["msg"]
+        assert result["reason"] == "image_in_use"
+        assert f"{image}: The image is in use by container" in result["msg"]
         assert image.partition(":")[0] in crictl("images")
         # The systemd driver makes a scope of each; CRI-O's sandbox needs no process.
         scopes = node.check_output("systemctl list-units --type=scope --plain --no-legend")

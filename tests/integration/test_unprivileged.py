@@ -87,7 +87,7 @@ def test_an_archive_at_a_path_that_another_user_created(spare, spare_spec, mallo
     before = etc(spare)
     result = save(spare, spare_spec, path)
     if plant.startswith("mkdir"):
-        assert f"export_path: {path} is a folder" in result["msg"]
+        assert f"export_path: {path} is a directory" in result["msg"]
     else:
         assert "failed" not in result, result["msg"]
         assert spare.sh(f"stat -c '%U %a' {path}") == "root 600\n"

@@ -7,24 +7,19 @@
 from __future__ import annotations
 
 import copy
-import glob
 import json
-import os
 import re
-from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple, Optional, Tuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import Identity
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
-#: Prefix of the names of the drop-ins that this collection writes.
-OURS = "50-cruntime"
-
-if TYPE_CHECKING:
-    from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
-    from ansible_collections.cruntime.node.plugins.module_utils.stored_data import Names
+#: Regular expressions of names in a data root. A second one limits the names in a directory.
+Names = Tuple[Tuple[str, Optional[str]], ...]
 
 
 class OciRuntime(NamedTuple):
@@ -43,30 +38,12 @@ class Runtime:
     A subclass says how its runtime differs; it never knows another one.
     """
 
-    #: The word for it in a spec.
-    name: str
-    #: Its own spelling, for messages.
-    label: str
-    #: The daemon.
-    binary: str
-    #: Units that are the runtime; sockets before the services they wake.
-    units: tuple[str, ...]
-    #: Units of its CRI adapter, which are of no use without it and go down with it.
-    adapters: tuple[str, ...] = ()
-    #: Whether the adapter shall run too; if not, it is left as it is.
+    #: Facts about the runtime that are the same on every node.
+    identity: Identity
+    #: Whether the adapter must run too. If not, its state does not matter.
     adapted = False
-    #: Units that something else could still start once they are disabled.
-    masked_when_disabled: tuple[str, ...] = ()
     #: What else may decide the same as its configuration file does.
     overrides: str
-    #: Glob patterns of the drop-ins that the runtime reads in addition to its configuration file.
-    drop_in_patterns: tuple[str, ...] = ()
-    #: Where its CRI answers.
-    socket_path: str
-    #: The configuration file that sets the data root.
-    config_path: str
-    #: The default data root.
-    data_root: str
     #: Names that the runtime creates in its data root, see C(stored_data.Names).
     data_names: Names
     #: The names to remove first, because the other data has no meaning without them.
@@ -78,6 +55,33 @@ class Runtime:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+        #: CRI socket of this runtime on this node.
+        self.socket_path = self.identity.socket_path
+
+    @property
+    def name(self) -> str:
+        """Name of the runtime in a spec."""
+        return self.identity.name
+
+    @property
+    def label(self) -> str:
+        """Spelling of the runtime in messages."""
+        return self.identity.label
+
+    @property
+    def binary(self) -> str:
+        """Name of the daemon's binary."""
+        return self.identity.binaries[0]
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Units of the runtime. A socket comes before its service."""
+        return self.identity.units
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Units of the CRI adapter, which are stopped together with the runtime."""
+        return self.identity.adapters
 
     @property
     def all_units(self) -> tuple[str, ...]:
@@ -128,7 +132,7 @@ class Runtime:
     def configured(self, options: dict[str, Any]) -> Runtime:
         """Return this runtime as a spec wants it: it may answer elsewhere than it does now."""
         wanted = copy.copy(self)
-        wanted.socket_path = options.get("socket") or type(self).socket_path
+        wanted.socket_path = options.get("socket") or self.identity.socket_path
         return wanted
 
     def kubelet_options(self, kubernetes: str | None = None) -> dict[str, str]:
@@ -160,43 +164,13 @@ class Runtime:
         """
         raise NotImplementedError
 
-    def variant(self, version: str) -> dict[str, Any]:
-        """Say which of the rendered files this version reads, as keys of their C(when)."""
+    def find_facts(self) -> dict[str, Any]:
+        """Return facts of this node that select rendered files, or complete their content."""
         return {}
 
     def unused_options(self, options: dict[str, Any]) -> dict[str, str]:
         """Return the options given that change nothing on this node, each with the reason."""
         return {}
-
-    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        """Let the runtime's own binary judge staged files, by live path, before they go live.
-
-        :raises CruntimeError: it refuses them; the message holds its words.
-        """
-
-    def find_drop_ins(self, units: dict[str, Unit]) -> list[str]:
-        """Return the foreign drop-ins of the runtime: of its configuration and of its units."""
-        found = [path for pattern in self.drop_in_patterns for path in glob.glob(pattern)]
-        found += [path for name in self.services for path in units[name].drop_ins]
-        return sorted(path for path in found if not os.path.basename(path).startswith(OURS))
-
-    def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
-        """Check that the changes hide no data, and that the next start of the runtime succeeds.
-
-        :raises CruntimeError: if a check fails. Nothing was changed.
-        """
-
-    def find_dropped(
-        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
-    ) -> list[Dropped]:
-        """Return the settings of this runtime's files that are lost when files are replaced.
-
-        :param changes: changed files, before they are applied.
-        :param foreign: by path, the changed files that others wrote.
-        :param staged: by live path, the path of the new file.
-        :raises CruntimeError: if a file can't be compared.
-        """
-        return []
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         """Say whether the running process takes these changes by a reload, without a restart."""
@@ -217,12 +191,12 @@ class Runtime:
     def configured_root(self, files: Iterable[Change]) -> str:
         """Return the data root that is set in these files."""
         for file in files:
-            if file.path == self.config_path and isinstance(file.after, bytes):
+            if file.path == self.identity.config_path and isinstance(file.after, bytes):
                 found = re.search(r'^ *root = (".*")$', file.after.decode(), re.MULTILINE)
                 if found:
                     root: str = json.loads(found[1])
                     return root
-        return self.data_root
+        return self.identity.data_root
 
     def holds_container(self, argv: list[str]) -> bool:
         """Return whether a process with this command line holds a container of this runtime."""
@@ -264,14 +238,3 @@ class Runtime:
         :raises CruntimeError: it does not answer.
         """
         raise NotImplementedError
-
-    def _refuse(self, problem: str, result: Result | None = None) -> CruntimeError:
-        """Return the error of a configuration that this runtime does not accept.
-
-        :param result: the command that refused it, if a command did.
-        """
-        return CruntimeError(
-            f"{self.label} refuses this spec: {problem}",
-            reason="configuration_refused",
-            **(result.facts if result else {}),
-        )

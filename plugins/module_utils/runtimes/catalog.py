@@ -22,7 +22,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import (
 
 def runtimes(runner: Runner) -> dict[str, Runtime]:
     """Return every runtime of this node by its name in a spec, installed or not."""
-    return {cls.name: cls(runner) for cls in (Containerd, Crio, Docker)}
+    return {cls.identity.name: cls(runner) for cls in (Containerd, Crio, Docker)}
 
 
 def recall_sockets(known: dict[str, Runtime], record: ManagedFiles) -> None:

@@ -16,15 +16,10 @@ from ansible_collections.cruntime.node.plugins.module_utils import crictl, docke
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
     wants_adapter,
-)
-from ansible_collections.cruntime.node.plugins.module_utils.paths import (
-    CRI_DOCKERD_DROP_IN,
-    DOCKER_CONFIG,
-    DOCKER_ROOT,
-    DOCKER_SOCKET,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -36,7 +31,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.shims import (
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
 if TYPE_CHECKING:
-    from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
+    pass
 
 # What dockerd takes over on SIGHUP, in every version since 20.10.
 _RELOADABLE = frozenset(
@@ -59,16 +54,8 @@ _ADAPTER = "cri-dockerd"
 
 
 class Docker(Runtime):
-    name = "docker"
-    label = "Docker"
-    binary = "dockerd"
-    units = ("docker.socket", "docker.service")
-    adapters = ("cri-docker.socket", "cri-docker.service")
-    # Other packages' units and plain clients start it by name.
-    masked_when_disabled = ("docker.service", "cri-docker.service")
+    identity = DOCKER
     overrides = "the flags of docker.service"
-    config_path = DOCKER_CONFIG
-    data_root = DOCKER_ROOT
     data_names = (
         ("buildkit|builder|containerd|engine-id|image|network|plugins|rootfs|runtimes|swarm", None),
         (r"tmp|tmp-old|trust|nuke-graph-directory\.sh|volumes", None),
@@ -79,8 +66,6 @@ class Docker(Runtime):
     )
     data_first = ("image", "containers")
     namespaces = DOCKER_NAMESPACES
-    # Docker has no CRI of its own; before Kubernetes 1.24 it was the kubelet's.
-    socket_path = DOCKER_SOCKET
 
     def configured(self, options: dict[str, Any]) -> Runtime:
         wanted = super().configured(options)
@@ -108,32 +93,16 @@ class Docker(Runtime):
     def version(self) -> str:
         return parse_version(self._runner.output("dockerd", "--version"))
 
-    def variant(self, version: str) -> dict[str, Any]:
-        major = installed_version(version).major
-        # An older one takes the feature of CDI without a word, and knows nothing of it.
-        return {"cdi": major >= 25, "shims": major >= 23}
-
     def unused_options(self, options: dict[str, Any]) -> dict[str, str]:
         if self.adapted or not options.get("sandbox_image"):
             return {}
         return {"sandbox_image": "Docker has no pod sandboxes, they are those of cri_service"}
 
-    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        # Docker can judge a file from 23.0 on.
-        path = staged.get(DOCKER_CONFIG)
-        if path is None or installed_version(version).major < 23:
-            return
-        # With the unit's own flags, because a key also given as a flag stops the daemon.
-        flags = [word for word in units["docker.service"].command[1:] if not word.startswith("$")]
-        result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
-        if result.rc != 0:
-            raise self._refuse(result.err.strip().replace(path, DOCKER_CONFIG), result)
-
     def configured_root(self, files: Iterable[Change]) -> str:
         for file in files:
-            if file.path == self.config_path:
-                return str((json_object(file.after) or {}).get("data-root", self.data_root))
-        return self.data_root
+            if file.path == DOCKER.config_path:
+                return str((json_object(file.after) or {}).get("data-root", DOCKER.data_root))
+        return DOCKER.data_root
 
     def holds_container(self, argv: list[str]) -> bool:
         return is_shim(argv) and namespace_of(argv) in DOCKER_NAMESPACES
@@ -148,33 +117,6 @@ class Docker(Runtime):
                     "directory _data. Move it away, or set keep_data to true",
                     reason="data_foreign",
                 )
-
-    def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
-        for change in changes:
-            if change.path == DOCKER_CONFIG:
-                from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
-                    docker_checks,
-                )
-
-                docker_checks.check(self._runner, change, units["docker.service"], self._find_major)
-
-    def find_dropped(
-        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
-    ) -> list[Dropped]:
-        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
-            cri_dockerd,
-            docker_checks,
-        )
-
-        found = []
-        for change in changes:
-            if change.path == DOCKER_CONFIG and isinstance(change.before, bytes):
-                found += docker_checks.find_dropped(change)
-        path = staged.get(CRI_DOCKERD_DROP_IN)
-        known = any(change.path == CRI_DOCKERD_DROP_IN and change.before for change in changes)
-        if path is not None and not known:
-            found += cri_dockerd.find_dropped(path)
-        return found
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         return all(map(_reloads, changes))
@@ -204,7 +146,8 @@ class Docker(Runtime):
             services = [name for name in self.adapters if name.endswith(".service")]
             self._runner.output("systemctl", "is-active", *services)
 
-    def _find_major(self) -> int:
+    def find_major(self) -> int:
+        """Return the major version of the installed daemon."""
         return installed_version(self.version()).major
 
     def _ask(self, command: str, template: str) -> str:
@@ -232,7 +175,7 @@ def parse_version(line: str) -> str:
 
 def _reloads(change: Change) -> bool:
     before, after = json_object(change.before), json_object(change.after)
-    if change.path != DOCKER_CONFIG or before is None or after is None:
+    if change.path != DOCKER.config_path or before is None or after is None:
         return False
     changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
     # A key that is gone from the file keeps its value in the process.

@@ -109,7 +109,7 @@ def check_task(documented, module, given):
     assert validated.error_messages == []
     if module == "cruntime_enable" and given:
         spec = ArgumentSpecValidator(options.ENABLE).validate(given).validated_parameters
-        spec_utils.check(spec)
+        render.check(spec, spec_utils.find_problems(spec))
         assert render.render(spec)
 
 

@@ -52,7 +52,7 @@ def sites():
 
 
 def test_each_error_has_a_reason_of_the_list(sites):
-    assert len(sites) > 180
+    assert len(sites) > 140
     assert {place: reason for place, reason in sites.items() if reason not in REASONS} == {}
 
 

@@ -9,12 +9,12 @@ import json
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     containerd_store,
     crio_store,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio_store import Store
+from ansible_collections.cruntime.node.plugins.module_utils.checks.crio_store import Store
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
 DEFAULT = "/var/lib/containers/storage"
 

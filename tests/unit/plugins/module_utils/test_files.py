@@ -40,11 +40,11 @@ def node(tmp_path):
 
 
 def wanted(path, content, restart=True, **more):
-    return {"path": str(path), "content": content, "restart": restart, "when": {}, **more}
+    return {"path": str(path), "content": content, "restart": restart, "when": [{}], **more}
 
 
 def link(path, target):
-    return {"path": str(path), "link": str(target), "restart": False, "when": {}}
+    return {"path": str(path), "link": str(target), "restart": False, "when": [{}]}
 
 
 def test_a_file_as_wanted_is_not_written(tmp_path, node):
@@ -91,21 +91,9 @@ def test_restore_brings_back_content_mtime_and_absence(tmp_path, node):
     assert ManagedFiles(node.state_dir).entries == {}
 
 
-class Module:
-    """The part of AnsibleModule that atomic.replace uses, on a node without SELinux."""
-
-    def selinux_default_context(self, path):
-        return []
-
-    selinux_context = selinux_default_context
-
-    def set_context_if_different(self, path, context, changed):
-        return changed
-
-
 @pytest.fixture
-def real_node(tmp_path):
-    return Node(tmp_path / "state", functools.partial(atomic.replace, Module()))
+def real_node(tmp_path, module):
+    return Node(tmp_path / "state", functools.partial(atomic.replace, module))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +149,7 @@ def test_a_swap_that_fails_halfway_can_be_taken_back(tmp_path):
         os.replace(source, target)
 
     node = Node(tmp_path / "state", replace)
-    with pytest.raises(CruntimeError, match="second can't be written: No space left on device"):
+    with pytest.raises(CruntimeError, match="second: could not be written: No space"):
         node.apply(wanted(first, "new\n"), wanted(second, "new\n"))
     assert first.read_text() == "new\n"
     node.swap.restore()
@@ -373,6 +361,21 @@ def test_systemd_reads_its_own_files_anew(path, touched):
     assert swap.need_daemon_reload([change]) is touched
 
 
+def test_a_mounted_file_is_refused_before_anything_is_touched(tmp_path, node, monkeypatch):
+    path = tmp_path / "x"
+    path.write_text("old\n")
+    monkeypatch.setattr(atomic, "list_mount_points", lambda: {str(path)})
+    with pytest.raises(CruntimeError) as failed, swap.staged(
+        node.look(wanted(path, "new\n")), str(tmp_path)
+    ):
+        pytest.fail("The file was staged")
+    assert failed.value.reason == "file_unwritable"
+    assert str(failed.value).startswith(f"{path}: could not be written: a file is mounted here")
+    # A file that needs no change can be mounted.
+    with swap.staged(node.look(wanted(path, "old\n")), str(tmp_path)) as paths:
+        assert list(paths) == [str(path)]
+
+
 def test_staged_files_are_gone_afterwards(tmp_path, node):
     changes = node.look(wanted("/etc/containerd/config.toml", "version = 2\n"))
     with swap.staged(changes, str(tmp_path)) as paths:
@@ -438,7 +441,10 @@ def test_a_run_killed_while_a_file_goes_leaves_its_restart_owed(
     node.apply(wanted(path, "x", unit="x.service"))
     unlink = os.unlink
 
-    def killed(name):
+    def killed(name, **options):
+        # Temporary files are unlinked too.
+        if name != str(path):
+            return unlink(name, **options)
         if after_unlink:
             unlink(name)
         raise Killed

@@ -60,11 +60,11 @@ def node(tmp_path):
 
 
 def wanted(path, content, **more):
-    return {"path": str(path), "content": content, "restart": True, "when": {}, **more}
+    return {"path": str(path), "content": content, "restart": True, "when": [{}], **more}
 
 
 def link(path, target):
-    return {"path": str(path), "link": str(target), "restart": False, "when": {}}
+    return {"path": str(path), "link": str(target), "restart": False, "when": [{}]}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00", "[" * 100_000])

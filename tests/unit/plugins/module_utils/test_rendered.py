@@ -12,7 +12,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import catalog, crio
 
-FILE = {"when": {}, "facts": ["place"], "content": '[x]\ny = "@place@"\nz = ["/a", "@place@"]\n'}
+FILE = {"when": [{}], "facts": ["place"], "content": '[x]\ny = "@place@"\nz = ["/a", "@place@"]\n'}
 
 
 def test_a_fact_is_put_in():
@@ -27,13 +27,16 @@ def test_a_line_goes_whose_fact_the_node_does_not_have():
 
 
 def test_a_file_that_names_no_fact_is_left_alone():
-    file = {"when": {"a": 1}, "content": '"@place@"'}
-    assert rendered.choose([file, {"when": {"a": 2}}], {"a": 1, "place": None}) == [file]
+    file = {"when": [{"a": 1}], "content": '"@place@"'}
+    assert rendered.choose([file, {"when": [{"a": 2}]}], {"a": 1, "place": None}) == [file]
 
 
 def test_a_refusal_ends_the_run():
-    with pytest.raises(CruntimeError, match=r"^it is too old$"):
-        rendered.choose([{"when": {}, "refusal": "it is too old"}], {})
+    refused = {"when": [{"a": 1}, {"a": 2}], "refusals": ["it is too old", "it is too small"]}
+    with pytest.raises(CruntimeError, match=r"^it is too old; it is too small$") as error:
+        rendered.choose([refused], {"a": 2})
+    assert error.value.result["problems"] == refused["refusals"]
+    assert rendered.choose([refused], {"a": 3}) == []
 
 
 def test_the_directory_that_holds_plugins(tmp_path):
@@ -76,6 +79,6 @@ def test_plugin_dirs_of_another_file_of_crio_are_left_alone(
     monkeypatch.setattr(crio.cni, "BIN_DIRS", ("/opt/cni/bin", str(plugins)))
     monkeypatch.setattr(crio, "CONFIG_PATH", str(tmp_path / "crio.conf"))
     monkeypatch.setattr(crio, "CRIO_DROP_INS", str(drop_ins))
-    monkeypatch.setattr(crio, "CRIO_CONFIG", str(ours))
-    facts = catalog.runtimes(Runner())["crio"].variant("1.37.0")
+    monkeypatch.setattr(crio, "CRIO", crio.CRIO._replace(config_path=str(ours)))
+    facts = catalog.runtimes(Runner())["crio"].find_facts()
     assert facts["cni_bin_dir"] == (str(plugins) if found else None)

@@ -9,10 +9,14 @@ import json
 
 import pytest
 
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
+    containerd as containerd_checks,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
     NotRunningError,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio, docker
@@ -97,18 +101,23 @@ def test_no_version_of_docker():
 
 
 @pytest.mark.parametrize(
-    ("version", "config_version"),
-    [("1.6.20", 2), ("1.7.24", 2), ("2.0.0-rc.1", 3), ("2.1.9+unknown", 3)],
+    ("name", "version", "reached"),
+    [
+        ("containerd", "1.6.20", "1.6.0"),
+        ("containerd", "1.7.24", "1.7.0"),
+        # A release candidate reads the same files as its release.
+        ("containerd", "2.0.0-rc.1", "2.0.0"),
+        ("containerd", "2.0.5", "2.0.0"),
+        ("containerd", "2.1.9+unknown", "2.1.0"),
+        ("containerd", "2.4.2", "2.1.0"),
+        ("crio", "1.37.0", "1.28.0"),
+        ("docker", "20.10.24+dfsg1", "20.10.0"),
+        ("docker", "24.0.9", "23.0.0"),
+        ("docker", "29.8.1", "25.0.0"),
+    ],
 )
-def test_the_version_decides_the_format(catalog, version, config_version):
-    assert catalog["containerd"].variant(version)["config_version"] == config_version
-
-
-@pytest.mark.parametrize(
-    ("version", "several"), [("1.7.24", False), ("2.0.5", False), ("2.1.9+unknown", True)]
-)
-def test_the_version_decides_how_many_folders_of_plugins_there_can_be(catalog, version, several):
-    assert catalog["containerd"].variant(version)["cni_bin_dirs"] is several
+def test_the_version_selects_the_rendered_files(name, version, reached):
+    assert RUNTIMES[name].find_range(version) == reached
 
 
 # Of minikube's tests.
@@ -217,7 +226,7 @@ def test_settings_of_a_dumped_configuration(transcript, version):
 
 def test_keys_that_containerd_2_does_not_know(transcript):
     log = transcript("containerd-2.1.9-config-dump-unknown-keys.txt")
-    assert containerd.parse_unknown_keys(log) == ["foo", "bogus"]
+    assert containerd_checks.parse_unknown_keys(log) == ["foo", "bogus"]
 
 
 @pytest.mark.parametrize(
@@ -335,20 +344,6 @@ def test_an_adapter_that_nobody_can_ask_is_looked_for_by_its_service(monkeypatch
     monkeypatch.setattr(Runner, "output", lambda runner, *argv, **given: asked.append(argv) or "")
     runtimes(Runner())["docker"].configured({"cri_service": True}).probe()
     assert asked[-1] == ("systemctl", "is-active", "cri-docker.service")
-
-
-@pytest.mark.parametrize(
-    ("name", "version", "able"),
-    [
-        ("containerd", "1.6.20", False),
-        ("containerd", "1.7.24", True),
-        ("containerd", "2.1.9+unknown", True),
-        ("docker", "20.10.24+dfsg1", False),
-        ("docker", "25.0.0", True),
-    ],
-)
-def test_the_version_decides_whether_there_is_cdi(catalog, name, version, able):
-    assert catalog[name].variant(version)["cdi"] is able
 
 
 def test_docker_runs_when_its_service_does(catalog):

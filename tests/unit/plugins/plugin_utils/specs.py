@@ -11,6 +11,7 @@ import tomlkit
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import complete
 from ansible_collections.cruntime.node.plugins.plugin_utils import render, spec
 
@@ -29,17 +30,28 @@ def checked(**values):
     given = {"runtime": "containerd", "cgroup_driver": "systemd", **values}
     validation = ArgumentSpecValidator(options.ENABLE).validate(given)
     assert not validation.errors.errors, [error.msg for error in validation.errors.errors]
-    spec.check(validation.validated_parameters)
-    return json.loads(json.dumps(validation.validated_parameters))
+    parameters = validation.validated_parameters
+    render.check(parameters, spec.find_problems(parameters))
+    return json.loads(json.dumps(parameters))
 
 
-def files(when=None, **values):
-    """Return by path the files that a node of this kind gets."""
-    facts = when or {}
+def version_range(config_version, cni_bin_dirs=True, cdi=True):
+    """Return the range of versions of containerd with these features."""
+    if config_version == 2:
+        return "1.7.0" if cdi else "1.6.0"
+    return "2.1.0" if cni_bin_dirs else "2.0.0"
+
+
+def files(when=None, runtime="containerd", **values):
+    """Return by path the files that a node of this kind gets, by default of the newest kind."""
+    versions = RUNTIMES[runtime].versions
+    facts = {"version_range": versions[-1], "cgroup_driver": "systemd", "own_conmon": False}
+    facts = {**facts, "cni_bin_dir": None, **(when or {})}
+    values["runtime"] = runtime
     chosen = [
-        complete(file, facts)
+        complete(file, facts) if "content" in file else file
         for file in render.render(checked(**values))
-        if file["when"].items() <= facts.items()
+        if any(when.items() <= facts.items() for when in file["when"])
     ]
     by_path = {file["path"]: file for file in chosen}
     assert len(by_path) == len(chosen)
@@ -50,10 +62,8 @@ def containerd_file(
     config_version, driver="systemd", cni_bin_dirs=True, cdi=True, cni_bin_dir=None, **values
 ):
     when = {
-        "config_version": config_version,
+        "version_range": version_range(config_version, cni_bin_dirs, cdi),
         "cgroup_driver": driver,
-        "cni_bin_dirs": cni_bin_dirs,
-        "cdi": cdi,
         "cni_bin_dir": cni_bin_dir,
     }
     return files(when, runtime="containerd", **values)[CONTAINERD_CONFIG]
@@ -61,7 +71,7 @@ def containerd_file(
 
 def toml(config_version, driver="systemd", cni_bin_dirs=True, **values):
     file = containerd_file(config_version, driver, cni_bin_dirs, **values)
-    assert "refusal" not in file
+    assert "refusals" not in file
     return tomlkit.parse(file["content"]).unwrap()
 
 
@@ -72,13 +82,13 @@ def crio(driver="systemd", own_conmon=False, cni_bin_dir=None, **values):
 
 
 def daemon_json(driver="systemd", **values):
-    when = {"cgroup_driver": driver, "cdi": True}
+    when = {"cgroup_driver": driver}
     file = files(when, runtime="docker", **values)[DOCKER_CONFIG]
     return json.loads(file["content"])
 
 
 def hosts_toml(registry, config_version=3, **values):
-    when = {"config_version": config_version}
+    when = {"version_range": version_range(config_version)}
     file = files(when, runtime="containerd", **values)[
         f"/etc/containerd/certs.d/{registry}/hosts.toml"
     ]

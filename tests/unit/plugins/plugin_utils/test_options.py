@@ -82,14 +82,16 @@ def test_a_given_sandbox_image_wins():
 
 
 def test_no_sandbox_image_is_known_for_old_kubernetes():
-    refused("kubernetes_version v1.17.9 is older than 1.18", kubernetes_version="v1.17.9")
+    refused("kubernetes_version 1.17.9 is older than 1.18", kubernetes_version="v1.17.9")
 
 
 def test_the_missing_library_is_named_where_it_is_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "tomlkit", None)
     if sys.version_info >= (3, 11):
         assert "containerd" in render.render(checked(runtime="containerd"))[0]["path"]
-    refused("pip install tomlkit", extra_config={"debug": {"level": "info"}})
+    with pytest.raises(SpecError, match="tomlkit") as missing:
+        render.render(checked(extra_config={"debug": {"level": "info"}}))
+    assert missing.value.reason == "library_not_found"
 
 
 # cni
@@ -112,8 +114,9 @@ def test_several_cni_bin_dirs():
     assert toml(3, cni=cni)["plugins"][CRI_V3]["cni"] == cni
     assert crio(cni=cni)["network"] == {"plugin_dirs": cni["bin_dirs"]}
     for file in (containerd_file(2, cni=cni), containerd_file(3, cni_bin_dirs=False, cni=cni)):
-        assert file["content"] == ""
-        assert file["refusal"].startswith("cni.bin_dirs names 2 directories, but containerd")
+        assert "content" not in file
+        (refusal,) = file["refusals"]
+        assert refusal.startswith("cni.bin_dirs names 2 directories, but containerd")
 
 
 def test_the_cni_bin_dir_is_the_one_that_holds_the_plugins():
@@ -357,9 +360,9 @@ def test_a_shim_with_docker():
         for file in render.render(checked(runtime="docker", oci_runtimes=[GVISOR, CRUN]))
         if file["path"] == "/etc/docker/daemon.json"
     ]
-    assert old["when"]["shims"] is False
-    assert "need Docker 23" in old["refusal"]
-    assert new["when"]["shims"] is True
+    assert {when["version_range"] for when in old["when"]} == {"20.10.0"}
+    assert ["need Docker 23" in refusal for refusal in old["refusals"]] == [True]
+    assert {when["version_range"] for when in new["when"]} == {"23.0.0", "25.0.0"}
     assert json.loads(new["content"])["runtimes"] == {
         "gvisor": {"runtimeType": "/opt/shim"},
         "crun": {"path": "/usr/bin/crun"},
@@ -397,10 +400,11 @@ def test_gpus_by_cdi():
     assert crio(gpus="cdi") == crio()
     assert daemon_json(gpus="cdi") == {**DEFAULT_DOCKER, "features": {"cdi": True}}
     old = containerd_file(2, cdi=False, gpus="cdi")
-    assert (old["content"], old["refusal"][:38]) == ("", "gpus can be cdi with containerd 1.7 or")
-    when = {"cgroup_driver": "systemd", "cdi": False}
-    old = files(when, runtime="docker", gpus="cdi")[DOCKER_CONFIG]
-    assert (old["content"], old["refusal"][:34]) == ("", "gpus can be cdi with Docker 25 or ")
+    assert [refusal[:38] for refusal in old["refusals"]] == [
+        "gpus can be cdi with containerd 1.7 or"
+    ]
+    old = files({"version_range": "23.0.0"}, runtime="docker", gpus="cdi")[DOCKER_CONFIG]
+    assert [refusal[:34] for refusal in old["refusals"]] == ["gpus can be cdi with Docker 25 or "]
 
 
 def test_rootless():
@@ -434,7 +438,7 @@ def test_proxy(runtime, unit):
     drop_in, variables = found[f"{path}.conf"], found[f"{path}.env"]
     assert drop_in["content"].splitlines()[2:] == ["[Service]", f"EnvironmentFile={path}.env"]
     assert drop_in["restart"] is True
-    assert (variables["restart"], variables["secret"], variables["when"]) == (True, True, {})
+    assert (variables["restart"], variables["secret"], variables["when"]) == (True, True, [{}])
     assert variables["content"].splitlines()[2:] == [
         'HTTP_PROXY="http://user:p%40ss@proxy.local:3128"',
         'http_proxy="http://user:p%40ss@proxy.local:3128"',
@@ -456,7 +460,7 @@ def test_a_value_is_quoted_as_systemd_reads_it():
 
 @pytest.mark.parametrize("proxy", [{}, {"no_proxy": []}])
 def test_no_proxy_no_file(proxy):
-    assert set(files(proxy=proxy)) == {"/etc/crictl.yaml"}
+    assert set(files(proxy=proxy)) == {"/etc/containerd/config.toml", "/etc/crictl.yaml"}
 
 
 # storage, log_level, metrics, live_restore, ulimits, container_logs
@@ -550,8 +554,8 @@ def test_pinned_images():
     assert pins == {"sandbox": PAUSE, **{image: image for image in full}}
     assert crio(pinned_images=images)["image"] == {"pinned_images": full}
     file = containerd_file(2, pinned_images=images)
-    assert file["content"] == ""
-    assert file["refusal"].startswith("pinned_images needs containerd 2.0 or newer")
+    (refusal,) = file["refusals"]
+    assert refusal.startswith("pinned_images needs containerd 2.0 or newer")
     refused("pinned_images can't be met with", runtime="docker", pinned_images=images)
 
 
@@ -655,7 +659,7 @@ DEEP = {"registries": [{"registry": "r.local", "insecure": True}]}
     ],
 )
 def test_extra_config_that_fights_an_option(values, extra, option):
-    refused(f"extra_config sets .* than {option}, which decides it:", **values, extra_config=extra)
+    refused(f"extra_config: .* conflicts with {option},", **values, extra_config=extra)
     # Without the option, the keys are the operator's.
     runtime = values.get("runtime", "containerd")
     assert option == "oci_runtimes" or render.render(checked(runtime=runtime, extra_config=extra))
@@ -677,7 +681,7 @@ def test_extra_config_may_add_to_the_list_of_an_option():
     mirrors = [{"registry": "docker.io", "mirrors": [{"url": "https://m.local"}]}]
     for extra in ({"registry-mirrors": ["https://n"]}, {"registry-mirrors": []}):
         values = {"runtime": "docker", "registries": mirrors, "extra_config": extra}
-        refused("extra_config sets registry-mirrors to something else", **values)
+        refused("extra_config: registry-mirrors conflicts with registries", **values)
 
 
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])

@@ -25,6 +25,7 @@ from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs imp
     links,
     registries_conf,
     toml,
+    version_range,
 )
 
 PULLS = ["pull", "resolve"]
@@ -89,7 +90,8 @@ def test_an_ipv6_host_is_spelled_as_each_version_reads_it():
     values = {"registries": hub(*mirrors)}
     path = "/etc/containerd/certs.d/docker.io/hosts.toml"
     texts = {
-        version: files({"config_version": version}, **values)[path]["content"] for version in (2, 3)
+        version: files({"version_range": version_range(version)}, **values)[path]["content"]
+        for version in (2, 3)
     }
     # go-toml v1 parses a bracket as the end of the name.
     assert not re.search(r"^\[.*\].*\]", texts[2], re.MULTILINE)
@@ -102,7 +104,7 @@ def test_an_ipv6_host_is_spelled_as_each_version_reads_it():
 
 def test_other_hosts_are_spelled_alike_for_all_versions():
     path = "/etc/containerd/certs.d/docker.io/hosts.toml"
-    assert path in files({}, registries=hub({"url": "https://m.local"}))
+    assert files(registries=hub({"url": "https://m.local"}))[path]["when"] == [{}]
 
 
 def test_credentials_of_ipv6_hosts():
@@ -293,7 +295,7 @@ def test_certificates_are_linked(runtime, folder):
         "path": f"{folder}/dev.local/ca.crt",
         "link": "/etc/ssl/dev ca.pem",
         "restart": False,
-        "when": {},
+        "when": [{}],
     }
 
 

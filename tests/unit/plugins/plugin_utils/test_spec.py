@@ -12,7 +12,7 @@ import re
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.options import ENABLE
-from ansible_collections.cruntime.node.plugins.plugin_utils.spec import SpecError
+from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import checked
 
 

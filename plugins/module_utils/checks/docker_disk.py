@@ -11,6 +11,7 @@ import os
 import re
 from typing import Iterable
 
+from ansible_collections.cruntime.node.plugins.module_utils.checks import hidden_data
 from ansible_collections.cruntime.node.plugins.module_utils.containerd_namespaces import (
     read_namespaces,
 )
@@ -18,13 +19,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.paths import (
-    CONTAINERD_ROOT,
-    CONTAINERD_SOCKET,
-)
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
 #: Storage drivers of Docker itself, unlike the snapshotters of containerd.
 GRAPH_DRIVERS = frozenset(
@@ -98,13 +95,13 @@ def list_volumes(directory: str) -> list[str]:
 
 def count_containerd_images(runner: Runner, root: str, namespace: str) -> int:
     """Return the number of Docker's images in containerd, UNKNOWN if it can't be determined."""
-    ask = ("ctr", "--address", CONTAINERD_SOCKET, "--connect-timeout", "2s")
+    ask = ("ctr", "--address", CONTAINERD.socket_path, "--connect-timeout", "2s")
     words = ("--namespace", namespace, "images", "ls", "--quiet")
     try:
         return len(runner.output(*ask, *words, timeout=10).split())
     except CommandError:
         # If no containerd runs, Docker starts one with its own data root.
-        roots = (CONTAINERD_ROOT, os.path.join(root, "containerd/daemon"))
+        roots = (CONTAINERD.data_root, os.path.join(root, "containerd/daemon"))
         return _count_images_on_disk(roots, namespace)
 
 

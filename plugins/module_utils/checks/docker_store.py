@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple, Sequence
 
-from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
-from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CONFIG, DOCKER_ROOT
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_disk,
     hidden_data,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 _FEATURE = "containerd-snapshotter"
 _SNAPSHOTTER = "overlayfs"
@@ -79,7 +79,7 @@ def read_settings(config: Table, command: Sequence[str]) -> Settings:
     feature = features.get(_FEATURE) if isinstance(features, dict) else None
     return Settings(
         # Docker before 23 also accepts the name graph.
-        docker_disk.resolve(read("data-root", "-g") or read("graph") or DOCKER_ROOT),
+        docker_disk.resolve(read("data-root", "-g") or read("graph") or DOCKER.data_root),
         read("storage-driver", "-s"),
         feature if isinstance(feature, bool) else None,
         read("userns-remap"),
@@ -152,7 +152,7 @@ def check(store: Store, before: Settings | None, after: Settings, major: int) ->
     ]
     raise hidden_data.refuse(
         "Docker",
-        DOCKER_CONFIG,
+        DOCKER.config_path,
         changed,
         hidden=hidden,
         stores=(

@@ -10,9 +10,10 @@ import os
 import shlex
 
 from ansible_collections.cruntime.node.plugins.module_utils import dropped, services
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CRI_DOCKERD_DROP_IN
 
-_UNIT = "cri-docker.service"
+_UNIT = DOCKER.adapters[-1]
 _ADMINS_UNIT = f"/etc/systemd/system/{_UNIT}"
 _REMEDY = (
     f"If they are needed, set ExecStart in a drop-in of {_UNIT} that sorts after "

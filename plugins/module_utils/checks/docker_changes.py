@@ -13,15 +13,15 @@ import json
 from typing import Any, Callable
 
 from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, docker_cli, dropped
-from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
-from ansible_collections.cruntime.node.plugins.module_utils.files import Change
-from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CONFIG
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_disk,
     docker_store,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 _REMEDY = "If they are needed, set them by options or by extra_config"
@@ -70,7 +70,7 @@ def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:
         state = "stopped" if docker_disk.is_in_swarm(directory) else "inactive"
     if state != "inactive":
         raise CruntimeError(
-            f"{DOCKER_CONFIG}: live-restore can't be true on this node: it is in a swarm "
+            f"{DOCKER.config_path}: live-restore can't be true on this node: it is in a swarm "
             f"({state}), where Docker does not start with live-restore. Leave out live_restore, "
             "or take the node out of the swarm by 'docker swarm leave'",
             reason="configuration_refused",

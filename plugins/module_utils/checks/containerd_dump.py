@@ -13,9 +13,9 @@ from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import dropped, dump
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_CERTS,
-    CONTAINERD_CONFIG,
     CONTAINERD_DROP_INS,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -48,7 +48,7 @@ def find_dropped(
     old, new = (_dump(runner, name) for name in (path, staged))
     default = _read(runner.output("containerd", "config", "default"), "containerd config default")
     with open(staged, encoding="utf-8") as handle:
-        written = _read(handle.read(), CONTAINERD_CONFIG)
+        written = _read(handle.read(), CONTAINERD.config_path)
     unasked = _UNASKED + (_BIN_DIRS if unasked_bin_dirs else [])
     lost = dropped.find_dropped(old, new, default, dropped.without(written, unasked))
     return dropped.describe(lost, path, REMEDY)
@@ -64,7 +64,7 @@ def find_mirror_drop_ins(text: str) -> list[str]:
     # Other errors in the dump are reported when containerd starts.
     with contextlib.suppress(ValueError):
         if _excludes_certs(dump.parse(text)):
-            return [path for path in _drop_ins() if _has_mirrors(path)] or [CONTAINERD_CONFIG]
+            return [path for path in _drop_ins() if _has_mirrors(path)] or [CONTAINERD.config_path]
     return []
 
 

@@ -11,13 +11,10 @@ import os
 import re
 from typing import Iterator
 
+from ansible_collections.cruntime.node.plugins.module_utils.checks import hidden_data
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
-from ansible_collections.cruntime.node.plugins.module_utils.paths import (
-    CONTAINERD_CONFIG,
-    CONTAINERD_ROOT,
-)
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
 _BLOBS = "io.containerd.content.v1.content/blobs/sha256"
 
@@ -45,7 +42,7 @@ def check(runner: Runner, socket_path: str, new_config: str) -> None:
         return
     raise hidden_data.refuse(
         "containerd",
-        CONTAINERD_CONFIG,
+        CONTAINERD.config_path,
         ["root"],
         hidden=hidden,
         stores=(root, new_root),
@@ -57,7 +54,7 @@ def parse_root(dump: str) -> str:
     """Parse C(containerd config dump): return the directory of all data."""
     match = re.search(r"^root = (?:'(.*)'|(\".*\"))$", dump, re.MULTILINE)
     if match is None:
-        return CONTAINERD_ROOT
+        return CONTAINERD.data_root
     literal, basic = match.groups()
     return literal if basic is None else str(json.loads(basic))
 

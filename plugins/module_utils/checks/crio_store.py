@@ -11,10 +11,10 @@ import os
 import re
 from typing import NamedTuple
 
+from ansible_collections.cruntime.node.plugins.module_utils.checks import hidden_data
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.paths import CRIO_CONFIG, CRIO_ROOT
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CRIO
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
 #: The keys of the CRI-O configuration that choose a store.
 _KEYS = ("root", "storage_driver")
@@ -45,7 +45,7 @@ def check(old: Store, new: Store) -> None:
         return
     raise hidden_data.refuse(
         "CRI-O",
-        CRIO_CONFIG,
+        CRIO.config_path,
         [key for key, was, becomes in zip(_KEYS, old, new) if was != becomes],
         hidden=hidden,
         stores=(_describe(old), _describe(new)),
@@ -67,7 +67,7 @@ def parse(config: str, escaped: bool) -> Store:
     values = {
         key: str(json.loads(text)) if escaped else text[1:-1] for key, text in reversed(found)
     }
-    root = values.get("root", CRIO_ROOT)
+    root = values.get("root", CRIO.data_root)
     return Store(root, values.get("storage_driver") or _choose_driver(root))
 
 
