@@ -38,7 +38,7 @@ BLOB = "https://github.com/cruntime/cruntime.node/blob/main"
 OLDEST_CORE = min(CORES)
 # The Pythons of nodes, with the newest ansible-core whose module_utils each can read.
 NODE_PYTHONS = {"3.8": "2.19", **dict.fromkeys(("3.9", "3.10", "3.11", "3.12", "3.13"), "2.22")}
-PYTEST = ("pytest>=8,<9", "pytest-xdist>=3.5,<4", "hypothesis>=6,<7", "semver>=3,<4")
+PYTEST = ("pytest>=8,<9", "pytest-xdist>=3.5,<4", "hypothesis>=6,<7")
 # What needs neither the collections of the package ansible nor a browser.
 UNIT_OF_PLUGINS = ("tests/unit/plugins", "tests/unit/roles")
 

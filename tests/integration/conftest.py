@@ -132,6 +132,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "runtime(name): only for nodes whose spec asks for it")
     config.addinivalue_line("markers", "scenario(name): only in this one of Molecule's scenarios")
     config.addinivalue_line("markers", "long: only where $CRUNTIME_LONG asks for it")
+    config.addinivalue_line("markers", "fails_on(runtime, image, reason): a known fault")
     config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
     config.addinivalue_line(
         "markers", "alike: versions matter little; once too, but where $CRUNTIME_LONG asks for all"
@@ -152,6 +153,9 @@ def pytest_collection_modifyitems(config, items):
         scenario = item.get_closest_marker("scenario")
         if scenario:
             fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in scenario.args
+        for name, image, reason in (each.args for each in item.iter_markers("fails_on")):
+            if host.backend.host.endswith(f"-{image}") and spec_of(host)["runtime"] == name:
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
         if item.get_closest_marker("long"):
             fits = fits and "CRUNTIME_LONG" in os.environ
         if item.originalname in chosen:
