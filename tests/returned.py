@@ -45,8 +45,8 @@ def _in_dict(page: dict[str, Any], value: dict[str, Any], path: str) -> Iterator
 
 def _in_value(entry: dict[str, Any], value: Any, path: str) -> Iterator[str]:
     if value is None:
-        if "none" not in str(entry["description"]) and entry["type"] != "raw":
-            yield f"{path} is none, of which its description says nothing"
+        if "V(null)" not in str(entry["description"]) and entry["type"] != "raw":
+            yield f"{path} is null, which its description does not mention"
     elif not _is(value, entry["type"]):
         yield f"{path} is documented as {entry['type']}, but is {value!r}"
     else:

@@ -2,29 +2,29 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the attributes of modules mean; each module says how far it has them."""
+"""Attributes of the modules. Each module documents its support for them."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Attributes as every module has them, and as those have that only read."""
+    """Attributes of all modules, and of modules that only read."""
 
     DOCUMENTATION = r"""
 attributes:
   check_mode:
-    description: Can run in check mode and predict what would change, without changing it.
+    description: Can run in check mode, and then predicts changes without making them.
   diff_mode:
-    description: Returns what changes, or in check mode would change, before and after.
+    description: In diff mode, returns the state before and after each change.
   idempotent:
     description: A second run with the same options changes nothing.
   platform:
-    description: Linux distributions that systemd runs.
+    description: Linux distributions that use systemd.
     support: full
     platforms: posix
 """
 
-    # What only reads.
+    # Attributes of modules that only read.
     READ_ONLY = r"""
 attributes:
   check_mode:
@@ -42,8 +42,7 @@ attributes:
 attributes:
   action_group:
     description: >-
-      Can be given options for a whole play by C(group/cruntime.node.cruntime) in
-      C(module_defaults).
+      Use C(group/cruntime.node.cruntime) in C(module_defaults) to set options for the whole group.
     support: full
     membership: [cruntime.node.cruntime]
 """

@@ -2,25 +2,27 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which keys of which files are not as the spec says."""
+"""Drifted keys of the files of a node."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: drift
-short_description: Tell which keys of a node's files are not as its spec says
+short_description: Extract the drifted keys from a diff
 version_added: 0.1.0
 author: The cruntime.node contributors (@cruntime)
 description:
-  - Reads the diff that M(cruntime.node.cruntime_enable) returns, before and after of each file as
-    TOML, JSON or YAML, into the keys that differ, with both values.
-  - Secrets are not among them. A file that holds secrets, or that can't be read as what it should
-    be, is said to differ as a whole. A value is hidden where its key has a telling name, such as
-    C(password), C(auth) or C(token), and so is the user in a URL.
+  - Parses the diff that M(cruntime.node.cruntime_enable) returns, with the files as TOML, JSON or
+    YAML, and returns the keys that differ, with both values.
+  - The values contain no secrets. If a file contains secrets or cannot be parsed, only a difference
+    of the whole file is reported. A value is redacted if its key looks like the name of a secret,
+    such as C(password), C(auth) or C(token). User names and passwords in URLs are also redacted.
 positional: _input
 options:
   _input:
-    description: What M(cruntime.node.cruntime_enable) returned, best from a run in check mode.
+    description: >-
+      Result of M(cruntime.node.cruntime_enable). Run the module in check mode to compare without a
+      change.
     type: dict
     required: true
 seealso:
@@ -34,7 +36,7 @@ EXAMPLES = r"""
   check_mode: true
   register: plan
 
-- name: Say which keys differ
+- name: Show the drifted keys
   ansible.builtin.debug:
     msg: "{{ plan | cruntime.node.drift }}"
 """
@@ -46,16 +48,16 @@ _value:
   elements: dict
   contains:
     file:
-      description: The file.
+      description: Path of the file.
       type: str
     key:
-      description: The key, dotted, as one would write it in TOML; none for the file as a whole.
+      description: Dotted key, as in TOML. V(null) for the whole file.
       type: str
     current:
-      description: The value on the node, of any type; none where there is no such key.
+      description: Value on the node, of any type. V(null) if the key does not exist.
       type: raw
     desired:
-      description: The value that the spec asks for; none where there shall be no such key.
+      description: Value in the spec, of any type. V(null) if the key must not exist.
       type: raw
   sample:
     - file: /etc/docker/daemon.json
@@ -74,17 +76,17 @@ from ansible_collections.cruntime.node.plugins.plugin_utils import drift
 
 def of_result(result: Any) -> list[dict[str, Any]]:
     try:
-        # What a node says is never a template, be it new text made of it.
+        # Mark text from the node as unsafe. Otherwise Ansible could template it.
         found: list[dict[str, Any]] = wrap_var(drift.of_files(result["diff"]))
     except (KeyError, TypeError) as error:
         raise AnsibleFilterError(
-            "cruntime.node.drift needs what cruntime_enable returned, with its diff"
+            "cruntime.node.drift: the input must be a result of cruntime_enable with a diff"
         ) from error
     return found
 
 
 class FilterModule:
-    """The filter, by its name."""
+    """Filter plugin."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {"drift": of_result}

@@ -2,23 +2,23 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of a kubelet as words of its command line."""
+"""Filter for command-line flags of the kubelet."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: kubelet_flags
-short_description: Write the options of a kubelet as flags of its command line
+short_description: Convert kubelet options to command-line flags
 version_added: 0.1.0
 author: The cruntime.node contributors (@cruntime)
 description:
-  - Writes what M(cruntime.node.cruntime_enable) and M(cruntime.node.cruntime_info) return as
-    C(kubelet_options) as flags, sorted by their names, so that a file with them does not change
-    without need.
+  - Converts the C(kubelet_options) that M(cruntime.node.cruntime_enable) and
+    M(cruntime.node.cruntime_info) return to flags. The flags are sorted by name, so a file that
+    contains them changes only if a flag changes.
 positional: _input
 options:
   _input:
-    description: The options, by their names, without the dashes before them.
+    description: Values of the options, by name, without leading dashes.
     type: dict
     required: true
 seealso:
@@ -26,12 +26,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The node runs containerd
+- name: Enable containerd
   cruntime.node.cruntime_enable:
     runtime: containerd
   register: enabled
 
-- name: Its kubelet knows
+- name: Write the kubelet flags
   ansible.builtin.copy:
     content: |
       KUBELET_EXTRA_ARGS="{{ enabled.kubelet_options | cruntime.node.kubelet_flags | join(' ') }}"
@@ -59,7 +59,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
 def flags(options: object) -> list[str]:
     if not isinstance(options, Mapping):
         raise AnsibleFilterError(
-            "cruntime.node.kubelet_flags needs kubelet_options, a dictionary, "
+            "cruntime.node.kubelet_flags: the input must be a dictionary of kubelet options, "
             f"not {type(options).__name__}"
         )
     try:
@@ -69,7 +69,7 @@ def flags(options: object) -> list[str]:
 
 
 class FilterModule:
-    """The filter, by its name."""
+    """Filter plugin."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {"kubelet_flags": flags}

@@ -35,7 +35,7 @@ _value:
       description: Name of the runtime in a spec.
       type: str
     label:
-      description: The project's own spelling.
+      description: Spelling of the name in messages.
       type: str
     binaries:
       description: Binaries that the runtime needs. The daemon comes first.

@@ -13,13 +13,13 @@ version_added: 0.1.0
 author:
   - The cruntime.node contributors (@cruntime)
 description:
-  - Brings the containers of a node into a state, whichever runtime runs them, and tells which they
-    are, by the same record for all runtimes.
-  - Selectors say which containers are meant. Several of them must all hold.
-  - Whether a container is paused is what the kernel does, not what the CRI says, which knows no
-    such state. It is asked of the OCI runtimes, such as runc, that the runtime is configured with.
-  - However many containers are meant, each question and each action takes one process, but for
-    pausing the containers of pods, which takes one for each.
+  - Stops, pauses, unpauses or removes the containers of a node, and returns them. The options and
+    return values are the same for all runtimes.
+  - Selectors select containers. If several selectors are set, a container must match all of them.
+  - The CRI has no paused state. Therefore the module queries and pauses containers through the OCI
+    runtimes that the runtime is configured with, such as runc.
+  - Each query and each action takes one process, no matter how many containers are selected.
+    Pausing the containers of pods takes one process per container.
 extends_documentation_fragment:
   - cruntime.node.attributes
   - cruntime.node.attributes.action_group
@@ -27,42 +27,46 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - The state to bring the containers into.
-      - A kubelet that runs starts anew what was stopped or removed; stop it first.
+      - The desired state of the selected containers.
+      - A running kubelet recreates stopped and removed containers. Stop the kubelet first.
     type: str
     required: true
     choices:
       stopped: >-
-        None of their processes runs. A container that vanishes meanwhile is as good. One that is
-        paused is unpaused first, since what is frozen can't end, and a warning says so.
+        No process of the containers is running. A container that disappears during the run counts
+        as stopped. A paused container is unpaused first, with a warning, because paused processes
+        cannot exit.
       paused: >-
-        The kernel runs none of their processes until they are unpaused. Containers that do not run
-        are passed over, unless they are named by O(ids).
+        The kernel freezes the processes of the containers until the containers are unpaused.
+        Containers that are not running are skipped, except if they are selected with O(ids).
       running: >-
-        They are not paused. Containers that do not run are not started; they are passed over,
-        unless they are named by O(ids).
+        The containers are not paused. Containers that are not running are not started. They are
+        skipped, except if they are selected with O(ids).
       absent: >-
-        They are killed and removed. One that is not there, or vanishes meanwhile, is as good.
+        The containers are killed and removed. A container that does not exist, or disappears during
+        the run, counts as absent.
   all:
     description:
-      - Whether all containers of the node are meant, with those outside Kubernetes, if no selector
-        but O(current_state) is given. Without it, a task with no other selector fails.
+      - Whether all containers of the node are selected, including those outside Kubernetes, if no
+        selector except O(current_state) is set. With V(false), a task without another selector
+        fails.
     type: bool
     default: false
   timeout:
     description:
-      - With O(state=stopped), how long a container may take to end after it was asked to, in
-        seconds, before it is killed. With V(0) it is killed at once.
-      - containerd and CRI-O are asked to stop one container after the other, Docker all at once.
+      - With O(state=stopped), time in seconds for a container to exit before it is killed. With
+        V(0), the container is killed immediately.
+      - containerd and CRI-O stop one container after the other. Docker stops all containers at the
+        same time.
     type: int
     default: 10
   sandboxes:
     description:
-      - Whether the sandbox of a pod, which holds its namespaces, is stopped or removed too, once
-        the pod has no other containers, or with O(state=stopped) no other that run.
-      - With O(namespaces), O(pod) or O(all) only, the sandboxes of pods without containers are
-        meant as well.
-      - For O(state=stopped) and O(state=absent).
+      - Whether the sandbox of a pod is also stopped or removed if the pod has no other containers.
+        With O(state=stopped), only running containers count.
+      - If only O(namespaces), O(pod) or O(all) is set, the sandboxes of pods without containers are
+        also selected.
+      - Requires O(state=stopped) or O(state=absent).
     type: bool
     default: false
 requirements:
@@ -74,12 +78,12 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Of the state of each container.
+    details: Shows the state of each container.
   idempotent:
     support: full
 notes:
-  - With Docker, its own client is asked, which sees the containers of cri-dockerd as well. Their
-    sandboxes are no containers here either.
+  - With Docker, the module uses the client C(docker), which also lists the containers of
+    cri-dockerd. Pod sandboxes are not listed as containers.
 seealso:
   - module: cruntime.node.cruntime_info
 """
@@ -95,14 +99,29 @@ EXAMPLES = r"""
     namespaces: [kube-system]
     state: running
 
-- name: Stop one container, which has half a minute to end
+- name: Stop one container with a timeout of 30 seconds
   cruntime.node.cruntime_containers:
     name: etcd
     namespaces: [kube-system]
     state: stopped
     timeout: 30
 
-- name: Remove every container of the node, and every pod
+- name: Unpause a container that is selected by its ID
+  cruntime.node.cruntime_containers:
+    runtime: containerd
+    ids: [e3685c58a7fd]
+    state: running
+
+- name: Stop the running containers of one pod whose names begin with api
+  cruntime.node.cruntime_containers:
+    pod: shop-7d4b9c
+    name_pattern: ^api
+    labels:
+      tier: backend
+    current_state: running
+    state: stopped
+
+- name: Remove all containers and pods of the node
   cruntime.node.cruntime_containers:
     all: true
     state: absent
@@ -111,50 +130,52 @@ EXAMPLES = r"""
 
 RETURN = r"""
 runtime:
-  description: The runtime whose containers they are.
+  description: Name of the runtime of the containers.
   returned: success
   type: str
   sample: containerd
 containers:
   description:
-    - The containers that were selected, as they are now, or in check mode would be. Those that
-      are gone are not among them.
-  returned: always, but for failures before anything was touched
+    - The selected containers after the run. In check mode, the predicted result. Removed containers
+      are omitted.
+  returned: always, except if the task fails before it changes anything
   type: list
   elements: dict
   contains:
     id:
-      description: The whole id.
+      description: Full ID of the container.
       type: str
     name:
-      description: The name in the pod's manifest; Docker's own outside of pods.
+      description: >-
+        Name of the container in the pod's manifest. Outside of pods, the name in Docker.
       type: str
     namespace:
-      description: The namespace of its pod; none outside of pods.
+      description: Namespace of the pod. V(null) if the container has no pod.
       type: str
     pod:
-      description: The name of its pod; none outside of pods.
+      description: Name of the pod. V(null) if the container has no pod.
       type: str
     pod_id:
-      description: The id of the pod's sandbox; none outside of pods.
+      description: ID of the pod's sandbox. V(null) if the container has no pod.
       type: str
     image:
-      description: The image as it was asked for.
+      description: Reference of the image that was requested for the container.
       type: str
     image_id:
-      description: What that was, as a digest.
+      description: ID or digest of the image.
       type: str
     state:
       description: V(running), V(paused), V(exited), V(created) or V(unknown).
       type: str
     created:
-      description: When it was created, in UTC.
+      description: Time of creation, in UTC.
       type: str
     labels:
-      description: The container's labels.
+      description: Labels of the container.
       type: dict
     pid:
-      description: The process id of its first process, on the node; none where none runs.
+      description: >-
+        PID of the container's init process on the node. V(null) if the container is not running.
       type: int
   sample:
     - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
@@ -169,65 +190,70 @@ containers:
       labels: {io.kubernetes.container.name: etcd}
       pid: 4711
 changes:
-  description: The containers and sandboxes that this run changed, or in check mode would change.
+  description: Containers and sandboxes that the task changed, or would change in check mode.
   returned: always, except if the task fails before it changes anything
   type: list
   elements: dict
   contains:
     id:
-      description: The whole id.
+      description: Full ID of the container or sandbox.
       type: str
     before:
-      description: The state that it was in.
+      description: State before the run.
       type: str
     after:
-      description: The state that it is in, V(absent) if it is gone.
+      description: State after the run. V(absent) if the container or sandbox was removed.
       type: str
   sample:
     - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
       before: running
       after: paused
 failed_containers:
-  description: The containers that are not as wanted. The others are.
-  returned: failure of some containers
+  description: >-
+    Containers that did not reach the desired state. All other selected containers are in that
+    state.
+  returned: when some containers or sandboxes did not reach the desired state
   type: list
   elements: dict
   contains:
     id:
-      description: The whole id.
+      description: Full ID of the container.
       type: str
     name:
-      description: The container's name.
+      description: Name of the container.
       type: str
     cause:
-      description: What the runtime said of it.
+      description: Reason why the container did not reach the state.
       type: str
   sample:
     - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
       name: etcd
       cause: it is exited, and only a running container can be paused
 unknown_ids:
-  description: Those of O(ids) that no container has.
-  returned: failure for that reason
+  description: IDs in O(ids) that match no container.
+  returned: when O(ids) contains an ID that matches no container
   type: list
   elements: str
   sample: [e3685c58a7fd]
 failed_sandboxes:
-  description: The sandboxes that are not as wanted.
-  returned: failure of some containers
+  description: Sandboxes that did not reach the desired state.
+  returned: when some containers or sandboxes did not reach the desired state
   type: list
   elements: dict
   contains:
     id:
-      description: The whole id.
+      description: Full ID of the sandbox.
       type: str
     pod:
-      description: The pod's name.
+      description: Name of the pod.
       type: str
     cause:
-      description: What the runtime said of it.
+      description: Reason why the sandbox did not reach the state.
       type: str
-  sample: []
+  sample:
+    - id: 1291bde196212b06c975f1c79db0a05f444c0b74611e515923bc4b1a7dc8ffc1
+      pod: etcd-node1
+      cause: context deadline exceeded
 reason:
   description:
     - Code of the failure, for conditions in playbooks. Messages can change, but codes do not.
@@ -236,7 +262,7 @@ reason:
   type: str
   sample: state_not_reached
 cmd:
-  description: The command that failed.
+  description: Command that failed, as a list of arguments.
   returned: when a command fails
   type: list
   elements: str
@@ -247,7 +273,7 @@ rc:
   type: int
   sample: 1
 stderr:
-  description: End of the error output of the command. Secrets are redacted.
+  description: Last part of the error output of the command. Secrets are redacted.
   returned: when a command fails
   type: str
   sample: connection refused
@@ -302,7 +328,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     check_options(options, selected)
     if os.geteuid() != 0:
         raise CruntimeError(
-            "Only root can access containers. Run this task with become", reason="not_root"
+            "Managing containers requires root privileges. Set become: true", reason="not_root"
         )
     runner = Runner()
     runtime = running(runner, Services(runner), options["runtime"])
@@ -328,8 +354,8 @@ def check_options(options: dict[str, Any], selected: Selection) -> None:
     state = options["state"]
     if not (selected.is_narrow or options["all"]):
         raise CruntimeError(
-            f"state={state} without a selector would select every container of the node. "
-            "Set ids, name, name_pattern, namespaces, labels or pod, or set all to true",
+            f"state={state} requires a selector. Set ids, name, name_pattern, namespaces, labels "
+            "or pod, or set all: true to select every container of the node",
             reason="option_invalid",
         )
     if options["sandboxes"] and state not in ("stopped", "absent"):

@@ -8,31 +8,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cruntime_drift_info
-short_description: Tell how far a node is from its spec
+short_description: Report configuration drift of a node
 version_added: 0.1.0
 author:
   - The cruntime.node contributors (@cruntime)
 description:
-  - Reads what container runtimes the node runs, and which keys of their files and which units are
-    not as the spec says. Changes nothing on the node.
-  - It does not fail for a node that can't be reached, has no runtime or can't do what its spec
-    says. That is what it tells of this node.
-  - Secrets are not among the values, and a file that holds secrets, or that can't be read as what
-    it should be, only differs as a whole. A value is hidden where its key has a telling name, such
-    as C(password), C(auth) or C(token), and so is the user in a URL.
+  - Returns the running container runtimes of the node, and the keys of their files and the units
+    that differ from the spec. The module does not change the node.
+  - The module does not fail if the node is unreachable, has no runtime or does not support its
+    spec. It reports this in the state of the node instead.
+  - The values contain no secrets. If a file contains secrets or cannot be parsed, only a difference
+    of the whole file is reported. A value is redacted if its key looks like the name of a secret,
+    such as C(password), C(auth) or C(token). User names and passwords in URLs are also redacted.
 extends_documentation_fragment:
   - cruntime.node.attributes
   - cruntime.node.attributes.read_only
 options:
   spec:
     description:
-      - The options of M(cruntime.node.cruntime_enable), which is run with them in check mode.
-      - If not given, the node is only looked at.
+      - Options of M(cruntime.node.cruntime_enable), which runs with them in check mode.
+      - If not set, the node is not compared. Only its runtimes are returned.
     type: dict
   images:
     description:
-      - Images that the node shall have, by the names that M(cruntime.node.cruntime_image) takes.
-      - Without O(spec) they are not looked for.
+      - Images that must be present on the node, as in the option O(ignore:name) of
+        M(cruntime.node.cruntime_image).
+      - If O(spec) is not set, the images are not checked.
     type: list
     elements: str
     default: []
@@ -56,92 +57,96 @@ EXAMPLES = r"""
     images: [registry.k8s.io/pause:3.10]
   register: compared
 
-- name: Say which keys differ
+- name: Show the drifted keys
   ansible.builtin.debug:
     var: compared.node.drift
 """
 
 RETURN = r"""
 node:
-  description: How the node stands. All keys are always there.
+  description: State of the node. All keys are always returned.
   returned: success
   type: dict
   contains:
     name:
-      description: Its name in the inventory.
+      description: Name of the node in the inventory.
       type: str
     state:
       description: >-
-        V(ok), where the node is as its spec says; V(drift), where it is not; V(unspecified), where
-        it has no spec; V(failed), where it could not be compared, such as one without the runtime,
-        or all that could be is as its spec says, but not its images; V(unreachable).
+        V(ok) if the node matches its spec. V(drift) if it does not. V(unspecified) if O(spec) is
+        not set. V(failed) if the node could not be compared, for example because the runtime is not
+        installed, or if only its images could not be checked and everything else matches.
+        V(unreachable) if there is no connection to the node.
       type: str
     error:
       description: >-
-        Why it could not be compared or reached, or with V(drift) why its images could not be; else
-        none.
+        Reason why the node could not be compared or reached, or with V(drift), why its images could
+        not be checked. Otherwise V(null).
       type: str
     spec_runtime:
-      description: The runtime that the spec asks for; none where it could not be compared.
+      description: Runtime of the spec. V(null) if the node could not be compared.
       type: str
     runtimes:
-      description: The runtimes that run in their own right, best one; none if nobody could tell.
+      description: >-
+        Running runtimes, except those that run only because another one needs them. V(null) if they
+        could not be determined.
       type: list
       elements: dict
       contains:
         name:
-          description: The runtime.
+          description: Name of the runtime.
           type: str
         version:
-          description: Its version.
+          description: Version of the runtime.
           type: str
         cgroup_driver:
-          description: Its cgroup driver, as it says itself; none if it can't be asked.
+          description: >-
+            Cgroup driver that the runtime reports. V(null) if the runtime does not report it.
           type: str
         socket_path:
-          description: Where its CRI answers.
+          description: Path of the CRI socket.
           type: str
         enabled:
-          description: Whether it comes up at boot.
+          description: Whether the runtime starts at boot.
           type: bool
     drift:
-      description: What differs, as P(cruntime.node.drift#filter) tells it, key by key.
+      description: Drifted keys, as returned by P(cruntime.node.drift#filter).
       type: list
       elements: dict
       contains:
         file:
-          description: The file; none for what the running runtime itself says.
+          description: Path of the file. V(null) if the running runtime reports the value.
           type: str
         key:
-          description: The key, dotted, as one would write it in TOML; none for the file as a whole.
+          description: Dotted key, as in TOML. V(null) for the whole file.
           type: str
         current:
-          description: The value on the node, of any type; none where there is no such key.
+          description: Value on the node, of any type. V(null) if the key does not exist.
           type: raw
         desired:
-          description: The value that the spec asks for; none where there shall be no such key.
+          description: Value in the spec, of any type. V(null) if the key must not exist.
           type: raw
     units:
-      description: The systemd units that are not as they should be.
+      description: Systemd units that are not in the desired state.
       type: list
       elements: dict
       contains:
         name:
-          description: The unit.
+          description: Name of the unit.
           type: str
         current:
-          description: Whether it is active and enabled.
+          description: Whether the unit is active and enabled.
           type: str
         desired:
-          description: Whether it should be.
+          description: Whether the unit must be active and enabled.
           type: str
         cause:
-          description: Why it would be changed; a restart can be owed to a unit that is active.
+          description: Why the unit would be changed. An active unit can have a pending restart.
           type: str
     images_missing:
       description: >-
-        Which of O(images) are not there; none if nobody could tell, as of a runtime that does not
-        run.
+        Images in O(images) that are absent. V(null) if they could not be determined, for example
+        because the runtime is not running.
       type: list
       elements: str
   sample:

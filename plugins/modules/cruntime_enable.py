@@ -8,21 +8,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cruntime_enable
-short_description: Make a container runtime the node's one runtime, as specified
+short_description: Configure, enable, disable, restart or remove a container runtime
 version_added: 0.1.0
 author:
   - The cruntime.node contributors (@cruntime)
 description:
-  - Gives a node the container runtime that one runtime-neutral spec asks for.
-    Changing the one word of O(runtime) switches the node to another runtime.
-  - The controller renders the runtime's files from the spec and sends them along, so that a
-    run costs one round trip and the node needs nothing but Python.
-  - A run is a transaction. The files are judged by the runtime's own binary before they go live,
-    the new runtime is up and answers before the old one is stopped, and when anything fails on
-    the way, files and units are brought back to what they were.
-  - A restart that is owed, because a managed file is newer than the running process, is made
-    up for by the next run, whoever wrote the file. So is one after an upgrade, where the process
-    still runs a program that its package has replaced.
+  - Configures and enables a container runtime from a spec that is the same for all runtimes. To
+    switch the node to another runtime, change O(runtime).
+  - The controller renders the files of the runtime and sends them with the module. A run takes one
+    round trip, and the node needs only Python.
+  - A run is a transaction. The files are validated with the runtime's own binary before they are
+    installed, and the new runtime is started and verified before the old runtime is stopped. If a
+    step fails, files and units are rolled back.
+  - A pending restart is performed by the next run. A restart is pending if a managed file is newer
+    than the running process, no matter what changed the file, or if an upgrade replaced the binary
+    of the running process.
 extends_documentation_fragment:
   - cruntime.node.attributes
   - cruntime.node.attributes.action_group
@@ -34,31 +34,32 @@ options:
     required: true
     choices:
       containerd: >-
-        containerd 1.6 and newer. Its file is C(/etc/containerd/config.toml), with configuration
-        version 2 for containerd 1.x and 3 for 2.x, as found on the node.
+        containerd 1.6 and newer. The module writes C(/etc/containerd/config.toml), with
+        configuration version 2 for containerd 1.x and version 3 for 2.x.
         Drop-ins in C(/etc/containerd/conf.d) and C(/etc/containerd/config.d) are read after it.
       crio: >-
-        CRI-O 1.28 and newer. Its file is the drop-in C(/etc/crio/crio.conf.d/50-cruntime.conf);
-        the distribution's own C(crio.conf) and other drop-ins are left alone.
+        CRI-O 1.28 and newer. The module writes the drop-in
+        C(/etc/crio/crio.conf.d/50-cruntime.conf). It does not change the C(crio.conf) of the
+        distribution and other drop-ins.
       docker: >-
-        Docker Engine 20.10 and newer. Its file is C(/etc/docker/daemon.json).
-        C(docker.socket) and C(docker.service) are treated as one.
+        Docker Engine 20.10 and newer. The module writes C(/etc/docker/daemon.json), and manages
+        C(docker.socket) and C(docker.service) together.
   state:
     description:
-      - What shall become of the runtime.
+      - The desired state of the runtime.
     type: str
     default: enabled
     choices:
       enabled: >-
-        It runs as specified, now and after every boot. A unit that is masked is unmasked, and a
-        warning says so.
+        The runtime matches its spec, is running, and starts at boot. A masked unit is unmasked with
+        a warning.
       disabled: >-
-        It is stopped, its sockets too, and stays so after a boot.
-        Its files, images and containers are left alone, and so are the other options.
-      restarted: As V(enabled), and it is restarted in any case.
+        The runtime and its sockets are stopped and disabled. Files, images and containers are kept,
+        and the other options are ignored.
+      restarted: Same as V(enabled), and the runtime is always restarted.
       absent: >-
-        It is stopped and disabled. The files that this collection wrote for it are removed, and its
-        data too unless O(keep_data) is set. Its packages stay.
+        The runtime is stopped and disabled. The files that this collection wrote for the runtime
+        are removed, and also its data unless O(keep_data) is set. The packages are kept.
   keep_data:
     description:
       - With O(state=absent), whether the images, containers and volumes of the runtime are kept.
@@ -82,70 +83,72 @@ options:
     default: false
   disable_others:
     description:
-      - Whether the other runtimes, of those that this collection knows, are stopped and disabled.
-      - A unit that the enabled runtime itself needs is left as it is, such as
-        C(containerd.service) where C(docker.service) wants it.
+      - Whether the other runtimes that this collection supports are stopped and disabled.
+      - A unit that the enabled runtime needs is not changed, such as C(containerd.service) if
+        C(docker.service) depends on it.
     type: bool
     default: true
   cgroup_driver:
     description:
-      - Who manages the containers' cgroups. It must be the kubelet's driver too.
+      - The cgroup driver of the runtime. The kubelet must use the same driver.
     type: str
     default: auto
     choices:
-      systemd: systemd does.
+      systemd: systemd manages the cgroups of containers.
       cgroupfs: The runtime writes to the cgroup file system itself.
       auto: >-
-        V(systemd) where the node has cgroups v2. On cgroups v1 what the running runtime says that
-        it uses, and V(cgroupfs) where none can be asked.
+        V(systemd) with cgroups v2. With cgroups v1, the driver that the running runtime reports, or
+        V(cgroupfs) if no runtime can report its driver.
   sandbox_image:
     description:
-      - The image of the container that holds a pod's namespaces, also known as the pause image,
-        such as V(registry.k8s.io/pause:3.10). The runtime's own default if not given.
-      - With O(runtime=docker) it is for O(cri_service), and changes nothing without; a warning
-        says so.
+      - The sandbox (pause) image of pods, such as V(registry.k8s.io/pause:3.10). If not set, the
+        default of the runtime is used.
+      - With O(runtime=docker), the image applies to O(cri_service). Without O(cri_service), the
+        option is ignored with a warning.
     type: str
   image_repository:
     description:
-      - Where the sandbox image of O(kubernetes_version) is pulled from, such as a mirror of
-        C(registry.k8s.io), which is the default.
-      - Needs O(kubernetes_version) or O(sandbox_image); the latter wins.
+      - Repository of the sandbox image of O(kubernetes_version), such as a mirror of
+        C(registry.k8s.io). The default is C(registry.k8s.io).
+      - Requires O(kubernetes_version) or O(sandbox_image). If O(sandbox_image) is set, it takes
+        precedence.
     type: str
   kubernetes_version:
     description:
-      - The version of Kubernetes that the node is for, such as V(1.34.2). A leading C(v) is
-        allowed.
-      - Where O(sandbox_image) is not given, it is the one that this version comes with.
-      - It decides O(cri_service).
+      - The Kubernetes version of the node, such as V(1.34.2). A leading C(v) is allowed.
+      - If O(sandbox_image) is not set, the sandbox image of this version is used.
+      - This version also determines the default of O(cri_service).
     type: str
   cri_service:
     description:
-      - Whether cri-dockerd, by which a kubelet uses Docker, runs too, with O(runtime=docker). It
-        must be installed on the node. Its flags are set by a drop-in of C(cri-docker.service).
-      - If not given, it does with O(kubernetes_version=1.24.0) or newer.
-      - With V(false) it is left as it is.
+      - With O(runtime=docker), whether cri-dockerd is enabled. The kubelet uses Docker through
+        cri-dockerd. It must be installed on the node. Its flags are set in a drop-in of
+        C(cri-docker.service).
+      - If not set, cri-dockerd is enabled with O(kubernetes_version=1.24.0) or newer.
+      - With V(false), cri-dockerd is not changed.
     type: bool
   network_plugin:
     description:
-      - What makes the networks of pods. The runtime's own default, V(cni), if not given.
-      - V(kubenet) is for O(cri_service).
+      - The network plugin of pods. If not set, the default of the runtime is used, V(cni).
+      - V(kubenet) requires O(cri_service).
     type: str
     choices: [cni, kubenet]
   cni:
     description:
-      - Directories of the network plugins of pods.
-      - With O(runtime=docker) for O(cri_service) only.
+      - Directories of the CNI plugins and their configuration.
+      - With O(runtime=docker), requires O(cri_service).
     type: dict
     suboptions:
       bin_dirs:
         description:
-          - The directories of the plugins' binaries.
+          - Directories of the plugin binaries.
           - If not set, containerd before 2.1 uses the directory that holds the plugins. This is the
             first directory of C(/opt/cni/bin), C(/usr/lib/cni) and C(/usr/libexec/cni) that has an
             executable C(loopback). Newer versions of containerd and cri-dockerd use all three
             directories. CRI-O uses C(/opt/cni/bin) and the directory that holds the plugins, unless
             another one of its files sets C(plugin_dirs).
-          - containerd before 2.1 supports only one directory; several are refused on such a node.
+          - containerd before 2.1 supports only one directory. On such a node, the task fails if
+            several are set.
         type: list
         elements: str
         default: []
@@ -155,7 +158,8 @@ options:
         type: str
   registries:
     description:
-      - Registries that need to be told of.
+      - Registries with mirrors, certificates, credentials or other settings. Registries without
+        such settings need no entry.
       - containerd reads changes at the next pull, and is restarted only for credentials. It always
         uses C(/etc/containerd/certs.d), even without entries here. Therefore C(hosts.toml) files of
         other registries stay in effect.
@@ -167,67 +171,68 @@ options:
     suboptions:
       registry:
         description:
-          - The host, and the port if it is part of the images' names, such as V(docker.io) or
-            V(dev.local:5000).
-          - V(_default) or V(*) stand for all registries without an entry; with
-            O(runtime=containerd) only.
+          - Host of the registry, with the port if image references contain it, such as
+            V(docker.io) or V(dev.local:5000).
+          - V(_default) or V(*) apply to all registries without an entry, with O(runtime=containerd)
+            only.
         type: str
         required: true
       rewrite:
         description:
-          - What stands in place of O(registries[].registry) when an image is asked for, such as
-            V(hub.local:5000/quay). Either may have a path then. With O(runtime=crio) only.
-          - Certificates and credentials of this entry are for the host that is asked.
+          - Host and path that replace O(registries[].registry) when an image is pulled, such as
+            V(hub.local:5000/quay). With this option, O(registries[].registry) can have a path too.
+            With O(runtime=crio) only.
+          - Certificates and credentials of this entry apply to the host that CRI-O connects to.
         type: str
       mirrors:
         description:
-          - Where to ask before the registry itself, in this order.
-          - With O(runtime=docker) for V(docker.io) only.
+          - Mirrors that are tried in this order before the registry itself.
+          - With O(runtime=docker), mirrors are supported for V(docker.io) only.
         type: list
         elements: dict
         default: []
         suboptions:
           url:
             description:
-              - The mirror, such as V(https://mirror.local:5000). With C(http://) it is asked
-                unencrypted.
-              - It can have a path with O(runtime=containerd). With O(runtime=crio) as well, if the
-                path begins with C(/v2) and O(registries[].mirrors[].override_path) is set.
+              - URL of the mirror, such as V(https://mirror.local:5000). Connections to an C(http://)
+                URL are not encrypted.
+              - With O(runtime=containerd), the URL can have a path. With O(runtime=crio), the path
+                must begin with C(/v2) and O(registries[].mirrors[].override_path) must be set.
             type: str
             required: true
           capabilities:
             description:
-              - What it is asked for. V(resolve) is to say what a tag means at the moment, which one
-                may not trust a public mirror to do.
-              - With O(runtime=crio) it can be left out, and the mirror is asked for digests only;
-                V(push) is for O(runtime=containerd).
+              - Operations that the mirror is used for. V(resolve) returns the current digest of a
+                tag. Omit V(resolve) if you do not trust the mirror with that.
+              - With O(runtime=crio), a mirror without V(resolve) is used only for references with a
+                digest. V(push) requires O(runtime=containerd).
             type: list
             elements: str
             choices: [pull, resolve, push]
             default: [pull, resolve]
           ca_file: &ca_file
-            description: A certificate authority, in a file on the node, that vouches for it.
+            description: Path on the node of the CA certificate for verifying the host.
             type: str
           client_cert_file: &client_cert_file
-            description: The certificate, in a file on the node, by which it knows the node.
+            description: Path on the node of the client certificate.
             type: str
           client_key_file: &client_key_file
-            description: The key of that certificate, in a file on the node.
+            description: Path on the node of the key of the client certificate.
             type: str
           insecure:
-            description: Whether its certificate is not verified.
+            description: Whether the certificate of the mirror is accepted without verification.
             type: bool
             default: false
           override_path:
             description:
-              - Whether the path in O(registries[].mirrors[].url) is where the mirror's API is, so
-                that no C(/v2) is put behind it.
+              - Whether the path of O(registries[].mirrors[].url) is the API root of the mirror. The
+                runtime then does not append C(/v2).
             type: bool
             default: false
           headers:
             description:
-              - HTTP headers, by name, that it is sent, with O(runtime=containerd).
-              - They may be secrets, so that no diff shows the file that holds them.
+              - HTTP headers, by name, that are sent to the mirror. With O(runtime=containerd) only.
+              - Headers can contain secrets. Therefore no diff shows the file that contains them.
             type: dict
             default: {}
       ca_file: *ca_file
@@ -235,189 +240,196 @@ options:
       client_key_file: *client_key_file
       insecure:
         description:
-          - Whether the registry itself is asked over TLS that is not verified, and where it speaks
-            none, over plain HTTP.
+          - Whether the certificate of the registry is accepted without verification. If the
+            registry does not support TLS, plain HTTP is used.
         type: bool
         default: false
       username:
         description:
-          - Who asks, where a pull brings no credentials of its own. Not with O(runtime=docker).
-          - It goes with the host, so that a mirror with a password is given an entry as a registry
-            too.
+          - User name for pulls without their own credentials. Not supported with O(runtime=docker).
+          - Credentials apply to a host. For a mirror with a password, add an entry with the mirror
+            as O(registries[].registry).
         type: str
       password:
         description:
-          - The password or token of O(registries[].username). It is written to a file that only
-            root can read, and that no diff shows.
+          - Password or token of O(registries[].username). It is written to a file that only root
+            can read. No diff shows this file.
         type: str
   oci_runtime:
     description:
-      - The OCI runtime that runs a container that asks for no other; a name in O(oci_runtimes), or
-        V(runc), or with O(runtime=crio) V(crun) and a V(runc) that its package brings. The
-        runtime's own default if not given.
+      - The OCI runtime of containers that do not select one. Set a name from O(oci_runtimes) or
+        V(runc). With O(runtime=crio), also V(crun), and V(runc) only if the CRI-O package includes
+        it. If not set, the default of the runtime is used.
     type: str
   oci_runtimes:
     description:
-      - OCI runtimes beside the runtime's own. One that is not on the node is warned of, and if
-        it is the O(oci_runtime) it is an error.
+      - OCI runtimes in addition to the runtime's own. If a binary does not exist on the node, the
+        module returns a warning, or fails if it belongs to O(oci_runtime).
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: What a RuntimeClass calls it as its handler, a DNS label.
+        description: Name of the runtime handler in a RuntimeClass. It must be a DNS label.
         type: str
         required: true
       path:
-        description: Its binary; with a shim that is not runc's, the shim's binary.
+        description: >-
+          Path of the binary of the OCI runtime. With a shim other than that of runc, path of the
+          shim's binary.
         type: str
         required: true
       shim:
         description:
-          - The kind of shim that drives it. Runc's, V(io.containerd.runc.v2), if not given, which
-            drives all that has runc's command line.
-          - CRI-O drives a shim by the name of its binary, which must be
-            C(containerd-shim-NAME-VERSION), such as C(containerd-shim-kata-v2).
-            Docker does from 23.0 on.
+          - Type of the shim. If not set, the shim of runc is used, V(io.containerd.runc.v2). It
+            supports every OCI runtime with the command line of runc.
+          - CRI-O requires a shim binary named C(containerd-shim-NAME-VERSION), such as
+            C(containerd-shim-kata-v2). Docker supports shims from 23.0 on.
         type: str
   gpus:
-    description: How containers get at the node's GPUs.
+    description: How containers access the GPUs of the node.
     type: str
     default: none
     choices:
-      none: Not by the runtime's doing.
+      none: The runtime is not configured for GPUs.
       nvidia: >-
-        By NVIDIA's own OCI runtime, C(/usr/bin/nvidia-container-runtime), which must be installed.
-        It is added to O(oci_runtimes) as C(nvidia), unless that is there already, and is the
-        O(oci_runtime) unless another one is chosen.
+        Through the OCI runtime of NVIDIA, C(/usr/bin/nvidia-container-runtime), which must be
+        installed. C(nvidia) is added to O(oci_runtimes) if the list has no entry with this name. It
+        becomes the O(oci_runtime) unless another OCI runtime is set.
       cdi: >-
-        As devices that specifications in C(/etc/cdi) and C(/var/run/cdi) describe, of any vendor.
-        Needs containerd 1.7 or Docker 25, or newer.
+        Through CDI devices of any vendor, described by specifications in C(/etc/cdi) and
+        C(/var/run/cdi). Requires containerd 1.7 or Docker 25, or newer.
   rootless:
     description:
-      - Whether the node itself, with its systemd, runs inside a user namespace.
-      - Needs Linux 5.11 or newer; before 5.13, a warning says that it is old for this.
+      - Whether the node, including its systemd, runs inside a user namespace.
+      - Requires Linux 5.11 or newer. Before 5.13, the module returns a warning.
     type: bool
     default: false
   proxy:
     description:
-      - The HTTP proxy between the runtime and the registries. Its URL may hold a password, so that
-        it is written to a file that only root can read, and that no diff shows.
+      - The HTTP proxy between the runtime and the registries. The URL can contain a password.
+        Therefore it is written to a file that only root can read. No diff shows this file.
     type: dict
     suboptions:
       http:
-        description: The URL of the proxy for plain HTTP, with C(http), C(https) or C(socks5).
+        description: URL of the proxy for plain HTTP, with C(http), C(https) or C(socks5).
         type: str
       https:
-        description: The URL of the proxy for HTTPS.
+        description: URL of the proxy for HTTPS.
         type: str
       no_proxy:
-        description: Hosts, domains and networks that are asked directly, as a list or with commas.
+        description: >-
+          Hosts, domains and networks that are accessed without the proxy, as a list or separated by
+          commas.
         type: list
         elements: str
         default: []
   storage:
     description:
-      - Where and how images and containers are kept. The runtime's own defaults if not given.
-      - A change that hides images or containers from the runtime is refused, in check mode too,
-        before anything is touched. The error lists the hidden data, and how to keep the store.
+      - Directory and driver of images and containers. If not set, the defaults of the runtime are
+        used.
+      - If a change hides images or containers from the runtime, the task fails before it changes
+        anything, also in check mode. The error lists the hidden data and how to keep the store.
       - Docker's store also depends on the keys C(features.containerd-snapshotter), C(userns-remap)
-        and C(containerd-namespace) of its C(daemon.json). Changes of these keys are refused in the
-        same way. If O(storage.root) changes, Docker's volumes count too.
+        and C(containerd-namespace) of its C(daemon.json). The same check applies to changes of
+        these keys. If O(storage.root) changes, the check includes the volumes of Docker.
       - A new O(storage.root) that already holds a copy of the old one is accepted.
     type: dict
     suboptions:
       root:
-        description: The directory.
+        description: Directory of images and containers, such as V(/srv/containerd).
         type: str
       driver:
-        description: The storage driver, by the runtime's own name; containerd calls it snapshotter.
+        description: >-
+          Storage driver, under the name that the runtime uses. For containerd, this is the
+          snapshotter.
         type: str
   log_level:
-    description: How much the runtime logs. Its own default if not given.
+    description: Log level of the runtime. If not set, the default of the runtime is used.
     type: str
     choices: [debug, info, warn, error]
   metrics:
-    description: The address, such as V(127.0.0.1:1338), where the runtime serves its metrics.
+    description: Address on which the runtime serves its metrics, such as V(127.0.0.1:1338).
     type: str
   live_restore:
     description:
-      - Whether containers outlive a restart of the runtime. containerd's and CRI-O's always do, so
-        that V(false) is for O(runtime=docker), which has it off by default.
-      - V(true) is refused on a node that is in a swarm, because there Docker accepts it in a reload
-        but does not start with it.
+      - Whether containers keep running if the runtime restarts. With containerd and CRI-O, they
+        always do, so V(false) requires O(runtime=docker). The default of Docker is V(false).
+      - With V(true), the task fails on a node that is part of a swarm. There, Docker accepts the
+        setting in a reload but does not start with it.
     type: bool
   ulimits:
     description:
-      - The resource limits of containers, each by its name as in setrlimit(2), such as C(nofile),
-        with C(soft) and C(hard); V(-1) for none.
-      - Not with O(runtime=containerd).
+      - Default resource limits of containers. Keys are names from setrlimit(2), such as C(nofile).
+        Values are dictionaries with C(soft) and C(hard). V(-1) means unlimited.
+      - Not supported with O(runtime=containerd).
     type: dict
     default: {}
   container_logs:
     description:
-      - How the containers' logs are rotated. Docker does so itself; for containerd and CRI-O, the
-        kubelet does, and nothing is written for the runtime.
+      - Rotation of container logs. Docker rotates the logs itself. For containerd and CRI-O, the
+        kubelet rotates them, so the option changes only RV(kubelet_config).
     type: dict
     suboptions:
       max_size:
-        description: The size of a file that is full, such as V(100m), in V(k), V(m) or V(g).
+        description: Maximum size of a log file, such as V(100m). Units are V(k), V(m) and V(g).
         type: str
         required: true
       max_files:
-        description: How many files are kept; the kubelet keeps 2 at least.
+        description: Number of log files that are kept. The kubelet keeps at least 2.
         type: int
   pinned_images:
     description:
-      - Images that the kubelet shall never remove to make space.
-      - Needs containerd 2.0 or newer. Not with O(runtime=docker).
+      - Images that are exempt from the garbage collection of the kubelet.
+      - Requires containerd 2.0 or newer. Not supported with O(runtime=docker).
     type: list
     elements: str
     default: []
   socket:
     description:
-      - Where the CRI answers, and where C(crictl) is told that it does. The runtime's own default
-        if not given.
-      - With O(runtime=docker) for O(cri_service) only, which is where Docker's CRI is.
+      - Path of the CRI socket. C(crictl) is configured with the same path. If not set, the default
+        of the runtime is used.
+      - With O(runtime=docker), this is the socket of cri-dockerd and requires O(cri_service).
     type: str
   extra_config:
     description:
-      - Any keys of the runtime's own configuration file, merged into it table by table.
+      - Additional keys for the configuration file of the runtime. Tables are merged recursively.
         A list replaces a list, with these exceptions. Entries of C(insecure-registries),
         C(exec-opts) and C(labels) of Docker are added to the list, and C(imports) of containerd is
         added to the directories of drop-ins.
-      - What another option decides can't be set here to something else.
-      - For containerd, mind that the names of plugins differ between 1.x and 2.x.
+      - If a key conflicts with another option, the task fails.
+      - The plugin names of containerd differ between 1.x and 2.x.
     type: dict
     default: {}
   exclusive:
     description:
       - Whether keys of Docker's C(daemon.json) that this collection did not write are removed.
-        The other runtimes have drop-ins for them.
-      - With V(false), these keys stay, also in tables that the spec sets. C(docs/spec.md) has the
-        rule for each list. A C(daemon.json) that can't be parsed is then an error.
+        The other runtimes support drop-ins for such keys.
+      - With V(false), these keys are kept, also in tables that the spec sets. C(docs/spec.md) has
+        the rule for each list. If C(daemon.json) cannot be parsed, the task fails.
     type: bool
     default: false
   timeout:
     description:
-      - How long a unit may take to stop or to start, and then the runtime until it answers, in
-        seconds, 1 at least. A restart may take both. After that, all is rolled back; a unit that
-        hangs in its stop is killed then, and started again.
+      - Maximum time in seconds for each stop and each start of a unit, and then for the runtime to
+        respond. The minimum is 1. A restart can take both times. After a timeout, all changes are
+        rolled back. A unit that does not stop is then killed and started again.
     type: int
     default: 60
   rendered_files:
     description:
-      - Not for playbooks, where it is refused. It is how the half of this module that runs on the
-        controller hands the files that it rendered to the half that runs on the node.
+      - Internal. The action plugin on the controller passes the rendered files to the module. The
+        task fails if a playbook sets this option.
     type: list
     elements: dict
   rendered_sandbox_image:
     description:
-      - Not for playbooks either. The sandbox image that these files name, if any.
+      - Internal, like O(rendered_files). The sandbox image in the rendered files, if any.
     type: str
   rendered_secrets:
     description:
-      - Not for playbooks either. The contents of those files that hold secrets, in their order.
+      - Internal, like O(rendered_files). The contents of the rendered files that contain secrets,
+        in the order of the files.
     type: list
     elements: str
     default: []
@@ -431,108 +443,187 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Of each file and of the units.
+    details: Shows each file and the units.
   idempotent:
     support: partial
-    details: O(state=restarted) restarts each time.
+    details: With O(state=restarted), each run restarts the runtime.
 seealso:
   - module: cruntime.node.cruntime_info
 """
 
 EXAMPLES = r"""
-- name: The node runs containerd and nothing else
+- name: Run containerd as the only container runtime
   cruntime.node.cruntime_enable:
     runtime: containerd
     cgroup_driver: systemd
     sandbox_image: registry.k8s.io/pause:3.10
 
-- name: Change one word, and the node runs Docker
+- name: Run Docker as the only container runtime
   cruntime.node.cruntime_enable:
     runtime: docker
     cgroup_driver: systemd
 
-- name: A kubelet uses Docker, by cri-dockerd
+- name: Run Docker and cri-dockerd for a kubelet
   cruntime.node.cruntime_enable:
     runtime: docker
     kubernetes_version: 1.34.2
+    image_repository: mirror.example.com/k8s
+    cri_service: true
+    socket: /run/cri-dockerd.sock
+    network_plugin: cni
     cni:
       bin_dirs: [/usr/lib/cni]
+      conf_dir: /etc/cni/net.d
 
-- name: Set a key of the runtime's own file that has no option
+- name: Configure containerd with a mirror and credentials for registries
+  cruntime.node.cruntime_enable:
+    runtime: containerd
+    registries:
+      - registry: docker.io
+        mirrors:
+          - url: https://mirror.example.com:5000/v2/hub
+            capabilities: [pull]
+            override_path: true
+            headers:
+              X-Cluster: production
+            ca_file: /etc/ssl/certs/mirror-ca.pem
+            client_cert_file: /etc/ssl/certs/node.pem
+            client_key_file: /etc/ssl/private/node.key
+          - url: https://mirror.example.org
+            insecure: true
+      - registry: registry.example.com
+        ca_file: /etc/ssl/certs/registry-ca.pem
+        client_cert_file: /etc/ssl/certs/node.pem
+        client_key_file: /etc/ssl/private/node.key
+        username: deploy
+        password: "{{ registry_password }}"
+      - registry: dev.example.com:5000
+        insecure: true
+
+- name: Configure CRI-O to pull images of quay.io from another registry
+  cruntime.node.cruntime_enable:
+    runtime: crio
+    registries:
+      - registry: quay.io
+        rewrite: hub.example.com:5000/quay
+
+- name: Configure containerd with Kata Containers as an additional OCI runtime
+  cruntime.node.cruntime_enable:
+    runtime: containerd
+    oci_runtime: runc
+    oci_runtimes:
+      - name: kata
+        path: /usr/bin/containerd-shim-kata-v2
+        shim: io.containerd.kata.v2
+    gpus: cdi
+    pinned_images: [registry.k8s.io/pause:3.10]
+    log_level: warn
+    metrics: 127.0.0.1:1338
+    storage:
+      root: /srv/containerd
+      driver: overlayfs
+
+- name: Configure Docker with a proxy, log rotation and resource limits
+  cruntime.node.cruntime_enable:
+    runtime: docker
+    disable_others: false
+    live_restore: true
+    exclusive: true
+    timeout: 120
+    proxy:
+      http: http://proxy.example.com:3128
+      https: http://proxy.example.com:3128
+      no_proxy: [10.0.0.0/8, .example.com]
+    container_logs:
+      max_size: 100m
+      max_files: 3
+    ulimits:
+      nofile: {soft: 1024, hard: 524288}
+
+- name: Set a key of daemon.json that has no option
   cruntime.node.cruntime_enable:
     runtime: docker
     extra_config:
       max-concurrent-downloads: 6
+
+- name: Run containerd on a node inside a user namespace
+  cruntime.node.cruntime_enable:
+    runtime: containerd
+    rootless: true
+    unsafe_writes: true
 
 - name: Stop and disable Docker
   cruntime.node.cruntime_enable:
     runtime: docker
     state: disabled
 
-- name: Remove Docker's files, images and containers
+- name: Remove the files of Docker, and keep its images and containers
   cruntime.node.cruntime_enable:
     runtime: docker
     state: absent
+    keep_data: true
 """
 
 RETURN = r"""
 runtime:
-  description: The runtime that this run was about.
+  description: Name of the runtime that the task manages.
   returned: success
   type: str
   sample: containerd
 version:
-  description: Its version; none if O(state=disabled) and it is not installed.
+  description: >-
+    Version of the runtime. V(null) if O(state) is V(disabled) or V(absent) and the version cannot
+    be determined.
   returned: success
   type: str
   sample: 1.7.24
 socket_path:
-  description: Where its CRI answers. For Docker this is the socket of cri-dockerd.
+  description: Path of the CRI socket. For Docker, this is the socket of cri-dockerd.
   returned: success
   type: str
   sample: /run/containerd/containerd.sock
 cri_endpoint:
-  description: The same as a URL, as kubelet and crictl take it.
+  description: CRI endpoint, as a URL for the kubelet and crictl.
   returned: success
   type: str
   sample: unix:///run/containerd/containerd.sock
 cgroup_driver:
-  description: The cgroup driver that it was given; none if O(state=disabled).
+  description: Cgroup driver of the spec. V(null) if O(state) is V(disabled) or V(absent).
   returned: success
   type: str
   sample: systemd
 kubelet_options:
   description:
-    - The flags, by name, that point a kubelet at this runtime. From O(kubernetes_version=1.27.0) on
-      there are none, for RV(kubelet_config) has them.
+    - Flags, by name, that configure a kubelet for this runtime. The dictionary is empty with
+      O(kubernetes_version=1.27.0) or newer, because RV(kubelet_config) contains the settings.
   returned: success
   type: dict
   sample:
     container-runtime-endpoint: unix:///run/containerd/containerd.sock
 kubelet_config:
-  description: The fields of the kubelet's own configuration file that go with this spec.
+  description: Fields of the kubelet configuration file for this spec.
   returned: success
   type: dict
   sample:
     cgroupDriver: systemd
     containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 files:
-  description: The files that this run managed.
+  description: Files that the task manages.
   returned: success
   type: list
   elements: dict
   contains:
     path:
-      description: The file; where the path given by the runtime is a link, its target.
+      description: Path of the file. If the path is a symbolic link, its target.
       type: str
     changed:
-      description: Whether it was, or in check mode would be, written.
+      description: Whether the file was changed, or would be changed in check mode.
       type: bool
     diff:
-      description: What it held before and holds after, if that changed. A secret is not shown.
+      description: Content before and after a change. Secrets are redacted.
       type: dict
     backup:
-      description: Where the text found there was kept, if this collection had not written it.
+      description: Path of the backup, if the replaced file was not written by this collection.
       type: str
   sample:
     - path: /etc/containerd/config.toml
@@ -541,22 +632,22 @@ files:
     - path: /etc/crictl.yaml
       changed: false
 units:
-  description: The systemd units that this run changed, or in check mode would change.
+  description: Systemd units that the task changed, or would change in check mode.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: The unit.
+      description: Name of the unit.
       type: str
     before:
-      description: Whether it was active, enabled and masked.
+      description: Whether the unit was active, enabled and masked.
       type: dict
     after:
-      description: Whether it is active, enabled and masked.
+      description: Whether the unit is active, enabled and masked.
       type: dict
     cause:
-      description: Why it was changed.
+      description: Reason for the change.
       type: str
   sample:
     - name: containerd.service
@@ -565,8 +656,8 @@ units:
       cause: /etc/containerd/config.toml changed
 removed:
   description:
-    - The files and the data that this run removed, or in check mode would remove.
-    - A namespace in the store of containerd is listed with the numbers of its objects.
+    - Files and data that the task removed, or would remove in check mode.
+    - A namespace in the store of containerd is listed with the number of its objects.
   returned: success with O(state=absent)
   type: list
   elements: str
@@ -575,7 +666,7 @@ removed:
     - /var/lib/docker/overlay2
     - "/var/lib/containerd: namespace moby (4 images, 1 snapshots, 12 blobs)"
 configured_runtimes:
-  description: The other runtimes that have managed files on the node.
+  description: Other runtimes that have managed files on the node.
   returned: success with O(state=absent)
   type: list
   elements: str
@@ -583,10 +674,10 @@ configured_runtimes:
 dropped:
   description:
     - Settings of replaced files that are lost, because neither the new file nor a drop-in has them.
-      When a foreign file is replaced, C(config.toml) of containerd, C(daemon.json) of Docker, the
+      If a foreign file is replaced, C(config.toml) of containerd, C(daemon.json) of Docker, the
       flags of C(cri-docker.service) and C(crictl.yaml) are compared.
-    - In check mode, the settings that would be lost.
-  returned: success, if O(state) is V(enabled) or V(restarted)
+    - In check mode, settings that would be lost.
+  returned: success with O(state=enabled) or O(state=restarted)
   type: list
   elements: dict
   contains:
@@ -597,7 +688,7 @@ dropped:
       description: The lost value. It is redacted if its key looks like the name of a secret.
       type: raw
     file:
-      description: The file that had set the key.
+      description: Path of the file that contained the key.
       type: str
   sample:
     - key: plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata
@@ -605,14 +696,14 @@ dropped:
       file: /etc/containerd/config.toml
 rolled_back:
   description:
-    - On failure, V(true) if files and units were changed and brought back to what they were, and
-      V(false) if bringing them back failed. Not returned where nothing was touched.
-  returned: always, but for failures before anything was touched
+    - On failure, V(true) if all changes of files and units were rolled back, and V(false) if the
+      rollback failed. V(false) on success.
+  returned: always, except if the task fails before it changes anything
   type: bool
   sample: false
 journal:
-  description: The last lines that the runtime's units logged during a run that failed.
-  returned: failure after something was touched
+  description: Last lines that the units of the runtime logged during the failed run.
+  returned: failure, if the task changed something before it failed
   type: list
   elements: str
   sample:
@@ -620,22 +711,22 @@ journal:
       containerd: failed to get listener for metrics endpoint: listen tcp 192.0.2.1:1338: bind:
       cannot assign requested address
 service:
-  description: What is too old for the spec, a runtime, V(cgroups) or V(kernel).
-  returned: failure for a version
+  description: Component that is too old for the spec. A runtime, V(cgroups) or V(kernel).
+  returned: when the version of a component is too old
   type: str
   sample: containerd
 installed:
-  description: The version that the node has of it.
-  returned: failure for a version
+  description: Installed version of the component.
+  returned: when the version of a component is too old
   type: str
   sample: 1.7.24
 required:
-  description: The oldest version that would do.
-  returned: failure for a version
+  description: Minimum version of the component.
+  returned: when the version of a component is too old
   type: str
   sample: 2.0.0
 problems:
-  description: The problems of the spec, a sentence each. The error message has all of them.
+  description: Problems of the spec, one sentence each. The error message contains all of them.
   returned: when the spec is not valid, or the runtime does not support it
   type: list
   elements: str
@@ -648,7 +739,7 @@ reason:
   type: str
   sample: unit_not_started
 cmd:
-  description: The command that failed.
+  description: Command that failed, as a list of arguments.
   returned: when a command fails
   type: list
   elements: str
@@ -659,7 +750,7 @@ rc:
   type: int
   sample: 1
 stderr:
-  description: End of the error output of the command. Secrets are redacted.
+  description: Last part of the error output of the command. Secrets are redacted.
   returned: when a command fails
   type: str
   sample: Job for containerd.service failed.
@@ -692,8 +783,8 @@ def main() -> None:
 def run(module: AnsibleModule) -> dict[str, Any]:
     if module.params["rendered_files"] is None:
         raise CruntimeError(
-            "cruntime_enable got no rendered files: it must be called by its full name, "
-            "cruntime.node.cruntime_enable, so that its action plugin runs first",
+            "cruntime_enable: rendered files are missing, because the action plugin did not run. "
+            "Use the full module name, cruntime.node.cruntime_enable",
             reason="action_plugin_skipped",
         )
     node = Node.of(module, module.params["timeout"])

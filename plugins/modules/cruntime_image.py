@@ -8,15 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cruntime_image
-short_description: Pull, load, build, tag, save, push, pin, prune and remove a runtime's images
+short_description: Manage the images of the container runtime of a node
 version_added: 0.1.0
 author:
   - The cruntime.node contributors (@cruntime)
 description:
-  - Makes the images of the node's container runtime what a task says, on containerd, CRI-O and
-    Docker alike. On containerd these are the images of its CRI, in the namespace C(k8s.io).
-  - A run looks once at what is there, does what is missing, and looks again. Images are compared
-    by their content, not by their names alone, so that a second run changes nothing.
+  - Pulls, loads, builds, tags, saves, pushes, pins, prunes and removes images of containerd, CRI-O
+    and Docker. With containerd, the module manages the images of the CRI, in the namespace
+    C(k8s.io).
+  - The module lists the images, performs the missing actions, and lists the images again. Images
+    are compared by their content in addition to their names. Therefore a second run changes
+    nothing.
   - Absent images are pulled, unless O(archive), O(build), O(source_image) or O(preload) is set.
     Then images are pinned, saved and pushed if the task sets O(pin), O(export_path) or O(push).
 extends_documentation_fragment:
@@ -25,222 +27,244 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The images, each as C([registry/]repository[:tag][@digest]), or by its ID, C(sha256:HEX).
-        What is short is of docker.io, and without a tag it is C(latest).
-      - A digest that does not match means that the image is not there. With a digest, a tag does
-        not count.
-      - With O(archive), those of its images that are to be there; without a name, all of them.
+      - References C([registry/]repository[:tag][@digest]) or IDs C(sha256:HEX) of images.
+        The registry defaults to C(docker.io) and the tag to C(latest).
+      - An image with a different digest counts as absent. If a reference has a digest, its tag is
+        ignored.
+      - With O(archive), the images of the archives that must be present. If not set, all images of
+        the archives must be present.
     type: list
     elements: str
     default: []
   state:
     description:
-      - V(absent) takes the names away, and an image with its last name. By a digest or an ID, an
-        image goes with all of its names. A short name also means one below C(localhost/), where
-        podman keeps what was built or loaded by a short name.
+      - The desired state of the images in O(name).
+      - V(absent) removes the tags. Removing the last tag removes the image. With a digest or an ID,
+        the image is removed with all of its tags. A short name also selects the image with this
+        name below C(localhost/), because podman stores images there that were built or loaded with
+        a short name.
     type: str
     choices: [present, absent]
     default: present
   runtime:
-    description: Whose images. Without it, those of the one runtime that the node runs.
+    description: >-
+      The runtime whose images are managed. If not set, the only running runtime of the node is
+      used.
     type: str
     choices: [containerd, crio, docker]
   pull:
     description:
-      - When images are pulled. With V(never), one that is missing is an error.
-      - Without it, V(missing). Check mode can't know what V(always) would bring, and foresees a
-        change.
+      - When images are pulled. With V(never), the task fails if an image is missing.
+      - If not set, V(missing) is used. With V(always), check mode always reports a change, because
+        the result of a pull cannot be predicted.
     type: str
     choices: [missing, always, never]
   archive:
     description:
-      - Archives on the node, each a docker-archive or an OCI layout in a tar, plain or compressed
-        with gzip, zstd or lz4, whose tool must be on the node.
-      - What they hold is read from their manifests. Nothing is loaded when all of it is there.
-        Otherwise an archive is loaded as a whole, with images that O(name) does not list.
-      - One that is truncated, lacks a part, or leads out of itself by C(../) or a link is refused
-        before anything is loaded.
-      - Docker and podman are given an OCI layout as a docker-archive, so that every version loads
-        it. Of an image for several platforms they get the one for this node.
-      - The one image of an archive that names none is given the one O(name).
+      - Paths of image archives on the node. An archive is a tar file with a docker-archive or an
+        OCI layout. It can be compressed with gzip, zstd or lz4, if this tool is installed on the
+        node.
+      - The contents are read from the manifests. If all images are present, nothing is loaded.
+        Otherwise the whole archive is loaded, including images that O(name) does not list.
+      - The task fails before it loads anything if an archive is truncated, lacks a part, or has a
+        path outside of the archive through C(../) or a link.
+      - For Docker and podman, an OCI layout is converted to a docker-archive, because not every
+        version can load an OCI layout. Of a multi-platform image, they load the image of the
+        platform of the node.
+      - If an archive contains one image without a name, the image is tagged as the only O(name).
     type: list
     elements: path
   source_image:
-    description: The image, by any of its names or its ID, that O(name) shall stand for too.
+    description: Reference or ID of an existing image to tag as O(name).
     type: str
   build:
     description:
-      - Builds an image by C(docker build) on Docker, C(podman build) or C(buildah build) for CRI-O,
-        and C(nerdctl build) or C(buildctl build) for containerd, whichever is on the node. The
-        latter two need a running C(buildkitd), with whatever worker, where they look for it or
-        where C(BUILDKIT_HOST) says.
-      - A digest of the context, the Dockerfile, the arguments and the options is kept as the label
-        C(io.cruntime.build-digest) of the image. While it stays, nothing is built; O(force) builds
-        all the same, for example because a base image was renewed. Every file of the context
-        counts, those in a C(.dockerignore) too.
+      - Build an image with C(docker build) for Docker, with C(podman build) or C(buildah build) for
+        CRI-O, and with C(nerdctl build) or C(buildctl build) for containerd. The first of the two
+        tools that is installed is used. C(nerdctl) and C(buildctl) require a running C(buildkitd)
+        at their default address or at the address in C(BUILDKIT_HOST).
+      - A digest of the context, the Dockerfile, the arguments and the options is stored as the
+        label C(io.cruntime.build-digest) of the image. If the digest is unchanged, nothing is
+        built. Set O(force) to build anyway, for example because a base image was updated. The
+        digest includes every file of the context, also files in C(.dockerignore).
     type: dict
     suboptions:
       context:
-        description: The folder on the node to build from.
+        description: Directory on the node with the build context.
         type: path
         required: true
       dockerfile:
-        description: The Dockerfile, below the context or by an absolute path.
+        description: Path of the Dockerfile, absolute or relative to the context.
         type: str
         default: Dockerfile
       args:
         description:
-          - Build arguments. They stay in the image's history, so they are no place for secrets.
+          - Build arguments. The history of the image contains them, so do not use them for secrets.
         type: dict
         default: {}
       options:
-        description: Further options of the tool, each as one word, such as C(--network=host).
+        description: Additional arguments of the tool, such as C(--network=host).
         type: list
         elements: str
         default: []
   preload:
     description:
-      - A folder of archives on the node, which are loaded as by O(archive); or a tarball of a
-        runtime's whole store, packed from C(/var), such as minikube's C(preloaded.tar.lz4).
-      - When all of O(name) is there, the folder or tarball is not even read.
-      - Of a tarball, the images in O(name) are taken. It is unpacked beside the store in use and
-        read by podman, or by a second containerd or Docker of its own, so that nothing that is
-        there is lost and nothing is restarted. That takes the room of the unpacked store for a
-        while.
+      - Path on the node of a directory with archives, which are loaded like O(archive). Or path of
+        a tarball with the whole image store of a runtime, packed from C(/var), such as the
+        C(preloaded.tar.lz4) of minikube.
+      - If all images in O(name) are present, the directory or tarball is not read.
+      - From a tarball, the images in O(name) are loaded. The tarball is extracted next to the image
+        store and read with podman or with a separate instance of containerd or Docker. Therefore
+        no existing image is lost and nothing is restarted. In the meantime, the extracted store
+        needs additional disk space.
     type: path
   platform:
     description:
-      - The platform to pull for, such as V(linux/arm64). It does not decide whether an image is
-        there.
+      - The platform for pulls, such as V(linux/arm64). An image of another platform also counts as
+        present.
     type: str
   username:
-    description: Who to be to the registry, for pulling and pushing. Needs O(password).
+    description: >-
+      User name for authentication with the registry, for pulls and pushes. Requires O(password).
     type: str
   password:
     description:
-      - The password or token of O(username). The tools get it by their environment, their terminal
-        or a file in memory. No process list shows it, and no disk gets it.
+      - Password or token of O(username). The tools receive it through their environment, their
+        terminal or a file in memory. It is never in a process list or on a disk.
     type: str
   parallel:
-    description: How many images are pulled or pushed at once.
+    description: Maximum number of images that are pulled or pushed at the same time.
     type: int
     default: 4
   retries:
     description:
-      - How often a pull or push is tried again when its failure may pass, such as a timeout or a
-        busy registry, after 1, 2, 4 and so on up to 30 seconds. What can't pass, such as an image
-        that does not exist, fails at once.
+      - Number of retries of a pull or push after a temporary error, such as a timeout or a busy
+        registry. The delay starts at 1 second and doubles up to 30 seconds. Permanent errors, such
+        as an image that does not exist, are not retried.
     type: int
     default: 3
   pin:
     description:
-      - Whether the kubelet's garbage collection and O(prune) shall spare the images. Without it,
-        pins stay as they are.
-      - containerd 1.6.22, 1.7.3 and newer can do that. Docker can't, and for CRI-O it is the option
-        O(ignore:pinned_images) of M(cruntime.node.cruntime_enable).
+      - Whether the images are pinned. Pinned images are exempt from O(prune) and from the garbage
+        collection of the kubelet. If not set, pins are not changed.
+      - Requires containerd 1.6.22, 1.7.3 or newer. Not supported with Docker. For CRI-O, use the
+        option O(ignore:pinned_images) of M(cruntime.node.cruntime_enable).
     type: bool
   export_path:
     description:
-      - A file on the node to keep the images in, all in one plain tar. It is written only if it
-        does not hold just these images, beside its place first.
+      - Path on the node of an archive to save the images to, as one uncompressed tar file. The file
+        is replaced atomically, and only if it does not contain exactly these images.
       - Only root can read a new file. If a file is replaced and only root can write to its
         directory, the new file keeps the owner and mode of the old file.
     type: path
   push:
     description:
-      - Push the images to the registry that their names say, unless it has them.
-      - Of an image for several platforms, the one that is there is pushed. It does not replace the
-        image for all of them that it was pulled from.
+      - Whether the images are pushed to the registries in their references. An image that the
+        registry already has is not pushed.
+      - Of a multi-platform image, the image of the platform that is present on the node is pushed.
+        It does not replace the multi-platform image that it was pulled from.
     type: bool
     default: false
   insecure:
     description:
-      - Push even if the registry's certificate can't be verified, or in plain HTTP. Docker must
-        know such a registry already; see O(ignore:registries) of M(cruntime.node.cruntime_enable),
-        which is also where pulls look.
-      - Without it, such a registry is not asked what it has, and each run pushes to it.
+      - Whether to push to a registry whose certificate cannot be verified, or over plain HTTP. For
+        Docker, also configure such a registry with O(ignore:registries) of
+        M(cruntime.node.cruntime_enable). Pulls always use that option.
+      - With V(false), such a registry cannot be queried, and each run pushes to it.
     type: bool
     default: false
   prune:
     description:
-      - Remove the images that no container uses, running or not, that are not pinned, that are not
-        in O(name), and of which the runtime does not make its pods. An empty dictionary removes all
-        of these.
+      - Remove unused images. Images are kept if a container uses them (running or not), if they are
+        pinned, if they are listed in O(name), or if they are the sandbox image of the runtime. An
+        empty dictionary removes all unused images.
     type: dict
     suboptions:
       include:
-        description: Only images one of whose names is this, or matches it with C(*), C(?), C([]).
+        description: >-
+          Remove only images with a reference that matches one of these patterns. Patterns can use
+          C(*), C(?) and C([]).
         type: list
         elements: str
         default: []
       exclude:
-        description: Not images one of whose names is or matches this.
+        description: Keep images with a reference that matches one of these patterns.
         type: list
         elements: str
         default: []
       untagged:
-        description: Only images without a tag.
+        description: Remove only images without a tag.
         type: bool
         default: false
       older_than:
-        description: Only images made so long ago, such as V(30m), V(24h) or V(7d).
+        description: Remove only images that were created at least this long ago, such as V(7d).
         type: str
   all_tags:
-    description: With O(state=absent), remove the images under all of their names.
+    description: With O(state=absent), whether the images are removed with all of their tags.
     type: bool
     default: false
   force:
     description:
-      - With O(state=absent), remove images although containers use them. What CRI-O's containers
-        use loses its names only. Docker still refuses what a running container uses.
-      - With O(build), build although nothing changed.
+      - With O(state=absent), whether images are removed even if containers use them. With CRI-O,
+        images that are in use are only untagged. Docker does not remove an image that a running
+        container uses.
+      - With O(build), whether the image is built even if nothing changed.
     type: bool
     default: false
   timeout:
     description: >-
-      How long pulling, loading, saving, pushing, building or removing an image may take, in
-      seconds.
+      Maximum time in seconds for pulling, loading, saving, pushing, building or removing an image.
     type: int
     default: 600
 requirements:
   - systemd
-  - crictl, for the images of containerd and CRI-O
-  - podman, for all but listing, pulling and removing on CRI-O
+  - crictl, for containerd and CRI-O
+  - podman, for CRI-O, except for listing, pulling and removing images
   - root privileges (use C(become))
 attributes:
   check_mode:
     support: full
-    details: O(pull=always) foresees a change, for only the registry knows.
+    details: O(pull=always) always predicts a change.
   diff_mode:
     support: full
-    details: Of the image IDs that names stand for.
+    details: Shows the image ID of each reference.
   idempotent:
     support: partial
-    details: O(build) with O(force) builds each time.
+    details: With O(build) and O(force), each run builds the image.
 seealso:
   - module: cruntime.node.cruntime_enable
   - module: cruntime.node.cruntime_info
 """
 
 EXAMPLES = r"""
-- name: These images are there
+- name: Pull images
   cruntime.node.cruntime_image:
     name:
       - registry.k8s.io/pause:3.10
       - registry.k8s.io/coredns/coredns:v1.11.3
 
-- name: A private image is there, and stays
+- name: Pull and pin an image of a private registry
   cruntime.node.cruntime_image:
     name: registry.example.com/app:1.4
     username: deploy
     password: "{{ registry_password }}"
     pin: true
 
-- name: All images of an archive are there
+- name: Pull the current image of a tag for another platform, from an unreliable registry
+  cruntime.node.cruntime_image:
+    name: registry.example.com/app:stable
+    runtime: containerd
+    pull: always
+    platform: linux/arm64
+    parallel: 2
+    retries: 10
+    timeout: 1200
+
+- name: Load all images of an archive
   cruntime.node.cruntime_image:
     archive: /srv/images/app.tar.zst
 
-- name: A new name for an image
+- name: Tag an image and push it
   cruntime.node.cruntime_image:
     name: registry.example.com/app:stable
     source_image: registry.example.com/app:1.4
@@ -251,43 +275,58 @@ EXAMPLES = r"""
     name: registry.example.com/app:1.5
     build:
       context: /srv/app
+      dockerfile: Dockerfile.release
       args:
         VERSION: "1.5"
+      options: [--network=host]
+    force: true
     push: true
 
-- name: Keep two images in one archive
+- name: Push an image to a registry without TLS
+  cruntime.node.cruntime_image:
+    name: registry.example.com:5000/app:1.5
+    push: true
+    insecure: true
+
+- name: Save two images to one archive
   cruntime.node.cruntime_image:
     name: [registry.example.com/app:1.4, registry.example.com/app:1.5]
     export_path: /srv/images/app.tar
 
-- name: A node without a registry in reach gets its images from a folder of archives
+- name: Load images from a directory of archives on a node without access to a registry
   cruntime.node.cruntime_image:
     preload: /srv/images
 
-- name: This image is gone, whatever it is called
+- name: Remove an image and all of its tags
   cruntime.node.cruntime_image:
     name: registry.example.com/app:1.3
     state: absent
     all_tags: true
 
-- name: Nothing is kept for a week that nobody uses, but for what is kept for later
+- name: Prune unused images older than a week, except those from registry.k8s.io
   cruntime.node.cruntime_image:
     prune:
       older_than: 7d
       exclude: ["registry.k8s.io/*"]
+
+- name: Prune unused images of one registry that have no tag
+  cruntime.node.cruntime_image:
+    prune:
+      include: ["registry.example.com/*"]
+      untagged: true
 """
 
 RETURN = r"""
 runtime:
-  description: The runtime whose images these are.
+  description: Name of the runtime whose images are managed.
   returned: success
   type: str
   sample: containerd
 actions:
   description:
-    - What was done, or in check mode would be, in order. Of a run that failed, what was done
-      before it did.
-  returned: always, but for failures before anything was touched
+    - Actions that the task performed, or would perform in check mode, in order. If the task fails,
+      the actions before the failure.
+  returned: always, except if the task fails before it changes anything
   type: list
   elements: dict
   contains:
@@ -297,7 +336,7 @@ actions:
         V(unpinned), V(saved) or V(pushed).
       type: str
     name:
-      description: The image, or the file that was loaded or written.
+      description: Reference of the image, or path of the file that was loaded or written.
       type: str
   sample:
     - action: tagged
@@ -305,30 +344,30 @@ actions:
     - action: pushed
       name: registry.example.com/app:stable
 images:
-  description: Those of the task's images that are there after the run.
-  returned: always, but for failures before anything was touched
+  description: Images of the task that are present after the run.
+  returned: always, except if the task fails before it changes anything
   type: list
   elements: dict
   contains:
     name:
-      description: As the task names it.
+      description: Reference of the image, as set in the task.
       type: str
     id:
-      description: The ID by which the runtime itself knows it.
+      description: ID of the image in the runtime.
       type: str
     repo_tags:
-      description: Its names in full.
+      description: Fully qualified references with a tag.
       type: list
       elements: str
     repo_digests:
-      description: Its names by digest, as far as the runtime knows any.
+      description: Fully qualified references with a digest, if the runtime reports any.
       type: list
       elements: str
     size:
-      description: Its size in bytes, counted as the runtime does.
+      description: Size of the image in bytes, as reported by the runtime.
       type: int
     pinned:
-      description: Whether the kubelet's garbage collection spares it.
+      description: Whether the image is exempt from the garbage collection of the kubelet.
       type: bool
   sample:
     - name: registry.test:5000/library/mirrored:1
@@ -338,25 +377,26 @@ images:
       size: 2171545
       pinned: false
 digests:
-  description: With O(push), the digest of what the registry has now, by name.
-  returned: always, but for failures before anything was touched
+  description: With O(push), the digest of each image in its registry, by reference.
+  returned: always, except if the task fails before it changes anything
   type: dict
   sample:
     r.test/app:1: sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a886
 failures:
-  description: The images that could not be pulled or pushed. The others were.
-  returned: when a pull or push failed
+  description: >-
+    Images that could not be pulled or pushed. All other images were pulled or pushed.
+  returned: when a pull or push fails
   type: list
   elements: dict
   contains:
     name:
-      description: The image.
+      description: Reference of the image.
       type: str
     cause:
-      description: Why, in the tool's own words.
+      description: Error message of the tool.
       type: str
     attempts:
-      description: How often it was tried.
+      description: Number of attempts.
       type: int
   sample:
     - name: registry.test:5003/forbidden/x:1
@@ -373,7 +413,7 @@ reason:
   type: str
   sample: transfer_failed
 cmd:
-  description: The command that failed.
+  description: Command that failed, as a list of arguments.
   returned: when a command fails
   type: list
   elements: str
@@ -384,7 +424,7 @@ rc:
   type: int
   sample: 1
 stderr:
-  description: End of the error output of the command. Secrets are redacted.
+  description: Last part of the error output of the command. Secrets are redacted.
   returned: when a command fails
   type: str
   sample: connection refused
@@ -419,7 +459,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     wanted = request.parse(module.params)
     if os.geteuid() != 0:
         raise CruntimeError(
-            "Only root can access images. Run this task with become", reason="not_root"
+            "Managing images requires root privileges. Set become: true", reason="not_root"
         )
     timeout = module.params["timeout"]
     runner = Runner(timeout)

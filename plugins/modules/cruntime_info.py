@@ -8,13 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cruntime_info
-short_description: Tell which container runtimes a node has, how they stand and what they run
+short_description: Gather information about the container runtimes of a node
 version_added: 0.1.0
 author:
   - The cruntime.node contributors (@cruntime)
 description:
-  - Reads the state of containerd, CRI-O and Docker. Changes nothing on the node, and wakes no
-    runtime that is stopped.
+  - Gathers the state of containerd, CRI-O and Docker, their images, containers and logs.
+  - The module does not change the node and does not start stopped runtimes.
 extends_documentation_fragment:
   - cruntime.node.attributes
   - cruntime.node.attributes.read_only
@@ -23,48 +23,49 @@ extends_documentation_fragment:
 options:
   gather_subset:
     description:
-      - What to tell of. The selectors are about V(containers) and V(logs), which are of all
-        containers where none is given.
+      - The information to return. The selectors apply to V(containers) and V(logs). If no selector
+        is set, all containers are returned.
     type: list
     elements: str
     default: [runtimes]
     choices:
-      runtimes: The runtimes and how they stand.
+      runtimes: The runtimes and their state.
       images: The images of the running runtime.
       containers: The containers of the running runtime.
       logs: >-
-        The last lines that these containers wrote, and that the runtime's own units have in the
-        journal. Where no runtime runs, a warning says so, and the journal is that of all.
+        The last log lines of the containers, and of the units of the runtime in the journal. If no
+        runtime is running, the module returns a warning and the journal of all runtimes.
   log_lines:
     description:
-      - How many lines of each log are returned with V(logs) in O(gather_subset).
-      - Of one log they are 64 KiB at most, and of all containers 1 MiB; what is older is left out.
-      - Values of environment variables with the name of a secret, such as C(DB_PASSWORD), and
-        passwords in URLs are replaced in them by asterisks.
+      - Maximum number of lines of each log, with V(logs) in O(gather_subset).
+      - Each log is limited to 64 KiB, and the logs of all containers to 1 MiB. Older lines are
+        omitted.
+      - Values of environment variables whose names look like the name of a secret, such as
+        C(DB_PASSWORD), and passwords in URLs are replaced by asterisks.
     type: int
     default: 50
 requirements:
   - systemd
   - crictl of cri-tools, for V(images), V(containers) and V(logs) of containerd and CRI-O
 notes:
-  - The cgroup driver is asked of the running runtime, which needs root privileges (use C(become)),
-    and so do V(containers) and V(logs) in O(gather_subset).
+  - The cgroup driver, and V(images), V(containers) and V(logs) in O(gather_subset), require root
+    privileges (use C(become)).
 seealso:
   - module: cruntime.node.cruntime_enable
   - module: cruntime.node.cruntime_containers
 """
 
 EXAMPLES = r"""
-- name: Look at the node's runtimes
+- name: Gather information about the runtimes
   cruntime.node.cruntime_info:
   register: info
 
-- name: List the images of the one that runs
+- name: List the images of the running runtime
   cruntime.node.cruntime_info:
     gather_subset: [images]
   register: listed
 
-- name: Say which of them run
+- name: Show the active runtimes
   ansible.builtin.debug:
     msg: "{{ info.runtimes | dict2items | selectattr('value.active') | map(attribute='key') }}"
 
@@ -75,38 +76,49 @@ EXAMPLES = r"""
     current_state: running
   register: control_plane
 
-- name: Read what etcd and the runtime said last
+- name: Get the last log lines of etcd and of the runtime
   cruntime.node.cruntime_info:
     gather_subset: [logs]
     name: etcd
     namespaces: [kube-system]
     log_lines: 100
-  register: said
+  register: recent
+
+- name: List the containers of one pod by name, label and ID
+  cruntime.node.cruntime_info:
+    gather_subset: [containers]
+    runtime: containerd
+    pod: shop-7d4b9c
+    ids: [e3685c58a7fd]
+    name_pattern: ^api
+    labels:
+      tier: backend
+  register: selected
 """
 
 RETURN = r"""
 images:
-  description: The images of the runtime that the node runs, the same keys for every runtime.
+  description: Images of the running runtime.
   returned: with V(images) in O(gather_subset)
   type: list
   elements: dict
   contains:
     id:
-      description: The ID by which the runtime itself knows it.
+      description: ID of the image in the runtime.
       type: str
     repo_tags:
-      description: Its names in full.
+      description: Fully qualified references with a tag.
       type: list
       elements: str
     repo_digests:
-      description: Its names by digest, as far as the runtime knows any.
+      description: Fully qualified references with a digest, if the runtime reports any.
       type: list
       elements: str
     size:
-      description: Its size in bytes, counted as the runtime does.
+      description: Size of the image in bytes, as reported by the runtime.
       type: int
     pinned:
-      description: Whether the kubelet's garbage collection spares it.
+      description: Whether the image is exempt from the garbage collection of the kubelet.
       type: bool
   sample:
     - id: sha256:4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502
@@ -116,39 +128,41 @@ images:
       size: 2171545
       pinned: false
 runtimes:
-  description: Every runtime that this collection knows, by its name in a spec.
+  description: All runtimes that this collection supports, by their name in a spec.
   returned: with V(runtimes) in O(gather_subset)
   type: dict
   contains:
     containerd:
-      description: The state of containerd; C(crio) and C(docker) have the same keys.
+      description: State of containerd. C(crio) and C(docker) have the same keys.
       type: dict
       contains:
         installed:
-          description: Whether its daemon and its unit are there.
+          description: Whether the binary of the daemon and its unit are installed.
           type: bool
         version:
-          description: The version of the daemon's binary, none if it is not installed.
+          description: >-
+            Version of the daemon's binary. V(null) if the runtime is not installed or its version
+            cannot be determined.
           type: str
         active:
-          description: Whether its service runs.
+          description: Whether the service is active.
           type: bool
         enabled:
-          description: Whether its service or its socket comes up at boot.
+          description: Whether the service or its socket starts at boot.
           type: bool
         socket_path:
-          description: Where its CRI answers. For Docker this is the socket of cri-dockerd.
+          description: Path of the CRI socket. For Docker, this is the socket of cri-dockerd.
           type: str
         cri_endpoint:
-          description: The same as a URL.
+          description: CRI endpoint, as a URL.
           type: str
         cgroup_driver:
           description: >-
-            V(systemd) or V(cgroupfs), as the running runtime says; none if it does not run or
-            can't be asked.
+            Cgroup driver that the running runtime reports, V(systemd) or V(cgroupfs). V(null) if
+            the runtime is not running or does not report it.
           type: str
         kubelet_options:
-          description: The flags, by name, that point a kubelet at it.
+          description: Flags, by name, that configure a kubelet for this runtime.
           type: dict
   sample:
     containerd:
@@ -163,83 +177,97 @@ runtimes:
         container-runtime-endpoint: unix:///run/containerd/containerd.sock
 running:
   description: >-
-    The names of the runtimes that run, but for one that runs only because another one needs it,
+    Names of the running runtimes. A runtime that runs only because another one needs it is omitted,
     such as containerd under Docker.
   returned: with V(runtimes) in O(gather_subset)
   type: list
   elements: str
   sample: [containerd]
 cgroup_version:
-  description: V(1) or V(2); a node with both hierarchies counts as V(1).
+  description: Cgroup version, V(1) or V(2). V(1) if the node has both hierarchies.
   returned: success
   type: int
   sample: 2
 containers:
   description:
-    - The containers that were selected, each with the same keys as those that
-      M(cruntime.node.cruntime_containers) returns.
+    - The selected containers, with the same keys as
+      RV(cruntime.node.cruntime_containers#module:containers).
   returned: with V(containers) in O(gather_subset)
   type: list
   elements: dict
+  sample:
+    - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
+      name: etcd
+      namespace: kube-system
+      pod: etcd-node1
+      pod_id: 1291bde196212b06c975f1c79db0a05f444c0b74611e515923bc4b1a7dc8ffc1
+      image: registry.k8s.io/etcd:3.6.4-0
+      image_id: sha256:a955addbb7d495c0c1c5c19615df27306b5e0a729eb92c8cbd8f58872f9daea2
+      state: running
+      created: "2026-11-23T10:15:00Z"
+      labels: {io.kubernetes.container.name: etcd}
+      pid: 4711
 logs:
-  description: What was said last.
+  description: The last log lines.
   returned: with V(logs) in O(gather_subset)
   type: dict
   contains:
     containers:
-      description: The logs of the containers that were selected.
+      description: Logs of the selected containers.
       type: list
       elements: dict
       contains:
         id:
-          description: The container's id.
+          description: Full ID of the container.
           type: str
         name:
-          description: Its name in the pod's manifest; Docker's own outside of pods.
+          description: >-
+            Name of the container in the pod's manifest. Outside of pods, the name in Docker.
           type: str
         namespace:
-          description: The namespace of its pod; none outside of pods.
+          description: Namespace of the pod. V(null) if the container has no pod.
           type: str
         pod:
-          description: The name of its pod; none outside of pods.
+          description: Name of the pod. V(null) if the container has no pod.
           type: str
         state:
           description: V(running), V(paused), V(exited), V(created) or V(unknown).
           type: str
         text:
-          description: The lines, those of both streams; none if they can't be read.
+          description: >-
+            Lines of standard output and standard error. V(null) if the log could not be read.
           type: str
         truncated:
-          description: Whether the lines are longer than what is returned of them.
+          description: Whether lines were omitted because of the size limit.
           type: bool
         error:
-          description: Why they can't be read; none if they can.
+          description: Reason why the log could not be read. V(null) if the log was read.
           type: str
         command:
-          description: What a person would type to read them.
+          description: Shell command that shows this log.
           type: str
         follow_command:
-          description: What a person would type to go on reading.
+          description: Shell command that follows this log.
           type: str
     runtime:
-      description: The log of the runtime's own units.
+      description: Log of the units of the runtime.
       type: dict
       contains:
         units:
-          description: The units.
+          description: Names of the units.
           type: list
           elements: str
         text:
-          description: The lines of the journal.
+          description: Lines of the journal.
           type: str
         truncated:
-          description: Whether the lines are longer than what is returned of them.
+          description: Whether lines were omitted because of the size limit.
           type: bool
         command:
-          description: What a person would type to read them; none if no unit is there.
+          description: Shell command that shows this log. V(null) if no unit is installed.
           type: str
     status_command:
-      description: What a person would type to see all containers; none if no runtime runs.
+      description: Shell command that lists all containers. V(null) if no runtime is running.
       type: str
   sample:
     containers:
@@ -264,8 +292,8 @@ logs:
       command: sudo journalctl -u containerd -n 50
     status_command: sudo /usr/bin/crictl ps -a
 unknown_ids:
-  description: Those of O(ids) that no container has.
-  returned: failure for that reason
+  description: IDs in O(ids) that match no container.
+  returned: when O(ids) contains an ID that matches no container
   type: list
   elements: str
   sample: [e3685c58a7fd]
@@ -277,7 +305,7 @@ reason:
   type: str
   sample: runtime_not_running
 cmd:
-  description: The command that failed.
+  description: Command that failed, as a list of arguments.
   returned: when a command fails
   type: list
   elements: str
@@ -288,7 +316,7 @@ rc:
   type: int
   sample: 1
 stderr:
-  description: End of the error output of the command. Secrets are redacted.
+  description: Last part of the error output of the command. Secrets are redacted.
   returned: when a command fails
   type: str
   sample: connection refused
@@ -374,7 +402,7 @@ def look_at_runtimes(module: AnsibleModule) -> dict[str, Any]:
 def look_at_images(module: AnsibleModule) -> list[dict[str, Any]]:
     if os.geteuid() != 0:
         raise CruntimeError(
-            "images can only be seen by root: run this task with become", reason="not_root"
+            "Listing images requires root privileges. Set become: true", reason="not_root"
         )
     runner = Runner()
     runtime = running(runner, Services(runner), module.params["runtime"])
@@ -390,7 +418,7 @@ def look_at_containers(module: AnsibleModule, subset: list[str]) -> dict[str, An
         raise CruntimeError(f"log_lines must be 1 or more, not {lines}", reason="option_invalid")
     if os.geteuid() != 0:
         raise CruntimeError(
-            "containers can only be seen by root: run this task with become", reason="not_root"
+            "Listing containers requires root privileges. Set become: true", reason="not_root"
         )
     runner = Runner()
     services = Services(runner)
@@ -400,7 +428,7 @@ def look_at_containers(module: AnsibleModule, subset: list[str]) -> dict[str, An
     except NotRunningError as error:
         if "containers" in subset:
             raise
-        # Why it does not run is what its journal is for.
+        # The journal can explain why the runtime is not running.
         module.warn(str(error))
         known = runtimes(runner)
         about = known.values() if name is None else [known[name]]
@@ -432,14 +460,12 @@ def describe(module: AnsibleModule, runtime: Runtime, units: dict[str, Unit]) ->
         try:
             version = KnownVersions(keep=False).of(runtime)
         except CruntimeError as error:
-            module.warn(f"{runtime.label} does not tell its version: {error}")
+            module.warn(f"Could not determine the version of {runtime.label}: {error}")
     if active:
         try:
             cgroup_driver = runtime.cgroup_driver()
         except CruntimeError as error:
-            module.warn(
-                f"{runtime.label} runs but could not be asked for its cgroup driver: {error}"
-            )
+            module.warn(f"Could not determine the cgroup driver of {runtime.label}: {error}")
     return {
         "installed": installed,
         "version": version,

@@ -2,22 +2,22 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a text names an image."""
+"""Test for image references."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: image_reference
-short_description: Tell whether a text is the reference of an image
+short_description: Check whether a string is an image reference
 version_added: 0.1.0
 author: The cruntime.node contributors (@cruntime)
 description:
-  - Tells whether a text names an image by the grammar that runtimes have, as
-    M(cruntime.node.cruntime_image) takes it.
+  - Checks whether a string is a valid image reference. M(cruntime.node.cruntime_image) uses the
+    same grammar.
 positional: _input
 options:
   _input:
-    description: The text.
+    description: The string to check.
     type: str
     required: true
 seealso:
@@ -26,15 +26,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Refuse a spec with a sandbox image that can't be one
+- name: Fail if the sandbox image is not an image reference
   ansible.builtin.assert:
     that: "'registry.k8s.io/pause:3.10' is cruntime.node.image_reference"
 """
 
 RETURN = r"""
 _value:
-  description: V(true) if it is a reference.
+  description: Whether the string is an image reference.
   type: bool
+  sample: true
 """
 
 from typing import Callable
@@ -47,7 +48,7 @@ def names_an_image(text: object) -> bool:
 
 
 class TestModule:
-    """The test, by its name."""
+    """Test plugin."""
 
     def tests(self) -> dict[str, Callable[[object], bool]]:
         return {"image_reference": names_an_image}

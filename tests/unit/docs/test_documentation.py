@@ -145,7 +145,7 @@ def test_a_result_that_a_page_says_nothing_of_is_found():
         "running is documented to hold str, but holds 1",
         "cgroup_version is documented as int, but is True",
         "runtimes.crio.x is not documented",
-        "images is none, of which its description says nothing",
+        "images is null, which its description does not mention",
     ]
 
 
