@@ -2,7 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares a node with its spec. Never fails for the node's sake: that, too, is an answer."""
+"""Compare a node with its spec.
+
+Errors of the node are part of the result and do not fail the task.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec(
             {"spec": {"type": "dict"}, "images": {"type": "list", "elements": "str", "default": []}}
         )
-        # Whoever asks, nothing is changed.
+        # The module never changes the node, so always use check mode.
         self._task.check_mode = True
         try:
             info = self._run_module("cruntime.node.cruntime_info", {}, task_vars)
@@ -35,15 +38,15 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as error:
             node = report.unreachable(str(error))
         else:
-            node = report.summed_up(info, plan, images)
-        # What a node says is never a template, be it new text made of it.
+            node = report.summarize_node(info, plan, images)
+        # Mark text from the node as unsafe. Otherwise Ansible could template it.
         node = wrap_var({"name": task_vars["inventory_hostname"], **node})
         return {"changed": False, "node": node}
 
     def _run_module(
         self, name: str, args: dict[str, Any], task_vars: dict[str, Any]
     ) -> dict[str, Any]:
-        return self._outcome(lambda: self._execute_module(name, args, task_vars=task_vars))
+        return self._run_or_failure(lambda: self._execute_module(name, args, task_vars=task_vars))
 
     def _look_for(
         self, names: list[str], plan: dict[str, Any] | None, task_vars: dict[str, Any]
@@ -70,9 +73,9 @@ class ActionModule(ActionBase):
             templar=self._templar,
             shared_loader_obj=self._shared_loader_obj,
         )
-        return self._outcome(lambda: enable.run(task_vars=task_vars))
+        return self._run_or_failure(lambda: enable.run(task_vars=task_vars))
 
-    def _outcome(self, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _run_or_failure(self, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             return run()
         except AnsibleConnectionFailure:

@@ -2,10 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controller part of cruntime_enable: checks the spec, renders its files and sends them.
+"""Validate the spec of cruntime_enable, render its files and send them to the node.
 
-Most runs change nothing. So the small module that compares the node with the spec runs first, and
-the module that changes a node only if they differ.
+Most runs change nothing. Therefore a small module compares the node with the spec first. The module
+that changes the node runs only if they differ.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         spec, rendered = self._render()
         result: dict[str, Any] = {"needs_action": True}
-        # A module in the background can't be followed by another one.
+        # With async, only one module can run.
         if spec["state"] == "enabled" and not self._task.async_val:
             compared = {option: spec[option] for option in options.COMPARED}
             compared["registries"] = registries.list_certificates(spec["registries"])
@@ -68,7 +68,7 @@ class ActionModule(ActionBase):
         spec = validation.validated_parameters
         try:
             render.check(spec, find_problems(spec))
-            # Plain values: the values of a playbook have types of Ansible.
+            # Convert to plain values: the values of a playbook have types of Ansible.
             files = render.render(json.loads(json.dumps(spec)))
         except SpecError as error:
             result = {"reason": error.reason, "problems": error.problems}
@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
 
 
 def _decrypted(value: Any) -> Any:
-    """Take the text out of what !vault holds: before ansible-core 2.19 that is no text."""
+    """Return a value with decrypted text. Before ansible-core 2.19, a !vault value is an object."""
     if isinstance(value, dict):
         return {key: _decrypted(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -91,5 +91,5 @@ def _decrypted(value: Any) -> Any:
 
 
 def _sentence(error: AnsibleValidationError) -> str:
-    # AnsibleModule adds these words to the bare list of names; the validator does not.
+    # AnsibleModule adds this text to the list of names; the validator does not.
     return f"unsupported options: {error.msg}" if isinstance(error, UnsupportedError) else error.msg

@@ -48,17 +48,17 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.cruntime.node.plugins.module_utils import image_reference
 
 
-def in_full(reference: object) -> str:
+def qualify_reference(reference: object) -> str:
     if not isinstance(reference, str) or not image_reference.is_reference(reference):
         raise AnsibleFilterError(
             "cruntime.node.image_reference: the input must be an image reference, such as "
             f"registry.k8s.io/pause:3.10, not {reference!r}"
         )
-    return image_reference.normalised(reference)
+    return image_reference.normalize(reference)
 
 
 class FilterModule:
     """Filter plugin."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"image_reference": in_full}
+        return {"image_reference": qualify_reference}

@@ -53,7 +53,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
+from ansible_collections.cruntime.node.plugins.module_utils.words import to_string
 
 
 def flags(options: object) -> list[str]:
@@ -63,7 +63,7 @@ def flags(options: object) -> list[str]:
             f"not {type(options).__name__}"
         )
     try:
-        return [f"--{name}={as_word(name, options[name])}" for name in sorted(options)]
+        return [f"--{name}={to_string(name, options[name])}" for name in sorted(options)]
     except CruntimeError as error:
         raise AnsibleFilterError(f"cruntime.node.kubelet_flags: {error}") from error
 

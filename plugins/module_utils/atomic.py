@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write files so that a crash leaves the old content or the new one, never a part of it.
+"""Write files atomically: after a crash, a file has its old content or its new content.
 
-All files that the collection writes on a node to stay are written here. New files are created with
+This module writes all permanent files of the collection on a node. New files are created with
 O_EXCL and O_NOFOLLOW, so no link of another user is followed. An existing file is replaced by a
 rename and never by a copy, unlike with AnsibleModule.atomic_move: a crash could cut a copy short.
 """
@@ -228,8 +228,8 @@ def describe_error(path: str, error: OSError) -> CruntimeError:
 def describe_mount(path: str) -> CruntimeError:
     """Return the error for a file that is a mount point, which no rename can replace."""
     return CruntimeError(
-        f"{path}: could not be written: a file is mounted here, so it can not be replaced "
-        "atomically. Unmount it, mount its directory instead, or set unsafe_writes to true",
+        f"{path}: could not be written: a file is mounted here, so it cannot be replaced "
+        "atomically. Unmount it, mount its directory instead, or set unsafe_writes: true",
         reason="file_unwritable",
     )
 
@@ -245,10 +245,10 @@ def list_mount_points() -> set[str]:
 def _temporary(path: str) -> str:
     """Return a path in the same file system that no daemon reads: some daemons read all of NAME.d.
 
-    The name is always the same one, so that the next run removes what a killed run left.
+    The name is always the same. Therefore the next run removes the file of a killed run.
     """
     directory, name = os.path.split(path)
-    # Stop at a mount point, because a rename can't leave its file system.
+    # Stop at a mount point, because a rename cannot leave its file system.
     while directory.endswith(".d") and not os.path.ismount(directory):
         directory = os.path.dirname(directory)
     return os.path.join(directory, f".{name}.cruntime")

@@ -34,7 +34,7 @@ _LEAF_ELEMENT = struct.Struct("=IIII")
 _BUCKET = struct.Struct("=QQ")
 _IS_BUCKET = 0x01
 _PAGE_SIZES = (4096, 8192, 16384, 65536)
-# How often a file is read at most, if it changes while it is read.
+# Maximum number of attempts to read a file that changes while it is read.
 _TRIES = 10
 _MAX_DEPTH = 64
 
@@ -65,7 +65,7 @@ def read_tree(path: str, depth: int) -> Tree:
                 tree = _Database(descriptor, meta.page_size).bucket(meta.root, depth)
                 if _read_meta(descriptor).transaction == meta.transaction:
                     return tree
-                cause = "it is written to all the time"
+                cause = "it changes continuously"
         except (_Unreadable, struct.error, RecursionError) as error:
             cause = str(error)
     raise CruntimeError(
@@ -127,7 +127,7 @@ class _Database:
     def _read_page(self, page: bytes, tree: Tree, depth: int, level: int) -> None:
         _number, flags, count, _overflow = _PAGE.unpack_from(page)
         if level > _MAX_DEPTH:
-            raise _Unreadable("its pages lead in a circle")
+            raise _Unreadable("its pages have a cycle")
         if flags & _BRANCH:
             for index in range(count):
                 offset = _PAGE.size + index * _BRANCH_ELEMENT.size
@@ -142,7 +142,7 @@ class _Database:
                 value = page[start + key_size : start + key_size + value_size]
                 tree[key] = self._inner(value, depth - 1) if kind & _IS_BUCKET else None
         else:
-            raise _Unreadable("one of its pages is of an unknown kind")
+            raise _Unreadable("one of its pages has an unknown type")
 
     def _inner(self, value: bytes, depth: int) -> Tree:
         """Return a bucket within a bucket. A small bucket is stored in the value itself."""

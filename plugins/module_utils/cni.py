@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 
-#: Directories in which packages and installers put CNI plugins; the first is CNI's own default.
+#: Directories of CNI plugins in packages and installers. The first is the default of CNI.
 BIN_DIRS = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
-#: Fact of a node: the directory that holds its plugins.
+#: Fact of a node: the directory that contains its plugins.
 BIN_DIR_FACT = "cni_bin_dir"
 
 
 def find_bin_dir(directories: tuple[str, ...] = BIN_DIRS) -> str | None:
-    """Return the first directory that holds plugins, None if there is none.
+    """Return the first directory that contains plugins, None if no directory does.
 
     Every pod needs the plugin loopback, so every complete set of plugins has it.
     """

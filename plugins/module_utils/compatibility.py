@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which runtime goes with which Kubernetes, and with which node. Pure."""
+"""Check the version of a runtime against Kubernetes and the node. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     installed_version,
 )
 
-#: From this Kubernetes minor on, the kubelet needs what only this runtime version has.
+#: Minimum version of a runtime from a Kubernetes minor version on.
 _NEEDED = {
-    # The kubelet asks the runtime for its cgroup driver and takes no for an answer no more.
+    # From Kubernetes 1.36 on, the runtime must report its cgroup driver to the kubelet.
     "containerd": ((36, "2.0.0"), (26, "1.6.0")),
 }
-#: The oldest patch of each containerd minor that the Kubernetes project lists for its own minor.
+#: By Kubernetes minor version, the oldest patch of each containerd minor version that the project
+#: lists as compatible.
 _LISTED = {
     32: ("1.6.36", "1.7.24", "2.0.0", "2.1.0"),
     33: ("1.6.36", "1.7.24", "2.0.0", "2.1.0"),
@@ -28,17 +29,17 @@ _LISTED = {
     35: ("1.7.28", "2.1.5", "2.2.0"),
     36: ("2.2.0", "2.3.0"),
 }
-#: CRI-O and Kubernetes share their minors; so far apart they may still work.
+#: Maximum difference between the minor versions of CRI-O and Kubernetes.
 _CRIO_SKEW = 2
-# In a user namespace: 5.11 mounts overlayfs there, 5.13 does so with SELinux too.
+# In a user namespace, Linux 5.11 can mount overlayfs, and 5.13 also with SELinux.
 _ROOTLESS_KERNEL = (5, 11)
 _GOOD_ROOTLESS_KERNEL = (5, 13)
 
 
 class IncompatibleError(CruntimeError):
-    """A version is too old for what the spec asks.
+    """Error of a component that is too old for the spec.
 
-    :param service: what is too old.
+    :param service: the component.
     """
 
     def __init__(self, service: str, installed: str, required: str, why: str = "") -> None:
@@ -54,17 +55,17 @@ class IncompatibleError(CruntimeError):
 def check(runtime: str, installed: str, kubernetes: str | None, cgroups: int) -> list[str]:
     """Check versions against each other; return warnings.
 
-    :param runtime: its name in a spec.
-    :param installed: its version.
-    :param kubernetes: the version of Kubernetes that the node is for, None if that was not said.
-    :param cgroups: the version of the node's cgroups.
-    :raises IncompatibleError: this can't work.
+    :param runtime: name of the runtime in a spec.
+    :param installed: version of the runtime.
+    :param kubernetes: Kubernetes version of the node, None if the spec has none.
+    :param cgroups: version of the node's cgroups.
+    :raises IncompatibleError: if the versions are incompatible.
     """
     try:
         found = installed_version(installed)
     except ValueError as error:
         raise CruntimeError(
-            f"the version of {runtime} can't be read: {error}", reason="version_unreadable"
+            f"Could not parse the version of {runtime}: {error}", reason="version_unreadable"
         ) from error
     oldest = RUNTIMES[runtime].versions[0]
     if found < Version(oldest):
@@ -79,32 +80,32 @@ def check(runtime: str, installed: str, kubernetes: str | None, cgroups: int) ->
         if minor >= since and found < Version(required):
             raise IncompatibleError(runtime, installed, required, f" for Kubernetes {kubernetes}")
     if runtime == "containerd":
-        return _listed(found, minor)
+        return _check_containerd_patch(found, minor)
     if runtime == "crio":
-        return _skewed(found, minor)
+        return _check_crio_skew(found, minor)
     return []
 
 
 def check_rootless(kernel: str) -> list[str]:
-    """Check that a runtime can work inside a user namespace; return warnings.
+    """Check that the kernel supports a runtime inside a user namespace; return warnings.
 
-    :param kernel: the release of the node's kernel.
-    :raises IncompatibleError: it can't.
+    :param kernel: release of the node's kernel.
+    :raises IncompatibleError: if the kernel is too old.
     """
     match = re.match(r"(\d+)\.(\d+)", kernel)
     if match is None:
         raise CruntimeError(
-            f"the release of the kernel can't be read: {kernel!r}", reason="version_unreadable"
+            f"Could not parse the release of the kernel: {kernel!r}", reason="version_unreadable"
         )
     found = (int(match[1]), int(match[2]))
     if found < _ROOTLESS_KERNEL:
         raise IncompatibleError("kernel", kernel, "5.11", " for rootless")
     if found < _GOOD_ROOTLESS_KERNEL:
-        return [f"kernel {kernel} is old for rootless: 5.13 or newer is recommended"]
+        return [f"kernel {kernel} is old for the option rootless. Use 5.13 or newer"]
     return []
 
 
-def _listed(found: Version, minor: int) -> list[str]:
+def _check_containerd_patch(found: Version, minor: int) -> list[str]:
     listed = [Version(text) for text in _LISTED.get(minor, ())]
     if not listed or (found.major, found.minor) > (listed[-1].major, listed[-1].minor):
         return []
@@ -113,14 +114,18 @@ def _listed(found: Version, minor: int) -> list[str]:
             return []
     names = ", ".join(version.text for version in listed)
     return [
-        f"Kubernetes 1.{minor} is made for containerd {names} or newer patches, not {found.text}"
+        f"containerd {found.text} is not listed as compatible with Kubernetes 1.{minor}. "
+        f"Use {names} or a newer patch release"
     ]
 
 
-def _skewed(found: Version, minor: int) -> list[str]:
+def _check_crio_skew(found: Version, minor: int) -> list[str]:
     if found.minor == minor:
         return []
     if found.minor < minor - _CRIO_SKEW:
         required = f"1.{minor - _CRIO_SKEW}.0"
         raise IncompatibleError("crio", found.text, required, f" for Kubernetes 1.{minor}")
-    return [f"CRI-O {found.text} is made for Kubernetes 1.{found.minor}, not 1.{minor}"]
+    return [
+        f"CRI-O {found.text} is intended for Kubernetes 1.{found.minor}. "
+        f"Use CRI-O 1.{minor} with Kubernetes 1.{minor}"
+    ]

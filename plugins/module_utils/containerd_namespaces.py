@@ -44,7 +44,7 @@ class Namespace(NamedTuple):
 def read_namespaces(root: str) -> list[Namespace]:
     """Return the namespaces in a data root of containerd. containerd need not run.
 
-    :raises CruntimeError: if the metadata can't be read.
+    :raises CruntimeError: if the metadata cannot be read.
     """
     path = os.path.join(root, METADATA)
     try:
@@ -79,8 +79,8 @@ def remove_namespace(runner: Runner, address: str, name: str) -> None:
         argv = ("ctr", "--address", address, "--namespace", name, *words)
         return runner.output(*argv, timeout=_TIMEOUT).split()
 
-    # Leases protect content that no image or container refers to. containerd's garbage collection
-    # removes all content that is left without a reference.
+    # Leases protect content without an image or container. The garbage collection of containerd
+    # removes all content without a reference.
     for listed, removed in (
         (("containers", "list", "--quiet"), ("containers", "rm")),
         (("leases", "list", "--quiet"), ("leases", "rm", "--sync")),

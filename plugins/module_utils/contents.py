@@ -28,7 +28,7 @@ Content = Union[bytes, Link, None]
 def read(path: str) -> tuple[Content, int | None]:
     """Return the content of a path and its last change, in nanoseconds since the epoch.
 
-    :raises CruntimeError: if the path can't be read as a file.
+    :raises CruntimeError: if the path cannot be read as a file.
     """
     try:
         if os.path.islink(path):
@@ -38,7 +38,7 @@ def read(path: str) -> tuple[Content, int | None]:
         return None, None
     except OSError as error:
         raise CruntimeError(
-            f"{path}: unreadable file: {error.strerror}. Move it away and run again",
+            f"{path}: unreadable file: {error.strerror}. Move it away and run the task again",
             reason="file_unreadable",
         ) from error
 
@@ -61,7 +61,7 @@ def json_object(content: Content) -> dict[str, Any] | None:
 
 
 def locate(path: str) -> str:
-    """Return the path of a file without links in its directory; the file may be a link itself."""
+    """Return the path of a file without links in its directory. The file itself can be a link."""
     directory, name = os.path.split(path)
     return os.path.join(os.path.realpath(directory), name)
 

@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Enable and disable a runtime: look, check, plan, have it done, report.
+"""Enable, disable and remove a runtime: inspect, check, plan, apply, report.
 
-Knows no runtime by name.
+This module is independent of the runtime.
 """
 
 from __future__ import annotations
@@ -29,27 +29,30 @@ from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
+    load_recorded_sockets,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
 
 
 def enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
-    """Make a runtime run as its spec says.
+    """Bring a runtime to its spec, and enable it.
 
-    :param rendered: the files that the controller made of the spec, for every kind of node.
-    :return: the module's result.
-    :raises CruntimeError: nothing was touched; or it was, and C(rolled_back) says how it ended.
+    :param rendered: the files that the controller rendered, for every kind of node.
+    :return: the result of the module.
+    :raises CruntimeError: if the run fails. If it changed something before, the facts of the error
+        have C(rolled_back).
     """
-    with _alone(node):
+    with _acquire_lock(node):
         return _enable(node, options, rendered)
 
 
 def disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
-    """Stop a runtime and keep it from coming up at boot; its files and data stay.
+    """Stop and disable a runtime; its files and data are kept.
 
-    :raises CruntimeError: as C(enable).
+    :raises CruntimeError: if C(enable) would raise it.
     """
-    with _alone(node):
+    with _acquire_lock(node):
         return _disable(node, options)
 
 
@@ -59,7 +62,7 @@ def remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     :raises CruntimeError: if C(enable) would raise it, or if data could not be removed. Removed
         data is not restored.
     """
-    with _alone(node):
+    with _acquire_lock(node):
         return _remove(node, options)
 
 
@@ -86,7 +89,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
 
 def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     seen = _look_at(node, options["runtime"])
-    steps = plan.take_down([seen.runtime], seen.units, keep=(), why="asked for")
+    steps = plan.plan_disable([seen.runtime], seen.units, keep=(), why="asked for")
     if steps and not node.check_mode:
         transaction.disable(node, seen.runtime, steps, units=seen.units, record=seen.record)
     result = describe_runtime(seen.runtime, seen.version, None, options.get("kubernetes_version"))
@@ -136,29 +139,29 @@ def _look_at(node: Node, name: str) -> _Seen:
     :raises CruntimeError: if another runtime needs its units.
     """
     record = ManagedFiles()
-    recall_sockets(node.runtimes, record)
+    load_recorded_sockets(node.runtimes, record)
     runtime = node.runtimes[name]
     units = node.look()
     _check_unneeded(node, runtime, units)
     return _Seen(record, runtime, units, *_version(node, runtime, units))
 
 
-# Look and check
+# Inspect and check
 
 
-def _alone(node: Node) -> ContextManager[None]:
-    """Hold the lock of the node alone: wait for other runs, and make them wait."""
+def _acquire_lock(node: Node) -> ContextManager[None]:
+    """Acquire the exclusive lock of the node."""
     return locked(shared=False, timeout=node.timeout, check_mode=node.check_mode)
 
 
 def _version(node: Node, runtime: Runtime, units: dict[str, Unit]) -> tuple[str | None, list[str]]:
-    """Return the version of a runtime that shall go, which need not work any more; and warnings."""
+    """Return the version of a runtime that will be stopped, and warnings if it is unknown."""
     if not runtime.installed(units):
         return None, []
     try:
         return node.versions.of(runtime), []
     except CruntimeError as error:
-        return None, [f"{runtime.label} does not tell its version: {error}"]
+        return None, [f"Could not determine the version of {runtime.label}: {error}"]
 
 
 def _check_unneeded(node: Node, runtime: Runtime, units: dict[str, Unit]) -> None:
@@ -168,7 +171,7 @@ def _check_unneeded(node: Node, runtime: Runtime, units: dict[str, Unit]) -> Non
         needed = needed_by(other.units, units).intersection(runtime.all_units)
         if needed:
             raise CruntimeError(
-                f"{runtime.label} can't be disabled: {other.label} is running and needs "
+                f"{runtime.label} cannot be disabled: {other.label} is running and needs "
                 f"{' and '.join(sorted(needed))}. Disable {other.name} first",
                 reason="runtime_needed",
             )

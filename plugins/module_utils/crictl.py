@@ -44,13 +44,14 @@ def run(
     """
     if runner.which("crictl") is None:
         raise CommandError(
-            "crictl: not installed: images and containers of a CRI need it. Install the package "
-            "cri-tools, or set runtime_crictl_archive of the role cruntime.node.runtime",
+            "crictl is not installed on this node: it is required to access images and containers "
+            "through the CRI. Install the package cri-tools, or set runtime_crictl_archive for the "
+            "role cruntime.node.runtime",
             reason="tool_not_found",
         )
     # Otherwise crictl reads the endpoints from crictl.yaml, which can name another runtime.
     endpoints = ("--runtime-endpoint", endpoint, "--image-endpoint", endpoint)
-    # The deadline ends before the process does, so crictl reports which call took too long.
+    # The deadline is shorter than the process timeout, so crictl reports which call timed out.
     deadline = f"{int(max(timeout - 10, timeout / 2, 1))}s" if argv[0] in _ACTS else _TIMEOUT
     return runner.run(
         *("crictl", *endpoints, "--timeout", deadline, *argv),

@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, Tuple
 Path = Tuple[str, ...]
 Table = Dict[str, Any]
 
-# No real file is nested deeper, and Python's own limit is not far away.
+# Limit for the depth of nesting. No real file is deeper, and Python has a similar limit.
 _MAX_DEPTH = 100
 
 
@@ -32,12 +32,12 @@ _ENTRY_NAMES: dict[Path, Callable[[str], str]] = {
     ("labels",): _option_name,
 }
 
-#: Keys of a handler in C(runtimes) that dockerd refuses next to this one.
+#: Keys of a handler in C(runtimes) that dockerd rejects next to this key.
 _EXCLUDED = {"path": ("runtimeType", "options"), "runtimeType": ("path", "runtimeArgs")}
 
 
 def parse(content: bytes) -> Table:
-    """Read a JSON object as dockerd does; an empty file has no keys.
+    """Parse a JSON object like dockerd. An empty file has no keys.
 
     :raises ValueError: if the content is not a JSON object, or if a merge could lose a part of it.
     """
@@ -49,13 +49,13 @@ def parse(content: bytes) -> Table:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(data, dict):
-        raise ValueError("it holds no JSON object")
+        raise ValueError("it does not contain a JSON object")
     if _is_deeper(data, _MAX_DEPTH):
         raise ValueError("it is nested too deeply")
     try:
         json.dumps(data, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError("it holds half a character (a lone surrogate)") from None
+        raise ValueError("it contains a lone surrogate") from None
     return data
 
 
@@ -71,13 +71,13 @@ def merge(found: Table, rendered: Table, managed: Iterable[Path] = ()) -> Table:
     log_driver = found.get("log-driver", "json-file")
     foreign = remove(found, managed)
     if rendered.get("log-driver", log_driver) != log_driver:
-        # Another log driver refuses these options.
+        # Another log driver rejects these options.
         foreign.pop("log-opts", None)
     return _merge_tables(foreign, rendered, ())
 
 
 def merge_lists(path: Path, found: Any, added: Any) -> list[Any] | None:
-    """Return both lists as one; null if the lists at this path do not merge."""
+    """Return the merged list; None if the lists at this path do not merge."""
     name = _ENTRY_NAMES.get(path)
     if name is None or not (_is_list_of_strings(found) and _is_list_of_strings(added)):
         return None
@@ -86,7 +86,7 @@ def merge_lists(path: Path, found: Any, added: Any) -> list[Any] | None:
 
 
 def remove(found: Table, paths: Iterable[Path]) -> Table:
-    """Return a copy without these paths, and without the tables and lists that this empties."""
+    """Return a copy without these paths, and without tables and lists that become empty."""
     copy: Table = _copy(found)
     for path in paths:
         _remove(copy, path, ())
@@ -94,7 +94,7 @@ def remove(found: Table, paths: Iterable[Path]) -> Table:
 
 
 def list_paths(data: Table) -> list[Path]:
-    """Return the path of every value. Empty tables and lists are omitted: others may fill them."""
+    """Return the path of every value. Empty tables and lists are omitted: others can fill them."""
     return [path for path, _value in _leaves(data, ())]
 
 

@@ -15,7 +15,7 @@ ENDPOINT = "unix:///run/docker.sock"
 
 
 def argv(*words: str, host: str = ENDPOINT) -> tuple[str, ...]:
-    """Return a command with its host: DOCKER_HOST or a context can name another machine."""
+    """Return a command with its host, because DOCKER_HOST or a context can set another machine."""
     return ("docker", "--host", host, *words)
 
 
@@ -29,7 +29,7 @@ def inspect(runner: Runner, kind: str, ids: Iterable[str], *flags: str) -> str:
     if not wanted:
         return ""
     result = runner.run(*argv(kind, "inspect", *flags, *wanted))
-    # docker reports a missing object after it printed all others.
+    # docker reports a missing object after the output for all others.
     errors = [line for line in result.err.splitlines() if "no such" not in line.lower()]
     if result.rc != 0 and errors:
         raise result.failure(f"docker {kind} inspect", cause=" ".join(errors))

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the settings of a configuration file that are lost when it is replaced. Pure."""
+"""Find the settings of a configuration file that are lost when it is replaced. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Dropped(NamedTuple):
 
     :param key: path of the key, as its file format writes it.
     :param value: the lost value, with secrets redacted.
-    :param file: the file that had decided it.
-    :param remedy: how an operator can keep the setting.
+    :param file: the file that had set the key.
+    :param remedy: instruction to keep the setting.
     """
 
     key: str
@@ -43,7 +43,7 @@ def find_dropped(
     :param old: effective configuration with the old file, defaults and drop-ins included.
     :param new: effective configuration with the new file.
     :param default: effective configuration without any file.
-    :param decided: settings that the spec makes the new file set.
+    :param decided: settings of the new file that follow from the spec.
     """
     return dict(_find(old, new, default, decided, ()))
 
@@ -83,7 +83,7 @@ def quote_path(path: tuple[str, ...]) -> str:
 
 
 def parse_crictl(text: str) -> dict[str, str]:
-    """Read crictl.yaml, which has one setting in each line; zero values are not settings."""
+    """Parse crictl.yaml, which has one setting per line. Zero values are not settings."""
     matches = filter(None, map(_CRICTL_LINE.fullmatch, text.splitlines()))
     settings = {match.group(1): match.group(2).strip("\"' ") for match in matches}
     return {key: value for key, value in settings.items() if value not in ("", "0", "false")}
@@ -111,7 +111,7 @@ def _find(
 
 
 def _without_zeros(value: Any) -> Any:
-    """Return a value without zero values, which mean unset keys; None if nothing is left."""
+    """Return a value without zero values, which mean unset keys; None if no value remains."""
     if isinstance(value, dict):
         inner = {key: _without_zeros(item) for key, item in value.items()}
         value = {key: item for key, item in inner.items() if item is not None}

@@ -2,10 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read TOML that a program wrote: the output of C(containerd config dump), and rendered files.
+"""Parse TOML that a program wrote: the output of C(containerd config dump), and rendered files.
 
-The parser supports what TOML encoders write, not everything that a person can write: no multi-line
-strings and no dates.
+The parser supports only the syntax that TOML encoders write: no multi-line strings and no dates.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _ESCAPED = {
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Read TOML.
+    """Parse TOML.
 
     :raises ValueError: if the text is not TOML, or has syntax that programs do not write.
     """
@@ -125,7 +124,7 @@ class _Reader:
     def _match(self, pattern: re.Pattern[str]) -> re.Match[str]:
         match = pattern.match(self._text, self._at)
         if match is None:
-            raise self._error("not what a program writes")
+            raise self._error("syntax that is not supported")
         self._at = match.end()
         return match
 
@@ -138,7 +137,7 @@ class _Reader:
 
     def _expect(self, word: str) -> None:
         if not self._take(word):
-            raise self._error(f"no {word}")
+            raise self._error(f"{word} is missing")
 
     def _skip_blank(self) -> int:
         match = _BLANK.match(self._text, self._at)

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong on a node, said in one sentence each."""
+"""Errors that end a task."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _STDERR_LIMIT = 4000
 
 
 class CruntimeError(Exception):
-    """Ends the task with a message for the operator.
+    """Error that ends the task with a message for the user.
 
     :param message: names the file, unit or option with its value, the problem and the fix.
-    :param reason: a key of C(reasons.REASONS): what roles and tests match instead of the message.
+    :param reason: a key of C(reasons.REASONS). Roles and tests match it instead of the message.
     :param facts: further keys of the module's failure result.
     """
 
@@ -39,11 +39,11 @@ class CruntimeError(Exception):
 
 
 class CommandError(CruntimeError):
-    """Ends the task because a tool on the node failed, was too slow or was not found."""
+    """Error of a tool on the node that failed, was too slow or was not found."""
 
 
 class NotRunningError(CruntimeError):
-    """Ends the task because there is no running runtime to ask, or more than one."""
+    """Error if no runtime or more than one runtime is running."""
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare the managed files on the node with the rendered files. Nothing is written here."""
+"""Compare the managed files on the node with the rendered files. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from ansible_collections.cruntime.node.plugins.module_utils.managed_files import
 #: The keys that lead to a value in a JSON file.
 KeyPath = Tuple[str, ...]
 
-#: What a diff shows in place of a content that is secret.
-NOT_SHOWN = "(not shown: it holds secrets)\n"
+#: Text that a diff shows in place of a secret content.
+NOT_SHOWN = "(not shown: contains secrets)\n"
 
 
 class Change(NamedTuple):
-    """One file: what it holds and what it shall hold.
+    """Current and desired content of a file.
 
-    :param path: as its reader knows it.
-    :param target: where it is written: a link to it on the way is the admin's decision, and stays.
-    :param after: None where the file shall go.
-    :param restart: the runtime reads this file when it starts, and only then.
-    :param before: None where there is no file.
-    :param mtime_ns: its last change in nanoseconds since the epoch, None where there is no file.
-    :param loaded_by: the process that has read it by a reload since, 0 for none.
-    :param secret: nobody but root may read it, and no output shows it.
-    :param hidden: no output shows what it held before: that was, or may have been, secret.
+    :param path: path with which its reader opens the file.
+    :param target: resolved path that is written. Symbolic links that lead to it are kept.
+    :param after: None if the file must not exist.
+    :param restart: whether the runtime reads this file only when it starts.
+    :param before: None if the file does not exist.
+    :param mtime_ns: last change in nanoseconds since the epoch, None if the file does not exist.
+    :param loaded_by: PID of the process that has reloaded the file since, 0 for no process.
+    :param secret: whether only root can read the file, and no output shows its content.
+    :param hidden: whether no output shows the content before, because it can be secret.
     :param keys: paths of the keys that the collection sets in a JSON file shared with others.
     :param old_keys: paths of the keys that an earlier run wrote to such a file.
-    :param unit: the unit that reads it, empty for the runtime's own service.
-    :param owned: whether the collection wrote the present content, which then needs no backup.
+    :param unit: unit that reads the file, empty for the service of the runtime.
+    :param owned: whether the collection wrote the current content, which then needs no backup.
     """
 
     path: str
@@ -73,19 +73,19 @@ class Change(NamedTuple):
         return {
             "before_header": self.target,
             "after_header": self.target,
-            "before": _shown(self.before, self.secret or self.hidden),
-            "after": _shown(self.after, self.secret),
+            "before": _display_text(self.before, self.secret or self.hidden),
+            "after": _display_text(self.after, self.secret),
         }
 
 
 def look(wanted: Iterable[dict[str, Any]], record: ManagedFiles, runtime: str) -> list[Change]:
-    """Compare rendered files with what is on the node.
+    """Compare rendered files with the files on the node.
 
     :param wanted: dicts with C(path), C(restart) and either C(content) or C(link); C(shared) if
         others write keys to this JSON file too, true if these keys stay; C(unit) if a unit other
         than the service of the runtime reads the file.
-    :param runtime: whose files these are; those of its that are wanted no more shall go.
-    :raises CruntimeError: a path can't be read as a file.
+    :param runtime: runtime of the files. Its other managed files will be removed.
+    :raises CruntimeError: if a path cannot be read as a file.
     """
     wanted = list(wanted)
     # Different paths can lead to the same file.
@@ -125,7 +125,7 @@ def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
         mtime_ns,
         loaded_by=pid if loaded_ns == mtime_ns else 0,
         secret=file.get("secret", False),
-        # What stands in the place of a link to a key may be a key.
+        # A file in the place of a link to a key can be a key.
         hidden=entry.get("secret", False)
         or (isinstance(after, Link) and isinstance(before, bytes)),
         keys=keys,
@@ -142,7 +142,7 @@ def _read_target(path: str, target: str) -> tuple[Content, int | None]:
         if target == path:
             raise
         raise CruntimeError(
-            f"{path}: a link to what is not a file of its own: {error}", reason="file_unreadable"
+            f"{path}: unreadable target of the link: {error}", reason="file_unreadable"
         ) from error
 
 
@@ -181,7 +181,7 @@ def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Chan
 
 
 def _without_managed_keys(before: Content, entry: dict[str, Any]) -> bytes | None:
-    """Return a JSON file with only the keys of others; None if it has none or can't be parsed."""
+    """Return a JSON file with only foreign keys; None if it has none or cannot be parsed."""
     if not entry.get("keys") or not isinstance(before, bytes):
         return None
     from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
@@ -204,7 +204,7 @@ def _is_one_file(path: str, other: str) -> bool:
 def _merge_foreign_keys(path: str, before: Content, after: bytes, managed: list[KeyPath]) -> bytes:
     """Add the keys that others wrote to a JSON file.
 
-    :raises CruntimeError: if they can't be read.
+    :raises CruntimeError: if the file cannot be parsed.
     """
     from ansible_collections.cruntime.node.plugins.module_utils import daemon_json
 
@@ -212,8 +212,8 @@ def _merge_foreign_keys(path: str, before: Content, after: bytes, managed: list[
         found = daemon_json.parse(before) if isinstance(before, bytes) else {}
     except ValueError as error:
         raise CruntimeError(
-            f"{path}: The keys in this file can't be kept: {error}. "
-            "Repair the file, or set exclusive to replace it",
+            f"{path}: could not keep the foreign keys: {error}. "
+            "Repair the file, or set exclusive: true to replace it",
             reason="file_unreadable",
         ) from error
     rendered = json.loads(after)
@@ -221,7 +221,7 @@ def _merge_foreign_keys(path: str, before: Content, after: bytes, managed: list[
     return after if merged == rendered else daemon_json.dump(merged)
 
 
-def _shown(content: Content, secret: bool) -> str:
+def _display_text(content: Content, secret: bool) -> str:
     if content is None:
         return ""
     return NOT_SHOWN if secret else _text(content)

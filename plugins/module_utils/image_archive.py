@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read archives of images: docker-archives and OCI layouts, plain or compressed.
+"""Read image archives: docker-archives and OCI layouts, uncompressed or compressed.
 
-Nothing is unpacked or imported: only the documents that describe the images are read.
+Only the manifests are read. Nothing is extracted or imported.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _COMPRESSIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Archive:
-    """Archive that can be read.
+    """Readable archive.
 
-    :param compression: tool that decompresses it, empty for a plain tar.
-    :param docker: whether it is a docker-archive. It can be an OCI layout too.
+    :param compression: tool that decompresses the archive, empty for an uncompressed tar.
+    :param docker: whether the archive is a docker-archive. It can also be an OCI layout.
     """
 
     path: str
@@ -55,7 +55,7 @@ class Archive:
     images: tuple[Archived, ...]
 
     def as_docker(self, stream: Stream) -> Stream:
-        """Turn the plain tar into a docker-archive, which all versions of Docker and podman read.
+        """Convert an uncompressed tar to a docker-archive, for all versions of Docker and podman.
 
         An OCI layout only lacks the manifest.json, so this file is added at its beginning.
         """
@@ -90,13 +90,13 @@ class _Chain:
 
 
 def read(runner: Runner, path: str) -> Archive:
-    """Read which images an archive contains.
+    """Return the images of an archive.
 
     :raises CruntimeError: if the file does not exist, is damaged, or is not an archive of images.
     """
     compression = compression_of(path)
     try:
-        # A pipe can't seek.
+        # A pipe does not support seeking.
         mode: Literal["r|", "r:"] = "r|" if compression else "r:"
         with plain(runner, path, compression) as stream, tarfile.open(
             fileobj=stream, mode=mode, tarinfo=LimitedMember
@@ -105,7 +105,7 @@ def read(runner: Runner, path: str) -> Archive:
         images = parse_images(documents)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise CruntimeError(
-            f"{path} is no whole tar archive: {error}", reason="archive_invalid"
+            f"{path} is not a complete tar archive: {error}", reason="archive_invalid"
         ) from error
     except DamagedError as error:
         raise CruntimeError(f"{path} {error}", reason="archive_invalid") from error
@@ -113,21 +113,21 @@ def read(runner: Runner, path: str) -> Archive:
 
 
 def compression_of(path: str) -> str:
-    """Return the tool that decompresses a file, empty for a plain file.
+    """Return the tool that decompresses a file, empty for an uncompressed file.
 
-    :raises CruntimeError: if the file does not exist, or can't be read.
+    :raises CruntimeError: if the file does not exist, or cannot be read.
     """
     if not os.path.isabs(path):
         raise CruntimeError(
-            f"an archive is an absolute path on the node, not {path!r}", reason="option_invalid"
+            f"archive must be an absolute path on the node, not {path!r}", reason="option_invalid"
         )
     if os.path.isdir(path):
         raise CruntimeError(
-            f"{path} is a directory, not an archive of images", reason="archive_invalid"
+            f"{path} is a directory, not an image archive", reason="archive_invalid"
         )
     if os.path.exists(path) and not os.path.isfile(path):
         raise CruntimeError(
-            f"{path} is not a regular file, so it is not an archive of images",
+            f"{path} is not a regular file, so it is not an image archive",
             reason="archive_invalid",
         )
     try:
@@ -135,11 +135,11 @@ def compression_of(path: str) -> str:
             magic = stream.read(4)
     except FileNotFoundError:
         raise CruntimeError(
-            f"there is no archive {path} on this node", reason="file_not_found"
+            f"{path}: archive not found on this node", reason="file_not_found"
         ) from None
     except OSError as error:
         raise CruntimeError(
-            f"{path} can't be read: {error.strerror}", reason="file_unreadable"
+            f"Could not read {path}: {error.strerror}", reason="file_unreadable"
         ) from error
     for start, tool in _COMPRESSIONS.items():
         if magic.startswith(start):
@@ -149,7 +149,7 @@ def compression_of(path: str) -> str:
 
 @contextlib.contextmanager
 def plain(runner: Runner, path: str, compression: str) -> Iterator[IO[bytes]]:
-    """Open an archive as a plain tar.
+    """Open an archive as an uncompressed tar.
 
     :raises CruntimeError: if the tool that decompresses it is not installed, or reports an error.
     """
@@ -159,8 +159,8 @@ def plain(runner: Runner, path: str, compression: str) -> Iterator[IO[bytes]]:
         return
     if runner.which(compression) is None:
         raise CruntimeError(
-            f"{path} is compressed with {compression}, which is not on this node: "
-            f"install the package {compression}",
+            f"{path} is compressed with {compression}, which is not installed on this node. "
+            f"Install the package {compression}",
             reason="tool_not_found",
         )
     try:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parse the manifests of images: of docker-archives, OCI layouts and registries. Pure."""
+"""Parse the manifests of docker-archives, OCI layouts and registries. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Iterator
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
     is_reference,
-    normalised,
+    normalize,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.tar_documents import (
     DamagedError,
@@ -42,7 +42,7 @@ _EXECUTION = ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "Expos
 class Archived:
     """Image in an archive.
 
-    :param names: fully qualified references; none if the archive does not name the image.
+    :param names: fully qualified references, empty if the image has no name in the archive.
     :param config: digest of the configuration, which is the image ID in most stores.
     :param target: digest of the manifest or image index, empty in a docker-archive.
     :param fingerprint: see C(fingerprint).
@@ -71,14 +71,14 @@ def parse_images(documents: Documents) -> list[Archived]:
             images = list(_docker_images(contents, documents.sizes))
         else:
             raise DamagedError(
-                "holds no images: it has neither the manifest.json of a docker-archive "
+                "contains no images: it has neither the manifest.json of a docker-archive "
                 "nor the index.json of an OCI layout"
             )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # RecursionError: an index can list itself, and lists can be nested.
-        raise DamagedError("describes its images in an invalid way") from error
+        raise DamagedError("has invalid image metadata (manifest or index)") from error
     if not images:
-        raise DamagedError("holds no images: its manifest.json lists none")
+        raise DamagedError("contains no images: its manifest.json is empty")
     return images
 
 
@@ -120,7 +120,7 @@ def _docker_images(documents: dict[str, bytes], sizes: dict[str, int]) -> Iterat
         content = _member(documents, config_path)
         for layer in layer_paths:
             if layer not in sizes:
-                raise DamagedError(f"lacks {layer}, a layer of its image: it is not whole")
+                raise DamagedError(f"is incomplete: the layer {layer} is missing")
         config = json.loads(content)
         yield Archived(
             names=_names(entry.get("RepoTags") or []),
@@ -143,7 +143,7 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
         for layer in manifest["layers"]:
             path = _blob_path(layer["digest"])
             if sizes.get(path) != layer["size"]:
-                raise DamagedError(f"lacks {path}, a layer of its image: it is not whole")
+                raise DamagedError(f"is incomplete: the layer {path} is missing")
         annotations = entry.get("annotations") or {}
         name = annotations.get("io.containerd.image.name") or annotations.get(
             "org.opencontainers.image.ref.name", ""
@@ -158,12 +158,12 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
             layer_paths=tuple(_blob_path(layer["digest"]) for layer in manifest["layers"]),
         )
     if not images:
-        raise DamagedError(f"holds no image for {this_platform()}")
+        raise DamagedError(f"contains no image for {this_platform()}")
     return list(images.values())
 
 
 def _manifest(documents: dict[str, bytes], entry: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the manifest for this node that an entry of an index leads to, None if none."""
+    """Return the manifest for this node of an entry of an index, None if there is none."""
     found = json.loads(_blob(documents, entry["digest"]))
     if entry.get("mediaType") in INDEXES:
         inner = for_this_node(found)
@@ -175,7 +175,7 @@ def _blob(documents: dict[str, bytes], digest: str) -> bytes:
     path = _blob_path(digest)
     content = _member(documents, path)
     if digest.startswith("sha256:") and _digest(content) != digest:
-        raise DamagedError(f"is damaged: {path} has another digest than its name says")
+        raise DamagedError(f"is damaged: {path} does not match the digest in its name")
     return content
 
 
@@ -185,7 +185,7 @@ def _blob_path(digest: str) -> str:
 
 def _member(documents: dict[str, bytes], path: str) -> bytes:
     if path not in documents:
-        raise DamagedError(f"lacks {path}: it is not whole")
+        raise DamagedError(f"is incomplete: {path} is missing")
     return documents[path]
 
 
@@ -194,9 +194,9 @@ def _digest(content: bytes) -> str:
 
 
 def _names(texts: list[str]) -> tuple[str, ...]:
-    """Return fully qualified references, without IDs and the bare tags of some OCI layouts."""
+    """Return fully qualified references. IDs and tags without a repository are omitted."""
     return tuple(
-        normalised(text)
+        normalize(text)
         for text in texts
         if is_reference(text) and (":" in text or "/" in text) and not image_id(text)
     )

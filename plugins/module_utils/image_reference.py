@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parse image references. The grammar is that of the distribution project."""
+"""Parse image references with the grammar of the distribution project."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
 
 
 def is_reference(text: str) -> bool:
-    """Return whether a text is an image reference: C([domain/]path[:tag][@digest])."""
+    """Return whether a string is an image reference: C([domain/]path[:tag][@digest])."""
     return _REFERENCE.fullmatch(text) is not None
 
 
 def is_host(text: str) -> bool:
-    """Return whether a text is the host of a registry: C(name[:port])."""
+    """Return whether a string is the host of a registry: C(name[:port])."""
     return _HOST.fullmatch(text) is not None
 
 
-def normalised(reference: str) -> str:
+def normalize(reference: str) -> str:
     """Return the fully qualified reference, with registry and tag, as image stores list it."""
     domain, _slash, path = reference.partition("/")
     if not _has_domain(reference):
         domain, path = "docker.io", reference
     elif domain == "index.docker.io":
-        # This is a former name of Docker Hub.
+        # index.docker.io is a former name of Docker Hub.
         domain = "docker.io"
     if domain == "docker.io" and "/" not in path:
         path = f"library/{path}"
@@ -48,7 +48,7 @@ def normalised(reference: str) -> str:
 
 
 def image_id(text: str) -> str | None:
-    """Return an image ID as C(sha256:HEX); None if the text is not an ID."""
+    """Return an image ID as C(sha256:HEX); None if the string is not an ID."""
     match = _ID.fullmatch(text)
     return f"sha256:{match.group(1)}" if match else None
 
@@ -68,7 +68,7 @@ def split(reference: str) -> tuple[str, str, str]:
 
 def registry_of(reference: str) -> str:
     """Return the host of the registry of a reference."""
-    return normalised(reference).partition("/")[0]
+    return normalize(reference).partition("/")[0]
 
 
 def trim_docker_io(name: str) -> str:
@@ -86,7 +86,7 @@ def spellings(name: str) -> list[str]:
         found.append(f"localhost/library/{name}")
     if not _has_domain(name):
         found.append(f"localhost/{name}")
-    return [normalised(each) for each in found]
+    return [normalize(each) for each in found]
 
 
 def _has_domain(reference: str) -> bool:

@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Comparison of a node with a spec: look, check and plan. It changes nothing.
+"""Compare a node with a spec: inspect, check and plan. Nothing is changed.
 
-It names no runtime.
+This module is independent of the runtime.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import choose
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
+    load_recorded_sockets,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
 
 
@@ -55,10 +57,10 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     """Compare a node with a spec.
 
     :param rendered: the files that the controller rendered, for every kind of node.
-    :raises CruntimeError: if the node can't match the spec.
+    :raises CruntimeError: if the node cannot match the spec.
     """
     record = ManagedFiles()
-    recall_sockets(node.runtimes, record)
+    load_recorded_sockets(node.runtimes, record)
     present = node.runtimes[options["runtime"]]
     runtime = present.configured(options)
     units = node.look()
@@ -76,8 +78,8 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     changes = files.look(choose(rendered, facts), record, runtime.name)
     todo = Plan(
         changes,
-        plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted"),
-        _plan_others_down(node, runtime, units) if options["disable_others"] else [],
+        plan.plan_enable(runtime, units, changes, restart=options["state"] == "restarted"),
+        _plan_disable_others(node, runtime, units) if options["disable_others"] else [],
     )
     return Inspection(runtime, version, driver, units, record, todo, warnings)
 
@@ -107,11 +109,11 @@ def report(
     return add_units(node, result, found.units, found.plan.steps, diffs)
 
 
-def _plan_others_down(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[Step]:
+def _plan_disable_others(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[Step]:
     others = [other for other in node.runtimes.values() if other.name != runtime.name]
     needed = needed_by(runtime.units, units)
-    why = f"{runtime.label} shall be the one runtime"
-    return plan.take_down(others, units, keep=needed, why=why)
+    why = f"disabled in favor of {runtime.label}"
+    return plan.plan_disable(others, units, keep=needed, why=why)
 
 
 def _find_cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str:
@@ -119,31 +121,35 @@ def _find_cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -
         return wanted
     if cgroups.version() == 2:
         return "systemd"
-    # On v1 both work, and a change under running pods breaks them: stay with what is in use.
+    # On cgroups v1, both drivers work. Keep the current driver, because a change breaks running
+    # pods.
     with contextlib.suppress(CruntimeError):
         if runtime.active(units):
             return runtime.cgroup_driver()
-    # None runs, or one that serves no CRI yet: containerd as Docker's own packages set it up.
+    # The runtime is not running, or does not provide the CRI yet, such as containerd with the
+    # configuration of Docker's packages.
     return "cgroupfs"
 
 
 def _check_oci_runtimes(options: dict[str, Any]) -> list[str]:
-    """Look for the binaries that the spec names; return warnings.
+    """Check the binaries of the OCI runtimes of a spec; return warnings.
 
-    :raises CruntimeError: the one that every container would be run by is not there.
+    :raises CruntimeError: if the binary of the default OCI runtime does not exist.
     """
     default = oci_runtimes.default(options)
     warnings = []
     for handler in oci_runtimes.named(options):
         if os.access(handler["path"], os.X_OK):
             continue
-        words = f"the OCI runtime {handler['name']} needs {handler['path']}, which is not there"
+        problem = (
+            f"OCI runtime {handler['name']}: {handler['path']} does not exist or is not executable"
+        )
         if handler["name"] == default:
             raise CruntimeError(
-                f"{words}: install it first, or choose another oci_runtime",
+                f"{problem}. Install it, or set another oci_runtime",
                 reason="oci_runtime_not_found",
             )
-        warnings.append(words)
+        warnings.append(problem)
     return warnings
 
 
@@ -177,10 +183,11 @@ def _warn_of_options(
     unused = runtime.unused_options(options)
     unmasked = [name for step in up if step.verb == "unmask" for name in step.units]
     return [
-        *(f"{option} changes nothing on this node: {why}" for option, why in unused.items()),
-        *(f"{name} was masked; it is unmasked to enable its runtime" for name in unmasked),
+        *(f"The option {option} is ignored: {why}" for option, why in unused.items()),
+        *(f"Unmasking {name}, which was masked, to enable {runtime.label}" for name in unmasked),
         *(
-            f"{path} was not written by this collection; it is kept as {backup}"
+            f"{path} was not managed by this collection; the previous version was backed up to "
+            f"{backup}"
             for path, backup in backups.items()
         ),
     ]

@@ -18,7 +18,7 @@ class Identity(NamedTuple):
     """Facts about a container runtime that are the same on every node.
 
     :param name: value of C(runtime) in a spec.
-    :param label: the project's own spelling, for messages.
+    :param label: spelling of the name in messages.
     :param binaries: binaries that the runtime needs. The daemon comes first.
     :param units: systemd units of the runtime. A socket comes before the service that it starts.
     :param config_path: configuration file that the collection writes. It sets the data root.

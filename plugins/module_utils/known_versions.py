@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a daemon's binary said of its version, for as long as it is the same file.
+"""Cache the versions of the runtimes until their binaries change.
 
-To start one takes longer than all else that a run with nothing to do does on the node.
+Starting the daemon's binary takes longer than everything else in a no-op run.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
 
 
 class KnownVersions:
-    """The versions of runtimes.
+    """Versions of the runtimes.
 
-    :param keep: whether what is asked for now is there for the next run.
+    :param keep: whether new versions are saved for the next run.
     """
 
     def __init__(self, keep: bool, state_dir: str = STATE_DIR) -> None:
         self._keep = keep
         self._path = os.path.join(state_dir, "versions.json")
         self._entries: dict[str, dict[str, Any]] = {}
-        # Whatever is wrong with it, the binaries can be asked.
+        # If the file is invalid, the binaries are run again.
         with contextlib.suppress(OSError, CruntimeError):
             self._entries = json_object(read_regular(self._path)) or {}
 
     def of(self, runtime: Runtime) -> str:
         """Return the version of a runtime that is installed.
 
-        :raises CruntimeError: as C(Runtime.version).
+        :raises CruntimeError: if C(Runtime.version) raises it.
         """
         identity = _identity(runtime.binary_path)
         entry = self._entries.get(runtime.name, {})
@@ -64,13 +64,16 @@ class KnownVersions:
 
 
 def _identity(binary: str | None) -> list[Any]:
-    """Tell this state of a file from any other; empty for a script, which may start anything."""
+    """Return values that identify this content of a file; empty for a script.
+
+    A script can start any binary, so its version can change without a change of the script.
+    """
     if binary is None or not os.access(binary, os.R_OK):
         return []
     with open_regular(binary) as handle:
         if handle.read(4) != b"\x7fELF":
             return []
         found = os.fstat(handle.fileno())
-    # Nobody can set the last one: it is the kernel's.
+    # The ctime is set by the kernel only.
     times = (found.st_mtime_ns, found.st_ctime_ns)
     return [binary, found.st_dev, found.st_ino, found.st_size, *times]

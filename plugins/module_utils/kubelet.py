@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the kubelet of a Kubernetes version needs of a node's runtime. Pure; both halves ask."""
+"""Requirements of a kubelet version. Pure functions for the controller and the node."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import Vers
 
 
 def has_dockershim(kubernetes: str) -> bool:
-    """Say whether this kubelet can still drive Docker by itself, and so has to be told."""
+    """Return whether this kubelet has the dockershim, and therefore needs C(container-runtime)."""
     return older(kubernetes, "1.24.0-alpha.0")
 
 
-def wants_adapter(spec: dict[str, Any]) -> bool:
-    """Say whether cri-dockerd shall run: as a spec says, else where its kubelet needs one."""
+def needs_adapter(spec: dict[str, Any]) -> bool:
+    """Return whether cri-dockerd must run: set in the spec, or needed by its kubelet."""
     wanted: bool | None = spec.get("cri_service")
     kubernetes: str | None = spec.get("kubernetes_version")
     if wanted is not None:

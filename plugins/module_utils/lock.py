@@ -70,7 +70,7 @@ def _open() -> int:
 
 def _unsafe(path: str, cause: str) -> CruntimeError:
     return CruntimeError(
-        f"{path}: no safe place for a lock: {cause}. Remove it and run again", reason="lock_unsafe"
+        f"{path}: unsafe lock: {cause}. Remove it and run the task again", reason="lock_unsafe"
     )
 
 
@@ -90,7 +90,7 @@ def _acquire(descriptor: int, mode: int, timeout: float) -> None:
     if not wait_until(is_acquired, timeout, interval=0.1):
         raise CruntimeError(
             f"{LOCK_DIR}/{_NAME}: locked: {find_holders(descriptor)} changes this node, "
-            f"and has not finished within {timeout:g} seconds. Run again afterwards",
+            f"and did not finish within {timeout:g} seconds. Run the task again later",
             reason="lock_timeout",
         )
 
@@ -100,7 +100,7 @@ def find_holders(descriptor: int) -> str:
     inode = os.fstat(descriptor).st_ino
     with open("/proc/locks", encoding="ascii") as table:
         pids = parse_holders(table.read(), inode)
-    return " and ".join(map(_described, pids)) or "a process that can't be seen from here"
+    return " and ".join(map(_described, pids)) or "a process that is not visible on this node"
 
 
 def parse_holders(table: str, inode: int) -> list[int]:

@@ -42,7 +42,7 @@ class Log(NamedTuple):
 def of_containers(api: Containers, containers: list[Container], lines: int) -> list[dict[str, Any]]:
     """Return the last lines of the log of each container, as the module returns them.
 
-    If the log of a container can't be read, the container has an error instead.
+    If the log of a container cannot be read, the container has an error instead.
     """
     if not containers:
         return []
@@ -94,7 +94,7 @@ def of_units(runner: Runner, units: Iterable[Unit], lines: int) -> dict[str, Any
 
 
 def units_command(units: Iterable[Unit], lines: int) -> str:
-    """Return a command with which a person can read the journal of units."""
+    """Return a shell command that shows the journal of units."""
     names = " ".join(f"-u {unit.name[: -len('.service')]}" for unit in units)
     return f"sudo journalctl {names} -n {lines}"
 

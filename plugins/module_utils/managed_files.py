@@ -66,7 +66,7 @@ class ManagedFiles:
     def _load(self, content: Content) -> None:
         data = json_object(content)
         if data is None:
-            raise self._damaged("it holds no JSON object")
+            raise self._damaged("it does not contain a JSON object")
         version = data.get("version", 1)
         if not _is_type(version, int):
             raise self._damaged(f"its version is {version!r}")
@@ -86,8 +86,8 @@ class ManagedFiles:
 
     def _damaged(self, cause: str) -> CruntimeError:
         return CruntimeError(
-            f"{self.path}: damaged record: {cause}. Remove it and run again: the files that it "
-            "lists are then backed up again",
+            f"{self.path}: damaged record: {cause}. Remove it and run the task again. The files "
+            "that it lists are then backed up before they are replaced",
             reason="record_invalid",
         )
 
@@ -148,7 +148,7 @@ def owns(entry: dict[str, Any], content: Content) -> bool:
 
 def managed_keys(entry: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the paths of the keys that were last written to a file shared with others."""
-    # Version 1 had only keys of the top level, each as a string.
+    # Version 1 had only top-level keys, each as a string.
     return [(key,) if isinstance(key, str) else tuple(key) for key in entry.get("keys", [])]
 
 
@@ -184,7 +184,7 @@ def _fits(key: str, value: Any) -> bool:
 
 
 def _is_type(value: Any, kind: type) -> bool:
-    """Return whether a value has this JSON type. In Python, true is a number too."""
+    """Return whether a value has this JSON type. In Python, a boolean is also a number."""
     return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
 
 
@@ -208,7 +208,7 @@ def _is_encodable(text: str) -> bool:
 
 
 def _updated(entry: Any) -> Any:
-    """Return an entry of version 1 in the present format."""
+    """Return an entry of version 1 in the current format."""
     if not isinstance(entry, dict) or "digest" not in entry:
         return entry
     rest = {key: value for key, value in entry.items() if key != "digest"}

@@ -16,7 +16,7 @@ class Mount(NamedTuple):
     """A line of C(/proc/self/mountinfo).
 
     :param device: device number as MAJOR:MINOR.
-    :param source: the part of the file system that is mounted.
+    :param source: mounted directory of the file system.
     """
 
     path: str

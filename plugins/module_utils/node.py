@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a converge works with."""
+"""The node, with the interfaces through which a run changes it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Serv
 
 
 class Node(NamedTuple):
-    """The node, and how far this run may go on it.
+    """Node, with the interfaces through which a run reads and changes it.
 
-    :param module: the running one: it says whether to check only, has a folder that nobody else
-        reads, and knows how a file gets its SELinux context.
+    :param module: the running module. It provides check mode, a private temporary directory and the
+        SELinux context of files.
     :param runner: starts processes on the node.
-    :param timeout: how long a started runtime may take until it answers, in seconds.
+    :param timeout: time in seconds for a started runtime to respond.
     """
 
     module: AnsibleModule
@@ -39,11 +39,11 @@ class Node(NamedTuple):
     def of(cls, module: AnsibleModule, timeout: int) -> Node:
         """Return the node that a module runs on.
 
-        :raises CruntimeError: if systemd does not run the node, or the user is not root.
+        :raises CruntimeError: if systemd is not the init system, or the user is not root.
         """
         if os.geteuid() != 0:
             raise CruntimeError(
-                "A runtime can only be changed by root: run this task with become",
+                "Managing a container runtime requires root privileges. Set become: true",
                 reason="not_root",
             )
         runner = Runner(timeout)

@@ -2,20 +2,20 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The OCI runtimes of a spec: those that it names, and the one that its GPUs need. Pure."""
+"""OCI runtimes of a spec, including the OCI runtime for GPUs. Pure functions."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: The shim that drives runc, and what has its command line.
+#: Shim of runc and of all OCI runtimes with the same command line.
 RUNC_SHIM = "io.containerd.runc.v2"
-# Where NVIDIA's packages put it.
+# Path in the packages of NVIDIA.
 _NVIDIA = {"name": "nvidia", "path": "/usr/bin/nvidia-container-runtime", "shim": None}
 
 
 def named(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return every OCI runtime beside the runtime's own, as the option oci_runtimes has them."""
+    """Return the OCI runtimes of the option oci_runtimes, and the OCI runtime for GPUs."""
     given: list[dict[str, Any]] = spec["oci_runtimes"]
     if spec["gpus"] != "nvidia" or any(each["name"] == "nvidia" for each in given):
         return given
@@ -23,5 +23,5 @@ def named(spec: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def default(spec: dict[str, Any]) -> str | None:
-    """Return the name of the one for containers that ask for no other, None for the runtime's."""
+    """Return the name of the default OCI runtime, None for the default of the runtime."""
     return spec["oci_runtime"] or ("nvidia" if spec["gpus"] == "nvidia" else None)

@@ -2,13 +2,13 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of cruntime_enable: the controller checks them, the node reads them."""
+"""Options of cruntime_enable. The controller validates them, and the node reads them."""
 
 from __future__ import annotations
 
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 
-# How a registry or a mirror proves itself, and the node to it: paths on the node.
+# TLS options of a registry or a mirror. The files are paths on the node.
 _TLS = {
     "ca_file": {"type": "str"},
     "client_cert_file": {"type": "str"},
@@ -65,7 +65,7 @@ ENABLE = {
                     },
                     **_TLS,
                     "override_path": {"type": "bool", "default": False},
-                    # A header may hold a token.
+                    # A header can contain a token.
                     "headers": {"type": "dict", "default": {}, "no_log": True},
                 },
             },
@@ -92,7 +92,7 @@ ENABLE = {
         "type": "dict",
         "apply_defaults": True,
         "options": {
-            # The URL of a proxy may hold a password.
+            # The URL of a proxy can contain a password.
             "http": {"type": "str", "no_log": True},
             "https": {"type": "str", "no_log": True},
             "no_proxy": {"type": "list", "elements": "str", "default": []},
@@ -121,16 +121,16 @@ ENABLE = {
     "timeout": {"type": "int", "default": 60},
 }
 
-#: What the controller half adds for the node half: files as plugin_utils/files.py makes them, the
-#: sandbox image that they name, and in their order the contents of those that hold secrets, which
-#: no log and no output may show.
+#: Options that the action plugin adds: the rendered files (see plugin_utils/render.py), the sandbox
+#: image in them, and the contents of the files that contain secrets, in the order of the files.
+#: Ansible does not log the contents.
 RENDERED = {
     "rendered_files": {"type": "list", "elements": "dict"},
     "rendered_sandbox_image": {"type": "str"},
     "rendered_secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
 }
 
-#: Options that a comparison of a node with a spec needs. None of them holds a secret.
+#: Options that a comparison of a node with a spec needs. None of them contains a secret.
 COMPARED = (
     *("runtime", "state", "cgroup_driver", "cni", "cri_service", "disable_others"),
     *("gpus", "kubernetes_version", "oci_runtime", "oci_runtimes", "rootless", "sandbox_image"),

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paths that the controller writes to and the node reads, in addition to those of an identity."""
+"""Paths of rendered files, in addition to the paths of an identity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 CONTAINERD_DROP_INS = ("/etc/containerd/conf.d", "/etc/containerd/config.d")
 CONTAINERD_CERTS = "/etc/containerd/certs.d"
 CRIO_DROP_INS = "/etc/crio/crio.conf.d"
-#: CRI-O keeps it in memory, unlike podman.
+#: Registries for CRI-O and podman. CRI-O keeps the file in memory.
 CRIO_REGISTRIES = "/etc/containers/registries.conf.d/50-cruntime.conf"
 #: Certificates of registries for CRI-O and podman.
 CONTAINERS_CERTS = "/etc/containers/certs.d"

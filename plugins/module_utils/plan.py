@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decides which units change, from what was seen. Pure: no process, no file."""
+"""Plan which units to start, stop, reload or restart. Pure functions, no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 Units = Dict[str, Unit]
 
-#: What a verb makes of a unit.
+#: Effect of an action on the state of a unit.
 _EFFECTS: dict[str, dict[str, Any]] = {
     "unmask": {"file_state": "disabled"},
     "start": {"active_state": "active"},
@@ -29,10 +29,10 @@ _EFFECTS: dict[str, dict[str, Any]] = {
 
 
 class Step(NamedTuple):
-    """One call to systemd.
+    """One call of systemctl.
 
-    :param verb: the method of Services.
-    :param why: the reason, for the operator.
+    :param verb: method of Services.
+    :param why: reason for the user.
     """
 
     verb: Verb
@@ -41,11 +41,11 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a converge is to do.
+    """Changes of a run.
 
-    :param files: every file that is managed, those too that are as they shall be.
-    :param up: what makes the runtime run with them.
-    :param down: what stops the others.
+    :param files: all managed files, including unchanged files.
+    :param up: steps that make the runtime run with these files.
+    :param down: steps that stop and disable the other runtimes.
     """
 
     files: list[Change]
@@ -61,12 +61,12 @@ class Plan(NamedTuple):
         return self.up + self.down
 
 
-def bring_up(
+def plan_enable(
     runtime: Runtime, units: Units, changes: Iterable[Change], restart: bool
 ) -> list[Step]:
-    """Return the steps after which this runtime runs with these files, now and after a boot.
+    """Return the steps that make this runtime run with these files, now and after a boot.
 
-    :param restart: the operator asks for a restart.
+    :param restart: whether the user requests a restart.
     """
     masked = _names(runtime.wanted_units, lambda name: units[name].masked)
     not_enabled = _names(runtime.wanted_units, lambda name: not units[name].enabled_for_good)
@@ -76,18 +76,20 @@ def bring_up(
     return _steps(
         Step("unmask", masked, "masked"),
         *start,
-        *_start_adapter(runtime, units, changes, anew=any(step.verb != "reload" for step in start)),
+        *_start_adapter(
+            runtime, units, changes, is_restarted=any(step.verb != "reload" for step in start)
+        ),
         Step("enable", not_enabled, "not enabled at boot"),
     )
 
 
-def take_down(
+def plan_disable(
     runtimes: Iterable[Runtime], units: Units, keep: Iterable[str], why: str
 ) -> list[Step]:
-    """Return the steps after which these runtimes are stopped and stay so after a boot.
+    """Return the steps that stop and disable these runtimes.
 
-    :param keep: units that must be left as they are.
-    :param why: the reason, for the operator.
+    :param keep: units that must not be changed.
+    :param why: reason for the user.
     """
     kept = frozenset(keep)
     names = [
@@ -116,24 +118,25 @@ def stop_for_removal(runtime: Runtime, units: Units, why: str) -> list[Step]:
 
     :param why: the reason to report for each step.
     """
-    steps = take_down([runtime], units, keep=(), why=why)
+    steps = plan_disable([runtime], units, keep=(), why=why)
     masked = _names(runtime.identity.masked_units, lambda name: units[name].masked)
     return [*(step for step in steps if step.verb != "mask"), *_steps(Step("unmask", masked, why))]
 
 
-def go_back(before: Units, now: Units, taken: Iterable[Step]) -> list[Step]:
-    """Return the steps that bring units back to how they were, once their files are.
+def plan_rollback(before: Units, now: Units, taken: Iterable[Step]) -> list[Step]:
+    """Return the steps that roll back the units, after their files were restored.
 
-    :param taken: the steps to take back.
+    :param taken: steps to roll back.
     """
     names = tuple(before)
-    # Another process than before has read the files that were taken back.
+    # These units were restarted during the run, so their processes have read files that are now
+    # reverted.
     stale = frozenset(
         name
         for name in names
         if before[name].active and not now[name].stopped and before[name].pid != now[name].pid
     )
-    # A socket has no process; it listens as it was told when its service was started with it.
+    # A socket has no process. It listens on the path of its configuration at the restart.
     stale |= {
         name
         for step in taken
@@ -144,7 +147,7 @@ def go_back(before: Units, now: Units, taken: Iterable[Step]) -> list[Step]:
     reloaded = {name for step in taken if step.verb == "reload" for name in step.units}
     return _steps(
         Step("unmask", _names(names, lambda name: now[name].masked and not before[name].masked)),
-        # What hangs in a stop can't start again before it is gone.
+        # A unit that hangs in deactivating must be killed before it can start again.
         Step("kill", _names(names, lambda name: now[name].active_state == "deactivating")),
         Step("stop", _names(names, lambda name: before[name].stopped and not now[name].stopped)),
         Step("restart", _names(names, lambda name: name in stale)),
@@ -163,7 +166,7 @@ def go_back(before: Units, now: Units, taken: Iterable[Step]) -> list[Step]:
 
 
 def predict(units: Units, steps: Iterable[Step]) -> Units:
-    """Return the units as they will be after these steps."""
+    """Return the predicted units after these steps."""
     after = dict(units)
     for step in steps:
         for name in step.units:
@@ -176,8 +179,8 @@ def _start(runtime: Runtime, units: Units, changes: list[Change], restart: bool)
     if whole:
         return whole
     changed = [change for change in changes if change.changed]
-    reason = "asked for" if restart else _replaced(runtime.services, units)
-    reason = reason or _owed(runtime.services, units, changes)
+    reason = "asked for" if restart else _upgrade_restart_reason(runtime.services, units)
+    reason = reason or _pending_restart_reason(runtime.services, units, changes)
     if changed and not reason:
         reason = f"{changed[0].path} changed"
         if runtime.reloads(changed):
@@ -187,58 +190,73 @@ def _start(runtime: Runtime, units: Units, changes: list[Change], restart: bool)
     steps = []
     if any(runtime.reloads_first(change) for change in changed):
         steps.append(Step("reload", runtime.services, reason))
-    # The sockets stay, so that clients wait rather than fail.
+    # Keep the sockets open. Clients then wait during the restart and do not fail.
     return [*steps, Step("restart", runtime.services, reason)]
 
 
-def _start_adapter(runtime: Runtime, units: Units, changes: list[Change], anew: bool) -> list[Step]:
-    """Bring the adapter up to its files and its runtime; one that is not wanted is not started.
+def _start_adapter(
+    runtime: Runtime, units: Units, changes: list[Change], is_restarted: bool
+) -> list[Step]:
+    """Return the steps that make the adapter run with its files and its runtime.
 
-    :param anew: the runtime is started or restarted, and an adapter asks it only once what it is.
+    An adapter that is not enabled is not started.
+
+    :param is_restarted: whether the runtime is started or restarted. An adapter queries the runtime
+        only once.
     """
     whole = _start_whole(runtime.adapters, units)
     if whole:
-        return whole if runtime.adapted else []
+        return whole if runtime.adapter_enabled else []
     services = _names(runtime.adapters, lambda name: name.endswith(".service"))
-    stale = [change for change in changes if change.changed or _owed(services, units, [change])]
-    reason = _replaced(services, units) or _owed(services, units, stale)
+    stale = [
+        change
+        for change in changes
+        if change.changed or _pending_restart_reason(services, units, [change])
+    ]
+    reason = _upgrade_restart_reason(services, units) or _pending_restart_reason(
+        services, units, stale
+    )
     reason = reason or (f"{stale[0].path} changed" if stale else "")
-    if not reason and runtime.adapted:
-        reason = f"{runtime.label} is restarted" if anew else _outlived(runtime, services, units)
+    if not reason and runtime.adapter_enabled:
+        reason = (
+            f"{runtime.label} is restarted"
+            if is_restarted
+            else _adapter_restart_reason(runtime, services, units)
+        )
     if not reason:
         return []
-    # Its sockets stay too, but for one that shall listen elsewhere.
+    # Keep the sockets open, except if a socket must listen on a different path.
     moved = any(change.unit not in services for change in stale)
     return [Step("restart", runtime.adapters if moved else services, reason)]
 
 
 def _start_whole(names: tuple[str, ...], units: Units) -> list[Step]:
-    """Start units that belong together, where one of them is down."""
+    """Return the steps that start all of these units if one of them is not active."""
     down = _names(names, lambda name: not units[name].active)
     if not down:
         return []
     half_up = any(not units[name].stopped for name in names)
-    # A socket can't be started beside its running service: both go round together.
+    # A socket cannot be started while its service is running, so restart both.
     verb: Verb = "restart" if half_up else "start"
     return [Step(verb, names, f"{' and '.join(down)} not active")]
 
 
-def _outlived(runtime: Runtime, services: tuple[str, ...], units: Units) -> str:
-    """Say that an adapter has seen its runtime restarted: what it knows may be of the old one."""
+def _adapter_restart_reason(runtime: Runtime, services: tuple[str, ...], units: Units) -> str:
+    """Return a reason if the runtime was started after the adapter, which can have cached data."""
     began = max(units[name].started or 0.0 for name in runtime.services)
     if all((units[name].started or 0.0) >= began for name in services):
         return ""
-    return f"{' and '.join(runtime.services)} was started after it"
+    return f"{' and '.join(runtime.services)} was started after {' and '.join(services)}"
 
 
-def _replaced(services: tuple[str, ...], units: Units) -> str:
-    """Say that an upgrade has left a process of the old version behind."""
+def _upgrade_restart_reason(services: tuple[str, ...], units: Units) -> str:
+    """Return a reason if the binary of a running process was replaced by an upgrade."""
     old = _names(services, lambda name: units[name].replaced)
-    return f"{' and '.join(old)} runs a program that was replaced" if old else ""
+    return f"the binary of {' and '.join(old)} was replaced" if old else ""
 
 
-def _owed(services: tuple[str, ...], units: Units, changes: list[Change]) -> str:
-    """Say why a restart was owed before this run, whoever wrote the file and whenever."""
+def _pending_restart_reason(services: tuple[str, ...], units: Units, changes: list[Change]) -> str:
+    """Return a reason if a restart was pending before this run, no matter who wrote the file."""
     for change in changes:
         if any(_newer(change, units[name]) for name in services):
             return f"{change.path} is newer than the running process"

@@ -29,7 +29,7 @@ def redact(keys: Iterable[object], value: Any) -> Any:
 
 
 def redact_text(value: Any) -> Any:
-    """Redact secrets in text, whatever its key is: users in URLs, and assigned variables."""
+    """Redact secrets in text: users in URLs, and assigned variables. Its key is ignored."""
     if isinstance(value, str):
         return _ASSIGNED.sub(rf"\1{HIDDEN}", _USER.sub(f"{HIDDEN}@", value))
     if isinstance(value, list):

@@ -52,8 +52,8 @@ def read_regular(path: str, limit: int = MAX_BYTES) -> bytes:
         content = handle.read(limit + 1) or b""
     if len(content) > limit:
         raise CruntimeError(
-            f"{path}: the file is too large: it holds more than {limit} bytes. "
-            "Move it away and run again",
+            f"{path}: the file is too large: it has more than {limit} bytes. "
+            "Move it away and run the task again",
             reason="file_unreadable",
         )
     return content
@@ -62,13 +62,13 @@ def read_regular(path: str, limit: int = MAX_BYTES) -> bytes:
 def read_drop_in(path: str) -> bytes:
     """Return the content of a drop-in, which its runtime must be able to read too.
 
-    :raises CruntimeError: if the drop-in can't be read, is not a regular file or is too large.
+    :raises CruntimeError: if the drop-in cannot be read, is not a regular file or is too large.
     """
     try:
         return read_regular(path)
     except OSError as error:
         raise CruntimeError(
-            f"{path}: unreadable drop-in: {error.strerror}. Remove it and run again",
+            f"{path}: unreadable drop-in: {error.strerror}. Remove it and run the task again",
             reason="file_unreadable",
         ) from error
 
@@ -78,6 +78,6 @@ def _check_regular(path: str, found: os.stat_result) -> None:
     if kind != stat.S_IFREG:
         raise CruntimeError(
             f"{path}: not a regular file: it is {_KINDS.get(kind, 'of an unknown kind')}. "
-            "Move it away and run again",
+            "Move it away and run the task again",
             reason="file_unreadable",
         )

@@ -66,7 +66,7 @@ def find_kept(
     """Return the data of a runtime that will be removed.
 
     :param options: C(storage) can name a data root that the record does not have.
-    :raises CruntimeError: if foreign data lies in between, or can't be distinguished.
+    :raises CruntimeError: if a data root also has foreign data, or it cannot be distinguished.
     """
     roots = _roots(runtime, record, (options.get("storage") or {}).get("root"))
     _check_namespaces(runtime, roots)
@@ -95,7 +95,7 @@ def remove_kept(node: Node, kept: Kept, units: dict[str, Unit]) -> None:
     """Remove the data of a runtime, which must be stopped.
 
     :param units: the units before this run changed them.
-    :raises CruntimeError: if something can't be removed. The next run removes the rest.
+    :raises CruntimeError: if something cannot be removed. The next run removes the rest.
     """
     if kept.keeper is not None:
         services = kept.keeper.services
@@ -163,8 +163,8 @@ def _check_namespaces(runtime: Runtime, roots: Iterable[str]) -> None:
         if foreign:
             raise CruntimeError(
                 f"{root}: foreign data: {runtime.label} keeps data of others in the namespaces "
-                f"{', '.join(foreign)}. Remove it first (moby is Docker's, which goes by runtime: "
-                "docker, state: absent), or set keep_data to true",
+                f"{', '.join(foreign)}. Remove it first (to remove moby, the namespace of Docker, "
+                "set runtime: docker and state: absent), or set keep_data: true",
                 reason="data_foreign",
             )
 
@@ -173,9 +173,10 @@ def _check_startable(keeper: Runtime, runtime: Runtime, units: dict[str, Unit]) 
     for name in keeper.services:
         if not units[name].active and (units[name].masked or not units[name].found):
             raise CruntimeError(
-                f"{runtime.label} keeps data in the store of {keeper.label}, which must run for it "
-                f"to be removed: {name} is {'masked' if units[name].masked else 'not installed'}. "
-                "Unmask or install it first, or set keep_data to true",
+                f"{runtime.label} keeps data in the store of {keeper.label}, which must run to "
+                f"remove the data: {name} is "
+                f"{'masked' if units[name].masked else 'not installed'}. Unmask or install it "
+                "first, or set keep_data: true",
                 reason="runtime_not_running",
             )
 

@@ -19,7 +19,7 @@ def marker(fact: str) -> str:
 def restore_secrets(params: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rendered files of a module's parameters, with the contents of the secret files.
 
-    They travel in a parameter of their own, which Ansible logs nowhere.
+    The contents are in a separate parameter that Ansible does not log.
     """
     secrets = iter(params["rendered_secrets"])
     return [

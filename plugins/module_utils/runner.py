@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the node's tools: argv in, (rc, out, err) out; never a shell."""
+"""Run the tools of the node with an argument list, never with a shell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
 )
 
-# Runtimes live in sbin or /usr/local, which a become user's PATH may leave out.
+# The PATH of a become user can lack sbin and /usr/local, where runtimes are installed.
 SEARCH_PATH = os.pathsep.join(
     [
         os.environ.get("PATH", os.defpath),
@@ -28,15 +28,15 @@ SEARCH_PATH = os.pathsep.join(
     ]
 )
 _CHUNK = 1024 * 1024
-# Tools are parsed, so they must speak English whatever the node's locale.
+# The output of tools is parsed, so it must be English with every locale of the node.
 ENVIRONMENT = dict(os.environ, PATH=SEARCH_PATH, LC_ALL="C", LANGUAGE="C")
 
 
 class Stream(Protocol):
-    """What can be read to its end."""
+    """Readable stream."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Read so many bytes, or all."""
+        """Read at most this number of bytes, or everything."""
 
 
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ else:
 
 
 class _Process(_Popen):
-    """A tool that runs, with nothing on its streams but what it is given.
+    """Running tool. A stream that is not set is /dev/null.
 
-    Where ansible-test finds a bare subprocess.Popen, it asks for AnsibleModule.run_command. That
-    has no time-out, and keeps all input and output in memory, where archives of images don't fit.
+    ansible-test reports a bare subprocess.Popen and suggests AnsibleModule.run_command. That method
+    has no timeout, and keeps all input and output in memory, which is too small for archives of
+    images.
     """
 
     def __init__(
@@ -69,12 +70,12 @@ class _Process(_Popen):
             stderr=stderr,
             env={**ENVIRONMENT, **(env or {})},
             pass_fds=pass_fds,
-            # A group of its own, so that its end reaches its children, who hold the pipes.
+            # Use a separate process group: its children hold the pipes and must be killed too.
             start_new_session=True,
         )
 
     def kill_group(self) -> None:
-        """End it, with all that it started."""
+        """Kill the tool and all of its children."""
         os.killpg(self.pid, signal.SIGKILL)
 
 
@@ -90,8 +91,8 @@ class Result(NamedTuple):
     cmd: tuple[str, ...] = ()
 
     @property
-    def words(self) -> str:
-        """The tool's own explanation on one line: stderr, or stdout where that is empty."""
+    def error_text(self) -> str:
+        """Error output on one line, or standard output if there is no error output."""
         return " ".join((self.err or self.out).split()) or "no output"
 
     def failure(
@@ -103,7 +104,7 @@ class Result(NamedTuple):
         :param cause: the output that explains the failure; without it, all of the output.
         """
         return CommandError(
-            f"'{command or ' '.join(self.cmd)}' failed: {cause or self.words}",
+            f"'{command or ' '.join(self.cmd)}' failed: {cause or self.error_text}",
             reason=reason,
             **self.facts,
         )
@@ -117,18 +118,18 @@ class Result(NamedTuple):
 def refuse(label: str, problem: str, result: Result | None = None) -> CruntimeError:
     """Return the error of a configuration that a runtime does not accept.
 
-    :param label: the runtime.
-    :param result: the command that refused it, if a command did.
+    :param label: name of the runtime.
+    :param result: result of the command that rejected the configuration, if any.
     """
     return CruntimeError(
-        f"{label} refuses this spec: {problem}",
+        f"{label} rejected the configuration: {problem}",
         reason="configuration_refused",
         **(result.facts if result else {}),
     )
 
 
 class Runner:
-    """Starts processes on the node. No other class does.
+    """Start processes on the node. No other class starts processes.
 
     :param timeout: limit for commands whose caller sets none, in seconds.
     """
@@ -137,14 +138,17 @@ class Runner:
         self._timeout = timeout
 
     def which(self, name: str) -> str | None:
-        """Return the absolute path of a tool, or None where the node has none."""
+        """Return the absolute path of a tool, or None if it is not installed."""
         return shutil.which(name, path=SEARCH_PATH)
 
     def _found(self, argv: tuple[str, ...]) -> list[str]:
         """Return a command with the path of its tool."""
         path = self.which(argv[0])
         if path is None:
-            raise CommandError(f"{argv[0]} is not on this node", reason="tool_not_found")
+            raise CommandError(
+                f"{argv[0]} is not installed on this node. Install its package",
+                reason="tool_not_found",
+            )
         return [path, *argv[1:]]
 
     def run(
@@ -157,15 +161,15 @@ class Runner:
         merged: bool = False,
         descriptors: tuple[int, ...] = (),
     ) -> Result:
-        """Run a command and return its result, whatever its exit status.
+        """Run a command and return its result, with any exit status.
 
-        :param timeout: seconds after which the command and all it started are killed.
-        :param stdin: what it reads; the place for secrets, which no process list shows.
-        :param env: variables beside this process's own.
-        :param answer: what it is told when it asks on its terminal, as some do for a password.
-        :param merged: whether what it writes to stderr becomes output too, in the order written.
-        :param descriptors: open files of this process that it inherits.
-        :raises CommandError: the tool is missing or took too long.
+        :param timeout: time in seconds after which the command and its children are killed.
+        :param stdin: standard input. Pass secrets here, because no process list shows it.
+        :param env: variables in addition to the environment of this process.
+        :param answer: input on a terminal, for tools that read a password from it.
+        :param merged: whether error output is added to the output, in the order of writing.
+        :param descriptors: open files of this process that the command inherits.
+        :raises CommandError: if the tool is not installed, or does not end in time.
         """
         command = self._found(argv)
         limit = self._timeout if timeout is None else timeout
@@ -200,7 +204,7 @@ class Runner:
             output = cast("IO[bytes]", process.stdout)
             try:
                 yield output
-                # What is left tells whether all of it could be read.
+                # Read the rest, because the exit status is only known at the end of the output.
                 while output.read(_CHUNK):
                     pass
                 failed = process.wait() != 0
@@ -223,7 +227,7 @@ class Runner:
     ) -> str:
         """Run a command that must succeed and return its standard output.
 
-        :raises CommandError: it failed; the message holds the tool's own words.
+        :raises CommandError: if the command fails. The message has its error output.
         """
         result = self.run(*argv, timeout=timeout, stdin=stdin, env=env, answer=answer)
         if result.rc != 0:
@@ -232,9 +236,9 @@ class Runner:
 
     @contextlib.contextmanager
     def started(self, *argv: str) -> Iterator[None]:
-        """Start a daemon of our own, and end it when it is not needed any more.
+        """Start a daemon, and terminate it when the context ends.
 
-        :raises CommandError: it is missing.
+        :raises CommandError: if the daemon is not installed.
         """
         with _Process(self._found(argv)) as process:
             try:
@@ -275,7 +279,7 @@ def _unfinished(argv: tuple[str, ...], timeout: float) -> CommandError:
 
 @contextlib.contextmanager
 def _input(stdin: str | Stream | None, answer: str | None) -> Iterator[int]:
-    """What a process is to read, as subprocess takes it."""
+    """Yield the standard input of a process, as an argument of subprocess."""
     if answer is not None:
         with _terminal(answer) as terminal:
             yield terminal
@@ -290,41 +294,41 @@ def _input(stdin: str | Stream | None, answer: str | None) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _terminal(answer: str) -> Iterator[int]:
-    ours, theirs = os.openpty()
+    controller, terminal = os.openpty()
     try:
-        os.write(ours, f"{answer}\n".encode())
-        yield theirs
+        os.write(controller, f"{answer}\n".encode())
+        yield terminal
     finally:
-        os.close(ours)
-        os.close(theirs)
+        os.close(controller)
+        os.close(terminal)
 
 
 @contextlib.contextmanager
 def _pumped(stream: Stream) -> Iterator[int]:
-    """A pipe that a thread fills from a stream, which may be made on the way."""
-    ours, theirs = os.pipe()
-    trouble = []
+    """Yield a pipe that a thread fills from a stream."""
+    reader, writer = os.pipe()
+    errors = []
 
     def pump() -> None:
         try:
-            with open(theirs, "wb") as sink:
+            with open(writer, "wb") as sink:
                 shutil.copyfileobj(stream, sink, _CHUNK)
         except BrokenPipeError:
-            # The process wants no more; its exit status says why.
+            # The process has closed its input. Its exit status has the reason.
             pass
         except Exception as error:
-            trouble.append(error)
+            errors.append(error)
 
     thread = threading.Thread(target=pump, daemon=True)
     thread.start()
     try:
-        yield ours
+        yield reader
     finally:
-        os.close(ours)
+        os.close(reader)
         thread.join()
-    if trouble:
+    if errors:
         raise CommandError(
-            f"reading what was to be loaded failed: {trouble[0]}", reason="archive_invalid"
+            f"Could not read the archive to load: {errors[0]}", reason="archive_invalid"
         )
 
 

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd units: the state of many in one call, and the verbs that change it."""
+"""Query and change systemd units, several units per call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
-#: What a step of a plan does to units.
+#: Actions on units.
 Verb = Literal["start", "restart", "reload", "stop", "kill", "enable", "disable", "mask", "unmask"]
 
 _PULLED_IN_BY = ("Requires", "Requisite", "BindsTo", "Wants")
@@ -36,26 +36,27 @@ _PROPERTIES = (
     "MainPID",
     *_PULLED_IN_BY,
 )
-# Some runtimes log their whole configuration in one line.
+# Length limit of a journal line: some runtimes log their whole configuration in one line.
 _LINE_LIMIT = 1000
-# Where packages and admins put unit files, in systemd's order; a mask stands before all of them.
+# Directories of unit files, in systemd's order. A mask takes precedence over all of them.
 _UNIT_DIRS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
-# What waits for no unit; this only ends a hung systemctl.
+# Timeout for calls that do not wait for a unit. It only guards against a hanging systemctl.
 _CALL_TIMEOUT = 300
 
 
 class Unit(NamedTuple):
-    """One systemd unit as it was at one moment.
+    """State of a systemd unit at one time.
 
-    :param file_state: systemd's UnitFileState: enabled, disabled, static, masked, ...
-    :param path: the unit file, empty where there is none.
+    :param file_state: UnitFileState of systemd: enabled, disabled, static, masked, ...
+    :param path: path of the unit file, empty if there is no unit file.
     :param drop_ins: paths of the drop-ins that systemd has loaded for the unit.
-    :param pid: the main process, 0 where none runs.
-    :param started: start of the main process in seconds since the epoch, None where none runs.
-    :param replaced: the program that the main process runs is gone from its path, as after an
-        upgrade of its package.
-    :param command: the argv of ExecStart, as the unit has it.
-    :param needs: the units that a start of this one pulls in.
+    :param pid: PID of the main process, 0 if no process is running.
+    :param started: start of the main process in seconds since the epoch, None if no process is
+        running.
+    :param replaced: whether the binary of the main process was removed or replaced, for example by
+        an upgrade of its package.
+    :param command: argv of ExecStart in the unit.
+    :param needs: units that are started together with this unit.
     """
 
     name: str
@@ -81,17 +82,17 @@ class Unit(NamedTuple):
 
     @property
     def stopped(self) -> bool:
-        """Neither running nor about to: a unit that waits to be restarted is not stopped."""
+        """Return whether the unit is stopped. A unit that waits for its restart is not stopped."""
         return self.active_state in ("inactive", "failed")
 
     @property
     def enabled(self) -> bool:
-        """Comes up at boot."""
+        """Return whether the unit starts at boot."""
         return self.file_state in ("enabled", "enabled-runtime")
 
     @property
     def enabled_for_good(self) -> bool:
-        """Nothing that C(systemctl enable) would add."""
+        """Return whether C(systemctl enable) would change nothing."""
         return self.file_state in ("enabled", "static", "alias", "indirect", "generated")
 
     @property
@@ -100,12 +101,12 @@ class Unit(NamedTuple):
 
     @property
     def maskable(self) -> bool:
-        """A mask is a link in /etc/systemd/system, where an admin's own unit file may stand."""
+        """Return whether a mask replaces no unit file of an admin in /etc/systemd/system."""
         return os.path.dirname(self.path) != "/etc/systemd/system"
 
     @property
     def state(self) -> dict[str, Any]:
-        """What a module returns of a unit."""
+        """State of the unit as the modules return it."""
         return {"active": self.active, "enabled": self.enabled, "masked": self.masked}
 
     def __str__(self) -> str:
@@ -114,39 +115,39 @@ class Unit(NamedTuple):
 
 
 class Services:
-    """The node's systemd.
+    """Interface to systemd on the node.
 
-    :param timeout: how long a unit may take to start or to stop, in seconds. Its own limits may
-        be none at all.
-    :raises CruntimeError: systemd does not run this node.
+    :param timeout: time in seconds for a unit to start or to stop. Units can have no limits of
+        their own.
+    :raises CruntimeError: if systemd is not the init system of this node.
     """
 
     def __init__(self, runner: Runner, timeout: int = 60) -> None:
-        # sd_booted(3): the documented way to ask.
+        # sd_booted(3) documents this check.
         if not os.path.isdir("/run/systemd/system"):
             raise CruntimeError(
-                "systemd does not run this node (there is no /run/systemd/system), "
-                "and runtimes are only managed as systemd units",
+                "systemd is not the init system of this node: /run/systemd/system does not exist. "
+                "Use a node with systemd, because runtimes are managed only as systemd units",
                 reason="systemd_not_found",
             )
         self._runner = runner
         self._timeout = timeout
 
     def look(self, names: Iterable[str]) -> dict[str, Unit]:
-        """Return the units of these names, in one process; unknown ones as not found."""
+        """Return the units with these names, with one command. Unknown units are not found."""
         names = list(names)
         text = self._runner.output(
             "systemctl", "show", "--property", ",".join(_PROPERTIES), "--", *names
         )
         return {
-            unit.name: _unveiled(unit)._replace(replaced=program_is_gone(unit.pid))
+            unit.name: _read_masked_unit(unit)._replace(replaced=is_binary_replaced(unit.pid))
             for unit in parse_show(names, text)
         }
 
     def apply(self, verb: Verb, names: Iterable[str]) -> None:
-        """Do one step of a plan.
+        """Perform one step of a plan.
 
-        :raises CommandError: if systemd refuses it, or a unit does not start in time.
+        :raises CommandError: if systemd reports an error, or a unit does not start in time.
         :raises CruntimeError: if a unit does not stop in time.
         """
         actions: dict[Verb, Callable[[Iterable[str]], None]] = {
@@ -163,16 +164,16 @@ class Services:
         actions[verb](names)
 
     def start(self, names: Iterable[str]) -> None:
-        self._bring_up("start", names, self._timeout)
+        self._call_start("start", names, self._timeout)
 
     def restart(self, names: Iterable[str]) -> None:
-        # A stop and a start.
-        self._bring_up("restart", names, 2 * self._timeout)
+        # A restart is a stop and a start.
+        self._call_start("restart", names, 2 * self._timeout)
 
     def reload(self, names: Iterable[str]) -> None:
-        self._bring_up("reload", names, self._timeout)
+        self._call_start("reload", names, self._timeout)
 
-    def _bring_up(self, verb: str, names: Iterable[str], timeout: int) -> None:
+    def _call_start(self, verb: str, names: Iterable[str], timeout: int) -> None:
         try:
             self._call(verb, names, timeout=timeout)
         except CommandError as error:
@@ -181,22 +182,23 @@ class Services:
     def stop(self, names: Iterable[str]) -> None:
         """Stop units.
 
-        :raises CruntimeError: one hangs. It goes on to stop, and can't start before it has.
+        :raises CruntimeError: if a unit does not stop in time. It continues to stop, and cannot
+            start until it has stopped.
         """
         try:
             self._call("stop", names, timeout=self._timeout)
         except CommandError as error:
             raise CruntimeError(
-                f"{' or '.join(names)} can't be stopped: {error}. See what holds it up, or give "
-                "it more time by the option timeout",
+                f"Could not stop {' or '.join(names)}: {error}. Find out what blocks the stop job, "
+                "or increase the timeout option",
                 reason="unit_not_stopped",
                 **error.facts,
             ) from error
 
     def kill(self, names: Iterable[str]) -> None:
-        """End units that hang in a stop: their daemons, but not the containers."""
+        """Kill units that do not stop: their daemons, but not the containers."""
         for process in ("control", "main"):
-            # There may be only one of the two.
+            # A unit can have only one of the two processes.
             self._runner.run(
                 "systemctl", "kill", f"--kill-who={process}", "--signal=SIGKILL", "--", *names
             )
@@ -211,31 +213,31 @@ class Services:
         self._call("mask", names)
 
     def unmask(self, names: Iterable[str]) -> None:
-        # A mask may stand in /etc, in /run or in both.
+        # A mask can be in /etc, in /run or in both.
         self._call("unmask", names)
         self._call("unmask", names, "--runtime")
 
     def reset_failed(self, names: Iterable[str]) -> None:
-        """Forget failures and the count of recent starts, which may forbid another one."""
+        """Reset failures and the start limit counter, which could prevent another start."""
         self._runner.run("systemctl", "reset-failed", "--", *names)
 
     def daemon_reload(self) -> None:
         self._runner.output("systemctl", "daemon-reload", timeout=_CALL_TIMEOUT)
 
     def journal(self, names: Iterable[str], since: float) -> list[str]:
-        """Return the last lines that the units' own processes logged since a moment.
+        """Return the last lines that the processes of the units logged since a time.
 
-        :param since: in seconds since the epoch.
+        :param since: time in seconds since the epoch.
         """
-        # A match on the sender, for --unit would add what systemd says of the unit.
+        # Match the sender: --unit would add the messages of systemd about the unit.
         senders = [f"_SYSTEMD_UNIT={name}" for name in names]
-        # The last words of a process that died just now may still be on their way.
+        # Write pending messages to the journal first: the process may have ended just now.
         self._runner.run("journalctl", "--sync")
         text = self._runner.run(
             "journalctl",
             "--no-pager",
             "--output=cat",
-            # Older ones take --lines from the beginning when --since is given.
+            # With --since, older versions count --lines from the beginning.
             "--reverse",
             "--lines=20",
             f"--since=@{int(since)}",
@@ -246,12 +248,12 @@ class Services:
     def _call(
         self, verb: str, names: Iterable[str], *flags: str, timeout: int = _CALL_TIMEOUT
     ) -> None:
-        # sockets and services in one call: systemd orders them itself.
+        # Pass sockets and services in one call, because systemd orders them.
         self._runner.output("systemctl", verb, *flags, "--", *names, timeout=timeout)
 
 
 def needed_by(names: Iterable[str], units: dict[str, Unit]) -> set[str]:
-    """Return the units that a start of these pulls in, through any number of others."""
+    """Return the units that are started together with these units, directly or indirectly."""
     found: set[str] = set()
     todo = list(names)
     while todo:
@@ -264,14 +266,15 @@ def needed_by(names: Iterable[str], units: dict[str, Unit]) -> set[str]:
 
 @parsing("systemctl show")
 def parse_show(names: list[str], text: str) -> list[Unit]:
-    """Read what C(systemctl show) prints: a block per unit asked for, in that order."""
+    """Parse C(systemctl show), which prints a block for each requested unit, in order."""
     blocks = text.strip("\n").split("\n\n")
     if len(blocks) != len(names):
         raise CruntimeError(
-            f"systemctl show answered {len(blocks)} of {len(names)} units",
+            f"systemctl show: unreadable output: {len(blocks)} of {len(names)} units. "
+            "Run the command on the node to see what it prints",
             reason="output_unreadable",
         )
-    # systemd tells microseconds on the monotonic clock; files tell seconds since the epoch.
+    # systemd reports microseconds of the monotonic clock. Files have seconds since the epoch.
     epoch_of_clock = time.time() - time.monotonic()
     return [_parse_unit(name, block, epoch_of_clock) for name, block in zip(names, blocks)]
 
@@ -288,7 +291,7 @@ def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
         path=properties.get("FragmentPath", ""),
         drop_ins=tuple(properties.get("DropInPaths", "").split()),
         pid=int(properties.get("MainPID") or 0),
-        # A stopped unit still tells when its last process began.
+        # A stopped unit still has the start time of its last process.
         started=epoch_of_clock + started / 1e6 if started and active == "active" else None,
         command=_parse_command(properties.get("ExecStart", "")),
         reload_needed=properties.get("NeedDaemonReload") == "yes",
@@ -298,18 +301,21 @@ def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
     )
 
 
-def program_is_gone(pid: int) -> bool:
-    """Say whether the file that a process was started from was removed or replaced since.
+def is_binary_replaced(pid: int) -> bool:
+    """Return whether the binary of a process was removed or replaced since its start.
 
-    :param pid: 0 for no process.
+    :param pid: PID of the process, 0 for no process.
     """
     with contextlib.suppress(OSError):
         return os.readlink(f"/proc/{pid}/exe").endswith(" (deleted)")
     return False
 
 
-def _unveiled(unit: Unit) -> Unit:
-    """Fill in what a masked unit will need and run once it is unmasked; systemd does not tell."""
+def _read_masked_unit(unit: Unit) -> Unit:
+    """Read the dependencies and the command of a masked unit from its files.
+
+    systemd does not report them for a masked unit.
+    """
     if not unit.masked:
         return unit
     paths = unit_files(unit.name)
@@ -322,12 +328,12 @@ def _unveiled(unit: Unit) -> Unit:
 
 
 def unit_files(name: str) -> list[str]:
-    """Return the unit file that a mask hides, and the drop-ins beside it, in systemd's order."""
-    main = [path for path in (f"{folder}/{name}" for folder in _UNIT_DIRS) if os.path.exists(path)]
-    # A drop-in of a name stands for those of the same name in the folders after.
+    """Return the unit file that a mask hides, and the drop-ins of the unit, in systemd's order."""
+    main = [path for path in (f"{parent}/{name}" for parent in _UNIT_DIRS) if os.path.exists(path)]
+    # A drop-in replaces the drop-ins of the same name in the directories that follow.
     drop_ins: dict[str, str] = {}
-    for folder in ("/etc/systemd/system", "/run/systemd/system", *_UNIT_DIRS):
-        for path in glob.glob(f"{folder}/{name}.d/*.conf"):
+    for parent in ("/etc/systemd/system", "/run/systemd/system", *_UNIT_DIRS):
+        for path in glob.glob(f"{parent}/{name}.d/*.conf"):
             drop_ins.setdefault(os.path.basename(path), path)
     return main[:1] + [path for _basename, path in sorted(drop_ins.items())]
 
@@ -342,7 +348,7 @@ def read_settings(path: str) -> list[str]:
 
 
 def parse_needs(settings: Iterable[str]) -> frozenset[str]:
-    """Return the units that the lines of a unit file pull in."""
+    """Return the units that a unit with these settings depends on."""
     return frozenset(
         needed
         for key, value in _pairs(settings)
@@ -352,12 +358,12 @@ def parse_needs(settings: Iterable[str]) -> frozenset[str]:
 
 
 def parse_exec_start(settings: Iterable[str]) -> tuple[str, ...]:
-    """Return the argv of ExecStart in the lines of a unit file; an empty one takes others back."""
+    """Return the argv of the last ExecStart in the lines of a unit file."""
     command = ""
     for key, value in _pairs(settings):
         if key == "ExecStart":
             command = value
-    # Marks of how to run it, such as - for: its failure is none.
+    # Strip the exec prefixes of systemd, such as - (ignore failures).
     return tuple(command.lstrip("@-:+!|").split())
 
 
@@ -369,6 +375,6 @@ def _pairs(settings: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _parse_command(exec_start: str) -> tuple[str, ...]:
-    """Read C({ path=/usr/bin/x ; argv[]=/usr/bin/x -y ; ignore_errors=no ; ... })."""
+    """Parse C({ path=/usr/bin/x ; argv[]=/usr/bin/x -y ; ignore_errors=no ; ... })."""
     argv = exec_start.partition("argv[]=")[2].partition(" ;")[0]
     return tuple(argv.split())

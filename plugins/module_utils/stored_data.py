@@ -47,8 +47,8 @@ def find_data(
     :param names: names that the runtime uses.
     :param first: names to remove first, because the other data has no meaning without them.
     :param label: name of the runtime in messages.
-    :param roots: all data roots of the runtime. One in another one is kept, like any other root.
-    :raises CruntimeError: if the directory holds anything else.
+    :param roots: all data roots of the runtime. A data root within another one is also kept.
+    :raises CruntimeError: if the directory has other data.
     """
     root = os.path.realpath(root)
     own, foreign = _sort(root, names)
@@ -69,7 +69,7 @@ def find_data(
 
 
 def _sort(root: str, names: Names) -> tuple[list[str], list[str]]:
-    """Return the paths in a directory that the runtime made, and the foreign paths."""
+    """Return the paths in a directory that the runtime created, and the foreign paths."""
     own: list[str] = []
     foreign: list[str] = []
     for path in _list(root):
@@ -96,15 +96,15 @@ def _list(directory: str) -> list[str]:
 def _describe_foreign(root: str, paths: list[str], label: str) -> str:
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     return (
-        f"{root}: foreign data: {label} did not make {', '.join(paths[:_SHOWN])}{more}. "
-        "Move it away, or set keep_data to true"
+        f"{root}: foreign data: {label} did not create {', '.join(paths[:_SHOWN])}{more}. "
+        "Move it away, or set keep_data: true"
     )
 
 
 def remove(data: Data, runner: Runner) -> None:
     """Remove data, never through a link and never from another file system.
 
-    :raises CruntimeError: if something can't be removed. The next run removes the rest.
+    :raises CruntimeError: if something cannot be removed. The next run removes the rest.
     """
     # The daemon can have unmounted some file systems itself when it was stopped.
     mounted = {mount.path for mount in read_mounts()}
@@ -116,7 +116,7 @@ def remove(data: Data, runner: Runner) -> None:
         except OSError as error:
             raise CruntimeError(
                 f"{error.filename or path}: not removed: {error.strerror}. Remove the cause and "
-                "run again",
+                "run the task again",
                 reason="data_not_removed",
             ) from error
 
@@ -136,7 +136,7 @@ def _is_in(path: str, directory: str) -> bool:
 
 
 def _is_made_by_runtime(mount: Mount, table: list[Mount]) -> bool:
-    """Return whether a runtime made a mount. A storage driver bind-mounts its own directory."""
+    """Return whether a runtime created a mount. A storage driver bind-mounts its directory."""
     if mount.kind in _MOUNTED_BY_RUNTIMES and mount.source == "/":
         return True
     if mount.kind == "tmpfs" and mount.path.endswith("/shm"):

@@ -27,8 +27,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.managed_files import
 )
 
 
-def settle(changes: Iterable[Change]) -> None:
-    """Date files from the future to now: they would be newer than every process."""
+def clamp_future_mtimes(changes: Iterable[Change]) -> None:
+    """Set mtimes that are in the future to now.
+
+    Otherwise the file stays newer than every process, and a restart stays pending.
+    """
     now = time.time_ns()
     for change in changes:
         found = change.before is not None and not change.changed
@@ -37,7 +40,7 @@ def settle(changes: Iterable[Change]) -> None:
 
 
 def need_daemon_reload(changes: Iterable[Change]) -> bool:
-    """Return whether systemd must read its unit files again after these changes."""
+    """Return whether systemd must reload its unit files after these changes."""
     return any(change.path.startswith("/etc/systemd/system/") for change in changes)
 
 
@@ -49,7 +52,7 @@ def staged(
 
     :param unsafe_writes: whether mounted files can be overwritten in place.
     :return: by live path, the path of the staged file.
-    :raises CruntimeError: if a file can't be replaced because it is a mount point.
+    :raises CruntimeError: if a file cannot be replaced because it is a mount point.
     """
     changes = list(changes)
     _check_mounts(changes, unsafe_writes)

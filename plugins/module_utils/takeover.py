@@ -44,8 +44,8 @@ def inspect(checks: Checks[Any], changes: Iterable[Change], staged: dict[str, st
         found += checks.find_dropped(changes, foreign, staged)
     except CruntimeError as error:
         warnings.append(
-            f"The settings that are lost when {' and '.join(sorted(foreign))} are replaced could "
-            f"not be determined: {error}. Compare the backups with the new files"
+            f"Could not determine the settings that are lost when {' and '.join(sorted(foreign))} "
+            f"are replaced: {error}. Compare the backups with the new files"
         )
     return Takeover(found, dropped.warn(found) + warnings)
 

@@ -2,10 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the documents in a tar archive without unpacking it, within limits on memory.
+"""Read the documents in a tar archive without extracting it, within limits on memory.
 
-The layers of images are skipped by seeking if the archive is a plain tar. The limits are far above
-the documents of real images.
+In an uncompressed tar, the layers of images are skipped by seeking. The limits are far above the
+documents of real images.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ReadError = tarfile.ReadError
 
 
 class DamagedError(Exception):
-    """The archive is not a complete archive of images. The message continues its path."""
+    """Error of an incomplete image archive. The message continues after the path of the archive."""
 
 
 class Documents(NamedTuple):
@@ -66,7 +66,7 @@ def read_documents(tar: tarfile.TarFile) -> Documents:
     for count, member in enumerate(tar):
         name = _inside(member.name, f"{member.name!r}, which is outside of it")
         if count >= _MAX_MEMBERS:
-            raise DamagedError(f"holds more than {_MAX_MEMBERS} files: it is no archive of images")
+            raise DamagedError(f"is not an image archive: it has more than {_MAX_MEMBERS} files")
         if member.issym() or member.islnk():
             base = os.path.dirname(name) if member.issym() else ""
             outside = f"{member.name!r}, a link to {member.linkname!r} outside of it"
@@ -76,16 +76,16 @@ def read_documents(tar: tarfile.TarFile) -> Documents:
         if member.isfile() and _may_be_document(name, member.size):
             total += member.size
             if total > _MAX_DOCUMENTS:
-                raise DamagedError(f"holds more than {_MAX_DOCUMENTS // _MIB} MiB of descriptions")
+                raise DamagedError(f"has more than {_MAX_DOCUMENTS // _MIB} MiB of manifests")
             file = tar.extractfile(member)
             content = file.read() if file else b""
             if len(content) != member.size:
-                raise DamagedError("ends in the middle of a file")
+                raise DamagedError("is truncated: it ends in the middle of a file")
             if name.startswith("blobs/") and not content.startswith(b"{"):
                 # It is a small layer.
                 total -= member.size
             elif documents.setdefault(name, content) != content:
-                raise DamagedError(f"holds two {name} that differ")
+                raise DamagedError(f"contains two different files {name}")
     # Old versions of Docker write a shared layer as a link. A document is never a link.
     sizes.update({name: sizes[target] for name, target in links.items() if target in sizes})
     return Documents(documents, sizes)
@@ -98,7 +98,7 @@ def _inside(path: str, outside: str) -> str:
     """
     path = os.path.normpath(path)
     if path.startswith(("/", "../")) or path == "..":
-        raise DamagedError(f"holds {outside}")
+        raise DamagedError(f"contains {outside}")
     return path
 
 
@@ -107,5 +107,5 @@ def _may_be_document(name: str, size: int) -> bool:
     if name.startswith("blobs/"):
         return size <= _MAX_BLOB
     if size > _MAX_DOCUMENT and name in ("manifest.json", "index.json"):
-        raise DamagedError(f"holds a {name} of {size} bytes, which describes no images")
+        raise DamagedError(f"contains a {name} of {size} bytes, which is too large for a manifest")
     return name.endswith(".json") and size <= _MAX_DOCUMENT

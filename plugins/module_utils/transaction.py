@@ -2,13 +2,13 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Apply a plan, prove the runtime, or roll back.
+"""Apply a plan and verify the runtime, or roll back.
 
-The new runtime is up and proved before the old one is stopped, so that a node is never without one
-for the sake of a configuration that does not work.
+The new runtime is started and verified before the old one is stopped. Therefore a configuration
+that does not work never leaves the node without a runtime.
 
-Converge imports it only where there is something to do: most runs have nothing, and each of them
-would compile it anew.
+Only runs that change the node import this module. Most runs change nothing, and every run
+recompiles the modules that it imports.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
-from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step, go_back
+from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step, plan_rollback
 from ansible_collections.cruntime.node.plugins.module_utils.removal import Kept, remove_kept
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.swap import (
     Swap,
+    clamp_future_mtimes,
     need_daemon_reload,
-    settle,
     staged,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.takeover import Takeover
@@ -62,14 +62,15 @@ def enable(
     record: ManagedFiles,
     wanted: dict[str, str | None],
 ) -> Outcome:
-    """Let the runtime judge its files; put them in place, start it, prove it, stop the others.
+    """Validate the files of a runtime, apply them, start and verify it, and stop the others.
 
-    Check mode ends with the judgement.
+    Check mode ends after the validation.
 
-    :param version: the runtime's.
-    :param units: as they are.
-    :param wanted: by option, what the running runtime shall say that it goes by.
-    :raises CruntimeError: something failed; all is brought back, if that could be done.
+    :param version: version of the runtime.
+    :param units: units before the run.
+    :param wanted: by option, the value that the running runtime must report.
+    :raises CruntimeError: if a step fails. C(rolled_back) in its facts has the result of the
+        rollback.
     """
     changed = plan.changed
     found = takeover.NOTHING
@@ -88,14 +89,15 @@ def enable(
     swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, plan.steps):
         backups = swap.apply(changed, runtime.name, runtime.socket_path)
-        settle(plan.files)
+        clamp_future_mtimes(plan.files)
         if need_daemon_reload(changed):
             node.services.daemon_reload()
         _run(node, units, plan.up)
         _note_reloads(swap, units, plan.up, changed)
         _verify(runtime, wanted, node.timeout)
         _run(node, units, plan.down)
-        # Whoever needs what was just stopped shall be found out now, not at the next boot.
+        # Verify the runtime again: detect a dependency on a stopped unit now and not at the next
+        # boot.
         _wait(runtime, node.timeout)
         swap.finish(runtime.name, plan.files)
     return Outcome(backups, found)
@@ -106,7 +108,7 @@ def disable(
 ) -> None:
     """Stop a runtime.
 
-    :raises CruntimeError: as C(enable).
+    :raises CruntimeError: if C(enable) would raise it.
     """
     swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, steps):
@@ -137,8 +139,8 @@ def remove(
         remove_kept(node, kept, units)
     except CruntimeError as error:
         raise CruntimeError(
-            f"{str(error).rstrip('.')}. {runtime.label} is stopped, and some of its data may be "
-            "removed already",
+            f"{str(error).rstrip('.')}. {runtime.label} was stopped, and some of its data can have "
+            "been removed",
             reason=error.reason,
             **{**error.facts, "rolled_back": False},
         ) from error
@@ -161,8 +163,8 @@ def _transaction(
         cause = _explain(checks, before, journal) if isinstance(error, CommandError) else ""
         try:
             _roll_back(node, before, swap, steps)
-        except Exception as trouble:
-            end = f"The rollback failed: {trouble}"
+        except Exception as rollback_error:
+            end = f"The rollback failed: {rollback_error}"
             raise _ended(error, f"{cause}. {end}", False, journal) from error
         raise _ended(error, f"{cause}. All changes were rolled back", True, journal) from error
 
@@ -181,11 +183,11 @@ def _ended(error: Exception, end: str, rolled_back: bool, journal: list[str]) ->
 
 
 def _explain(checks: Checks[Any], units: dict[str, Unit], journal: list[str]) -> str:
-    """Return the last journal line of a failed start, and the drop-ins of others that it read."""
+    """Return the last journal line of a failed start, and the foreign drop-ins of the runtime."""
     paths = checks.find_drop_ins(units)
     parts = [
-        *([f"the journal ends: {journal[-1]}"] if journal else []),
-        *([f"drop-ins that the collection did not write: {', '.join(paths)}"] if paths else []),
+        *([f"last line of the journal: {journal[-1]}"] if journal else []),
+        *([f"foreign drop-ins: {', '.join(paths)}"] if paths else []),
     ]
     return f" ({'; '.join(parts)})" if parts else ""
 
@@ -193,7 +195,7 @@ def _explain(checks: Checks[Any], units: dict[str, Unit], journal: list[str]) ->
 def _roll_back(node: Node, before: dict[str, Unit], swap: Swap, steps: list[Step]) -> None:
     if swap.restore():
         node.services.daemon_reload()
-    _run(node, before, go_back(before, node.look(), steps))
+    _run(node, before, plan_rollback(before, node.look(), steps))
     for other in node.runtimes.values():
         if other.active(before):
             _wait(other, node.timeout)
@@ -215,8 +217,8 @@ def _wait_for_reload(node: Node, step: Step, begun: float) -> None:
     (runtime,) = (each for each in node.runtimes.values() if each.services == step.units)
     if not wait_until(lambda: runtime.reloaded(begun), node.timeout, interval=0.1):
         raise CruntimeError(
-            f"{runtime.label} did not take the new configuration by a reload within "
-            f"{node.timeout} seconds. Have it restarted instead by state: restarted",
+            f"{runtime.label} did not apply the new configuration after a reload within "
+            f"{node.timeout} seconds. Set state: restarted to restart it instead",
             reason="no_response",
         )
 
@@ -236,13 +238,13 @@ def _note_reloads(
 
 
 def _verify(runtime: Runtime, wanted: dict[str, str | None], timeout: int) -> None:
-    """Ask the running runtime whether it does what the spec says."""
+    """Check that the running runtime reports the values of the spec."""
     _wait(runtime, timeout)
     for option, found in runtime.settings().items():
         if wanted[option] not in (None, found):
             raise CruntimeError(
-                f"{runtime.label} runs with {option} {found}, but the spec says {wanted[option]}. "
-                f"Something overrides it: see {runtime.overrides}",
+                f"{runtime.label} uses {option}={found}, but the spec requires {wanted[option]}. "
+                f"Check for an override in {runtime.overrides}",
                 reason="setting_overridden",
             )
 
@@ -256,7 +258,7 @@ def _wait(runtime: Runtime, timeout: int) -> None:
 
     def is_responding() -> bool:
         try:
-            runtime.probe()
+            runtime.check_responding()
         except CruntimeError as error:
             errors.append(error)
             return False
@@ -264,7 +266,7 @@ def _wait(runtime: Runtime, timeout: int) -> None:
 
     if not wait_until(is_responding, timeout):
         raise CommandError(
-            f"{runtime.label} gave no answer within {timeout} seconds: {errors[-1]}",
+            f"{runtime.label} did not respond within {timeout} seconds: {errors[-1]}",
             reason="no_response",
             **errors[-1].facts,
         ) from errors[-1]

@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Semantic versions, for the node too, where no library can be had.
+"""Semantic versions without a library, because nodes have only the standard library.
 
-The order is that of https://semver.org, section 11.
+The order is defined in https://semver.org, section 11.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _SEMVER = re.compile(
 
 @functools.total_ordering
 class Version:
-    """A version that can be compared; build metadata does not count.
+    """Version that can be compared. Build metadata is ignored.
 
-    :param text: such as C(1.7.24), C(v2.1.0-rc.1) or C(20.10.24+dfsg1).
-    :raises ValueError: not a semantic version.
+    :param text: version such as C(1.7.24), C(v2.1.0-rc.1) or C(20.10.24+dfsg1).
+    :raises ValueError: if the text is not a semantic version.
     """
 
     def __init__(self, text: str) -> None:
@@ -39,7 +39,7 @@ class Version:
 
     @property
     def _key(self) -> tuple[Any, ...]:
-        # A release is newer than all its pre-releases; numbers sort before words.
+        # A release is newer than its pre-releases. Numbers sort before words.
         identifiers = tuple(
             (0, int(part), "") if part.isdigit() else (1, 0, part)
             for part in self.prerelease.split(".")
@@ -61,8 +61,8 @@ class Version:
 
 
 def installed_version(text: str) -> Version:
-    """Read a version as packagers write it (C(1.5.4~ds1)), and Docker before 20.10 (C(19.03.15)).
+    """Parse a version of a package (C(1.5.4~ds1)), or of Docker before 20.10 (C(19.03.15)).
 
-    :raises ValueError: not even that.
+    :raises ValueError: if the text is not a version.
     """
     return Version(re.sub(r"(^|\.)0+(?=\d)", r"\1", text.partition("~")[0]))

@@ -2,22 +2,20 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of YAML as the words that tools take."""
+"""Convert values of YAML to arguments of tools."""
 
 from __future__ import annotations
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
 
-def as_word(what: str, value: object) -> str:
-    """Write a value as a word.
+def to_string(what: str, value: object) -> str:
+    """Return a value as a string.
 
-    :param what: names the value, in a message.
-    :raises CruntimeError: it is null, which is no word.
+    :param what: name of the value for a message.
+    :raises CruntimeError: if the value is null.
     """
     if value is None:
-        raise CruntimeError(
-            f"{what} has no value; give the value that it must have", reason="option_invalid"
-        )
-    # Python has words of its own for these.
+        raise CruntimeError(f"{what} must not be null. Set a value", reason="option_invalid")
+    # YAML and the tools spell booleans in lower case.
     return str(value).lower() if isinstance(value, bool) else str(value)

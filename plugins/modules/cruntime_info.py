@@ -345,8 +345,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.managed_files import
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
-    in_their_own_right,
-    recall_sockets,
+    load_recorded_sockets,
+    primary_runtimes,
     running,
     runtimes,
 )
@@ -391,11 +391,11 @@ def look(module: AnsibleModule) -> dict[str, Any]:
 def look_at_runtimes(module: AnsibleModule) -> dict[str, Any]:
     runner = Runner()
     known = runtimes(runner)
-    recall_sockets(known, ManagedFiles())
+    load_recorded_sockets(known, ManagedFiles())
     units = Services(runner).look(name for runtime in known.values() for name in runtime.all_units)
     return {
         "runtimes": {name: describe(module, runtime, units) for name, runtime in known.items()},
-        "running": [runtime.name for runtime in in_their_own_right(known, units)],
+        "running": [runtime.name for runtime in primary_runtimes(known, units)],
     }
 
 
@@ -412,7 +412,7 @@ def look_at_images(module: AnsibleModule) -> list[dict[str, Any]]:
 
 
 def look_at_containers(module: AnsibleModule, subset: list[str]) -> dict[str, Any]:
-    meant = selection.parse(module.params)
+    selected = selection.parse(module.params)
     lines = module.params["log_lines"]
     if lines < 1:
         raise CruntimeError(f"log_lines must be 1 or more, not {lines}", reason="option_invalid")
@@ -435,7 +435,7 @@ def look_at_containers(module: AnsibleModule, subset: list[str]) -> dict[str, An
         journal = logs.of_units(runner, units_of(services, about), lines)
         return {"logs": {"containers": [], "runtime": journal, "status_command": None}}
     api = containers_of(runner, runtime)
-    found = list_containers(api, meant)
+    found = list_containers(api, selected)
     result: dict[str, Any] = {}
     if "containers" in subset:
         result["containers"] = [container.result for container in found]

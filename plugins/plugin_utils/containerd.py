@@ -42,31 +42,31 @@ def _find_refusals(spec: Spec) -> Iterator[Refusal]:
     if spec["ulimits"]:
         yield Refusal(
             "ulimits",
-            "ulimits can't be met with runtime containerd: it takes them from a base OCI spec, "
-            "base_runtime_spec in extra_config",
+            "ulimits is not supported with runtime containerd. Set base_runtime_spec, a base OCI "
+            "spec, in extra_config",
         )
     for entry in spec["registries"]:
         if entry["rewrite"] is not None:
             yield Refusal(
                 "registries",
-                f"registries: {entry['registry']} can't have a rewrite with containerd; give it a "
-                "mirror whose url has a path, with override_path",
+                f"registries: {entry['registry']}: rewrite is not supported with runtime "
+                "containerd. Use a mirror with a path in its url and override_path",
             )
     if spec["gpus"] == "cdi":
-        message = "gpus can be cdi with containerd 1.7 or newer: update containerd"
+        message = "gpus=cdi requires containerd 1.7 or newer. Update containerd"
         yield Refusal("gpus", message, before="1.7.0")
     if spec["pinned_images"]:
         yield Refusal(
             "pinned_images",
-            "pinned_images needs containerd 2.0 or newer: label the images on the node, or "
-            "update containerd",
+            "pinned_images requires containerd 2.0 or newer. Update containerd, or pin the images "
+            "with cruntime_image",
             before="2.0.0",
         )
     if len(spec["cni"]["bin_dirs"]) > 1:
         yield Refusal(
             "cni.bin_dirs",
-            f"cni.bin_dirs names {len(spec['cni']['bin_dirs'])} directories, but containerd "
-            "before 2.1 knows one: name one, or update containerd",
+            f"cni.bin_dirs has {len(spec['cni']['bin_dirs'])} directories, but containerd before "
+            "2.1 supports only one. Set one directory, or update containerd",
             before="2.1.0",
         )
 
@@ -99,7 +99,7 @@ def _sets(table: Any, keys: set[str]) -> bool:
 
 
 def _excludes_certs(registry: Any) -> bool:
-    """Return whether a table has a config_path, or keys that containerd refuses next to one."""
+    """Return whether a table has a config_path, or keys that containerd rejects next to it."""
     configs = registry.get("configs") if isinstance(registry, dict) else None
     hosts = configs.values() if isinstance(configs, dict) else ()
     has_tls = any(_sets(host, {"tls"}) for host in hosts)
@@ -107,7 +107,7 @@ def _excludes_certs(registry: Any) -> bool:
 
 
 def _find_owned(spec: Spec) -> dict[Path, str]:
-    # containerd refuses some keys next to others in the table of the registries.
+    # containerd rejects some combinations of keys in the table of the registries.
     tables = [(*_CRI, "registry"), (*_IMAGES, "registry")] if spec["registries"] else []
     return {
         ("version",): "the version of containerd on the node",
@@ -148,10 +148,11 @@ def _find_files(spec: Spec) -> Iterator[File]:
 
 
 def _find_hosts(entry: dict[str, Any]) -> Spec:
-    """Return the servers of a registry in the order in which containerd asks them.
+    """Return the servers of a registry in the order in which containerd tries them.
 
-    An insecure registry is asked with TLS that is not verified, and if it has no TLS, over plain
-    HTTP, like Docker and CRI-O do. There must be one host: 1.x ignores a file without one.
+    For an insecure registry, containerd uses TLS without verification, or plain HTTP if the
+    registry does not support TLS, like Docker and CRI-O do. The file must have a host, because 1.x
+    ignores a file without a host.
     """
     if entry["registry"] == registries.DEFAULT:
         found: Spec = {"server": None, "own": entry, "hosts": entry["mirrors"]}
@@ -172,7 +173,7 @@ def _find_hosts(entry: dict[str, Any]) -> Spec:
             "own": None if entry["insecure"] else entry,
             "hosts": list(by_url.values()),
         }
-    # No spelling of an IPv6 host is read by both containerd 1.x and 2.x.
+    # No spelling of an IPv6 host works with both containerd 1.x and 2.x.
     return {**found, "has_ipv6": any("]" in host["url"] for host in found["hosts"])}
 
 

@@ -2,13 +2,13 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refusals and values that containerd and CRI-O have in common."""
+"""Common refusals and values of containerd and CRI-O."""
 
 from __future__ import annotations
 
 from typing import Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalised
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalize
 from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import Refusal, Spec
 
 
@@ -17,12 +17,13 @@ def find_refusals(spec: Spec) -> Iterator[Refusal]:
     if spec["live_restore"] is False:
         yield Refusal(
             "live_restore",
-            f"live_restore can't be false with runtime {runtime}: its containers always outlive "
-            "a restart",
+            f"live_restore=false is not supported with runtime {runtime}: containers always keep "
+            "running during a restart",
         )
     if spec["cri_service"]:
         yield Refusal(
-            "cri_service", f"cri_service can't be met with runtime {runtime}: it has its own CRI"
+            "cri_service",
+            f"cri_service is not supported with runtime {runtime}: it has a built-in CRI",
         )
     if spec["network_plugin"] not in (None, "cni"):
         yield Refusal(
@@ -33,11 +34,11 @@ def find_refusals(spec: Spec) -> Iterator[Refusal]:
     if logs is not None and logs["max_files"] == 1:
         yield Refusal(
             "container_logs.max_files",
-            f"container_logs.max_files must be 2 at least with runtime {runtime}: the kubelet "
-            "rotates its logs, and keeps no fewer",
+            f"container_logs.max_files must be at least 2 with runtime {runtime}, because the "
+            "kubelet rotates the logs",
         )
 
 
 def find_pinned_images(spec: Spec) -> list[str]:
-    """Return each image reference once, fully qualified: an image store compares them as text."""
-    return list(dict.fromkeys(normalised(image) for image in spec["pinned_images"]))
+    """Return each fully qualified reference once, because image stores compare strings."""
+    return list(dict.fromkeys(normalize(image) for image in spec["pinned_images"]))

@@ -28,12 +28,12 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import (
     Spec,
 )
 
-# The rule of CRI-O for its runtime_type "vm", with which it drives any shim.
+# Names of shims that CRI-O accepts with the runtime_type "vm".
 _SHIM = re.compile("containerd-shim-[a-zA-Z0-9+-]+-v[0-9]+", re.ASCII)
 _AUTH_PATH = "/etc/crio/cruntime-auth.json"
-# These are not all known directories: CRI-O creates missing directories, and does not start if it
-# can't, for example on a read-only /usr. On a node without other plugins, the line with the marker
-# is removed.
+# Not all known directories are listed: CRI-O creates missing directories, and does not start if
+# this fails, for example on a read-only /usr. On a node without other plugins, the line with the
+# marker is removed.
 _BIN_DIRS = [cni.BIN_DIRS[0], marker(cni.BIN_DIR_FACT)]
 
 
@@ -43,14 +43,15 @@ def _find_refusals(spec: Spec) -> Iterator[Refusal]:
         if runtime["shim"] and not _SHIM.fullmatch(posixpath.basename(runtime["path"])):
             yield Refusal(
                 "oci_runtimes",
-                f"oci_runtimes: {runtime['name']} has a shim, and CRI-O takes no other than one "
-                f"named containerd-shim-NAME-VERSION, not {runtime['path']}",
+                f"oci_runtimes: {runtime['name']}: CRI-O requires a shim binary named "
+                f"containerd-shim-NAME-VERSION, not {runtime['path']}",
             )
     for entry in spec["registries"]:
         if entry["registry"] == registries.DEFAULT:
             yield Refusal(
                 "registries",
-                "registries: CRI-O has no mirror for all registries; name each of them",
+                "registries: CRI-O does not support a mirror for all registries. Add an entry for "
+                "each registry",
             )
         for mirror in entry["mirrors"]:
             yield from (Refusal("registries", text) for text in _refuse_mirror(mirror))
@@ -60,23 +61,23 @@ def _find_refusals(spec: Spec) -> Iterator[Refusal]:
 def _refuse_mirror(mirror: dict[str, Any]) -> Iterator[str]:
     url = mirror["url"]
     if mirror["headers"]:
-        yield f"registries: CRI-O sends no headers of one's own to the mirror {url}"
+        yield f"registries: CRI-O does not support custom headers (mirror {url})"
     if not {"pull"} <= set(mirror["capabilities"]) <= registries.PULLS:
         yield (
-            f"registries: with CRI-O the capabilities of the mirror {url} must be pull, or pull "
+            f"registries: with CRI-O, the capabilities of the mirror {url} must be pull, or pull "
             "and resolve"
         )
     path = split_url(url)[2]
     if mirror["override_path"]:
         if path != "/v2" and not path.startswith("/v2/"):
             yield (
-                "registries: CRI-O asks a mirror nowhere but under /v2, so that it can't "
-                f"override_path with {url}"
+                "registries: with CRI-O, override_path requires a URL path that starts with /v2, "
+                f"not {url}"
             )
     elif path:
         yield (
-            f"registries: CRI-O asks a mirror nowhere but under /v2, so that the path in {url} "
-            "must begin with /v2, with override_path set"
+            f"registries: with CRI-O, the path in {url} must start with /v2 and override_path "
+            "must be set"
         )
 
 
@@ -102,7 +103,7 @@ def _find_files(spec: Spec) -> Iterator[File]:
             CRIO_REGISTRIES,
             "crio/registries.conf.j2",
             {"registries": [_describe_registry(entry) for entry in entries]},
-            # CRI-O keeps it in memory. On the node, Crio.reloads knows that a reload is enough.
+            # CRI-O keeps the file in memory. Crio.reloads decides whether a reload is enough.
             format=formats.TOML,
         )
         yield from registries.link_certificates(CONTAINERS_CERTS, entries)
@@ -113,7 +114,7 @@ def _find_files(spec: Spec) -> Iterator[File]:
             "crio/auth.json.j2",
             {"registries": [_describe_credentials(entry) for entry in with_credentials]},
             format=formats.JSON,
-            # CRI-O reads it at each pull.
+            # CRI-O reads the file at each pull.
             restart=False,
             secret=True,
         )
@@ -144,7 +145,7 @@ def _describe_credentials(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _find_location(url: str) -> str:
-    """Return the host and path of a mirror as CRI-O spells it: without the /v2 of the API."""
+    """Return the host and path of a mirror for CRI-O, without the /v2 of the API."""
     _scheme, host, path = split_url(url)
     return host + path[len("/v2") :]
 
@@ -157,6 +158,6 @@ RENDERING = Rendering(
     find_variables=_find_variables,
     find_files=_find_files,
     find_refusals=_find_refusals,
-    # A handler has no monitor except the one that it names, or one on the PATH.
+    # A handler uses the monitor in its configuration, or a monitor on the PATH.
     facts=("own_conmon",),
 )

@@ -2,10 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Option that decides a key of a configuration file.
+"""Find the option that sets a key of a configuration file.
 
-No table lists these options, because a table drifts from the template. A key is decided by the
-option without which the rendered key would be different.
+There is no table of these options, because a table can differ from the template. An option sets a
+key if the rendered key is different without the option.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import Nod
 #: Returns the parsed configuration file of a spec on a kind of node.
 Parse = Callable[[Spec, Node], Any]
 
-# Options that decide no key, or that the caller handles.
+# Options that set no key, or that the caller handles.
 _KEPT = ("runtime", "state", "cgroup_driver", "extra_config")
 _OTHER_DRIVER = {"systemd": "cgroupfs", "cgroupfs": "systemd"}
 
 
 def find_option(parse: Parse, spec: Spec, node: Node, path: Path) -> str | None:
-    """Return the option that decides a key, None if the collection writes the key by itself.
+    """Return the option that sets a key, None if the collection writes the key by itself.
 
     :param parse: renders and parses the configuration file.
     :param spec: the spec as the user wrote it, with defaults.
@@ -44,7 +44,7 @@ def find_option(parse: Parse, spec: Spec, node: Node, path: Path) -> str | None:
     bare = _defaults(spec)
     if look_up(parse(bare, node), path) == found:
         return None
-    # Several options set the same value, for example oci_runtime and gpus.
+    # Several options can set the same value, for example oci_runtime and gpus.
     for option, default in set_options.items():
         alone = {**bare, **{name: spec[name] for name in default}}
         if look_up(parse(alone, node), path) == found:

@@ -10,7 +10,7 @@ from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni, daemon_json
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
-from ansible_collections.cruntime.node.plugins.module_utils.kubelet import wants_adapter
+from ansible_collections.cruntime.node.plugins.module_utils.kubelet import needs_adapter
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CERTS
 from ansible_collections.cruntime.node.plugins.plugin_utils import formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import split_url
@@ -30,8 +30,8 @@ def _find_refusals(spec: Spec) -> Iterator[Refusal]:
     if spec["pinned_images"]:
         yield Refusal(
             "pinned_images",
-            "pinned_images can't be met with runtime docker: cri-dockerd pins no image but its "
-            "own sandbox image",
+            "pinned_images is not supported with runtime docker: cri-dockerd pins only its sandbox "
+            "image",
         )
     for entry in spec["registries"]:
         yield from (Refusal("registries", text) for text in _refuse_registry(entry))
@@ -40,25 +40,26 @@ def _find_refusals(spec: Spec) -> Iterator[Refusal]:
         if runtime["name"] in _HANDLERS:
             yield Refusal(
                 "oci_runtimes",
-                f"oci_runtimes: {runtime['name']} is Docker's own; choose another name",
+                f"oci_runtimes: {runtime['name']} is a built-in name of Docker. Set another name",
             )
     if spec["gpus"] == "cdi":
-        message = "gpus can be cdi with Docker 25 or newer: update Docker"
+        message = "gpus=cdi requires Docker 25 or newer. Update Docker"
         yield Refusal("gpus", message, before="25.0.0")
     if any(runtime["shim"] for runtime in spec["oci_runtimes"]):
-        message = "oci_runtimes with a shim need Docker 23 or newer: update it"
+        message = "oci_runtimes with a shim requires Docker 23 or newer. Update Docker"
         yield Refusal("oci_runtimes", message, before="23.0.0")
 
 
 def _refuse_without_adapter(spec: Spec) -> Iterator[Refusal]:
-    """Yield the options of cri-dockerd that the spec sets without cri-dockerd."""
+    """Yield a refusal for each option of cri-dockerd that is set without cri-dockerd."""
     given = {**spec["cni"], "network_plugin": spec["network_plugin"], "socket": spec["socket"]}
-    if wants_adapter(spec):
+    if needs_adapter(spec):
         for path in given["bin_dirs"]:
             if "," in path:
                 yield Refusal(
                     "cni.bin_dirs",
-                    f"cni.bin_dirs: cri-dockerd takes {path!r} for two directories, at its comma",
+                    f"cni.bin_dirs: {path!r} must not contain a comma, which separates directories "
+                    "in cri-dockerd",
                 )
         return
     for name, value in given.items():
@@ -66,8 +67,8 @@ def _refuse_without_adapter(spec: Spec) -> Iterator[Refusal]:
             option = f"{'cni.' if name in spec['cni'] else ''}{name}"
             yield Refusal(
                 option,
-                f"{option} can't be met with runtime docker alone: it is cri-dockerd's, so set "
-                "cri_service, or kubernetes_version to 1.24 or newer",
+                f"{option} is not supported with runtime docker without cri-dockerd. Set "
+                "cri_service: true, or set kubernetes_version to 1.24 or newer",
             )
 
 
@@ -75,26 +76,26 @@ def _refuse_registry(entry: dict[str, Any]) -> Iterator[str]:
     registry = entry["registry"]
     if entry["username"] is not None:
         yield (
-            f"registries: {registry} can't have a username with Docker, whose clients bring their "
-            "own: log in by docker login, or give pods imagePullSecrets"
+            f"registries: {registry}: username is not supported with runtime docker, because its "
+            "clients send their own credentials. Use docker login, or imagePullSecrets of pods"
         )
     if entry["rewrite"] is not None:
         yield (
-            f"registries: {registry} can't have a rewrite with Docker, which asks for images by "
-            "their own names"
+            f"registries: {registry}: rewrite is not supported with runtime docker. Use the full "
+            "name of the image"
         )
     if registry != registries.DOCKER_HUB:
         if entry["mirrors"]:
             shown = "all registries" if registry == registries.DEFAULT else registry
             yield (
-                f"registries: {shown} can't have mirrors with Docker, which has them for "
-                "docker.io only"
+                f"registries: {shown}: mirrors are not supported with runtime docker, except for "
+                "docker.io"
             )
         return
     if entry["insecure"] or entry["ca_file"] or entry["client_cert_file"]:
         yield (
-            "registries: docker.io itself can't be insecure or have certificates with Docker, "
-            "only its mirrors can"
+            "registries: docker.io: insecure and certificates are not supported with runtime "
+            "docker. Set them for a mirror"
         )
     for mirror in entry["mirrors"]:
         yield from _refuse_mirror(mirror)
@@ -104,16 +105,13 @@ def _refuse_mirror(mirror: dict[str, Any]) -> Iterator[str]:
     url = mirror["url"]
     if set(mirror["capabilities"]) != registries.PULLS:
         yield (
-            f"registries: Docker pulls and resolves from its mirrors; the mirror {url} can't "
-            "have other capabilities"
+            f"registries: with Docker, the capabilities of the mirror {url} must be pull and "
+            "resolve"
         )
     if mirror["headers"]:
-        yield f"registries: Docker sends no headers of one's own to the mirror {url}"
+        yield f"registries: Docker does not support custom headers (mirror {url})"
     if mirror["override_path"] or split_url(url)[2]:
-        yield (
-            f"registries: Docker asks a mirror nowhere but under /v2; the mirror {url} can't "
-            "have a path"
-        )
+        yield (f"registries: Docker does not support a path in the URL of a mirror ({url})")
 
 
 def _find_variables(spec: Spec, at_least: AtLeast) -> Spec:
@@ -127,7 +125,7 @@ def _find_variables(spec: Spec, at_least: AtLeast) -> Spec:
 
 def _find_files(spec: Spec) -> Iterator[File]:
     yield from registries.link_certificates(DOCKER_CERTS, spec["registries"])
-    if wants_adapter(spec):
+    if needs_adapter(spec):
         # cri-dockerd has no configuration file, only flags and the unit of its socket.
         variables = dict(spec, bin_dirs=spec["cni"]["bin_dirs"] or cni.BIN_DIRS)
         for unit in DOCKER.adapters:

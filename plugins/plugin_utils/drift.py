@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the diff of a run in check mode: which keys of which files are not as the spec says.
+"""Extract the drifted keys from the diff of a run in check mode.
 
-What can't be read as a file of its format is not shown, for nobody can say what it holds.
+The content of a file that cannot be parsed is not shown, because it can contain secrets.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _LINK = re.compile(r"link to .*\n")
 
 
 def of_files(diffs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Tell what differs in each file of a diff.
+    """Return the drifted keys of each file in a diff.
 
-    :param diffs: as cruntime_enable returns them.
-    :return: dicts with file; key, dotted, None for the file as a whole; current and desired, None
-        where there is no such key. A secret is not among the values.
+    :param diffs: diffs that cruntime_enable returned.
+    :return: dicts with C(file); C(key), dotted, None for the whole file; C(current) and C(desired),
+        None if the key does not exist. The values contain no secrets.
     """
     return [
         {"file": diff["after_header"], **difference}
         for diff in diffs
-        # The units are in a diff of their own.
+        # The diff of the units has no path.
         if diff["after_header"].startswith("/")
         for difference in _differences(diff["after_header"], diff["before"], diff["after"])
     ]
@@ -54,7 +54,7 @@ def _differences(path: str, before: str, after: str) -> Iterator[dict[str, Any]]
     differing = [
         keys
         for keys in dict.fromkeys([*wanted, *found])
-        # As text, for Python takes 1 and true for the same.
+        # Compare JSON text, because 1 equals true in Python.
         if _text(found.get(keys)) != _text(wanted.get(keys))
     ]
     for keys in differing:
@@ -78,21 +78,21 @@ def _as_a_whole(text: str) -> str | None:
 
 
 def _leaves_of(path: str, text: str) -> dict[tuple[object, ...], Any] | None:
-    """Read a file's values by their keys; None where it can't be read, or not by everyone."""
+    """Return the values of a file by key; None if it is secret or cannot be parsed."""
     parse = _PARSERS.get(os.path.splitext(path)[1])
     if parse is None or text == NOT_SHOWN:
         return None
     try:
-        # By way of JSON, which has neither dates nor an infinity.
+        # Convert through JSON, which has neither dates nor infinite numbers.
         plain = json.dumps(parse(text) if text else {}, default=str)
         data = json.loads(plain, parse_constant=str)
         return dict(_leaves(data, ())) if isinstance(data, dict) else None
-    except Exception:  # whatever a parser may say of a file that anybody may have written
+    except Exception:  # Parsers raise various errors for files with arbitrary content.
         return None
 
 
 def _leaves(value: Any, path: tuple[object, ...]) -> Iterator[tuple[tuple[object, ...], Any]]:
-    """Walk a tree down to what is neither a table nor a list of tables."""
+    """Yield the path of each value that is neither a table nor a list of tables, with the value."""
     if isinstance(value, dict) and (value or not path):
         for key, inner in value.items():
             yield from _leaves(inner, (*path, key))
@@ -104,7 +104,7 @@ def _leaves(value: Any, path: tuple[object, ...]) -> Iterator[tuple[tuple[object
 
 
 def _parse_flat_yaml(text: str) -> dict[str, Any]:
-    """Read YAML without any depth, as crictl's is: an alias could make it endless."""
+    """Parse YAML without nesting, such as crictl.yaml: nested aliases could expand endlessly."""
     data = yaml.safe_load(text) or {}
     if not isinstance(data, dict) or any(
         isinstance(value, (dict, list)) for value in data.values()
@@ -114,8 +114,8 @@ def _parse_flat_yaml(text: str) -> dict[str, Any]:
 
 
 _PARSERS = {
-    ".conf": formats.TOML.prove,
-    ".json": formats.JSON.prove,
-    ".toml": formats.TOML.prove,
+    ".conf": formats.TOML.validate,
+    ".json": formats.JSON.validate,
+    ".toml": formats.TOML.validate,
     ".yaml": _parse_flat_yaml,
 }

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Merge of extra_config into a rendered configuration file."""
+"""Merge extra_config into a rendered configuration file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def merge(
 ) -> str:
     """Merge extra_config into the text of a configuration file.
 
-    :param find_option: returns the option that decides a key, None if no option does.
+    :param find_option: returns the option that sets a key, None if no option does.
     :raises SpecError: if extra_config conflicts with other options.
     """
     data = rendering.format.parse(text)
@@ -66,7 +66,7 @@ def _is_leaf(value: Any) -> bool:
 
 
 def _find_owner(rendering: Rendering, spec: Spec, data: Any, path: Path) -> str | None:
-    """Return what owns a key, or the table that the key is in."""
+    """Return the owner of a key or of its table, None if there is none."""
     for owned, owner in rendering.find_owned(spec).items():
         if path[: len(owned)] == owned and look_up(data, owned) is not None:
             return owner
@@ -74,7 +74,7 @@ def _find_owner(rendering: Rendering, spec: Spec, data: Any, path: Path) -> str 
 
 
 def _keeps(rendering: Rendering, path: Path, rendered: Any, value: Any) -> bool:
-    """Return whether the rendered value stays when extra_config is merged into it."""
+    """Return whether a merge with extra_config keeps the rendered value."""
     joined = rendering.merge_lists(path, rendered, value)
     if joined is None:
         return bool(rendered == value)

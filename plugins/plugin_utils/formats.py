@@ -24,12 +24,12 @@ TEMPLATES = os.path.join(os.path.dirname(__file__), "..", "..", "templates")
 class Format(NamedTuple):
     """File format.
 
-    :param prove: parses a text, and fails if it is not in this format.
+    :param validate: parses a text, and fails if the text is not in this format.
     :param parse: parses a text for a merge.
     :param dump: writes the merged data.
     """
 
-    prove: Callable[[str], Any]
+    validate: Callable[[str], Any]
     parse: Callable[[str], Any]
     dump: Callable[[Any], str]
 
@@ -37,13 +37,13 @@ class Format(NamedTuple):
 def import_library(name: str) -> Any:
     """Import a library of the controller at its first use, because the import takes time.
 
-    :raises SpecError: if it is not installed.
+    :raises SpecError: if the library is not installed.
     """
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise SpecError(
-            f"The controller lacks a Python library: {missing_required_lib(name)}",
+            f"A Python library is missing on the controller: {missing_required_lib(name)}",
             reason="library_not_found",
         ) from error
 
@@ -81,9 +81,9 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        # Configuration files are no HTML; every value goes through a filter of its format.
+        # Configuration files are not HTML. Templates quote each value with a filter of its format.
         autoescape=False,
-        # Each host has a process of its own, which would compile them anew.
+        # Each host has a separate process, which would otherwise compile the templates again.
         bytecode_cache=_bytecode_cache(),
     )
     environment.filters["toml"] = _toml
@@ -94,7 +94,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _bytecode_cache() -> jinja2.BytecodeCache | None:
-    """Return the user's own cache of compiled templates, None where there is no safe place."""
+    """Return the user's cache of compiled templates, None if there is no safe directory."""
     try:
         return jinja2.FileSystemBytecodeCache()
     except (OSError, RuntimeError):
@@ -102,19 +102,19 @@ def _bytecode_cache() -> jinja2.BytecodeCache | None:
 
 
 def _toml(value: str | bool | list[Any]) -> str:
-    """Write a value that is no table: TOML reads what JSON escapes, and wants DEL escaped too."""
+    """Return a value as TOML, except tables. TOML supports JSON escapes, and also escapes DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
 def _quote_argument(value: str) -> str:
-    """Quote an argument of a command in a unit file: escapes, then % and $ are read in it."""
+    """Quote an argument of a command in a unit file, including % and $."""
     for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
         value = value.replace(special, escaped)
     return f'"{value}"'
 
 
 def _quote_environment(value: str) -> str:
-    """Quote a value of an EnvironmentFile of systemd, where % means nothing."""
+    """Quote a value of an EnvironmentFile of systemd, in which % is not special."""
     for special in ("\\", '"', "$", "`"):
         value = value.replace(special, f"\\{special}")
     return f'"{value}"'

@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Grammars that options share: paths, words, hosts and URLs.
+"""Check values of options: paths, words, hosts and URLs.
 
-Each check yields the problems of a value, for a message that has all problems of a spec.
+Each check yields the problems of a value, because the error message has all problems of a spec.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _URL_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]
 
 
 class SpecError(Exception):
-    """Ends the task because of its spec.
+    """Error of a spec that ends the task.
 
-    :param problems: sentences that name the option and the value.
+    :param problems: sentences with the option and the value.
     :param reason: a key of C(reasons.REASONS).
     """
 
@@ -33,7 +33,7 @@ class SpecError(Exception):
 
 
 def is_printable(text: str) -> bool:
-    """Return whether a text has no control character and no surrogate."""
+    """Return whether a string has no control character and no surrogate."""
     return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
@@ -45,22 +45,22 @@ def check_path(option: str, path: str) -> Iterator[str]:
 def check_word(option: str, word: str) -> Iterator[str]:
     if not _WORD.fullmatch(word):
         yield (
-            f"{option} must begin with a letter or digit and hold only these and . _ -, "
-            f"not {word!r}"
+            f"{option} must begin with a letter or digit and contain only letters, digits and "
+            f". _ -, not {word!r}"
         )
 
 
 def check_host(option: str, host: str) -> Iterator[str]:
     port = split_port(host)[1]
     if not is_host(host) or (port is not None and not 0 < port < 65536):
-        yield f"{option} must be a host name or address, and maybe :port, not {host!r}"
+        yield f"{option} must be a host name or address, optionally with :port, not {host!r}"
 
 
 def split_port(host: str) -> tuple[str, int | None]:
-    """Split C(host:port); an IPv6 address stands in brackets before the port."""
+    """Split C(host:port). An IPv6 address with a port is in brackets."""
     name, colon, port = host.rpartition(":")
     if colon and port.isascii() and port.isdigit():
-        # However long: six digits are no port already.
+        # Limit the length: a number with six digits is not a valid port.
         return name, int(port[:6])
     return host, None
 
@@ -68,9 +68,9 @@ def split_port(host: str) -> tuple[str, int | None]:
 def check_url(
     option: str, url: str, schemes: tuple[str, ...] = ("http", "https"), secret: bool = False
 ) -> Iterator[str]:
-    """Check a URL that names a server.
+    """Check the URL of a server.
 
-    :param secret: it may hold a user and a password, and is shown in no message.
+    :param secret: whether the URL can contain a user and a password, and no message shows it.
     """
     shown = "" if secret or "@" in url else f", not {url!r}"
     scheme, mark, rest = url.partition("://")
@@ -79,14 +79,14 @@ def check_url(
         yield f"{option} must begin with {beginnings}{shown}"
         return
     if "?" in rest or "#" in rest:
-        yield f"{option} must have no query and no fragment{shown}"
+        yield f"{option} must not have a query or a fragment{shown}"
         return
     if not _URL_CHARACTERS.fullmatch(rest):
-        yield f"{option} must hold only characters that a URL may hold{shown}"
+        yield f"{option} must contain only characters that are valid in a URL{shown}"
         return
     user, at, host = rest.partition("/")[0].rpartition("@")
     if at and not (secret and user):
-        yield f"{option} must not hold a user or a password"
+        yield f"{option} must not contain a user or a password"
         return
     yield from check_host(f"the host in {option}", host)
 

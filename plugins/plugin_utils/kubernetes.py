@@ -38,8 +38,8 @@ def check(spec: Spec) -> Iterator[str]:
         )
     elif not spec["sandbox_image"] and _find_pause_tag(version) is None:
         yield (
-            f"kubernetes_version {version} is older than 1.18, the oldest whose sandbox image is "
-            "known: give sandbox_image"
+            f"kubernetes_version {version} is not supported without sandbox_image: the default is "
+            "known only for 1.18 and newer. Set sandbox_image"
         )
 
 
@@ -52,7 +52,7 @@ def parse_version(text: str | None) -> Any:
 
 
 def find_sandbox_image(spec: Spec) -> str | None:
-    """Return the sandbox image of a spec, or the image of its Kubernetes version if it has none."""
+    """Return the sandbox image of a spec, or the default of its Kubernetes version if not set."""
     given: str | None = spec["sandbox_image"]
     if given or not spec["kubernetes_version"]:
         return given

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registries and their mirrors, as every runtime has them."""
+"""Check and normalize registries and their mirrors for all runtimes."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
 )
 from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import File, Refusal
 
-#: Stands for every registry that has no entry of its own.
+#: Entry for all registries without their own entry.
 DEFAULT = "_default"
 DOCKER_HUB = "docker.io"
-#: What a mirror is asked for where its capabilities are not given.
+#: Default capabilities of a mirror.
 PULLS = {"pull", "resolve"}
 
-# Names of the links to certificates, with the options that they are for.
+# Names of the links to certificates, with their options.
 _CERTIFICATES = {
     "ca.crt": "ca_file",
     "client.cert": "client_cert_file",
     "client.key": "client_key_file",
 }
-# A header's name, by RFC 9110.
+# Name of a header in RFC 9110.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
-# What stands between host and tag of an image's name.
+# Part between the host and the tag of an image reference.
 _REPOSITORY = re.compile(r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*", re.ASCII)
-# The runtime's HTTP client writes these itself; a second one would change what is asked.
+# Headers that the HTTP client of the runtime sets itself. A second one would change the request.
 _RESERVED_HEADERS = {
     "accept",
     "accept-encoding",
@@ -68,15 +68,15 @@ def check(entries: list[dict[str, Any]]) -> Iterator[str]:
             yield from _check_place(f"{option}.registry", name)
             yield from _check_place(f"{option}.rewrite", entry["rewrite"])
         if name in names:
-            yield f"{option}: {name} has an entry already; write one"
+            yield f"{option}: {name} already has an entry. Merge the entries"
         names.add(name)
         yield from _check_tls(option, entry)
         yield from _check_credentials(option, entry)
         yield from _check_mirrors(option, entry["mirrors"])
 
 
-def normalised(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Write each name and URL in its one form."""
+def normalize(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries with normalized names and URLs."""
     return [
         dict(
             entry,
@@ -97,7 +97,7 @@ def _url(url: str) -> str:
 
 
 def servers(entries: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Walk registries and mirrors: each host with port, with its TLS options."""
+    """Yield the host with port of each registry and mirror, with its TLS options."""
     for entry in entries:
         yield server(entry), entry
         for mirror in entry["mirrors"]:
@@ -105,7 +105,7 @@ def servers(entries: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
 
 
 def server(entry: dict[str, Any]) -> str:
-    """Name the host with port that a registry is asked at."""
+    """Return the host with port of a registry."""
     location: str = entry["rewrite"] or entry["registry"]
     return location.partition("/")[0]
 
@@ -124,7 +124,7 @@ def link_certificates(directory: str, entries: list[dict[str, Any]]) -> Iterator
 
 
 def list_certificates(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the entries with their certificates only, and without their secrets."""
+    """Return the entries with only their certificates, without secrets."""
 
     def keep(tls: dict[str, Any]) -> dict[str, Any]:
         return {option: tls[option] for option in _CERTIFICATES.values()}
@@ -147,12 +147,13 @@ def refuse_certificates(entries: list[dict[str, Any]]) -> Iterator[Refusal]:
             yield Refusal(
                 "registries",
                 f"registries: {host} has two different {_CERTIFICATES[name]}s, {targets[0]} and "
-                f"{targets[1]}, but this runtime supports one for each host",
+                f"{targets[1]}, but this runtime supports one per host. Set the same path in all "
+                "entries",
             )
 
 
 def _find_certificates(directory: str, entries: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Return the different targets of each link to a certificate, by its path."""
+    """Return the different targets of each link to a certificate, by the path of the link."""
     found: dict[str, list[str]] = {}
     for host, tls in servers(entries):
         for name, option in _CERTIFICATES.items():
@@ -166,16 +167,21 @@ def _check_place(option: str, place: str) -> Iterator[str]:
     host, slash, path = place.partition("/")
     yield from check_host(f"the host in {option}", host)
     if not _REPOSITORY.fullmatch(slash + path):
-        yield f"{option} must be a host, and maybe a path as in images' names, not {place!r}"
+        yield (
+            f"{option} must be a host, optionally with a path as in image references, not {place!r}"
+        )
 
 
 def _check_default(option: str, entry: dict[str, Any]) -> Iterator[str]:
     if entry["insecure"]:
-        yield f"{option}: all registries at once can't be insecure; name those that are"
+        yield f"{option}: insecure cannot be set for all registries. Add an entry for each registry"
     if entry["username"] is not None:
-        yield f"{option}: one password for all registries is none; name each of them"
+        yield (
+            f"{option}: credentials cannot be set for all registries. Add an entry for each "
+            "registry"
+        )
     if not entry["mirrors"]:
-        yield f"{option}: an entry for all other registries needs mirrors"
+        yield f"{option}: an entry for all other registries requires mirrors"
 
 
 def _check_tls(option: str, tls: dict[str, Any]) -> Iterator[str]:
@@ -183,23 +189,23 @@ def _check_tls(option: str, tls: dict[str, Any]) -> Iterator[str]:
         if tls[name] is not None:
             yield from check_path(f"{option}.{name}", tls[name])
     if (tls["client_cert_file"] is None) != (tls["client_key_file"] is None):
-        yield f"{option} needs both client_cert_file and client_key_file, or neither"
+        yield f"{option} requires both client_cert_file and client_key_file, or neither"
     if tls["insecure"] and tls["ca_file"]:
-        yield f"{option} can't be verified by a ca_file and insecure; set one of the two"
+        yield f"{option}: ca_file and insecure are mutually exclusive. Set only one of them"
 
 
 def _check_credentials(option: str, entry: dict[str, Any]) -> Iterator[str]:
-    """Check a user and a password; the messages show neither."""
+    """Check a user name and a password without showing them in messages."""
     username, password = entry["username"], entry["password"]
     if (username is None) != (password is None):
-        yield f"{option} needs both username and password, or neither"
+        yield f"{option} requires both username and password, or neither"
     if username is None or password is None:
         return
     for name, value in (("username", username), ("password", password)):
         if not value or not is_printable(value):
-            yield f"{option}.{name} must be text without control characters"
+            yield f"{option}.{name} must be a string without control characters"
     if ":" in username:
-        yield f"{option}.username must not hold a colon, which would end it"
+        yield f"{option}.username must not contain a colon"
 
 
 def _check_mirrors(option: str, mirrors: list[dict[str, Any]]) -> Iterator[str]:
@@ -208,14 +214,14 @@ def _check_mirrors(option: str, mirrors: list[dict[str, Any]]) -> Iterator[str]:
         here = f"{option}.mirrors[{number}]"
         yield from check_url(f"{here}.url", mirror["url"])
         if _url(mirror["url"]) in urls:
-            yield f"{here}: {mirror['url']} is a mirror of this registry already"
+            yield f"{here}: {mirror['url']} is already a mirror of this registry"
         urls.add(_url(mirror["url"]))
         if not mirror["capabilities"]:
-            yield f"{here}.capabilities must name one at least; or leave the mirror out"
+            yield f"{here}.capabilities must not be empty. Add a capability or remove the mirror"
         yield from _check_tls(here, mirror)
         has_certificates = mirror["ca_file"] or mirror["client_cert_file"]
         if has_certificates and mirror["url"].startswith("http://"):
-            yield f"{here} has certificates, but its url is plain http"
+            yield f"{here}: certificates require a url with https"
         yield from _check_headers(f"{here}.headers", mirror["headers"])
 
 
@@ -223,12 +229,12 @@ def _check_headers(option: str, headers: dict[str, Any]) -> Iterator[str]:
     names = set()
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            yield f"{option}: {name!r} is no name of a header"
+            yield f"{option}: {name!r} is not a valid header name"
             continue
         if name.lower() in _RESERVED_HEADERS:
-            yield f"{option}: {name} is written by the runtime itself"
+            yield f"{option}: {name} cannot be set, because the runtime sets it"
         if name.lower() in names:
-            yield f"{option}: {name} is there twice; upper and lower case are the same"
+            yield f"{option}: {name} is set twice; header names are case-insensitive"
         names.add(name.lower())
         if not isinstance(value, str) or not is_printable(value):
-            yield f"{option}: {name} must be text without control characters"
+            yield f"{option}: {name} must be a string without control characters"

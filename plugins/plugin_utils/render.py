@@ -2,10 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of a spec, and what its runtime does not support of it.
+"""Render the files of a spec, and find the options that its runtime does not support.
 
-If a file depends on what only the node knows, it is rendered for each kind of node, and the node
-selects its own. So a run takes one round trip.
+If a file depends on facts of the node, it is rendered for each kind of node, and the node selects
+its file. Therefore a run takes one round trip.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def render(spec: Spec) -> list[dict[str, Any]]:
 
 
 def find_refusals(spec: Spec) -> Iterator[Refusal]:
-    """Yield what the runtime of a spec does not support of it, in any version or before a version.
+    """Yield the parts of a spec that its runtime does not support, or only from a version on.
 
     :param spec: a spec whose Kubernetes version can be parsed.
     """
@@ -91,17 +91,17 @@ def find_refusals(spec: Spec) -> Iterator[Refusal]:
 
 
 def complete(spec: Spec) -> Spec:
-    """Return a spec with what follows from it, and with each name in its normal form."""
+    """Return a spec with derived values and normalized names."""
     return dict(
         spec,
         sandbox_image=kubernetes.find_sandbox_image(spec),
-        # Every runtime drives an OCI runtime with the command line of runc without a shim's name.
+        # For OCI runtimes with the command line of runc, no runtime needs the name of the shim.
         oci_runtimes=[
             dict(handler, shim=None if handler["shim"] == RUNC_SHIM else handler["shim"])
             for handler in oci_runtimes.named(spec)
         ],
         oci_runtime=oci_runtimes.default(spec),
-        registries=registries.normalised(spec["registries"]),
+        registries=registries.normalize(spec["registries"]),
     )
 
 
@@ -127,7 +127,7 @@ def _render_config(rendering: Rendering, spec: Spec) -> Iterator[dict[str, Any]]
     if shared is not None:
         marks["shared"] = shared
     for content, nodes in _merge_extra_config(rendering, spec, texts):
-        yield {**base, **_finish(rendering.format.prove, content), "when": nodes, **marks}
+        yield {**base, **_finish(rendering.format.validate, content), "when": nodes, **marks}
 
 
 def _merge_extra_config(
@@ -142,7 +142,7 @@ def _merge_extra_config(
     full = complete(spec)
 
     def parse(changed: Spec, node: Node) -> Any:
-        return rendering.format.prove(rendering.render(complete(changed), node))
+        return rendering.format.validate(rendering.render(complete(changed), node))
 
     merged, problems = [], []
     for text, nodes in texts.items():
@@ -159,7 +159,7 @@ def _merge_extra_config(
 
 
 def _list_nodes(rendering: Rendering, driver: str) -> Iterator[Node]:
-    """Yield each kind of node that the configuration file can differ on."""
+    """Yield each kind of node for which the configuration file can differ."""
     drivers = ["systemd", "cgroupfs"] if driver == "auto" else [driver]
     answers = ((True, False) for _fact in rendering.facts)
     for version, each, *facts in itertools.product(rendering.identity.versions, drivers, *answers):
@@ -171,7 +171,7 @@ def _list_nodes(rendering: Rendering, driver: str) -> Iterator[Node]:
 
 
 def _render_file(rendering: Rendering, file: File) -> Iterator[dict[str, Any]]:
-    """Render another file for each range of versions in which it differs."""
+    """Render an additional file for each range of versions in which it differs."""
     base: dict[str, Any] = {"path": file.path, "restart": file.restart}
     if file.link:
         yield {**base, "link": file.link, "when": [{}]}
@@ -185,12 +185,12 @@ def _render_file(rendering: Rendering, file: File) -> Iterator[dict[str, Any]]:
         if file.unit:
             marks["unit"] = file.unit
         when = nodes if len(texts) > 1 else [{}]
-        yield {**base, **_finish(file.format.prove, text), "when": when, **marks}
+        yield {**base, **_finish(file.format.validate, text), "when": when, **marks}
 
 
-def _finish(prove: Any, content: str) -> dict[str, Any]:
-    """Return the content of a file that has the right format, and the facts that complete it."""
-    prove(content)
+def _finish(validate: Any, content: str) -> dict[str, Any]:
+    """Validate the content of a file; return it with the facts that complete it."""
+    validate(content)
     facts = [name for name in _MARKERS if marker(name) in content]
     return {"content": content, **({"facts": facts} if facts else {})}
 

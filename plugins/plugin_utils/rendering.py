@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Types with which the controller describes the files and the refusals of a runtime."""
+"""Types for the files and the refusals of a runtime."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Refusal(NamedTuple):
     """Part of a spec that a runtime does not support.
 
     :param option: the option.
-    :param message: a sentence for the user.
+    :param message: sentence for the user.
     :param before: first version of the runtime that supports it, None if no version does.
     """
 
@@ -44,7 +44,7 @@ class File(NamedTuple):
     :param variables: variables of the template.
     :param link: target of a symbolic link on the node.
     :param restart: whether a unit reads the file only when it starts.
-    :param secret: whether only root may read the file, and no output shows it.
+    :param secret: whether only root can read the file, and no output shows it.
     :param unit: unit that reads the file, empty for the service of the runtime.
     """
 
@@ -59,12 +59,12 @@ class File(NamedTuple):
 
 
 def _replace_list(path: Path, found: Any, added: Any) -> None:
-    """Merge no lists: a list of extra_config replaces the rendered list."""
+    """Return None, because a list of extra_config replaces the rendered list."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Rendering:
-    """How the controller renders the files of a runtime.
+    """Templates and functions with which the controller renders the files of a runtime.
 
     :param template: template of the configuration file, into which extra_config is merged.
     :param format: format of the configuration file.
@@ -72,14 +72,14 @@ class Rendering:
     :param find_variables: returns variables of the template in addition to the spec. Its second
         argument is C(at_least) of the template.
     :param find_files: yields all other files.
-    :param find_refusals: yields what the runtime does not support of a spec.
-    :param find_owned: returns the paths that extra_config must not set, each with what sets it.
+    :param find_refusals: yields the parts of a spec that the runtime does not support.
+    :param find_owned: returns the paths that extra_config must not set, each with its owner.
     :param merge_lists: returns the list at a path with the entries of extra_config added, None if
         the list of extra_config replaces it.
     :param is_shared: returns whether foreign keys stay in the configuration file, None if the
         collection is the only writer.
     :param is_secret: returns whether the configuration file holds a secret.
-    :param facts: facts of a node, true or false, by which the configuration file differs.
+    :param facts: boolean facts of a node that change the configuration file.
     """
 
     identity: Identity
@@ -118,7 +118,7 @@ class Rendering:
         versions = self.identity.versions
 
         def at_least(version: str) -> bool:
-            # A version that the identity does not declare is an error of the template.
+            # If the identity does not declare the version, the template is wrong.
             return versions.index(version) <= versions.index(version_range)
 
         return at_least

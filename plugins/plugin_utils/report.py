@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sums up a node for the report: what it runs, and how that differs from its spec."""
+"""Summarize a node for the report: its runtimes and its drift from the spec."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ansible_collections.cruntime.node.plugins.plugin_utils import drift
 
 
 class Images(NamedTuple):
-    """The images that a node shall have.
+    """Images that must be present on a node.
 
-    :param wanted: their names.
-    :param found: what cruntime_image returned of them in check mode.
+    :param wanted: names of the images.
+    :param found: result of cruntime_image in check mode.
     """
 
     wanted: list[str]
@@ -26,32 +26,32 @@ class Images(NamedTuple):
 NO_IMAGES = Images([], {"images": []})
 
 
-def summed_up(
+def summarize_node(
     info: dict[str, Any], plan: dict[str, Any] | None, images: Images = NO_IMAGES
 ) -> dict[str, Any]:
-    """Sum up one node.
+    """Summarize one node.
 
-    :param info: what cruntime_info returned, if only that it failed.
-    :param plan: what cruntime_enable returned in check mode; None where there is no spec.
-    :param images: which images shall be there, and what cruntime_image said of them.
-    :return: all keys are always there; what nobody could tell is None or empty.
+    :param info: result of cruntime_info, which can have failed.
+    :param plan: result of cruntime_enable in check mode; None without a spec.
+    :param images: images that must be present, with the result of cruntime_image.
+    :return: a dict with all keys. A value that could not be determined is None or empty.
     """
     if "runtimes" not in info:
-        return _node("failed", error=_words(info))
+        return _node("failed", error=_error_text(info))
     runtimes = _running(info)
     if plan is None:
         return _node("unspecified", runtimes=runtimes)
     if "runtime" not in plan:
-        return _node("failed", runtimes=runtimes, error=_words(plan))
-    differences = _of_the_running(info, plan) + drift.of_files(plan["diff"])
-    missing = _missing(images)
+        return _node("failed", runtimes=runtimes, error=_error_text(plan))
+    differences = _compare_running(info, plan) + drift.of_files(plan["diff"])
+    missing = _find_missing(images)
     state = "drift" if differences or plan["units"] or missing else "ok"
     if missing is None and state == "ok":
-        # Nobody can say so of its images.
+        # The node matches its spec, but its images could not be checked.
         state = "failed"
     return _node(
         state,
-        error=f"images: {_words(images.found)}" if missing is None else None,
+        error=f"images: {_error_text(images.found)}" if missing is None else None,
         runtimes=runtimes,
         images_missing=missing,
         spec_runtime=plan["runtime"],
@@ -68,13 +68,13 @@ def summed_up(
     )
 
 
-def unreachable(words: str) -> dict[str, Any]:
-    """Say of a node that it can't be reached.
+def unreachable(error: str) -> dict[str, Any]:
+    """Summarize a node that is unreachable.
 
-    :param words: why.
-    :return: a dict like that of C(summed_up).
+    :param error: error message of the connection.
+    :return: a dict like the result of C(summarize_node).
     """
-    return _node("unreachable", error=redact_text(words))
+    return _node("unreachable", error=redact_text(error))
 
 
 def _node(state: str, **known: Any) -> dict[str, Any]:
@@ -96,16 +96,16 @@ def _running(info: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _missing(images: Images) -> list[str] | None:
-    """Name the images that are not there; None where the runtime could not be asked."""
+def _find_missing(images: Images) -> list[str] | None:
+    """Return the names of the absent images; None if they could not be determined."""
     if images.found.get("failed"):
         return None
-    there = {image["name"] for image in images.found["images"]}
-    return [name for name in images.wanted if name not in there]
+    present = {image["name"] for image in images.found["images"]}
+    return [name for name in images.wanted if name not in present]
 
 
-def _of_the_running(info: dict[str, Any], plan: dict[str, Any]) -> list[dict[str, Any]]:
-    """Tell what the running runtime itself says that its files may not: a drop-in can overrule."""
+def _compare_running(info: dict[str, Any], plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the drift of the running runtime: a drop-in can override its configuration file."""
     driver, wanted = info["runtimes"][plan["runtime"]]["cgroup_driver"], plan["cgroup_driver"]
     if driver is None or wanted in (None, driver):
         return []
@@ -117,6 +117,6 @@ def _unit_state(unit: dict[str, Any]) -> str:
     return f"{'active' if unit['active'] else 'inactive'}, {boot}"
 
 
-def _words(result: dict[str, Any]) -> str:
-    words: str = redact_text(str(result.get("msg") or "it failed without a word"))
-    return words
+def _error_text(result: dict[str, Any]) -> str:
+    error: str = redact_text(str(result.get("msg") or "failed without an error message"))
+    return error

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Problems of a spec that its types do not show, before anything is rendered or sent."""
+"""Find the problems of a spec that its argument spec does not find, before it is rendered."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
 )
 from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import Spec
 
-# Those of setrlimit(2).
+# Resource limits of setrlimit(2).
 _ULIMITS = (
     *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"),
     *("rss", "rtprio", "rttime", "sigpending", "stack"),
 )
-# What a RuntimeClass takes for a handler.
+# Handler of a RuntimeClass.
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-# Names, addresses, networks and ports, and * for all.
+# Host names, addresses, networks and ports, or * for all.
 _NO_PROXY = re.compile(r"[A-Za-z0-9.*:/\[\]_-]+", re.ASCII)
-# A socket's path stands in URLs, and in 108 bytes of the kernel's.
+# Path of a socket, which is used in URLs and limited to 107 bytes by the kernel.
 _SOCKET = re.compile(r"(?=.{2,107}\Z)(?:/[A-Za-z0-9._-]+)+", re.ASCII)
 
 
 def find_problems(spec: Spec) -> Iterator[str]:
-    """Yield the problems of a spec that are problems for every runtime.
+    """Yield the problems of a spec that are the same for every runtime.
 
-    :param spec: options of the right types, with defaults.
+    :param spec: validated options, with defaults.
     """
     yield from _check_images(spec)
     yield from _check_cni(spec["cni"])
@@ -53,8 +53,8 @@ def find_problems(spec: Spec) -> Iterator[str]:
         yield from _check_container_logs(spec["container_logs"])
     if spec["socket"] is not None and not _SOCKET.fullmatch(spec["socket"]):
         yield (
-            "socket must be an absolute path of at most 107 letters, digits and . _ - /, "
-            f"not {spec['socket']!r}"
+            "socket must be an absolute path of at most 107 characters (letters, digits and "
+            f". _ - /), not {spec['socket']!r}"
         )
     yield from _check_value(spec["extra_config"], ())
     if spec["timeout"] < 1:
@@ -73,13 +73,10 @@ def _check_images(spec: Spec) -> Iterator[str]:
     if spec["kubernetes_version"] is not None:
         yield from kubernetes.check(spec)
     elif repository is not None and image is None:
-        yield (
-            "image_repository alone names no sandbox image: give kubernetes_version or "
-            "sandbox_image too"
-        )
+        yield ("image_repository requires kubernetes_version or sandbox_image. Set one of them too")
     for image in spec["pinned_images"]:
         if not is_reference(image):
-            yield f"pinned_images must be image references, and {image!r} is none"
+            yield f"pinned_images must be image references, not {image!r}"
 
 
 def _check_cni(cni: dict[str, Any]) -> Iterator[str]:
@@ -95,14 +92,14 @@ def _check_oci_runtimes(runtimes: list[dict[str, Any]]) -> Iterator[str]:
         option = f"oci_runtimes[{number}]"
         if not _LABEL.fullmatch(runtime["name"]):
             yield (
-                f"{option}.name must be a DNS label, as a RuntimeClass names its handler, "
+                f"{option}.name must be a DNS label, like the handler of a RuntimeClass, "
                 f"not {runtime['name']!r}"
             )
         yield from check_path(f"{option}.path", runtime["path"])
         if runtime["shim"] is not None:
             yield from check_word(f"{option}.shim", runtime["shim"])
         if runtime["name"] in names:
-            yield f"{option}: there is an OCI runtime {runtime['name']} already"
+            yield f"{option}: the OCI runtime {runtime['name']} is set twice. Remove one entry"
         names.add(runtime["name"])
 
 
@@ -133,17 +130,17 @@ def _check_metrics(address: str) -> Iterator[str]:
 def _check_ulimits(ulimits: dict[str, Any]) -> Iterator[str]:
     for name, limit in ulimits.items():
         if name not in _ULIMITS:
-            yield f"ulimits: {name!r} is none of {', '.join(_ULIMITS)}"
+            yield f"ulimits: unknown limit {name!r}. Supported limits: {', '.join(_ULIMITS)}"
             continue
         if not isinstance(limit, dict) or set(limit) != {"soft", "hard"}:
-            yield f"ulimits.{name} must have soft and hard, and nothing else"
+            yield f"ulimits.{name} must have the keys soft and hard, and no others"
             continue
         if not all(re.fullmatch("-1|[0-9]{1,18}", str(limit[side])) for side in limit):
-            yield f"ulimits.{name} must be whole numbers, or -1 for no limit"
+            yield f"ulimits.{name} must have integers, or -1 for no limit"
             continue
         soft, hard = int(limit["soft"]), int(limit["hard"])
         if hard != -1 and (soft == -1 or soft > hard):
-            yield f"ulimits.{name}: soft must not be above hard"
+            yield f"ulimits.{name}: soft must not be greater than hard"
 
 
 def _check_container_logs(logs: dict[str, Any]) -> Iterator[str]:
@@ -153,15 +150,15 @@ def _check_container_logs(logs: dict[str, Any]) -> Iterator[str]:
             f"not {logs['max_size']!r}"
         )
     if logs["max_files"] is not None and logs["max_files"] < 1:
-        yield "container_logs.max_files must be 1 at least"
+        yield "container_logs.max_files must be at least 1"
 
 
 def _check_value(value: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """Yield the problems of values that TOML and JSON can not both express."""
+    """Yield the problems of values that TOML or JSON cannot express."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str) or not key:
-                yield f"extra_config has a key that is no text: {dotted((*path, key))}"
+                yield f"extra_config: {dotted((*path, key))}: a key must be a string"
                 continue
             yield from _check_value(inner, (*path, key))
     elif isinstance(value, list):
@@ -169,13 +166,13 @@ def _check_value(value: Any, path: tuple[str, ...]) -> Iterator[str]:
             yield from _check_value(inner, path)
     elif value is None:
         yield (
-            f"extra_config: {dotted(path)} has no value; "
-            "leave the key out to get the runtime's default"
+            f"extra_config: {dotted(path)} must not be null. "
+            "Remove the key to use the default of the runtime"
         )
     elif not isinstance(value, (str, int, float)) or _is_endless(value):
         yield (
-            f"extra_config: {dotted(path)} must be text, a number with an end, a boolean, a list "
-            "or a table"
+            f"extra_config: {dotted(path)} must be a string, a finite number, a boolean, a list "
+            "or a dictionary"
         )
 
 

@@ -43,7 +43,7 @@ from typing import Callable
 from ansible_collections.cruntime.node.plugins.module_utils import image_reference
 
 
-def names_an_image(text: object) -> bool:
+def is_image_reference(text: object) -> bool:
     return isinstance(text, str) and image_reference.is_reference(text)
 
 
@@ -51,4 +51,4 @@ class TestModule:
     """Test plugin."""
 
     def tests(self) -> dict[str, Callable[[object], bool]]:
-        return {"image_reference": names_an_image}
+        return {"image_reference": is_image_reference}

@@ -242,7 +242,7 @@ def test_images_are_pulled(registries, image, call, listed, node):
     done(image(name=names), "pulled", "pulled")
     done(image(name=secret, **CREDENTIALS), "pulled")
     found = listed()
-    # CRI-O knows an image that was loaded before by another digest too.
+    # CRI-O knows an image that was loaded before by does not match the digest too.
     digests = [name for name in found[tls]["repo_digests"] if name.startswith(registries.tls)]
     digest = digests[0]
     done(image(name=[digest, f"{tls}@{digest.partition('@')[2]}", found[secret]["id"]]))

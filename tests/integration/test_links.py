@@ -164,7 +164,7 @@ DAMAGED = {
     "no JSON": "{",
     "a list": "[]",
     "an entry of the wrong type": '{"version": 2, "files": {"/etc/crictl.yaml": 1}}',
-    "half a character": r'{"version": 2, "files": {"/etc/\ud800": {}}}',
+    "lone surrogate": r'{"version": 2, "files": {"/etc/\ud800": {}}}',
     "keys of the wrong type": '{"version": 2, "files": {"/x": {"digests": [], "restart": true,'
     ' "runtime": "docker", "keys": [1]}}}',
     "a newer version": '{"version": 3, "files": {}}',

@@ -48,7 +48,7 @@ class Checks(Generic[AnyRuntime]):
         """Validate staged files with the runtime's own binary.
 
         :param staged: by live path, the path of the new file.
-        :raises CruntimeError: if the binary refuses a file. The message has its error output.
+        :raises CruntimeError: if the binary rejects a file. The message has its error output.
         """
 
     def find_dropped(
@@ -57,9 +57,9 @@ class Checks(Generic[AnyRuntime]):
         """Return the settings of this runtime's files that are lost when files are replaced.
 
         :param changes: changed files, before they are applied.
-        :param foreign: by path, the changed files that others wrote.
+        :param foreign: by path, the changed foreign files.
         :param staged: by live path, the path of the new file.
-        :raises CruntimeError: if a file can't be compared.
+        :raises CruntimeError: if a file cannot be compared.
         """
         return []
 

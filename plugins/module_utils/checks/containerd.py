@@ -42,8 +42,8 @@ class ContainerdChecks(Checks[Containerd]):
         if "io.containerd.cri.v1." in text and installed_version(version).major < 2:
             raise refuse(
                 CONTAINERD.label,
-                "the plugins io.containerd.cri.v1.* of extra_config are those of containerd 2.x; "
-                f"{version} has io.containerd.grpc.v1.cri",
+                "the plugins io.containerd.cri.v1.* in extra_config require containerd 2.x, not "
+                f"{version}. Use io.containerd.grpc.v1.cri",
             )
         self._check_drop_ins()
         result = self._runner.run("containerd", "--config", path, "config", "dump")
@@ -58,10 +58,12 @@ class ContainerdChecks(Checks[Containerd]):
                 reason="output_unreadable",
             )
         unknown = parse_unknown_keys(result.err)
-        # A drop-in may know more than this version does; that is its admin's concern.
-        ours = [key for key in unknown if key.rpartition(".")[2] in text]
-        if ours:
-            raise refuse(CONTAINERD.label, f"{version} knows no key {' and no key '.join(ours)}")
+        # A foreign drop-in can have keys that this version does not support. Ignore them.
+        rendered = [key for key in unknown if key.rpartition(".")[2] in text]
+        if rendered:
+            raise refuse(
+                CONTAINERD.label, f"{version} does not support these keys: {', '.join(rendered)}"
+            )
         containerd_store.check(self._runner, self._runtime.socket_path, result.out)
 
         if "config_path" in text:
@@ -97,5 +99,5 @@ class ContainerdChecks(Checks[Containerd]):
 
 
 def parse_unknown_keys(log: str) -> list[str]:
-    """Read what C(containerd config dump) logs: 2.x names each key that it will ignore."""
+    """Parse the log of C(containerd config dump), in which 2.x lists each ignored key."""
     return re.findall(r'msg="Ignoring unknown key in TOML.* key=(\S+)', log)

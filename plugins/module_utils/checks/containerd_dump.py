@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare configurations that containerd dumps. Imported only if its file changes."""
+"""Compare dumped configurations of containerd. Imported only if its file changes."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _CRI_PLUGINS = {"cri", "io.containerd.grpc.v1.cri"}
 def find_dropped(
     runner: Runner, path: str, staged: str, unasked_bin_dirs: bool
 ) -> list[dropped.Dropped]:
-    """Return the settings of the present file that are lost when the staged file replaces it.
+    """Return the settings of the current file that are lost when the staged file replaces it.
 
-    :param path: the present file.
+    :param path: the current file.
     :param unasked_bin_dirs: whether the new file has bin_dirs that no option sets.
-    :raises CruntimeError: if containerd can't read the present file.
+    :raises CruntimeError: if containerd cannot read the current file.
     """
     old, new = (_dump(runner, name) for name in (path, staged))
     default = _read(runner.output("containerd", "config", "default"), "containerd config default")
@@ -85,7 +85,9 @@ def _read(text: str, source: str) -> dict[str, Any]:
         return dump.parse(text)
     except ValueError as error:
         raise CruntimeError(
-            f"{source}: the output could not be read: {error}", reason="output_unreadable"
+            f"{source}: unreadable output: {error}. Run the command on the node to see what it "
+            "prints",
+            reason="output_unreadable",
         ) from error
 
 
@@ -102,7 +104,7 @@ def _excludes_certs(config: dict[str, Any]) -> bool:
 
 def _drop_ins() -> list[str]:
     return [
-        path for folder in CONTAINERD_DROP_INS for path in sorted(glob.glob(f"{folder}/*.toml"))
+        path for parent in CONTAINERD_DROP_INS for path in sorted(glob.glob(f"{parent}/*.toml"))
     ]
 
 

@@ -22,7 +22,7 @@ _BLOBS = "io.containerd.content.v1.content/blobs/sha256"
 def check(runner: Runner, socket_path: str, new_config: str) -> None:
     """Check that the root is unchanged or empty. Images of all clients count.
 
-    The snapshotter can change: containerd still shows the images, and unpacks them again.
+    The snapshotter can change: containerd still lists the images, and unpacks them again.
 
     :param new_config: output of C(config dump) for the new configuration.
     :raises CruntimeError: if the new root hides something.
@@ -30,7 +30,7 @@ def check(runner: Runner, socket_path: str, new_config: str) -> None:
     try:
         root = parse_root(runner.output("containerd", "config", "dump"))
     except CommandError:
-        # containerd does not start with the present files, so its root is not known.
+        # containerd does not start with the current files, so its root is not known.
         return
     new_root = parse_root(new_config)
     if os.path.realpath(root) == os.path.realpath(new_root):
@@ -66,7 +66,7 @@ def _count(runner: Runner, socket_path: str, blobs: list[str]) -> dict[str, int]
         for namespace in namespaces:
             words = ("--namespace", namespace, kind, "ls", "--quiet")
             names = runner.output(*ask, *words, timeout=10).split()
-            # The CRI plugin stores each image under its ID too.
+            # The CRI plugin also stores each image under its ID.
             yield len([name for name in names if not name.startswith("sha256:")] or names)
 
     try:

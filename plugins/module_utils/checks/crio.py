@@ -32,7 +32,7 @@ class CrioChecks(Checks[Crio]):
         path = staged.get(CRIO.config_path)
         if path is None:
             return
-        # CRI-O reads the drop-ins of everyone, so they are judged together.
+        # CRI-O also reads foreign drop-ins, so validate all drop-ins together.
         drop_ins = f"{path}.d"
         os.mkdir(drop_ins)
         try:
@@ -49,14 +49,14 @@ class CrioChecks(Checks[Crio]):
         finally:
             shutil.rmtree(drop_ins)
         if result.rc != 0:
-            words = parse_refusal(result.err).replace(drop_ins, CRIO_DROP_INS)
-            raise refuse(CRIO.label, explained(words), result)
+            problem = parse_refusal(result.err).replace(drop_ins, CRIO_DROP_INS)
+            raise refuse(CRIO.label, add_hint(problem), result)
         with open(path, encoding="utf-8") as handle:
-            # What CRI-O does not know, it ignores without a word.
+            # CRI-O silently ignores unsupported keys.
             unknown = parse_keys(handle.read()) - parse_keys(result.out)
         if unknown:
             raise refuse(
-                CRIO.label, f"{version} knows no key {' and no key '.join(sorted(unknown))}"
+                CRIO.label, f"{version} does not support these keys: {', '.join(sorted(unknown))}"
             )
         self._check_store(result.out)
 
@@ -66,7 +66,7 @@ class CrioChecks(Checks[Crio]):
         except CommandError:
             result = self._runner.run("crio", "config")
             if result.rc != 0:
-                # CRI-O does not start with the present files, so its store is not known.
+                # CRI-O does not start with the current files, so its store is not known.
                 return
             old = crio_store.parse(result.out, escaped=False)
         crio_store.check(old, crio_store.parse(new_config, escaped=False))
@@ -79,8 +79,8 @@ def _copy_drop_ins(directory: str) -> None:
     """
     if os.path.islink(CRIO_DROP_INS):
         raise CruntimeError(
-            f"{CRIO_DROP_INS}: unreadable drop-ins: it is a link, and CRI-O does not start with "
-            "one. Make it a directory again, or mount the other one there",
+            f"{CRIO_DROP_INS}: unreadable drop-ins: the path is a link, and CRI-O does not start "
+            "with a link. Replace the link with a directory, or with a bind mount of its target",
             reason="file_unreadable",
         )
     for source, directories, names in os.walk(CRIO_DROP_INS):
@@ -93,22 +93,22 @@ def _copy_drop_ins(directory: str) -> None:
 
 
 def parse_keys(config: str) -> set[str]:
-    """Return the names of all keys of a configuration, those commented out too."""
+    """Return the names of all keys of a configuration, including commented keys."""
     return set(re.findall(r"^[ \t#]*([\w-]+) *=", config, re.MULTILINE))
 
 
 def parse_refusal(log: str) -> str:
-    """Pick what ended C(crio config) from all that it logs."""
+    """Return the fatal error in the log of C(crio config)."""
     errors = re.findall(r'level=(?:fatal|error) msg="(.*)"', log)
     return errors[-1].replace('\\"', '"') if errors else log.strip()
 
 
-def explained(refusal: str) -> str:
-    """Add the way out to a refusal that names none."""
+def add_hint(refusal: str) -> str:
+    """Add the fix to an error message of CRI-O without one."""
     handler = re.search(r'default_runtime set to "(.+?)", but no runtime entry', refusal)
     if handler:
         refusal += (
-            f". CRI-O has no OCI runtime {handler.group(1)} of its own here: give its path by "
-            "oci_runtimes, or choose another oci_runtime"
+            f". CRI-O has no built-in OCI runtime {handler.group(1)} on this node. Set its path in "
+            "oci_runtimes, or set another oci_runtime"
         )
     return refusal

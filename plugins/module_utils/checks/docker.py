@@ -25,11 +25,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import inst
 
 class DockerChecks(Checks[Docker]):
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        # Docker can judge a file from 23.0 on.
+        # Docker can validate a file from 23.0 on.
         path = staged.get(DOCKER.config_path)
         if path is None or installed_version(version).major < 23:
             return
-        # With the unit's own flags, because a key also given as a flag stops the daemon.
+        # Use the flags of the unit, because dockerd fails if a key is also set as a flag.
         flags = [word for word in units[DOCKER.service].command[1:] if not word.startswith("$")]
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:

@@ -24,7 +24,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes impor
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
-_REMEDY = "If they are needed, set them by options or by extra_config"
+_REMEDY = "If they are needed, set them with options or with extra_config"
 
 
 def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], int]) -> None:
@@ -40,7 +40,7 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
     if old == new and not is_live_restore:
         return
     info = _ask(runner) if unit.active else None
-    # If the present file can't be parsed, its settings are not known.
+    # If the current file cannot be parsed, its settings are not known.
     stopped = old or docker_store.read_settings({}, unit.command)
     if is_live_restore:
         _check_no_swarm(info, docker_disk.find_directory(stopped.root, bool(stopped.user)))
@@ -54,31 +54,34 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
 
 
 def find_dropped(change: Change) -> list[dropped.Dropped]:
-    """Return the settings of others in a daemon.json that are lost when it is replaced."""
+    """Return the foreign settings in a daemon.json that are lost when it is replaced."""
     before, after = _read(change.before), _read(change.after) or {}
     if before is None:
-        raise CruntimeError(f"{change.target}: it can't be read as JSON", reason="file_unreadable")
+        raise CruntimeError(
+            f"{change.target}: could not be parsed as JSON. Repair the file",
+            reason="file_unreadable",
+        )
     foreign = daemon_json.remove(before, change.old_keys)
     return dropped.describe(daemon_json.find_dropped(foreign, after), change.target, _REMEDY)
 
 
 def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:
-    """Check that the node is in no swarm, where a reload takes live-restore but no start does."""
+    """Check that the node is not in a swarm, where dockerd does not start with live-restore."""
     if info is not None:
         state = (info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
     else:
         state = "stopped" if docker_disk.is_in_swarm(directory) else "inactive"
     if state != "inactive":
         raise CruntimeError(
-            f"{DOCKER.config_path}: live-restore can't be true on this node: it is in a swarm "
-            f"({state}), where Docker does not start with live-restore. Leave out live_restore, "
-            "or take the node out of the swarm by 'docker swarm leave'",
+            f"{DOCKER.config_path}: live-restore cannot be enabled on this node: it is in a swarm "
+            f"({state}), where Docker does not start with live-restore. Remove live_restore from "
+            "the spec, or leave the swarm with 'docker swarm leave'",
             reason="configuration_refused",
         )
 
 
 def _read(content: Any) -> Table | None:
-    """Parse a daemon.json; None if it can't be parsed, which is allowed only if it is replaced."""
+    """Parse a daemon.json; None if it cannot be parsed, which is an error unless it is replaced."""
     try:
         return daemon_json.parse(content) if isinstance(content, bytes) else {}
     except ValueError:

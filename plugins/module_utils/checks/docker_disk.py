@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find Docker's images, containers and volumes on the disk. Docker need not run."""
+"""Find the images, containers and volumes of Docker on the disk. Docker need not run."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def list_volumes(directory: str) -> list[str]:
 
 
 def count_containerd_images(runner: Runner, root: str, namespace: str) -> int:
-    """Return the number of Docker's images in containerd, UNKNOWN if it can't be determined."""
+    """Return the number of Docker's images in containerd, UNKNOWN if it cannot be determined."""
     ask = ("ctr", "--address", CONTAINERD.socket_path, "--connect-timeout", "2s")
     words = ("--namespace", namespace, "images", "ls", "--quiet")
     try:
@@ -114,7 +114,7 @@ def _count_images_on_disk(roots: Iterable[str], namespace: str) -> int:
 
 
 def is_in_swarm(directory: str) -> bool:
-    """Return whether the node is in a swarm, with the same check as Docker at its start."""
+    """Return whether the node is in a swarm, with the same check as dockerd at its start."""
     try:
         return os.path.getsize(os.path.join(directory, _SWARM_STATE)) > 0
     except (OSError, ValueError):
@@ -122,7 +122,7 @@ def is_in_swarm(directory: str) -> bool:
 
 
 def _driver_of(container: str) -> str:
-    """Return the driver of a container, empty if it can't be determined."""
+    """Return the driver of a container, empty if it cannot be determined."""
     try:
         config = json.loads(read_regular(os.path.join(container, "config.v2.json")))
         driver = config.get("Driver", "")

@@ -5,7 +5,7 @@
 """Check that Docker still finds its images, containers and volumes with a new daemon.json.
 
 Docker has one store for each data root, storage driver and user namespace, and one in containerd.
-Docker shows only the content of the store with which it was started. The content of other stores
+Docker lists only the content of the store with which it was started. The content of other stores
 stays on the disk, where Docker can neither use nor remove it.
 """
 
@@ -177,7 +177,7 @@ def _choose_driver(
     """Return Docker's choice: whether images are in containerd, and the storage driver.
 
     :param directory: where Docker finds data when it starts.
-    :return: the driver is empty if it can't be determined.
+    :return: the driver is empty if it cannot be determined.
     """
     prior = docker_disk.list_prior_drivers(directory)
     in_containerd = _is_in_containerd(after, major, prior)
@@ -198,24 +198,25 @@ def _list_ways(
     if after.root != store.root:
         yield f"set storage.root to {store.root}"
     if user_changed:
-        yield "leave userns-remap as it is"
+        yield "keep the value of userns-remap"
     if kept:
         return
     if not store.in_containerd:
         if after.in_containerd:
-            yield f"leave out features.{_FEATURE}"
+            yield f"do not set features.{_FEATURE}"
         yield f"set storage.driver to {store.driver}"
         return
     if old.namespace != after.namespace:
         yield f"set containerd-namespace to {old.namespace}"
     if after.driver not in ("", store.driver):
-        yield "leave out storage.driver"
+        yield "do not set storage.driver"
     yield f"set features.{_FEATURE} to true in extra_config"
 
 
 def _describe(root: str, driver: str, in_containerd: bool) -> str:
     where = " of containerd" if in_containerd else ""
-    return f"{root} with the storage driver {driver or 'that it chooses by itself'}{where}"
+    choice = f"the storage driver {driver}" if driver else "its default storage driver"
+    return f"{root} with {choice}{where}"
 
 
 def _read_flag(command: Sequence[str], *flags: str) -> str:

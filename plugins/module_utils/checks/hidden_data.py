@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse a change that hides images and containers from their runtime.
+"""Reject a change that hides images and containers from their runtime.
 
-Hidden images and containers stay on the disk, where the runtime neither shows nor removes them.
+Hidden images and containers stay on the disk, where the runtime neither lists nor removes them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
-#: Number of images if containerd is stopped, and its database can't be read.
+#: Number of images if containerd is stopped, and its database cannot be read.
 UNKNOWN = -1
 
 
@@ -38,8 +38,8 @@ def refuse(
     counts = [_count(number, name) for name, number in hidden.items() if number]
     old, new = stores
     return CruntimeError(
-        f"{path}: {_join(keys)} can't be changed: {label} would no longer show {_join(counts)} "
-        f"that it has in {old}, and start with {new}. Remove them first, or keep this store: "
+        f"{path}: {_join(keys)} cannot be changed: {label} would start with {new}, and no longer "
+        f"list {_join(counts)} in {old}. Remove them first, or keep this store: "
         f"{_join(ways)}",
         reason="data_hidden",
     )
@@ -47,7 +47,7 @@ def refuse(
 
 def _count(number: int, name: str) -> str:
     if number == UNKNOWN:
-        return f"{name}s (their number can't be read from the database of containerd)"
+        return f"{name}s (the database of containerd with their number cannot be read)"
     return f"{number} {name}{'' if number == 1 else 's'}"
 
 

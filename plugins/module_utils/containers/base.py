@@ -18,18 +18,18 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
 
-#: Time that a tool has in addition to the time that it must wait, in seconds.
+#: Timeout of a tool in addition to the time that it must wait, in seconds.
 TOOL_TIME = 60
 
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """One container at one moment; the same fields for every runtime.
+    """State of a container at one time; the same fields for every runtime.
 
-    :param namespace: namespace of the pod; None without a pod, and so are pod and pod_id.
+    :param namespace: namespace of the pod. Without a pod, namespace, pod and pod_id are None.
     :param state: running, paused, exited, created or unknown.
     :param created: time in UTC, such as C(2026-11-23T10:15:00Z).
-    :param pid: process ID of the first process on the node; None if it does not run.
+    :param pid: PID of the init process on the node; None if the container is not running.
     :param oci: OCI runtime that can pause the container; None if there is none, or if it is paused
         through the runtime.
     """
@@ -93,7 +93,7 @@ Verb = Literal["stop", "remove", "pause", "unpause", "stop_sandboxes", "remove_s
 
 
 class Snapshot(NamedTuple):
-    """All containers and sandboxes of a runtime at one moment."""
+    """All containers and sandboxes of a runtime at one time."""
 
     containers: list[Container]
     sandboxes: list[Sandbox]
@@ -117,9 +117,9 @@ class Containers:
         raise NotImplementedError
 
     def apply(self, verb: Verb, items: Sequence[Item], timeout: int) -> dict[str, str]:
-        """Do one step of a plan, and return the cause of each failure, by ID.
+        """Perform one step of a plan, and return the cause of each failure, by ID.
 
-        :param timeout: time that a container has to end by itself when it is stopped, in seconds.
+        :param timeout: time in seconds for a stopped container to exit before it is killed.
         :raises CommandError: if the runtime does not respond.
         """
         if verb == "stop":
@@ -134,11 +134,11 @@ class Containers:
         return actions[verb](items)
 
     def stop(self, containers: Sequence[Item], timeout: int) -> dict[str, str]:
-        """Stop containers, and kill those that still run after the timeout."""
+        """Stop containers, and kill containers that still run after the timeout."""
         raise NotImplementedError
 
     def remove(self, containers: Sequence[Item]) -> dict[str, str]:
-        """Remove containers, and kill those that run."""
+        """Remove containers, and kill running containers."""
         raise NotImplementedError
 
     def pause(self, containers: Sequence[Item]) -> dict[str, str]:
@@ -162,11 +162,11 @@ class Containers:
         raise NotImplementedError
 
     def log(self, container: Container, lines: int) -> Result:
-        """Return the last lines of a container on both streams, in their order, as output."""
+        """Return the last lines of both streams of a container, in order, as output."""
         raise NotImplementedError
 
     def log_command(self, container_id: str, lines: int, follow: bool = False) -> str:
-        """Return a command with which a person can read the log of a container.
+        """Return a shell command that shows the log of a container.
 
         :param lines: number of the last lines.
         """
@@ -174,7 +174,7 @@ class Containers:
 
     @property
     def status_command(self) -> str:
-        """Return a command with which a person can list all containers."""
+        """Return a shell command that lists all containers."""
         return f"sudo {self._tool} ps -a"
 
     @property
@@ -215,14 +215,14 @@ def find_causes(result: Result, items: Iterable[Item]) -> dict[str, str]:
 
 
 def find_cause(result: Result, item_id: str) -> str:
-    """Return the part of an error output that is about one ID; all of it if there is none."""
-    # crictl logs each call that fails, and then prints the same as its own error.
+    """Return the part of an error output about one ID; the whole output if no part is."""
+    # crictl logs each failed call, and then prints the same text as its own error.
     lines = [line for line in result.err.splitlines() if not re.match(r"[EWI]\d{4} ", line)]
     for line in lines:
         _before, found, after = _message(line).partition(item_id)
         if found:
             return after.strip('": ') or _message(line)
-    return _message(" ".join(lines)) or result.words
+    return _message(" ".join(lines)) or result.error_text
 
 
 def _message(line: str) -> str:

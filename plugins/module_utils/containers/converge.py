@@ -44,10 +44,10 @@ def ensure_state(
     """Bring the selected containers to a state.
 
     :param wanted: stopped, paused, running or absent.
-    :param timeout: time that a container has to end by itself when it is stopped, in seconds.
+    :param timeout: time in seconds for a stopped container to exit before it is killed.
     :param with_sandboxes: whether to stop or remove a sandbox with the last of its containers.
     :return: the result of the module.
-    :raises CruntimeError: if some containers did not reach the state. The others did.
+    :raises CruntimeError: if some containers did not reach the state. All others did.
     """
     before = containers.look()
     # A container that must be absent can be unknown.
@@ -66,7 +66,7 @@ def ensure_state(
     touched = [item for item in items if item.id in planned.items]
     result = _result(chosen, touched, after)
     result["warnings"] = [
-        f"{item} was paused: it is unpaused first, because a paused container can not end"
+        f"Unpausing {item} first, because a paused container cannot be stopped or removed"
         for item in touched
         if item.id in planned.unpaused_to_end
     ]
@@ -76,7 +76,7 @@ def ensure_state(
 
 
 def _act(containers: Containers, planned: Plan, timeout: int) -> dict[str, str]:
-    """Do the steps; return the cause of each failure, by ID."""
+    """Perform the steps; return the cause of each failure, by ID."""
     causes: dict[str, str] = {}
     for step in planned.steps:
         items = [item for item in step.items if item.id not in causes]
@@ -104,7 +104,8 @@ def _find_unreached(
     """
     found = _by_id(after)
     return {
-        each: causes.get(each) or (f"it is {found[each].state}" if each in found else "it is gone")
+        each: causes.get(each)
+        or (f"it is {found[each].state}" if each in found else "it does not exist")
         for each in planned.items
         if not plan.is_reached(wanted, found.get(each))
     }
@@ -143,7 +144,7 @@ def _failure(
     unreached = [item for item in items if item.id in failed]
     causes = "; ".join(f"{item}: {failed[item.id]}" for item in unreached)
     return CruntimeError(
-        f"Some containers are not {wanted}: {causes}",
+        f"Some containers or sandboxes did not reach the state {wanted}: {causes}",
         reason="state_not_reached",
         failed_containers=[
             {"id": item.id, "name": item.name, "cause": failed[item.id]}

@@ -40,7 +40,7 @@ _STATES = {
     "SANDBOX_READY": "running",
     "SANDBOX_NOTREADY": "exited",
 }
-# Number of tools that run at once. They need mostly processor time.
+# Number of tools that run at the same time. They mostly need processor time.
 _PARALLEL = 4
 #: Returns OCI runtimes by runtime handler; the name of the default handler is empty. The value is
 #: None if a handler has no tool that lists its containers.
@@ -64,7 +64,7 @@ class CriContainers(Containers):
         try:
             return self._look()
         except CommandError:
-            # A container can end between two commands, which is not an error.
+            # A container can exit between two commands. Retry once before reporting an error.
             return self._look()
 
     def _look(self) -> Snapshot:
@@ -86,8 +86,8 @@ class CriContainers(Containers):
         if expected and not expected.intersection(kernel):
             tools = " and ".join(_command(oci, "list") for oci in sorted(filter(None, used)))
             raise CommandError(
-                f"'{tools}' lists none of the {len(expected)} containers that crictl lists as "
-                "running",
+                f"'{tools}' does not list any of the {len(expected)} containers that crictl lists "
+                "as running",
                 reason="output_inconsistent",
             )
         snapshot = join(ps, pods, handlers, kernel)
@@ -121,7 +121,7 @@ class CriContainers(Containers):
         ids = [container.id for container in containers]
         result = self._run("inspect", "--output", "json", *ids)
         if result.rc != 0 and len(ids) > 1:
-            # If one container no longer exists, crictl returns nothing about the others.
+            # If a container no longer exists, crictl returns nothing about the others either.
             each = (self.environments([container]) for container in containers)
             return {key: value for answer in each for key, value in answer.items()}
         return parse_environments(result.out) if result.rc == 0 else {}
@@ -154,7 +154,7 @@ class CriContainers(Containers):
         return find_causes(self._run(*argv, *ids, timeout=TOOL_TIME + 10 * len(ids)), items)
 
     def _one_by_one(self, items: Sequence[Item], each: int, *argv: str) -> dict[str, str]:
-        """Run a command that ends at the first failure, again for the remaining items."""
+        """Run a command that stops at the first failure, again for the remaining items."""
         failed: dict[str, str] = {}
         while items:
             ids = [item.id for item in items]
@@ -179,7 +179,7 @@ class CriContainers(Containers):
             return json.loads(self._runner.output(*argv)) or []
 
     def _each(self, verb: str, items: Sequence[Item]) -> dict[str, str]:
-        """Run a command that takes one item only, a few processes at once."""
+        """Run a command for each item, with a few processes at the same time."""
         with concurrent.futures.ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
             causes = pool.map(lambda item: self._one(verb, item), items)
             return {item.id: cause for item, cause in zip(items, causes) if cause is not None}
@@ -187,7 +187,7 @@ class CriContainers(Containers):
     def _one(self, verb: str, item: Item) -> str | None:
         """Run a command, and return the cause of its failure; None if it succeeded."""
         if item.oci is None:
-            return f"its runtime handler has no tool with the command {verb}"
+            return f"its runtime handler does not support {verb}"
         try:
             result = self._runner.run(*_argv(item.oci, verb, item.id))
         except CommandError as error:
@@ -209,7 +209,7 @@ def join(
     :param kernel: containers of C(runc list), by ID.
     """
     names = {pod["id"]: pod["metadata"] for pod in pods}
-    # A pod can be removed after its containers were listed. Their labels name it too.
+    # A pod can be removed after its containers were listed. Their labels also have its name.
     return Snapshot(
         [
             _container(
@@ -247,7 +247,7 @@ def _container(
         image=image.get("userSpecifiedImage") or image["image"],
         image_id=full_id(each.get("imageId") or each["imageRef"]),
         state=_state(each["state"], kernel),
-        # In JSON from protocol buffers, 64-bit numbers are strings. The unit is nanoseconds.
+        # JSON from protocol buffers has 64-bit numbers as strings. The unit is nanoseconds.
         created=utc(int(each["createdAt"]) // 10**9),
         labels=labels,
         pid=kernel.get("pid") or None,

@@ -35,7 +35,7 @@ _ENVIRONMENT = "[{{json .Id}},{{json .Config.Env}}]"
 _STATES = {
     "created": "created",
     "running": "running",
-    # The container starts again until it is stopped.
+    # Docker starts the container again until it is stopped.
     "restarting": "running",
     "paused": "paused",
     "exited": "exited",
@@ -46,7 +46,7 @@ _SANDBOX = "POD"
 
 
 class Names(NamedTuple):
-    """Names of a container in Kubernetes, None if it has none."""
+    """Names of a container in Kubernetes, None outside of Kubernetes."""
 
     container: str
     pod: str | None = None
@@ -68,7 +68,7 @@ class DockerContainers(Containers):
         return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
 
     def stop(self, containers: Sequence[Item], timeout: int) -> dict[str, str]:
-        # Stop all containers at once, so each of them has the full time.
+        # Stop all containers at the same time, so each of them has the full timeout.
         return self._do(containers, "stop", "--time", str(timeout), patience=timeout)
 
     def remove(self, containers: Sequence[Item]) -> dict[str, str]:
@@ -128,7 +128,7 @@ def parse(lines: str) -> Snapshot:
     found = [_Found(*json.loads(line)) for line in lines.splitlines() if line.strip()]
     named = [(each, names(each.name[1:], each.labels or {})) for each in found]
     sandboxes = [(each, name) for each, name in named if name.container == _SANDBOX and name.pod]
-    # Containers of cri-dockerd have a label with their sandbox. All have it in their names.
+    # Only containers of cri-dockerd have a label with their sandbox, so use the names of the pod.
     by_pod = {name.of_pod: each.id for each, name in sandboxes}
     return Snapshot(
         [

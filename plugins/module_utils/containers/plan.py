@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plan the steps from the current state of containers to the desired state. Pure."""
+"""Plan the steps from the current state of containers to the desired state. Pure functions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Step(NamedTuple):
 class Plan(NamedTuple):
     """Steps to the desired state.
 
-    :param refused: by ID, the cause why a container can't reach the desired state.
+    :param refused: by ID, the cause why a container cannot reach the desired state.
     """
 
     steps: list[Step]
@@ -48,7 +48,7 @@ class Plan(NamedTuple):
 
     @property
     def unpaused_to_end(self) -> set[str]:
-        """Return the IDs of the items that are unpaused only because they must end."""
+        """Return the IDs of items that are unpaused only to be stopped or removed."""
         if len(self.steps) < 2:
             return set()
         return {item.id for step in self.steps if step.verb == "unpause" for item in step.items}
@@ -76,7 +76,7 @@ def make_plan(
 
     :param wanted: stopped, paused, running or absent.
     :param sandboxes: sandboxes to stop or remove with the containers.
-    :param by_id: whether the containers were selected by ID. If so, a container that can't be
+    :param by_id: whether the containers were selected by ID. If so, a container that cannot be
         paused or unpaused is a failure; otherwise it is skipped.
     """
     pending = [container for container in chosen if not is_reached(wanted, container)]
@@ -88,7 +88,7 @@ def make_plan(
             refused if by_id else {},
         )
     pending_sandboxes = [sandbox for sandbox in sandboxes if not is_reached(wanted, sandbox)]
-    # A paused container can't end: on cgroup v1, it ignores every signal until it is unpaused.
+    # A paused container cannot exit: on cgroup v1, it ignores every signal until it is unpaused.
     items: list[Item] = [*pending, *pending_sandboxes]
     paused = Step("unpause", [item for item in items if item.state == "paused"])
     if wanted == "stopped":
@@ -101,13 +101,13 @@ def make_plan(
 def select_sandboxes(
     wanted: str, selection: Selection, snapshot: Snapshot, chosen: list[Container]
 ) -> list[Sandbox]:
-    """Return the sandboxes of the chosen containers, except those that other containers need.
+    """Return the sandboxes of the chosen containers, except sandboxes that other containers need.
 
-    The sandbox of a pod without containers is returned if the selection is about pods only.
+    The sandbox of a pod without containers is returned if only selectors for pods are set.
     """
     ids = {container.id for container in chosen}
     others = [container for container in snapshot.containers if container.id not in ids]
-    # A removed sandbox takes its containers with it, and a stopped sandbox stops them.
+    # Removing or stopping a sandbox also removes or stops its containers.
     needed = {each.pod_id for each in others if wanted == "absent" or each.state in ALIVE}
     left = {container.pod_id for container in chosen}
     inhabited = {container.pod_id for container in snapshot.containers}
@@ -148,7 +148,7 @@ def predict(wanted: str, snapshot: Snapshot, changed: Iterable[str]) -> Snapshot
 
 def _refusal(wanted: str, container: Container) -> str:
     action = "paused" if wanted == "paused" else "unpaused"
-    return f"it is {container.state}, and only a running container can be {action}"
+    return f"it is {container.state}, but only a running container can be {action}"
 
 
 def _steps(*steps: Step) -> list[Step]:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Select containers with the selectors of the modules. Pure."""
+"""Select containers with the selectors of the modules. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Sandbox,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
+from ansible_collections.cruntime.node.plugins.module_utils.words import to_string
 
 #: Options of every module that selects containers.
 OPTIONS = {
@@ -46,19 +46,19 @@ class Selection(NamedTuple):
 
     @property
     def is_narrow(self) -> bool:
-        """Return whether there is a selector other than a state, which could match everything."""
+        """Return whether a selector is set in addition to a state, which could match everything."""
         return any(selector is not None for selector in self[:-1])
 
     @property
     def selects_in_pods(self) -> bool:
-        """Return whether there is a selector other than for pods."""
+        """Return whether a selector other than namespaces and pod is set."""
         return self._replace(namespaces=None, pod=None) != Selection()
 
 
 def parse(options: dict[str, Any]) -> Selection:
     """Parse the options of a module.
 
-    :raises CruntimeError: if a selector can't match any container.
+    :raises CruntimeError: if a selector cannot match any container.
     """
     pattern = options["name_pattern"]
     try:
@@ -71,8 +71,7 @@ def parse(options: dict[str, Any]) -> Selection:
     for wanted in options["ids"] or ():
         if not re.fullmatch("[0-9a-f]{1,64}", wanted):
             raise CruntimeError(
-                f"ids must be container ids or the beginnings of some, in hexadecimal, "
-                f"not {wanted!r}",
+                f"ids must be container IDs or prefixes of IDs, in hexadecimal, not {wanted!r}",
                 reason="option_invalid",
             )
     return Selection(
@@ -82,7 +81,7 @@ def parse(options: dict[str, Any]) -> Selection:
         namespaces=options["namespaces"],
         # An empty dictionary matches every container.
         labels={
-            key: as_word(f"labels: {key}", value)
+            key: to_string(f"labels: {key}", value)
             for key, value in (options["labels"] or {}).items()
         }
         or None,
@@ -96,8 +95,8 @@ def select(
 ) -> list[Container]:
     """Return the selected containers.
 
-    :param unknown_ids: whether to ignore IDs that no container has.
-    :raises CruntimeError: if an ID is unknown, or the beginning of several IDs.
+    :param unknown_ids: whether to ignore IDs that match no container.
+    :raises CruntimeError: if an ID is unknown, or a prefix of several IDs.
     """
     chosen = [container for container in containers if _fits(selection, container)]
     if selection.ids is None:
@@ -107,7 +106,8 @@ def select(
     unknown = [wanted for wanted in selection.ids if not _resolve(wanted, known)]
     if unknown and not unknown_ids:
         raise CruntimeError(
-            f"no container of this node has the id {' or '.join(unknown)}",
+            f"ids: no container on this node with the ID {' or '.join(unknown)}. Remove the ID "
+            "from the list",
             reason="container_not_found",
             unknown_ids=unknown,
         )
@@ -140,7 +140,8 @@ def _resolve(wanted: str, known: list[str]) -> list[str]:
     found = [each for each in known if each.startswith(wanted)]
     if len(found) > 1:
         raise CruntimeError(
-            f"the id {wanted} is ambiguous: it is the beginning of {' and '.join(sorted(found))}",
+            f"ids: {wanted} is ambiguous: it is a prefix of {' and '.join(sorted(found))}. "
+            "Set a longer prefix",
             reason="container_ambiguous",
         )
     return found

@@ -28,7 +28,7 @@ def new_archive(module: AnsibleModule, path: str, scratch_dir: str) -> Iterator[
     """Yield a temporary path for a new archive, and move the archive to its path at the end.
 
     :param scratch_dir: a directory that no other user can write to.
-    :raises OSError: if the archive can't be moved to its path.
+    :raises OSError: if the archive cannot be moved to its path.
     """
     directory = os.path.dirname(path)
     is_safe = _is_safe(directory)

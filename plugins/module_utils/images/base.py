@@ -136,7 +136,7 @@ class SourceStore:
 
 
 class ImageStore:
-    """Image store of a runtime. Each method is one question, or one change to one image.
+    """Image store of a runtime. Each method is one query, or one change of one image.
 
     Names are fully qualified references. All methods raise CommandError if a tool fails, and
     CruntimeError if the runtime does not support a change.
@@ -241,7 +241,7 @@ class ImageStore:
     def open_source(self, directory: str) -> ContextManager[SourceStore]:
         """Open a store of the same kind in another directory.
 
-        :raises CruntimeError: if the store can't be opened.
+        :raises CruntimeError: if the store cannot be opened.
         """
         raise NotImplementedError
 
@@ -254,13 +254,13 @@ class ImageStore:
             if self._runner.which(tool):
                 return tool
         raise CruntimeError(
-            f"{what} on {self.label} needs {' or '.join(tools)}: not installed. "
-            f"Install the package of {tools[0]}",
+            f"{what} with {self.label} requires {' or '.join(tools)}, not found on this node. "
+            "Install one of them",
             reason="tool_not_found",
         )
 
     def _unsupported(self, what: str, cause: str) -> CruntimeError:
-        return CruntimeError(f"{self.label} can't {what}: {cause}", reason="option_unsupported")
+        return CruntimeError(f"{self.label} cannot {what}: {cause}", reason="option_unsupported")
 
 
 def parse_time(text: str | None) -> float:
@@ -272,6 +272,6 @@ def parse_time(text: str | None) -> float:
 
 
 def is_not_found(error: CommandError) -> bool:
-    """Return whether a tool failed because the image does not exist: it was already removed."""
+    """Return whether a tool failed because the image does not exist."""
     message = str(error).lower()
     return any(part in message for part in ("no such image", "image not known", "not found"))

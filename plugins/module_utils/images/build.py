@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalised
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalize
 from ansible_collections.cruntime.node.plugins.module_utils.images import context
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Build
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step
@@ -34,7 +34,7 @@ def build_image(task: ImageTask) -> list[str]:
         )
     args = build_args(options)
     digest = context.digest(directory, dockerfile, args, options["options"])
-    names = [normalised(name) for name in task.request.names]
+    names = [normalize(name) for name in task.request.names]
     if not task.options["force"] and _is_built(task, names, digest):
         return task.request.names
     build = Build(

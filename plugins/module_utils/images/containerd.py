@@ -43,7 +43,7 @@ _HOSTS_DIR = "/etc/containerd/certs.d"
 _PIN = "io.cri-containerd.pinned"
 # Name of an unnamed image while it is imported.
 _UNNAMED = "localhost/cruntime-import"
-# Configuration of a second containerd without a CRI, which shares no socket with the first one.
+# Configuration of a second containerd without a CRI and with separate sockets.
 _CONFIG = """version = 2
 root = "{root}"
 state = "{state}"
@@ -78,7 +78,7 @@ class ContainerdStore(CriStore):
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
         if platform is None:
             return super().pull(name, credentials, platform)
-        # The CRI pulls for its own platform only.
+        # The CRI pulls only for the platform of the node.
         return self._with_registry(
             credentials,
             "images",
@@ -89,7 +89,7 @@ class ContainerdStore(CriStore):
 
     def load(self, archive: Archive, name: str = "") -> None:
         flags = ["--base-name", _UNNAMED, "--digests"] if name else []
-        # Versions differ in which compressions they read; all of them read a plain tar.
+        # Every version supports an uncompressed tar, but not every compression.
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
             self._ctr("images", "import", *flags, "-", stdin=stream, timeout=self._timeout)
         if name:
@@ -109,7 +109,7 @@ class ContainerdStore(CriStore):
         return ("--local",) if Version(self._runtime.version()).major > 1 else ()
 
     def untag(self, image: Image, name: str) -> None:
-        # As with the other runtimes, the last tag of a repository takes the digests with it.
+        # Remove the digests with the last tag of a repository, like the other runtimes do.
         repository = split(name)[0]
         others = [tag for tag in image.repo_tags if tag != name and split(tag)[0] == repository]
         digests = [name for name in image.repo_digests if split(name)[0] == repository]
@@ -169,7 +169,7 @@ class ContainerdStore(CriStore):
         with self._runner.started("containerd", "--config", config):
             if not wait_until(is_responding, START_TIME):
                 raise CruntimeError(
-                    f"preload: The containerd that reads {directory} did not respond within "
+                    f"preload: the containerd that reads {directory} did not respond within "
                     f"{START_TIME} seconds",
                     reason="no_response",
                 )
@@ -193,7 +193,7 @@ class ContainerdStore(CriStore):
     def _build_by_buildctl(self, build: Build) -> None:
         directory, name = os.path.split(build.dockerfile)
         with tempfile.TemporaryDirectory(dir=self._scratch_dir) as scratch:
-            # Build an archive, because buildkitd can have a separate store.
+            # Build to an archive, because buildkitd can have a separate store.
             path = os.path.join(scratch, "image.tar")
             self._runner.output(
                 "buildctl",
@@ -257,7 +257,7 @@ class ContainerdStore(CriStore):
             **given,
         )
         if result.rc != 0:
-            raise result.failure(f"ctr {' '.join(words)}", cause=parse_failure(result.words))
+            raise result.failure(f"ctr {' '.join(words)}", cause=parse_failure(result.error_text))
         return result.out
 
 
@@ -287,7 +287,7 @@ def parse_target(table: str, name: str) -> tuple[str, str]:
         columns = line.split()
         if columns and columns[0] == name:
             return columns[1], columns[2]
-    raise CruntimeError(f"{name}: Image not found in containerd", reason="image_not_found")
+    raise CruntimeError(f"{name}: image not found in containerd", reason="image_not_found")
 
 
 def parse_failure(output: str) -> str:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute the digest of a build: it is repeated only if the digest changes."""
+"""Compute the digest of a build. The image is built again only if the digest changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CHUNK = 1024 * 1024
 def digest(context: str, dockerfile: str, args: dict[str, str], options: list[str]) -> str:
     """Return a digest of all files of a context (path, type, mode, content) and of all options.
 
-    :raises CruntimeError: if a file can't be read.
+    :raises CruntimeError: if a file cannot be read.
     """
     total = hashlib.sha256(json.dumps([sorted(args.items()), options]).encode())
     try:

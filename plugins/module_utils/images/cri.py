@@ -14,7 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     full_id,
-    normalised,
+    normalize,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Credentials,
@@ -28,7 +28,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
 
 
 class CriStore(ImageStore):
-    """Images of containerd or CRI-O, as far as the CRI supports them."""
+    """Images of containerd or CRI-O, with the operations that the CRI supports."""
 
     def images(self) -> list[Image]:
         return parse_images(self._crictl("images", "--output", "json"))
@@ -61,7 +61,9 @@ class CriStore(ImageStore):
         endpoint = self._runtime.cri_endpoint
         result = crictl.run(self._runner, endpoint, *words, timeout=timeout, env=env)
         if result.rc != 0:
-            raise result.failure(f"crictl {' '.join(words)}", cause=parse_failure(result.words))
+            raise result.failure(
+                f"crictl {' '.join(words)}", cause=parse_failure(result.error_text)
+            )
         return result.out
 
 
@@ -71,9 +73,9 @@ def parse_images(text: str) -> list[Image]:
     return [
         Image(
             id=full_id(item["id"]),
-            repo_tags=tuple(normalised(name) for name in item.get("repoTags") or ()),
-            repo_digests=tuple(normalised(name) for name in item.get("repoDigests") or ()),
-            # In JSON from protocol buffers, 64-bit numbers are strings.
+            repo_tags=tuple(normalize(name) for name in item.get("repoTags") or ()),
+            repo_digests=tuple(normalize(name) for name in item.get("repoDigests") or ()),
+            # JSON from protocol buffers has 64-bit numbers as strings.
             size=int(item.get("size") or 0),
             pinned=bool(item.get("pinned")),
         )

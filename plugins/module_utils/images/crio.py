@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image store of CRI-O, through crictl and, if the CRI has no such call, through podman."""
+"""Image store of CRI-O, through crictl, or through podman if the CRI has no such call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
-    normalised,
+    normalize,
     registry_of,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images import auth_file
@@ -122,12 +122,12 @@ class CrioStore(CriStore):
         except CommandError as error:
             if not force or "in use" not in str(error):
                 raise
-            # CRI-O never removes an image that its containers use. Remove only the names.
+            # CRI-O does not remove an image that is in use, so remove only its tags.
             self._podman("untag", image.id)
 
     @contextlib.contextmanager
     def open_source(self, directory: str) -> Iterator[SourceStore]:
-        # Remove the databases of podman: with them, it does not accept another directory.
+        # Remove the databases of podman, because with them podman rejects another directory.
         for path in (os.path.join(directory, name) for name in ("db.sql", "libpod/bolt_state.db")):
             if os.path.exists(path):
                 os.remove(path)
@@ -157,7 +157,9 @@ class CrioStore(CriStore):
     def _tool(self, tool: str, *words: str, **given: Any) -> str:
         result = self._runner.run(tool, *words, timeout=self._timeout, **given)
         if result.rc != 0:
-            raise result.failure(f"{tool} {' '.join(words)}", cause=parse_failure(result.words))
+            raise result.failure(
+                f"{tool} {' '.join(words)}", cause=parse_failure(result.error_text)
+            )
         return result.out
 
 
@@ -172,7 +174,7 @@ class _Source(SourceStore):
     @parsing("podman images")
     def names(self) -> list[str]:
         listed = json.loads(self._podman("images", "--format", "json"))
-        return [normalised(name) for item in listed for name in item.get("Names") or ()]
+        return [normalize(name) for item in listed for name in item.get("Names") or ()]
 
     def save(self, names: list[str], path: str) -> None:
         self._podman(*_SAVE, "--output", path, *names)

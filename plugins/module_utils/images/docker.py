@@ -22,7 +22,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
-    normalised,
+    normalize,
     registry_of,
     split,
 )
@@ -68,7 +68,7 @@ class DockerStore(ImageStore):
         if needed & {"pin", "unpin"}:
             raise self._unsupported(
                 "pin or unpin images",
-                "only cri-dockerd has a kubelet that collects images, and it keeps its own list",
+                "cri-dockerd pins only its sandbox image. Do not set pin with Docker",
             )
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
@@ -114,8 +114,8 @@ class DockerStore(ImageStore):
         self._docker("rmi", "--no-prune", name)
 
     def remove(self, image: Image, force: bool) -> None:
-        # Docker does not remove an ID that has several names, so remove the names. The last name
-        # takes the digests with it.
+        # Docker does not remove an ID that has several names, so remove the names. Removing the
+        # last name also removes the digests.
         names = list(image.repo_tags) or list(image.repo_digests) or [image.id]
         try:
             self._docker(*("rmi", *(("--force",) if force else ()), *names), timeout=self._timeout)
@@ -134,7 +134,8 @@ class DockerStore(ImageStore):
             return self._runner.run("docker", "--host", host, "version", timeout=20).rc == 0
 
         with self._runner.started(
-            # Use a separate network namespace: without a bridge, dockerd removes docker0.
+            # Use a separate network namespace: with --bridge none, dockerd removes docker0, the
+            # bridge of the main daemon.
             *("unshare", "--net", "--mount", "dockerd"),
             *("--config-file", config, "--host", host, "--data-root", directory),
             *("--exec-root", os.path.join(base, "exec"), "--pidfile", os.path.join(base, "pid")),
@@ -145,7 +146,7 @@ class DockerStore(ImageStore):
         ):
             if not wait_until(is_responding, START_TIME):
                 raise CruntimeError(
-                    f"preload: The dockerd that reads {directory} did not respond within "
+                    f"preload: the dockerd that reads {directory} did not respond within "
                     f"{START_TIME} seconds",
                     reason="no_response",
                 )
@@ -185,7 +186,9 @@ class DockerStore(ImageStore):
     def _docker(self, *words: str, host: str = docker_cli.ENDPOINT, **given: Any) -> str:
         result = self._runner.run(*docker_cli.argv(*words, host=host), **given)
         if result.rc != 0:
-            raise result.failure(f"docker {' '.join(words)}", cause=parse_failure(result.words))
+            raise result.failure(
+                f"docker {' '.join(words)}", cause=parse_failure(result.error_text)
+            )
         return result.out
 
 
@@ -197,7 +200,7 @@ class _Source(SourceStore):
 
     def names(self) -> list[str]:
         listed = self._docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
-        return [normalised(name) for name in listed if "<none>" not in name]
+        return [normalize(name) for name in listed if "<none>" not in name]
 
     def save(self, names: list[str], path: str) -> None:
         self._docker("save", "--output", path, *names)
@@ -221,13 +224,13 @@ def parse_details(text: str) -> dict[str, Details]:
 
 
 def _image(item: dict[str, Any]) -> Image:
-    digests = tuple(normalised(name) for name in item.get("RepoDigests") or ())
-    # In the store of containerd, the ID is the digest of a manifest, not of the configuration.
+    digests = tuple(normalize(name) for name in item.get("RepoDigests") or ())
+    # With the store of containerd, the ID is the digest of a manifest, not of the configuration.
     is_manifest = any(split(name)[2] == item["Id"] for name in digests)
     layers = (item.get("RootFS") or {}).get("Layers") or []
     return Image(
         id=item["Id"],
-        repo_tags=tuple(normalised(name) for name in item.get("RepoTags") or ()),
+        repo_tags=tuple(normalize(name) for name in item.get("RepoTags") or ()),
         repo_digests=digests,
         size=int(item["Size"]),
         fingerprint=fingerprint(item, layers) if is_manifest else "",

@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bring the images of a node to the state that a task requests.
 
-The order is: list the images once, plan, do the missing steps, list the images again. No runtime
-is named here.
+The order is: list the images once, plan, perform the missing steps, list the images again. This
+module is independent of the runtime.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SOURCES: dict[Source, Callable[[ImageTask], list[str]]] = {
 
 
 def ensure(task: ImageTask) -> dict[str, Any]:
-    """Do a task and return the result of the module.
+    """Perform a task and return the result of the module.
 
     :raises CruntimeError: if a step failed. The facts of the error have the steps before it.
     """

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Export the images of a task to an archive on the node, unless it has them already."""
+"""Export the images of a task to an archive on the node, unless it already has them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.task import I
 def export_images(task: ImageTask, names: list[str], path: str) -> None:
     """Write images to an archive.
 
-    :raises CruntimeError: if the archive can't be written, or is incomplete.
+    :raises CruntimeError: if the archive cannot be written, or is incomplete.
     """
     if os.path.isdir(path):
         raise CruntimeError(
@@ -30,7 +30,7 @@ def export_images(task: ImageTask, names: list[str], path: str) -> None:
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
         raise CruntimeError(
-            f"export_path: {directory} not found: there is no such directory on the node",
+            f"export_path: directory {directory} not found on this node. Create it first",
             reason="file_not_found",
         )
     if _is_exported(task, names, path):

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plan the steps from the images that exist to the images that a task requests. Pure."""
+"""Plan the steps from the current images to the requested images. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_archive import
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
-    normalised,
+    normalize,
     spellings,
     split,
 )
@@ -22,7 +22,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import I
 
 
 class Step(NamedTuple):
-    """One change to the store.
+    """One change of the store.
 
     :param name: reference or ID of the image, or the path of an archive.
     :param image: the image to tag, untag or remove.
@@ -51,7 +51,7 @@ class ImageIndex:
                 self._by_name[name] = image
 
     def find(self, name: str) -> Image | None:
-        """Return the image with a name; None if the digest of the name does not match.
+        """Return the image with a name; None if there is none, or its digest does not match.
 
         :param name: reference, with or without a digest, or image ID.
         """
@@ -76,29 +76,31 @@ def canonical_name(name: str) -> str:
     identity = image_id(name)
     if identity:
         return identity
-    repository, _tag, digest = split(normalised(name))
-    return f"{repository}@{digest}" if digest else normalised(name)
+    repository, _tag, digest = split(normalize(name))
+    return f"{repository}@{digest}" if digest else normalize(name)
 
 
 def to_pull(names: list[str], found: ImageIndex, policy: str) -> list[Step]:
     """Plan to pull missing images, or all images.
 
     :param policy: missing, always or never.
-    :raises CruntimeError: if a missing image must not or can not be pulled.
+    :raises CruntimeError: if a missing image must not or cannot be pulled.
     """
     missing = [name for name in names if found.find(name) is None]
     for name in missing:
         if image_id(name):
             raise CruntimeError(
-                f"{name}: Image not found, and an ID can't be pulled. Set a reference as its name",
+                f"{name}: image not found, and an ID cannot be pulled. Set a reference instead",
                 reason="image_not_found",
             )
     if missing and policy == "never":
         raise CruntimeError(
-            f"Images not found, and pull is never: {', '.join(missing)}", reason="image_not_found"
+            f"Images not found, and pull=never is set: {', '.join(missing)}. Load them with "
+            "archive or preload, or set pull: missing",
+            reason="image_not_found",
         )
     pulled = names if policy == "always" else missing
-    return [Step("pull", normalised(name)) for name in pulled if not image_id(name)]
+    return [Step("pull", normalize(name)) for name in pulled if not image_id(name)]
 
 
 def select_archived(
@@ -106,7 +108,7 @@ def select_archived(
 ) -> dict[str, tuple[Archive, Archived]]:
     """Return the image that each name must have, with its archive.
 
-    :param names: requested names; none for all names in the archives.
+    :param names: requested names, empty for all names in the archives.
     :raises CruntimeError: if the archives do not contain an image.
     """
     held = {
@@ -126,7 +128,7 @@ def select_archived(
     missing = [name for name in names if canonical_name(name) not in held]
     if missing:
         raise CruntimeError(
-            f"{paths}: The archive does not contain {', '.join(missing)}, only "
+            f"{paths}: image not found in the archive: {', '.join(missing)}. It contains "
             f"{', '.join(sorted(held)) or 'no names'}",
             reason="image_not_found",
         )
@@ -134,7 +136,7 @@ def select_archived(
 
 
 def to_load(archived: dict[str, tuple[Archive, Archived]], found: ImageIndex) -> list[Step]:
-    """Plan to load archives with missing images, and to tag images that only miss a name.
+    """Plan to load archives with missing images, and to tag images that only lack a name.
 
     :param archived: by name, the image that it must have, with its archive.
     """
@@ -167,7 +169,7 @@ def to_tag(names: list[str], source: str, found: ImageIndex) -> list[Step]:
         raise CruntimeError(f"source_image: {source} not found", reason="image_not_found")
     image = spelled[1]
     return [
-        Step("tag", normalised(name), image=image)
+        Step("tag", normalize(name), image=image)
         for name in names
         if (found.find(name) or Image("")).id != image.id
     ]
@@ -201,11 +203,11 @@ def to_remove(names: list[str], found: ImageIndex, all_tags: bool) -> list[Step]
 class Filters(NamedTuple):
     """Selection of the unused images to prune.
 
-    :param include: patterns of references; none for all images.
+    :param include: patterns of references, empty for all images.
     :param exclude: patterns of references to keep.
     :param untagged: whether to prune only images without a tag.
-    :param spared: names of images to keep. They are no patterns, because a host such as
-        C([fd00::1]) looks like one.
+    :param spared: names of images to keep. They are not patterns, because a host such as
+        C([fd00::1]) looks like a pattern.
     """
 
     include: tuple[str, ...] = ()
@@ -215,7 +217,7 @@ class Filters(NamedTuple):
 
 
 def to_prune(found: ImageIndex, users: dict[str, list[str]], filters: Filters) -> list[Step]:
-    """Plan to remove images that no container uses, that are not pinned and that fit the filters.
+    """Plan to remove unused images that are not pinned and match the filters.
 
     :param users: by image ID, the containers that use an image.
     """
@@ -264,7 +266,7 @@ def display_name(image: Image) -> str:
 
 def _matches(image: Image, patterns: tuple[str, ...]) -> bool:
     names = (image.id, *image.repo_tags, *image.repo_digests)
-    # A pattern can be a short name too.
+    # A pattern can also be a short name.
     return any(
         fnmatch.fnmatchcase(name, pattern) or name == canonical_name(pattern)
         for name in names

@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unpack the tarball of a whole store, such as those of minikube, as a source of images.
+"""Extract the tarball of a whole store, such as the tarballs of minikube, as a source of images.
 
-The tarball is unpacked next to the store of the runtime, and read from there, if necessary with a
+The tarball is extracted next to the store of the runtime, and read from there, if necessary with a
 second, private runtime. The runtime of the node keeps running, and its store is not changed.
 """
 
@@ -23,19 +23,20 @@ from ansible_collections.cruntime.node.plugins.module_utils.mounts import read_m
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.lz4")
-# Time to unpack a store, in seconds.
+# Time to extract a store, in seconds.
 _TIMEOUT = 1800
 
 
 def archives(directory: str) -> list[str]:
     """Return the archives in a directory, in order.
 
-    :raises CruntimeError: if it has no archives.
+    :raises CruntimeError: if the directory contains no archives.
     """
     found = sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIXES))
     if not found:
         raise CruntimeError(
-            f"preload: {directory} has no file with one of {', '.join(_SUFFIXES)}",
+            f"preload: {directory} contains no file with the suffix {', '.join(_SUFFIXES)}. "
+            "Copy archives to it",
             reason="archive_invalid",
         )
     return [os.path.join(directory, name) for name in found]
@@ -43,7 +44,7 @@ def archives(directory: str) -> list[str]:
 
 @contextlib.contextmanager
 def unpacked(runner: Runner, store: ImageStore, path: str) -> Iterator[str]:
-    """Unpack a tarball, and yield the directory of the store in it.
+    """Extract a tarball, and yield the directory of the store in it.
 
     :raises CruntimeError: if the tarball is damaged, or has no store of this runtime.
     """
@@ -64,14 +65,15 @@ def unpacked(runner: Runner, store: ImageStore, path: str) -> Iterator[str]:
             )
         if result.rc != 0:
             raise CruntimeError(
-                f"preload: {path} could not be unpacked: {result.words}", reason="archive_invalid"
+                f"preload: {path} could not be unpacked: {result.error_text}",
+                reason="archive_invalid",
             )
-        # Such a tarball is made in /var, so its paths begin with lib.
+        # Such a tarball is created in /var, so its paths begin with lib.
         held = os.path.relpath(store.default_root, "/var")
         inner = os.path.join(directory, held)
         if not os.path.isdir(inner):
             raise CruntimeError(
-                f"preload: {path} has no {held}: it is not a tarball of a store of {store.label}",
+                f"preload: {path} is not a tarball of a store of {store.label}: {held} not found",
                 reason="archive_invalid",
             )
         yield inner

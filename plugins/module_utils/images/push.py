@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalised
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalize
 from ansible_collections.cruntime.node.plugins.module_utils.images import plan, transfers
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Published
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step
@@ -19,7 +19,7 @@ def push_images(task: ImageTask, names: list[str]) -> None:
 
     :raises CruntimeError: if some of them could not be pushed.
     """
-    steps = [Step("push", normalised(name)) for name in names if not _is_pushed(task, name)]
+    steps = [Step("push", normalize(name)) for name in names if not _is_pushed(task, name)]
     task.check(steps)
     failures: list[transfers.Failure] = []
     if not task.check_mode:
@@ -44,7 +44,7 @@ def _is_pushed(task: ImageTask, name: str) -> bool:
     published = _look_up(task, name)
     if published is None or not plan.is_published(image, *published):
         return False
-    task.report.digests[normalised(name)] = published.digest
+    task.report.digests[normalize(name)] = published.digest
     return True
 
 
@@ -54,14 +54,14 @@ def _push(task: ImageTask, name: str) -> None:
     # podman accepts any response of a registry.
     if published and published.digest != digest:
         raise CruntimeError(
-            f"{name}: The push of {digest} succeeded, but the registry has {published.digest}",
+            f"{name}: the push of {digest} succeeded, but the registry has {published.digest}",
             reason="result_unexpected",
         )
     task.report.digests[name] = digest
 
 
 def _look_up(task: ImageTask, name: str) -> Published | None:
-    # Import it only here: TLS and HTTP take long to import, and most tasks do not need them.
+    # Import it only here: the imports of TLS and HTTP are slow, and most tasks do not need them.
     from ansible_collections.cruntime.node.plugins.module_utils.images import registry
 
     return registry.look_up(name, task.request.credentials, task.options["insecure"])

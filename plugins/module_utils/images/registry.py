@@ -24,7 +24,7 @@ import urllib.request
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
-    normalised,
+    normalize,
     split,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
@@ -52,8 +52,8 @@ def look_up(name: str, credentials: Credentials | None, insecure: bool) -> Publi
 
     :param insecure: whether the registry can have any certificate, or use plain HTTP.
     """
-    host, _slash, repository = split(normalised(name))[0].partition("/")
-    tag = split(normalised(name))[1]
+    host, _slash, repository = split(normalize(name))[0].partition("/")
+    tag = split(normalize(name))[1]
     server = "registry-1.docker.io" if host == "docker.io" else host
     for scheme in ("https", "http") if insecure else ("https",):
         url, context = f"{scheme}://{server}/v2/{repository}", _trust(host, insecure)
@@ -67,7 +67,7 @@ def look_up(name: str, credentials: Credentials | None, insecure: bool) -> Publi
             described = json.loads(_get(f"{url}/blobs/{config}", credentials, context))
             made_of = fingerprint(described, described["rootfs"]["diff_ids"])
         except (*_NO_ANSWER, KeyError, TypeError, AttributeError):
-            # It is an image index, or not a manifest.
+            # The document is an image index, or not a manifest.
             return Published(digest, "", "")
         return Published(digest, config, made_of)
     return None
@@ -96,7 +96,7 @@ def _get(url: str, credentials: Credentials | None, context: ssl.SSLContext) -> 
 def _read(opener: urllib.request.OpenerDirector, url: str, who: str) -> bytes:
     request = urllib.request.Request(url, headers={"Accept": ", ".join(_MANIFESTS)})
     if who:
-        # The header must not follow a redirect to another host.
+        # Do not send the credentials to redirect targets.
         request.add_unredirected_header("Authorization", who)
     with opener.open(request, timeout=_TIMEOUT) as answer:
         content: bytes = answer.read(_MAX_MANIFEST)

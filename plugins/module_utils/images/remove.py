@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remove images: those of a task, or the unused ones."""
+"""Remove the images of a task, or unused images."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def remove_images(task: ImageTask) -> None:
     for image in removed:
         if users.get(image.id):
             raise CruntimeError(
-                f"{plan.display_name(image)}: The image is in use by {', '.join(users[image.id])}. "
-                "Remove the containers first, or set force",
+                f"{plan.display_name(image)} is used by the containers "
+                f"{', '.join(users[image.id])}. Remove them first, or set force: true",
                 reason="image_in_use",
             )
     task.check(steps)

@@ -50,7 +50,7 @@ class Report:
         self._predicted: dict[str, str] = {}
 
     def add(self, step: Step) -> None:
-        """Record a step that was done, or that check mode predicts."""
+        """Record a step that was performed, or that check mode predicts."""
         name = step.archive.path if step.archive else step.name
         self._actions.append({"action": _ACTIONS[step.verb], "name": name})
         if step.verb in ("pull", "tag", "build", "preload", "untag", "remove"):

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check and parse the options of a task on images. Pure."""
+"""Check and parse the options of a task on images. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.plan import (
     Filters,
     canonical_name,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
+from ansible_collections.cruntime.node.plugins.module_utils.words import to_string
 
 #: Options of cruntime_image.
 OPTIONS = {
@@ -67,7 +67,7 @@ OPTIONS = {
 Source = Literal["pull", "archive", "source_image", "build", "preload"]
 
 _SOURCES: tuple[Source, ...] = ("archive", "source_image", "build", "preload")
-# Options that state absent does not support.
+# Options that state=absent does not support.
 _PRESENT_ONLY = (*_SOURCES, "pull", "platform", "pin", "export_path", "push", "prune")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -78,7 +78,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 class Prune(NamedTuple):
     """Selection of the images to prune.
 
-    :param age: least age of an image, in seconds; None for any age.
+    :param age: minimum age of an image, in seconds; None for any age.
     """
 
     filters: Filters
@@ -113,26 +113,27 @@ def parse(options: dict[str, Any]) -> Request:
         for option in _PRESENT_ONLY:
             if options[option]:
                 raise CruntimeError(
-                    f"{option} is not supported with state absent", reason="option_invalid"
+                    f"{option} cannot be used with state=absent", reason="option_invalid"
                 )
         if not names:
             raise CruntimeError(
-                "state absent needs name: set it to the images to remove", reason="option_invalid"
+                "state=absent requires name. Set name to the images to remove",
+                reason="option_invalid",
             )
     else:
         source = _source(options, names)
         if options["all_tags"]:
             raise CruntimeError(
-                "all_tags is only supported with state absent", reason="option_invalid"
+                "all_tags can only be used with state=absent", reason="option_invalid"
             )
     _check_values(options)
     return Request(names, source, options, _credentials(options), _prune(options["prune"]))
 
 
 def check_name(option: str, name: str) -> None:
-    """Check that an option is the name of an image.
+    """Check that an option is an image reference or ID.
 
-    :raises CruntimeError: if it is not.
+    :raises CruntimeError: if the option is neither of the two.
     """
     if image_id(name) or is_reference(name):
         return
@@ -146,7 +147,7 @@ def check_name(option: str, name: str) -> None:
     elif is_reference(name.lower()):
         hint = ": a repository must be lower-case"
     raise CruntimeError(
-        f"{option}: {name!r} is not an image reference{hint}. "
+        f"{option}: {name!r} is not a valid image reference{hint}. "
         "Use [registry/]repository[:tag][@digest], or sha256:ID",
         reason="option_invalid",
     )
@@ -156,14 +157,14 @@ def _source(options: dict[str, Any], names: list[str]) -> Source:
     given = [option for option in _SOURCES if options[option]]
     if len(given) > 1:
         raise CruntimeError(
-            f"{' and '.join(given)} are mutually exclusive: an image has one source",
+            f"{' and '.join(given)} are mutually exclusive. Set only one of them",
             reason="option_invalid",
         )
     source = given[0] if given else "pull"
     for option in ("pull", "platform"):
         if options[option] and given:
             raise CruntimeError(
-                f"{option} is not supported with {source}: nothing is pulled",
+                f"{option} cannot be used with {source}, because nothing is pulled",
                 reason="option_invalid",
             )
     if source == "pull" and not names and not options["prune"]:
@@ -173,24 +174,24 @@ def _source(options: dict[str, Any], names: list[str]) -> Source:
     if source in ("build", "source_image"):
         if not names:
             raise CruntimeError(
-                f"{source} needs name: set it to the names of the new image",
+                f"{source} requires name. Set name to the references of the new image",
                 reason="option_invalid",
             )
         for name in names:
             if image_id(name) or "@" in name:
                 raise CruntimeError(
-                    f"name: {name!r} can't be the name of a new image: it is a digest. Set a tag",
+                    f"name: {name!r} cannot be used for a new image: it is a digest. Set a tag",
                     reason="option_invalid",
                 )
     if not names and any(options[option] for option in ("export_path", "push")):
         raise CruntimeError(
-            "export_path and push need name: set it to the images",
+            "export_path and push require name. Set name to the images",
             reason="option_invalid",
         )
     for name in names if options["push"] else []:
         if image_id(name) or "@" in name:
             raise CruntimeError(
-                f"name: {name!r} can't be pushed: it is a digest. Set a tag",
+                f"name: {name!r} cannot be pushed: it is a digest. Set a tag",
                 reason="option_invalid",
             )
     return source
@@ -208,13 +209,13 @@ def _check_values(options: dict[str, Any]) -> None:
         )
     if options["insecure"] and not options["push"]:
         raise CruntimeError(
-            "insecure is only supported with push. For pulls, set the option registries of "
-            "cruntime_enable",
+            "insecure applies only to push. For pulls, configure the registry with the registries "
+            "option of cruntime_enable",
             reason="option_invalid",
         )
     if options["platform"] and not _PLATFORM.fullmatch(options["platform"]):
         raise CruntimeError(
-            f"platform: {options['platform']!r} is not a platform such as linux/arm64",
+            f"platform: {options['platform']!r} is not a valid platform, such as linux/arm64",
             reason="option_invalid",
         )
     if options["source_image"]:
@@ -237,13 +238,14 @@ def _check_build(build: dict[str, Any]) -> None:
     for name in build["args"]:
         if not _ARGUMENT.fullmatch(name):
             raise CruntimeError(
-                f"build.args: {name!r} is not the name of a build argument", reason="option_invalid"
+                f"build.args: {name!r} is not a valid name of a build argument",
+                reason="option_invalid",
             )
     build_args(build)
     for word in build["options"]:
         if not word.startswith("-") or not word.isprintable():
             raise CruntimeError(
-                f"build.options: {word!r} is not an option. Use --name=value",
+                f"build.options: {word!r} is not a valid argument. Use --name=value",
                 reason="option_invalid",
             )
 
@@ -253,7 +255,7 @@ def build_args(build: dict[str, Any]) -> dict[str, str]:
 
     :raises CruntimeError: if an argument has no value.
     """
-    return {name: as_word(f"build.args: {name}", value) for name, value in build["args"].items()}
+    return {name: to_string(f"build.args: {name}", value) for name, value in build["args"].items()}
 
 
 def _credentials(options: dict[str, Any]) -> Credentials | None:
@@ -264,7 +266,8 @@ def _credentials(options: dict[str, Any]) -> Credentials | None:
         raise CruntimeError("username and password must be set together", reason="option_invalid")
     if ":" in username or not username.isprintable() or not password.isprintable():
         raise CruntimeError(
-            "username contains a colon, or username or password a control character",
+            "username must not contain a colon, and username and password must not contain "
+            "control characters",
             reason="option_invalid",
         )
     return Credentials(username, password)
@@ -278,7 +281,7 @@ def _prune(options: dict[str, Any] | None) -> Prune | None:
         match = _AGE.fullmatch(options["older_than"])
         if match is None:
             raise CruntimeError(
-                f"prune.older_than: {options['older_than']!r} is not an age such as 24h or 7d",
+                f"prune.older_than: {options['older_than']!r} is not a valid age, such as 7d",
                 reason="option_invalid",
             )
         age = int(match.group(1)) * _SECONDS[match.group(2)]

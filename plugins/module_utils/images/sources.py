@@ -14,7 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_archive import
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
-    normalised,
+    normalize,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images import plan, preload, transfers
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step
@@ -47,7 +47,7 @@ def pull_images(task: ImageTask) -> list[str]:
 
 
 def load_archives(task: ImageTask) -> list[str]:
-    """Load images from archives; return the names of the task or else of the archives."""
+    """Load images from archives; return the names of the task, or all names in the archives."""
     archives = [image_archive.read(task.runner, path) for path in task.options["archive"]]
     return _load(task, plan.select_archived(task.request.names, archives))
 
@@ -55,7 +55,7 @@ def load_archives(task: ImageTask) -> list[str]:
 def preload_images(task: ImageTask) -> list[str]:
     """Load images from a directory of archives, or from a tarball of a whole store.
 
-    :return: the names of the task or else of the archives.
+    :return: the names of the task, or all names in the archives if the task has none.
     """
     path, names = task.options["preload"], task.request.names
     missing = [name for name in names if task.found.find(name) is None]
@@ -83,7 +83,7 @@ def _load(task: ImageTask, archived: dict[str, tuple[Archive, Archived]]) -> lis
     """Load images that are missing.
 
     :param archived: by name, the image to load and its archive.
-    :return: the names of the task or else of the archives.
+    :return: the names of the task, or all names in the archives if the task has none.
     """
     steps = plan.to_load(archived, task.found)
     task.check(steps)
@@ -109,11 +109,11 @@ def _preload_store(task: ImageTask, path: str, missing: list[str]) -> None:
     image_archive.compression_of(path)
     if not missing:
         raise CruntimeError(
-            f"preload: {path} needs names: it is a tarball of a store. Set name to the images to "
-            "load from it",
+            f"preload: name is required, because {path} is a tarball of a store. Set name to the "
+            "images to load from it",
             reason="option_invalid",
         )
-    steps = [Step("preload", normalised(name)) for name in missing]
+    steps = [Step("preload", normalize(name)) for name in missing]
     task.check(steps)
     if task.apply(steps, lambda: _copy_from_store(task, path, missing)):
         task.expect(task.request.names)
@@ -131,7 +131,7 @@ def _copy_from_store(task: ImageTask, path: str, names: list[str]) -> None:
             missing = [name for name in names if plan.canonical_name(name) not in found]
             if missing:
                 raise CruntimeError(
-                    f"preload: {path} does not contain {', '.join(missing)}, only "
+                    f"preload: {path}: image not found: {', '.join(missing)}. It contains "
                     f"{', '.join(sorted(found)) or 'no images'}",
                     reason="image_not_found",
                 )

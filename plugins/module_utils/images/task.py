@@ -64,10 +64,10 @@ class ImageTask:
         self.store.check(needed)
 
     def apply(self, steps: list[Step], action: Callable[[], None] | None = None) -> bool:
-        """Do steps and report them; in check mode, only report them.
+        """Perform steps and report them; in check mode, only report them.
 
-        :param action: does all steps at once. By default, each step is a method of the store.
-        :return: whether anything was done.
+        :param action: performs all steps at once. By default, each step is a method of the store.
+        :return: whether a step was performed.
         """
         if action is not None and steps and not self.check_mode:
             action()
@@ -78,9 +78,9 @@ class ImageTask:
         return bool(steps) and not self.check_mode
 
     def do(self, step: Step) -> None:
-        """Do one step of a plan, unreported: pull, preload, build, save and push are actions.
+        """Perform one step of a plan without a report: tag, untag, remove, load, pin and unpin.
 
-        :raises CruntimeError: if it fails.
+        :raises CruntimeError: if the step fails.
         """
         store = self.store
         if step.archive is not None:
@@ -129,7 +129,7 @@ class ImageTask:
 
         if not wait_until(is_listed, _LISTING_TIME):
             raise CruntimeError(
-                f"All steps succeeded, but after {_LISTING_TIME} seconds {self.store.label} "
+                f"The operation succeeded, but after {_LISTING_TIME} seconds {self.store.label} "
                 f"{problem}",
                 reason="result_unexpected",
             )

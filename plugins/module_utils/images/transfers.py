@@ -15,7 +15,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import trim_docker_io
 
 # Failures that can be temporary. A retry does not help after any other failure.
-_MAY_PASS = re.compile(
+_RETRYABLE = re.compile(
     r"timeout|timed out|deadline exceeded|did not finish|connection refused|connection reset"
     r"|broken pipe|unexpected EOF|: EOF|no such host|server misbehaving|temporary failure"
     r"|no route to host|network is unreachable|too ?many ?requests"
@@ -42,14 +42,14 @@ def cause_of(error: CruntimeError) -> str:
     return str(error).partition("' failed: ")[2] or str(error)
 
 
-def may_pass(cause: str, name: str = "") -> bool:
+def is_retryable(cause: str, name: str = "") -> bool:
     """Return whether a failure can be temporary.
 
     :param name: name of the image, which is ignored in the message.
     """
     for word in filter(None, (name, trim_docker_io(name))):
         cause = cause.replace(word, "")
-    return _MAY_PASS.search(_URL.sub("", cause)) is not None
+    return _RETRYABLE.search(_URL.sub("", cause)) is not None
 
 
 def transfer_all(
@@ -73,7 +73,7 @@ def transfer_all(
                 return None
             except CruntimeError as error:
                 cause = cause_of(error)
-                if number == retries or not may_pass(cause, name):
+                if number == retries or not is_retryable(cause, name):
                     return Failure(name, cause, number + 1)
             sleep(min(2**number, _LONGEST_PAUSE))
         return None

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every runtime can be asked and told: the interface that the modules work with."""
+"""Interface of the container runtimes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Names = Tuple[Tuple[str, Optional[str]], ...]
 
 
 class OciRuntime(NamedTuple):
-    """The tool that makes the kernel run a container, such as runc.
+    """OCI runtime, such as runc.
 
-    :param root: the folder where it keeps its state, empty for its own default.
+    :param root: directory of its state, empty for the default of the OCI runtime.
     """
 
     binary: str
@@ -33,16 +33,16 @@ class OciRuntime(NamedTuple):
 
 
 class Runtime:
-    """One container runtime on this node.
+    """Container runtime on this node.
 
-    A subclass says how its runtime differs; it never knows another one.
+    A subclass implements one runtime, and is independent of the other runtimes.
     """
 
     #: Facts about the runtime that are the same on every node.
     identity: Identity
     #: Whether the adapter must run too. If not, its state does not matter.
-    adapted = False
-    #: What else may decide the same as its configuration file does.
+    adapter_enabled = False
+    #: Places that can override its configuration file, for messages.
     overrides: str
     #: Names that the runtime creates in its data root, see C(stored_data.Names).
     data_names: Names
@@ -85,13 +85,13 @@ class Runtime:
 
     @property
     def all_units(self) -> tuple[str, ...]:
-        """Everything that goes down with this runtime, in that order."""
+        """Units that are stopped with this runtime, in that order."""
         return self.adapters + self.units
 
     @property
     def wanted_units(self) -> tuple[str, ...]:
-        """Everything that runs when this runtime is enabled, in that order."""
-        return self.units + (self.adapters if self.adapted else ())
+        """Units that run if this runtime is enabled, in that order."""
+        return self.units + (self.adapters if self.adapter_enabled else ())
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -104,21 +104,22 @@ class Runtime:
 
     @property
     def binary_path(self) -> str | None:
-        """Where the daemon's binary is, None where the node has none."""
+        """Path of the daemon's binary, None if it is not installed."""
         return self._runner.which(self.binary)
 
     def installed(self, units: dict[str, Unit]) -> bool:
         return self.binary_path is not None and all(units[name].found for name in self.services)
 
     def check_installed(self, units: dict[str, Unit]) -> None:
-        """Check that the node has all that shall run.
+        """Check that the runtime is installed.
 
-        :raises CruntimeError: it has not.
+        :raises CruntimeError: if it is not installed.
         """
         if not self.installed(units):
             raise CruntimeError(
-                f"{self.label} is not installed on this node: "
-                f"{self.binary} and {' and '.join(self.services)} must be there first",
+                f"{self.label} is not installed on this node: {self.binary} or "
+                f"{' or '.join(self.services)} not found. Install it, for example with the role "
+                "cruntime.node.runtime",
                 reason="runtime_not_installed",
             )
 
@@ -126,19 +127,19 @@ class Runtime:
         return all(units[name].active for name in self.services)
 
     def enabled(self, units: dict[str, Unit]) -> bool:
-        """Something brings it up at boot."""
+        """Return whether the runtime starts at boot."""
         return any(units[name].enabled for name in self.units)
 
     def configured(self, options: dict[str, Any]) -> Runtime:
-        """Return this runtime as a spec wants it: it may answer elsewhere than it does now."""
+        """Return this runtime as the spec configures it, for example with another CRI socket."""
         wanted = copy.copy(self)
         wanted.socket_path = options.get("socket") or self.identity.socket_path
         return wanted
 
     def kubelet_options(self, kubernetes: str | None = None) -> dict[str, str]:
-        """The flags that point a kubelet at this runtime, by name.
+        """Return the flags, by name, that configure a kubelet for this runtime.
 
-        :param kubernetes: the kubelet's version, None for any that is still maintained.
+        :param kubernetes: version of the kubelet, None for any maintained version.
         """
         if kubernetes and not older(kubernetes, "1.27.0"):
             return {}
@@ -148,9 +149,9 @@ class Runtime:
         return options
 
     def kubelet_config(self, kubernetes: str | None, driver: str | None) -> dict[str, str]:
-        """The fields of KubeletConfiguration that go with this runtime.
+        """Return the fields of KubeletConfiguration for this runtime.
 
-        :param driver: the cgroup driver that the runtime was given.
+        :param driver: cgroup driver of the runtime.
         """
         config = {"cgroupDriver": driver} if driver else {}
         if not (kubernetes and older(kubernetes, "1.27.0")):
@@ -158,9 +159,9 @@ class Runtime:
         return config
 
     def version(self) -> str:
-        """Ask the daemon's binary; works while it is stopped.
+        """Return the version of the daemon's binary. The daemon need not run.
 
-        :raises CruntimeError: it answers something that is no version.
+        :raises CruntimeError: if the output of the binary is not a version.
         """
         raise NotImplementedError
 
@@ -169,22 +170,22 @@ class Runtime:
         return {}
 
     def unused_options(self, options: dict[str, Any]) -> dict[str, str]:
-        """Return the options given that change nothing on this node, each with the reason."""
+        """Return the options that are set but ignored on this node, each with the reason."""
         return {}
 
     def reloads(self, changes: Iterable[Change]) -> bool:
-        """Say whether the running process takes these changes by a reload, without a restart."""
+        """Return whether a reload of the running process applies these changes."""
         return False
 
     def reloads_first(self, change: Change) -> bool:
-        """Say whether a restart is gentler when the process has read this change before."""
+        """Return whether the process must reload this change before a restart."""
         return False
 
     def reloaded(self, since: float) -> bool:
-        """Say whether a reload has taken effect: the signal for it returns at once.
+        """Return whether a reload is complete. The signal for a reload returns immediately.
 
-        :param since: when the reload was asked for, in seconds since the epoch.
-        :raises CruntimeError: it failed.
+        :param since: start of the reload, in seconds since the epoch.
+        :raises CruntimeError: if the reload failed.
         """
         raise NotImplementedError
 
@@ -205,36 +206,36 @@ class Runtime:
     def check_data(self, roots: Iterable[str]) -> None:
         """Check that all containers and volumes in these data roots belong to this runtime.
 
-        :raises CruntimeError: if there are foreign ones.
+        :raises CruntimeError: if there are foreign containers or volumes.
         """
 
     def settings(self) -> dict[str, str]:
-        """Ask the running runtime what it goes by.
+        """Return the settings that the running runtime uses.
 
-        :return: by option, C(cgroup_driver) and, where the runtime has one, C(sandbox_image).
-        :raises CruntimeError: it does not answer.
+        :return: by option, C(cgroup_driver) and, if the runtime reports it, C(sandbox_image).
+        :raises CruntimeError: if the runtime does not respond.
         """
         raise NotImplementedError
 
     def cgroup_driver(self) -> str:
-        """Ask the running runtime: systemd or cgroupfs.
+        """Return the cgroup driver that the running runtime uses: systemd or cgroupfs.
 
-        :raises CruntimeError: it does not answer.
+        :raises CruntimeError: if the runtime does not respond.
         """
         return self.settings()["cgroup_driver"]
 
-    def probe(self) -> None:
-        """Ask the running runtime for a sign of life.
+    def check_responding(self) -> None:
+        """Check that the running runtime responds.
 
-        :raises CruntimeError: it gives none.
+        :raises CruntimeError: if the runtime does not respond.
         """
         raise NotImplementedError
 
     def oci_runtimes(self) -> dict[str, OciRuntime | None]:
-        """Ask the running runtime which OCI runtime is behind each handler of pods.
+        """Return the OCI runtime of each runtime handler of the running runtime.
 
-        :return: by the handler's name, empty for the default; None where a handler has no OCI
-            runtime.
-        :raises CruntimeError: it does not answer.
+        :return: by the name of the handler, empty for the default handler. None if a handler has no
+            OCI runtime.
+        :raises CruntimeError: if the runtime does not respond.
         """
         raise NotImplementedError

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""containerd."""
+"""The runtime containerd."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import (
 if TYPE_CHECKING:
     pass
 
-# Where runc's shim keeps its state, in every version, if its options name no other place; it adds
-# the containerd namespace, which is this one for all that comes through the CRI.
+# State directory of runc's shim, in every version, if its options set no other directory. The shim
+# appends the containerd namespace, which is C(NAMESPACE) for everything that the CRI creates.
 _RUNC_ROOT = "/run/containerd/runc"
-#: Where its CRI keeps images and containers.
+#: Namespace in which the CRI of containerd keeps images and containers.
 NAMESPACE = "k8s.io"
 
 
@@ -65,8 +65,8 @@ class Containerd(Runtime):
         info = crictl.info(self._runner, self.cri_endpoint)
         found = {} if info is None else parse_settings(info)
         if "sandbox_image" not in found:
-            # Without crictl, nothing asks the process, and 2.x tells it no image. This is what it
-            # was started with.
+            # crictl is not installed, or containerd 2.x does not report the sandbox image. Use the
+            # configuration that containerd was started with.
             dump = self._runner.output("containerd", "config", "dump")
             found = {**parse_dumped_settings(dump), **found}
         return found
@@ -75,23 +75,24 @@ class Containerd(Runtime):
         info = crictl.info(self._runner, self.cri_endpoint)
         return parse_oci_runtimes(info) if info else {}
 
-    def probe(self) -> None:
-        # Asks the daemon, not just the client; the CRI plugin is named in required_plugins,
-        # so a containerd that runs has it.
+    def check_responding(self) -> None:
+        # The command queries the daemon. The CRI plugin is in required_plugins, so a running
+        # containerd has it.
         self._runner.output(
             "ctr", "--address", self.socket_path, "--connect-timeout", "5s", "version", timeout=10
         )
 
 
 def parse_version(line: str) -> str:
-    """Read C(containerd --version): C(containerd NAME VERSION [REVISION]).
+    """Parse C(containerd --version): C(containerd NAME VERSION [REVISION]).
 
-    :raises CruntimeError: this is no such line.
+    :raises CruntimeError: if the line has another format.
     """
     words = line.split(" ")
     if len(words) < 4 or words[0] != "containerd":
         raise CruntimeError(
-            f"unknown version of containerd: {line.strip()!r}", reason="version_unreadable"
+            f"Could not parse the version of containerd: {line.strip()!r}",
+            reason="version_unreadable",
         )
     version = words[2].replace("v", "", 1).partition("~")[0].strip()
     try:
@@ -103,7 +104,7 @@ def parse_version(line: str) -> str:
 
 @parsing("crictl info")
 def parse_settings(info: str) -> dict[str, str]:
-    """Read C(crictl info): the driver of the runtime handler runc, and the sandbox image of 1.x."""
+    """Parse C(crictl info): the cgroup driver of the handler runc, and the sandbox image of 1.x."""
     config = json.loads(info).get("config") or {}
     try:
         uses_systemd = config["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"]
@@ -117,14 +118,14 @@ def parse_settings(info: str) -> dict[str, str]:
 
 @parsing("crictl info")
 def parse_oci_runtimes(info: str) -> dict[str, OciRuntime | None]:
-    """Read C(crictl info): the OCI runtime of each handler."""
+    """Parse C(crictl info): the OCI runtime of each handler."""
     config = json.loads(info)["config"]["containerd"]
     found = {name: _oci_runtime(handler) for name, handler in config["runtimes"].items()}
     return dict(found, **{"": found.get(config["defaultRuntimeName"])})
 
 
 def _oci_runtime(handler: dict[str, Any]) -> OciRuntime | None:
-    # A shim of another kind runs no such tool.
+    # Other shims do not use an OCI runtime with the command line of runc.
     if not handler["runtimeType"].startswith("io.containerd.runc."):
         return None
     options = handler.get("options") or {}
@@ -133,7 +134,7 @@ def _oci_runtime(handler: dict[str, Any]) -> OciRuntime | None:
 
 
 def parse_dumped_settings(dump: str) -> dict[str, str]:
-    """Read C(containerd config dump): the driver of the handler runc, and the sandbox image."""
+    """Parse C(containerd config dump): the cgroup driver of the handler runc, and the image."""
     table, settings = "", {"cgroup_driver": "cgroupfs"}
     for line in dump.splitlines():
         text = line.strip()

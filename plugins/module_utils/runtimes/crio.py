@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CRI-O."""
+"""The runtime CRI-O."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import (
 )
 
 CONFIG_PATH = "/etc/crio/crio.conf"
-# How much of a file is searched for a key, in bytes.
+# Maximum number of bytes of a file that are searched for a key.
 _CONFIG_LIMIT = 1024 * 1024
 _OWN_CONMON = "/usr/libexec/crio/conmon"
 _NO_ROOT = 'runtime_root = ""'
 _HANDLERS = "crio.runtime.runtimes."
-# What CRI-O takes over on SIGHUP, in every version since 1.28, and shows from then on.
-_SHOWN = frozenset(
+# Keys that every version since 1.28 reloads on SIGHUP, and then reports with their new values.
+_RELOAD_REPORTED = frozenset(
     (
         ("crio.image", "pause_command"),
         ("crio.image", "pause_image"),
@@ -55,19 +55,20 @@ _SHOWN = frozenset(
         ("crio.runtime", "seccomp_profile"),
     )
 )
-# What of that says how much it logs.
+# The keys among them that configure logging.
 _LOGGING = frozenset((("crio.runtime", "log_filter"), ("crio.runtime", "log_level")))
-# What it takes over too, but only tells of, when it has taken over everything. It shows new OCI
-# runtimes as well, and still runs pods by the old ones.
-_TOLD = frozenset(((CRIO_REGISTRIES, ""), ("crio.image", "pinned_images")))
-_TAKEN_OVER = "Configuration reload completed"
-# Since then it says so, and forgets pinned images that are named no more.
-_TELLS_SINCE = Version("1.31.0")
-_TELLING_LEVELS = ("info", "debug", "trace")
+# Files and keys that CRI-O also reloads, but does not report. It only logs the end of the reload.
+# CRI-O also reports new OCI runtimes after a reload, but still runs pods with the old ones.
+_RELOAD_LOGGED_ONLY = frozenset(((CRIO_REGISTRIES, ""), ("crio.image", "pinned_images")))
+_RELOAD_COMPLETED = "Configuration reload completed"
+# From this version on, CRI-O logs the end of a reload, and unpins images that were removed from the
+# list.
+_RELOAD_LOGGED_SINCE = Version("1.31.0")
+_RELOAD_LOG_LEVELS = ("info", "debug", "trace")
 
 
 class Storage(NamedTuple):
-    """Where CRI-O keeps images and containers, and how."""
+    """Directories, driver and options of the store of CRI-O."""
 
     root: str
     runroot: str
@@ -90,7 +91,7 @@ class Crio(Runtime):
         return parse_version(self._runner.output("crio", "--version"))
 
     def find_facts(self) -> dict[str, Any]:
-        # CRI-O's own packages bring one that is not on the PATH.
+        # The packages of CRI-O include a conmon that is not on the PATH.
         return {
             "own_conmon": os.access(_OWN_CONMON, os.X_OK),
             cni.BIN_DIR_FACT: _find_other_bin_dir(),
@@ -98,11 +99,13 @@ class Crio(Runtime):
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         keys = {key for change in changes for key in changed_keys(change)}
-        told = keys - _SHOWN
-        if not told <= _TOLD:
+        logged_only = keys - _RELOAD_REPORTED
+        if not logged_only <= _RELOAD_LOGGED_ONLY:
             return False
-        # Where it would not tell, a restart is the surer way: containers outlive it.
-        return not told or (_LOGGING.isdisjoint(keys) and self._tells(self._shown()))
+        # Restart CRI-O if it would not log the end of the reload. Containers survive a restart.
+        return not logged_only or (
+            _LOGGING.isdisjoint(keys) and self._logs_reload(self._running_settings())
+        )
 
     def reloaded(self, since: float) -> bool:
         log = self._runner.output(
@@ -113,10 +116,11 @@ class Crio(Runtime):
         failure = re.search(r'msg="Unable to reload configuration: ((?:[^"\\]|\\.)*)"', log)
         if failure:
             raise refuse(self.label, failure.group(1).replace('\\"', '"'))
-        shown = self._shown()
-        if self._tells(shown) and _TAKEN_OVER not in log:
+        shown = self._running_settings()
+        if self._logs_reload(shown) and _RELOAD_COMPLETED not in log:
             return False
-        # It says so of one too that passed over a folder which was not there when it was started.
+        # CRI-O also logs completion if it ignored a directory that did not exist when it started,
+        # so compare the settings too.
         return shown == parse_shown(self._runner.output("crio", "config"), escaped=False)
 
     def holds_container(self, argv: list[str]) -> bool:
@@ -130,9 +134,8 @@ class Crio(Runtime):
                 foreign += find_foreign_containers(read_regular(path), os.path.dirname(path))
             if foreign:
                 raise CruntimeError(
-                    f"{root}: foreign data: {self.label} did not make {', '.join(foreign[:10])}, "
-                    "but podman or buildah can have. Remove them with that tool, or set "
-                    "keep_data to true",
+                    f"{root}: foreign data: {self.label} did not create {', '.join(foreign[:10])}. "
+                    "Remove them, for example with podman or buildah, or set keep_data: true",
                     reason="data_foreign",
                 )
 
@@ -143,36 +146,36 @@ class Crio(Runtime):
         config = self.ask_status("config")
         if _NO_ROOT not in config:
             return parse_oci_runtimes(config)
-        # Its own default for all handlers, whichever tool they name.
+        # Handlers without a root use the default of CRI-O, which is the same for all tools.
         version = installed_version(self.version())
         runc = (version.major, version.minor) < (1, 31)
         return parse_oci_runtimes(config, "/run/runc" if runc else "/run/crun")
 
     def storage(self) -> Storage:
-        """Ask the running process, which a flag or any drop-in may have told."""
+        """Return the store of the running process. A flag or any drop-in can have set it."""
         return parse_storage(self.ask_status("config"))
 
-    def probe(self) -> None:
+    def check_responding(self) -> None:
         self.ask_status("info")
 
-    def _shown(self) -> dict[str, str]:
-        """Return what the process that runs now goes by; nothing where it does not answer."""
+    def _running_settings(self) -> dict[str, str]:
+        """Return the settings of the running process; empty if it does not respond."""
         with contextlib.suppress(CommandError):
             return parse_shown(self.ask_status("config"), escaped=True)
         return {}
 
-    def _tells(self, shown: dict[str, str]) -> bool:
-        """Say whether a process that goes by this logs when a reload is done."""
-        loud = shown.get("log_level") in _TELLING_LEVELS and not shown["log_filter"]
-        return loud and installed_version(self.version()) >= _TELLS_SINCE
+    def _logs_reload(self, shown: dict[str, str]) -> bool:
+        """Return whether a process with these settings logs the end of a reload."""
+        is_verbose = shown.get("log_level") in _RELOAD_LOG_LEVELS and not shown["log_filter"]
+        return is_verbose and installed_version(self.version()) >= _RELOAD_LOGGED_SINCE
 
     def ask_status(self, what: str) -> str:
-        """Return the output of C(crio status), which asks the running process."""
+        """Return the output of C(crio status), which queries the running process."""
         return self._runner.output("crio", "status", "--socket", self.socket_path, what, timeout=10)
 
 
 def _find_other_bin_dir() -> str | None:
-    """Return the directory of CNI plugins, None if CRI-O finds it without our drop-in.
+    """Return the directory of CNI plugins, None if CRI-O finds it without the managed drop-in.
 
     CRI-O finds it if it is the default, or if a file of an admin or a package sets plugin_dirs.
     """
@@ -198,12 +201,12 @@ def _decides_plugin_dirs(path: str) -> bool:
 
 
 def parse_version(text: str) -> str:
-    """Read C(crio --version): C(crio version 1.36.3), and lines of detail."""
+    """Parse C(crio --version): C(crio version 1.36.3), and more lines."""
     return text.partition("\n")[0].replace("crio version ", "", 1).strip()
 
 
 def parse_settings_in_use(config: str) -> dict[str, str]:
-    """Read C(crio config), which comments out what is the default, or C(crio status config)."""
+    """Parse C(crio config), which comments out defaults, or C(crio status config)."""
     found = dict(re.findall(r'^ *(cgroup_manager|pause_image) = "(.*)"$', config, re.MULTILINE))
     settings = {"cgroup_driver": found.get("cgroup_manager", "systemd")}
     if "pause_image" in found:
@@ -212,9 +215,9 @@ def parse_settings_in_use(config: str) -> dict[str, str]:
 
 
 def parse_oci_runtimes(config: str, default_root: str = "") -> dict[str, OciRuntime | None]:
-    """Read C(crio status config): the OCI runtime of each handler.
+    """Parse C(crio status config): the OCI runtime of each handler.
 
-    :param default_root: where those keep their state that are not told where.
+    :param default_root: state directory of OCI runtimes without a configured root.
     """
     table, default = "", ""
     handlers: dict[str, dict[str, str]] = {}
@@ -229,7 +232,8 @@ def parse_oci_runtimes(config: str, default_root: str = "") -> dict[str, OciRunt
             name = table[len(_HANDLERS) :].strip('"')
             handlers.setdefault(name, {})[key] = value.strip('"')
     found = {
-        # A handler without a path is the tool of its name; one with virtual machines has no such.
+        # Without a path, the OCI runtime has the name of the handler. A handler with virtual
+        # machines has no OCI runtime.
         name: OciRuntime(
             handler.get("runtime_path") or name, handler.get("runtime_root") or default_root
         )
@@ -254,7 +258,7 @@ def find_foreign_containers(document: bytes, directory: str) -> list[str]:
 
 @parsing("crio status config")
 def parse_storage(config: str) -> Storage:
-    """Read C(crio status config)."""
+    """Parse C(crio status config)."""
     keys = "root|runroot|storage_driver|storage_option"
     found = dict(re.findall(rf"^ *({keys}) = (.+)$", config, re.MULTILINE))
     root, runroot, driver = (json.loads(found[key]) for key in keys.split("|")[:3])
@@ -262,7 +266,7 @@ def parse_storage(config: str) -> Storage:
 
 
 def changed_keys(change: Change) -> set[tuple[str, str]]:
-    """Return what differs: a table and a key of the drop-in, or the path of another file."""
+    """Return the differences: table and key in the drop-in, or the path of another file."""
     if change.path != CRIO.config_path:
         return {(change.path, "")}
     before, after = (parse_settings(text) for text in (change.before, change.after))
@@ -270,7 +274,7 @@ def changed_keys(change: Change) -> set[tuple[str, str]]:
 
 
 def parse_settings(drop_in: Content) -> dict[tuple[str, str], str]:
-    """Return the lines of a drop-in by table and key; a line that is no setting by itself."""
+    """Return the lines of a drop-in by table and key. The key of another line is the line."""
     text = drop_in.decode("utf-8", errors="replace") if isinstance(drop_in, bytes) else ""
     settings, table = {}, ""
     for line in (line.strip() for line in text.splitlines()):
@@ -283,11 +287,11 @@ def parse_settings(drop_in: Content) -> dict[tuple[str, str], str]:
 
 @parsing("crio config")
 def parse_shown(config: str, escaped: bool) -> dict[str, str]:
-    """Return what a reload can change of C(crio config) or C(crio status config), by key.
+    """Parse the keys of C(crio config) or C(crio status config) that a reload can change.
 
-    :param escaped: as TOML has it; C(crio config) prints every text as it is.
+    :param escaped: whether strings are escaped as in TOML; C(crio config) does not escape them.
     """
-    keys = "|".join(key for _table, key in _SHOWN)
+    keys = "|".join(key for _table, key in _RELOAD_REPORTED)
     found = re.findall(rf'^[# \t]*({keys}) = (".*")$', config, re.MULTILINE)
-    # The first one is that of CRI-O itself; handlers may have their own.
+    # The first occurrence belongs to CRI-O itself. Handlers can have keys of the same name.
     return {key: json.loads(text) if escaped else text[1:-1] for key, text in reversed(found)}

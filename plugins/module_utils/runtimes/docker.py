@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Docker Engine, with its socket, and cri-dockerd where that stands beside it."""
+"""The runtime Docker Engine, and its CRI adapter cri-dockerd."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
-    wants_adapter,
+    needs_adapter,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -33,7 +33,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import inst
 if TYPE_CHECKING:
     pass
 
-# What dockerd takes over on SIGHUP, in every version since 20.10.
+# Keys that every version of dockerd since 20.10 reloads on SIGHUP.
 _RELOADABLE = frozenset(
     (
         "authorization-plugins",
@@ -61,7 +61,7 @@ class Docker(Runtime):
         (r"tmp|tmp-old|trust|nuke-graph-directory\.sh|volumes", None),
         ("overlay2?|overlayfs|fuse-overlayfs|aufs|btrfs|devicemapper|vfs|zfs", None),
         ("containers", "[0-9a-f]{64}"),
-        # With userns-remap, each range of users has a directory with all these names.
+        # With userns-remap, each range of user IDs has a directory with all of these names.
         (r"[0-9]+\.[0-9]+", None),
     )
     data_first = ("image", "containers")
@@ -69,24 +69,24 @@ class Docker(Runtime):
 
     def configured(self, options: dict[str, Any]) -> Runtime:
         wanted = super().configured(options)
-        wanted.adapted = wants_adapter(options)
-        if _is_the_kubelets(options.get("kubernetes_version"), wanted.adapted):
+        wanted.adapter_enabled = needs_adapter(options)
+        if _uses_dockershim(options.get("kubernetes_version"), wanted.adapter_enabled):
             wanted.socket_path = "/var/run/dockershim.sock"
         return wanted
 
     def check_installed(self, units: dict[str, Unit]) -> None:
         super().check_installed(units)
         found = all(units[name].found for name in self.adapters)
-        if self.adapted and not (found and self._runner.which(_ADAPTER)):
+        if self.adapter_enabled and not (found and self._runner.which(_ADAPTER)):
             raise CruntimeError(
-                f"{_ADAPTER} is not installed on this node, and without it no kubelet from "
-                f"Kubernetes 1.24 on can use Docker: {_ADAPTER}, {' and '.join(self.adapters)} "
-                "must be there first, or cri_service be false",
+                f"{_ADAPTER} is not installed on this node: {_ADAPTER} or "
+                f"{' or '.join(self.adapters)} not found. Install it, or set cri_service: false. "
+                "The kubelet of Kubernetes 1.24 and newer needs it to use Docker",
                 reason="runtime_not_installed",
             )
 
     def kubelet_options(self, kubernetes: str | None = None) -> dict[str, str]:
-        if _is_the_kubelets(kubernetes, self.adapted):
+        if _uses_dockershim(kubernetes, self.adapter_enabled):
             return {"container-runtime": "docker"}
         return super().kubelet_options(kubernetes)
 
@@ -94,9 +94,9 @@ class Docker(Runtime):
         return parse_version(self._runner.output("dockerd", "--version"))
 
     def unused_options(self, options: dict[str, Any]) -> dict[str, str]:
-        if self.adapted or not options.get("sandbox_image"):
+        if self.adapter_enabled or not options.get("sandbox_image"):
             return {}
-        return {"sandbox_image": "Docker has no pod sandboxes, they are those of cri_service"}
+        return {"sandbox_image": "Docker uses a sandbox image only with cri_service (cri-dockerd)"}
 
     def configured_root(self, files: Iterable[Change]) -> str:
         for file in files:
@@ -113,8 +113,8 @@ class Docker(Runtime):
             is_volume = os.path.isdir(os.path.join(path, "_data"))
             if not is_volume and not path.endswith("/lost+found/"):
                 raise CruntimeError(
-                    f"{path}: foreign data: it is not a volume of Docker, which would hold a "
-                    "directory _data. Move it away, or set keep_data to true",
+                    f"{path}: foreign data: it is not a volume of Docker, because it has no "
+                    "directory _data. Move it away, or set keep_data: true",
                     reason="data_foreign",
                 )
 
@@ -122,12 +122,12 @@ class Docker(Runtime):
         return all(map(_reloads, changes))
 
     def reloads_first(self, change: Change) -> bool:
-        # Containers outlive only a restart of a daemon that knew of it before.
+        # Containers survive the restart only if live-restore is already active, so reload it first.
         before, after = json_object(change.before) or {}, json_object(change.after) or {}
         return bool(after.get("live-restore")) and not before.get("live-restore")
 
     def reloaded(self, since: float) -> bool:
-        # Docker tells of a reload when it is done, and of none that failed.
+        # Docker emits the event only after a successful reload.
         events = self._runner.output(
             *docker_cli.argv("events", "--filter", "type=daemon", "--filter", "event=reload"),
             *("--since", f"{since:.6f}", "--until", f"{time.time():.6f}"),
@@ -138,11 +138,12 @@ class Docker(Runtime):
     def settings(self) -> dict[str, str]:
         return {"cgroup_driver": self._ask("info", "{{.CgroupDriver}}")}
 
-    def probe(self) -> None:
+    def check_responding(self) -> None:
         self._ask("version", "{{.Server.Version}}")
-        if self.adapted and crictl.info(self._runner, self.cri_endpoint) is None:
-            # Nobody can ask it, but it told systemd when it was ready: by its service, for of
-            # several units one would do, and the socket outlives it.
+        if self.adapter_enabled and crictl.info(self._runner, self.cri_endpoint) is None:
+            # Without crictl, cri-dockerd cannot be queried, but it notifies systemd when it is
+            # ready. Check only the service: C(is-active) succeeds if one of several units is
+            # active, and the socket stays active without the service.
             services = [name for name in self.adapters if name.endswith(".service")]
             self._runner.output("systemctl", "is-active", *services)
 
@@ -155,20 +156,20 @@ class Docker(Runtime):
         return self._runner.output(*command_line, timeout=10).strip()
 
 
-def _is_the_kubelets(kubernetes: str | None, adapted: bool) -> bool:
-    """Say whether the kubelet drives Docker by itself."""
-    return bool(kubernetes and has_dockershim(kubernetes) and not adapted)
+def _uses_dockershim(kubernetes: str | None, adapter_enabled: bool) -> bool:
+    """Return whether the kubelet uses Docker through its own dockershim."""
+    return bool(kubernetes and has_dockershim(kubernetes) and not adapter_enabled)
 
 
 def parse_version(line: str) -> str:
-    """Read C(dockerd --version): C(Docker version 20.10.24+dfsg1, build 297e128).
+    """Parse C(dockerd --version): C(Docker version 20.10.24+dfsg1, build 297e128).
 
-    :raises CruntimeError: this is no such line.
+    :raises CruntimeError: if the line has another format.
     """
     match = re.match(r"Docker version ([^\s,]+)", line)
     if match is None:
         raise CruntimeError(
-            f"unknown version of Docker: {line.strip()!r}", reason="version_unreadable"
+            f"Could not parse the version of Docker: {line.strip()!r}", reason="version_unreadable"
         )
     return match.group(1)
 
@@ -178,5 +179,5 @@ def _reloads(change: Change) -> bool:
     if change.path != DOCKER.config_path or before is None or after is None:
         return False
     changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
-    # A key that is gone from the file keeps its value in the process.
+    # If a key is removed from the file, a reload does not reset its value.
     return changed <= _RELOADABLE & after.keys()

@@ -48,7 +48,7 @@ UNIT = {
     "name": "docker.service",
     "current": "active, enabled",
     "desired": "inactive, disabled",
-    "cause": "containerd shall be the one runtime",
+    "cause": "disabled in favor of containerd",
 }
 OLD = runtime("containerd", "1.6.20")
 NODES = [

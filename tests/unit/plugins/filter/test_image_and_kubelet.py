@@ -14,7 +14,7 @@ from ansible_collections.cruntime.node.plugins.filter import image_reference, ku
 from ansible_collections.cruntime.node.plugins.test import image_reference as image_reference_test
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-in_full = image_reference.FilterModule().filters()["image_reference"]
+qualify_reference = image_reference.FilterModule().filters()["image_reference"]
 flags = kubelet_flags.FilterModule().filters()["kubelet_flags"]
 is_reference = image_reference_test.TestModule().tests()["image_reference"]
 
@@ -30,7 +30,7 @@ is_reference = image_reference_test.TestModule().tests()["image_reference"]
     ],
 )
 def test_a_reference_is_written_in_full(short, full):
-    assert in_full(short) == full
+    assert qualify_reference(short) == full
     assert is_reference(short)
 
 
@@ -38,7 +38,7 @@ def test_a_reference_is_written_in_full(short, full):
 def test_what_is_no_reference_is_refused(wrong):
     assert not is_reference(wrong)
     with pytest.raises(AnsibleFilterError, match=re.escape(repr(wrong))):
-        in_full(wrong)
+        qualify_reference(wrong)
 
 
 def test_kubelet_options_become_sorted_flags():
@@ -58,5 +58,5 @@ def test_kubelet_options_become_sorted_flags():
 def test_flags_of_no_dictionary_are_refused():
     with pytest.raises(AnsibleFilterError, match=r"kubelet_flags: v\b"):
         flags({"v": None})
-    with pytest.raises(AnsibleFilterError, match=r"kubelet_flags .*str$"):
+    with pytest.raises(AnsibleFilterError, match=r"kubelet_flags: .*str$"):
         flags("--container-runtime=remote")

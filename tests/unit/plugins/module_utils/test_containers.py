@@ -103,14 +103,14 @@ def test_selectors(options, found):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"ids": ["dead"]}, "no container of this node has the id dead"),
-        ({"ids": ["dead", "abc0", "beef"]}, "has the id dead or beef"),
-        ({"ids": ["ab"]}, "the id ab is ambiguous: it is the beginning of abc0 and abd1"),
-        ({"ids": [""]}, "ids must be container ids or the beginnings of some"),
-        ({"ids": ["-f"]}, "ids must be container ids .* not '-f'"),
+        ({"ids": ["dead"]}, "no container on this node with the ID dead"),
+        ({"ids": ["dead", "abc0", "beef"]}, "with the ID dead or beef"),
+        ({"ids": ["ab"]}, "ids: ab is ambiguous: it is a prefix of abc0 and abd1"),
+        ({"ids": [""]}, "ids must be container IDs or prefixes of IDs"),
+        ({"ids": ["-f"]}, "ids must be container IDs .* not '-f'"),
         ({"ids": ["abc0\n"]}, r"not 'abc0\\n'"),
         ({"name_pattern": "api("}, r"name_pattern must be a regular expression, not 'api\('"),
-        ({"labels": {"tier": None}}, "labels: tier has no value"),
+        ({"labels": {"tier": None}}, "labels: tier must not be null"),
     ],
 )
 def test_a_selection_of_what_can_not_be(options, words):
@@ -194,7 +194,7 @@ def test_only_what_runs_can_be_paused_and_that_is_said_where_it_was_named():
     for wanted, deed in (("paused", "paused"), ("running", "unpaused")):
         refused = plan.make_plan(wanted, CONTAINERS, [], by_id=True).refused
         assert set(refused) == {"fff2", "fff23", "0123"}
-        assert refused["fff2"] == f"it is exited, and only a running container can be {deed}"
+        assert refused["fff2"] == f"it is exited, but only a running container can be {deed}"
 
 
 def test_a_process_id_ends_with_its_container():
@@ -339,8 +339,8 @@ def test_what_changed_is_told():
         "abc0 (default/web/api): exited\nabd1 (default/web/api-gateway): exited\n"
     )
     assert result["warnings"] == [
-        "abd1 (default/web/api-gateway) was paused: it is unpaused first, "
-        "because a paused container can not end"
+        "Unpausing abd1 (default/web/api-gateway) first, "
+        "because a paused container cannot be stopped or removed"
     ]
 
 

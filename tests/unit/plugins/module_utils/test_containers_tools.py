@@ -349,7 +349,7 @@ def test_a_pause_is_a_process_for_each_container():
     failed = api.pause([item("aa"), item("bb"), item("cc", CRUN), item("dd", None)])
     assert failed == {
         "bb": "container not running",
-        "dd": "its runtime handler has no tool with the command pause",
+        "dd": "its runtime handler does not support pause",
     }
     assert api.unpause([item("aa")]) == {}
     assert len(told.asked) == 4

@@ -11,7 +11,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     full_id,
     image_id,
     is_reference,
-    normalised,
+    normalize,
     spellings,
     split,
     trim_docker_io,
@@ -107,7 +107,7 @@ def test_docker_hub_is_left_out_once():
     ],
 )
 def test_a_name_in_full(name, full):
-    assert normalised(name) == full
+    assert normalize(name) == full
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ SEEN = ImageIndex(
         ("busybox:1", None),
         (f"r.test/app@{C}", A),
         (f"r.test/app:9@{C}", A),
-        # The tag is there, but with another digest.
+        # The tag is there, but with does not match the digest.
         (f"r.test/app:1@{B}", None),
         (f"r.test/other@{C}", None),
         (A, A),
@@ -78,7 +78,7 @@ def test_what_is_pulled(names, policy, pulled):
 
 @pytest.mark.parametrize(
     ("name", "policy", "words"),
-    [("new:1", "never", "pull is never: new:1"), (C, "missing", "an ID can't be pulled")],
+    [("new:1", "never", "pull=never is set: new:1"), (C, "missing", "an ID cannot be pulled")],
 )
 def test_what_can_not_be_pulled(name, policy, words):
     with pytest.raises(CruntimeError, match=words):

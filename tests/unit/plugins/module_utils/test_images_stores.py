@@ -146,8 +146,8 @@ def store(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("crio", "CRI-O can't pin or unpin a single image"),
-        ("docker", "Docker can't pin or unpin images"),
+        ("crio", "CRI-O cannot pin or unpin a single image"),
+        ("docker", "Docker cannot pin or unpin images"),
         ("containerd", "1.7.2 is older than 1.7.3"),
     ],
 )

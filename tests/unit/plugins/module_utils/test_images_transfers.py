@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.images.transfers import (
-    may_pass,
+    is_retryable,
     transfer_all,
 )
 
@@ -36,7 +36,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.transfers imp
     ],
 )
 def test_what_may_pass(reason, passes):
-    assert may_pass(reason) is passes
+    assert is_retryable(reason) is passes
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_may_pass(reason, passes):
     ],
 )
 def test_the_words_of_a_name_are_no_reason(reason, name):
-    assert not may_pass(reason, name)
+    assert not is_retryable(reason, name)
 
 
 def test_each_failure_is_told_with_its_reason():

@@ -56,8 +56,8 @@ def daemon_json(before, after, **kwargs):
 def enable(runtime, units, changes=(), restart=False):
     """Return the steps up and down, and the units after them."""
     others = [other for other in RUNTIMES.values() if other is not runtime]
-    up = plan.bring_up(runtime, units, changes, restart)
-    down = plan.take_down(others, units, needed_by(runtime.units, units), "why")
+    up = plan.plan_enable(runtime, units, changes, restart)
+    down = plan.plan_disable(others, units, needed_by(runtime.units, units), "why")
     return up, down, plan.predict(units, up + down)
 
 
@@ -110,21 +110,23 @@ def test_a_predicted_node_needs_no_further_step():
     ],
 )
 def test_a_restart_is_made_when_it_is_owed(changes, restart, why):
-    up = plan.bring_up(CONTAINERD, node("containerd.service"), changes, restart)
+    up = plan.plan_enable(CONTAINERD, node("containerd.service"), changes, restart)
     assert up == ([Step("restart", ("containerd.service",), why)] if why else [])
 
 
 def test_a_restart_is_owed_after_an_upgrade_of_the_package():
     units = node("containerd.service", containerd_service={"replaced": True})
-    why = "containerd.service runs a program that was replaced"
-    up = plan.bring_up(CONTAINERD, units, [change()], restart=False)
+    why = "the binary of containerd.service was replaced"
+    up = plan.plan_enable(CONTAINERD, units, [change()], restart=False)
     assert up == [Step("restart", ("containerd.service",), why)]
 
 
 def test_no_restart_is_owed_for_what_a_reload_has_read():
     units = node("containerd.service")
-    assert plan.bring_up(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=1)], False) == []
-    (step,) = plan.bring_up(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=2)], False)
+    assert (
+        plan.plan_enable(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=1)], False) == []
+    )
+    (step,) = plan.plan_enable(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=2)], False)
     assert step.verb == "restart"
 
 
@@ -145,12 +147,14 @@ def test_no_restart_is_owed_for_what_a_reload_has_read():
 )
 def test_docker_is_reloaded_where_that_is_enough(before, after, kwargs, verbs):
     changes = [daemon_json(before, after, **kwargs)]
-    assert [step.verb for step in plan.bring_up(DOCKER, node(*ALL_DOCKER), changes, False)] == verbs
+    assert [
+        step.verb for step in plan.plan_enable(DOCKER, node(*ALL_DOCKER), changes, False)
+    ] == verbs
 
 
 def test_a_file_that_no_docker_could_read_means_a_restart():
     broken = daemon_json({}, {"debug": True})._replace(before=b"{")
-    (step,) = plan.bring_up(DOCKER, node(*ALL_DOCKER), [broken], restart=False)
+    (step,) = plan.plan_enable(DOCKER, node(*ALL_DOCKER), [broken], restart=False)
     assert step.verb == "restart"
 
 
@@ -188,7 +192,7 @@ def crio_registries(after=b"new"):
 
 
 def crio_verb(runtime, *changes):
-    (step,) = plan.bring_up(runtime, node("crio.service"), changes, restart=False)
+    (step,) = plan.plan_enable(runtime, node("crio.service"), changes, restart=False)
     return step.verb
 
 
@@ -239,7 +243,7 @@ def test_crio_is_restarted_where_it_would_stop_telling(crio):
 
 def test_going_back_reloads_what_was_reloaded():
     units = node(*ALL_DOCKER)
-    steps = plan.go_back(units, units, [Step("reload", ("docker.service",), "why")])
+    steps = plan.plan_rollback(units, units, [Step("reload", ("docker.service",), "why")])
     assert steps == [Step("reload", ("docker.service",))]
 
 
@@ -247,15 +251,15 @@ def test_a_rollback_of_a_reload_does_not_reload_a_new_process():
     before = node(*ALL_DOCKER)
     taken = [Step("reload", ("docker.service",), "why")]
     now = node(*ALL_DOCKER, docker_service={"pid": 2})
-    assert plan.go_back(before, now, taken) == [Step("restart", ("docker.service",))]
+    assert plan.plan_rollback(before, now, taken) == [Step("restart", ("docker.service",))]
     now = node(*ALL_DOCKER, docker_service={"active_state": "inactive", "pid": 0})
-    assert plan.go_back(before, now, taken) == [Step("start", ("docker.service",))]
+    assert plan.plan_rollback(before, now, taken) == [Step("start", ("docker.service",))]
 
 
 def test_a_rollback_stops_a_socket_that_was_not_active():
     before = adapted_node(*ALL_DOCKER, ADAPTER[1])
     now = adapted_node(*ALL_DOCKER, *ADAPTER, cri_docker_service={"pid": 2})
-    back = plan.go_back(before, now, [Step("restart", ADAPTER, "/etc/y changed")])
+    back = plan.plan_rollback(before, now, [Step("restart", ADAPTER, "/etc/y changed")])
     assert [step for step in back if step.verb in ("stop", "restart")] == [
         Step("stop", ADAPTER[:1]),
         Step("restart", ADAPTER[1:]),
@@ -284,25 +288,25 @@ def test_a_removal_leaves_no_mask():
 
 
 def test_a_restart_of_docker_leaves_its_socket_to_the_clients():
-    up = plan.bring_up(DOCKER, node(*ALL_DOCKER), [], restart=True)
+    up = plan.plan_enable(DOCKER, node(*ALL_DOCKER), [], restart=True)
     assert up == [Step("restart", ("docker.service",), "asked for")]
 
 
 def test_docker_without_its_socket_goes_round_as_one():
     units = node(*ALL_DOCKER, docker_socket={"active_state": "inactive"})
-    (step,) = plan.bring_up(DOCKER, units, [], restart=False)
+    (step,) = plan.plan_enable(DOCKER, units, [], restart=False)
     assert (step.verb, step.units) == ("restart", ALL_DOCKER)
 
 
 def test_a_service_that_waits_to_be_restarted_is_restarted():
     units = node("containerd.service", containerd_service={"active_state": "activating"})
-    (step,) = plan.bring_up(CONTAINERD, units, [], restart=False)
+    (step,) = plan.plan_enable(CONTAINERD, units, [], restart=False)
     assert step.verb == "restart"
 
 
 def test_a_masked_unit_is_unmasked_started_and_enabled():
     units = node(docker_service={"load_state": "masked", "file_state": "masked"})
-    up = plan.bring_up(DOCKER, units, [], restart=False)
+    up = plan.plan_enable(DOCKER, units, [], restart=False)
     assert [(step.verb, step.units) for step in up] == [
         ("unmask", ("docker.service",)),
         ("start", ALL_DOCKER),
@@ -327,7 +331,7 @@ def adapter_file(unit="cri-docker.service", **kwargs):
 
 def test_docker_comes_up_with_its_adapter():
     units = adapted_node(cri_docker_service={"file_state": "masked", "load_state": "masked"})
-    up = plan.bring_up(ADAPTED, units, [], restart=False)
+    up = plan.plan_enable(ADAPTED, units, [], restart=False)
     assert [(step.verb, step.units) for step in up] == [
         ("unmask", ("cri-docker.service",)),
         ("start", ALL_DOCKER),
@@ -336,13 +340,13 @@ def test_docker_comes_up_with_its_adapter():
     ]
     after = plan.predict(units, up)
     assert all(after[name].active and after[name].enabled for name in ADAPTED.wanted_units)
-    assert plan.bring_up(ADAPTED, adapted_node(*ALL_DOCKER, *ADAPTER), [], restart=False) == []
+    assert plan.plan_enable(ADAPTED, adapted_node(*ALL_DOCKER, *ADAPTER), [], restart=False) == []
 
 
 @pytest.mark.parametrize("running", [(), ADAPTER, ADAPTER[:1]])
 def test_an_adapter_that_is_not_wanted_is_left_as_it_is(running):
     units = adapted_node(*ALL_DOCKER, *running)
-    (step,) = plan.bring_up(DOCKER, units, [change(before=b"other")], restart=False)
+    (step,) = plan.plan_enable(DOCKER, units, [change(before=b"other")], restart=False)
     assert step == Step("restart", ("docker.service",), "/etc/x changed")
 
 
@@ -394,14 +398,16 @@ def test_an_adapter_that_is_not_wanted_is_left_as_it_is(running):
 )
 def test_the_adapter_is_restarted_for_what_it_reads(changes, steps):
     units = adapted_node(*ALL_DOCKER, *ADAPTER)
-    assert plan.bring_up(ADAPTED, units, changes, restart=False) == steps
+    assert plan.plan_enable(ADAPTED, units, changes, restart=False) == steps
 
 
 def test_an_adapter_older_than_its_runtime_is_restarted():
     units = adapted_node(*ALL_DOCKER, *ADAPTER, docker_service={"started": STARTED + 1})
-    (step,) = plan.bring_up(ADAPTED, units, [], restart=False)
-    assert step == Step("restart", ADAPTER[1:], "docker.service was started after it")
-    assert plan.bring_up(DOCKER, units, [], restart=False) == []
+    (step,) = plan.plan_enable(ADAPTED, units, [], restart=False)
+    assert step == Step(
+        "restart", ADAPTER[1:], "docker.service was started after cri-docker.service"
+    )
+    assert plan.plan_enable(DOCKER, units, [], restart=False) == []
 
 
 def test_an_adapter_stays_if_no_start_time_is_known():
@@ -409,13 +415,13 @@ def test_an_adapter_stays_if_no_start_time_is_known():
     units = adapted_node(
         *ALL_DOCKER, *ADAPTER, docker_service=unknown, cri_docker_service=unknown
     )
-    assert plan.bring_up(ADAPTED, units, [], restart=False) == []
+    assert plan.plan_enable(ADAPTED, units, [], restart=False) == []
 
 
 def test_an_unwanted_adapter_that_runs_reads_that_its_file_is_gone():
     gone = [adapter_file(after=None)]
-    assert plan.bring_up(DOCKER, adapted_node(*ALL_DOCKER), gone, restart=False) == []
-    (step,) = plan.bring_up(DOCKER, adapted_node(*ALL_DOCKER, *ADAPTER), gone, restart=False)
+    assert plan.plan_enable(DOCKER, adapted_node(*ALL_DOCKER), gone, restart=False) == []
+    (step,) = plan.plan_enable(DOCKER, adapted_node(*ALL_DOCKER, *ADAPTER), gone, restart=False)
     assert step.units == ADAPTER[1:]
 
 
@@ -423,10 +429,10 @@ def test_going_back_a_socket_listens_where_it_did():
     before = adapted_node(*ALL_DOCKER, *ADAPTER)
     taken = [Step("restart", ADAPTER, "/etc/y changed")]
     now = adapted_node(*ALL_DOCKER, *ADAPTER, cri_docker_service={"pid": 2})
-    (step,) = plan.go_back(before, now, taken)
+    (step,) = plan.plan_rollback(before, now, taken)
     assert (step.verb, set(step.units)) == ("restart", set(ADAPTER))
     # Nothing had been restarted yet.
-    assert plan.go_back(before, before, taken) == []
+    assert plan.plan_rollback(before, before, taken) == []
 
 
 # Of minikube's tests: the adapter before Docker, sockets before services; systemd orders within
@@ -437,7 +443,7 @@ def test_docker_goes_down_with_its_adapter():
         cri_docker_socket={"load_state": "loaded", "active_state": "active"},
         cri_docker_service={"load_state": "loaded", "file_state": "enabled"},
     )
-    assert plan.take_down([DOCKER], units, (), "why") == [
+    assert plan.plan_disable([DOCKER], units, (), "why") == [
         Step("stop", ("cri-docker.socket", *ALL_DOCKER), "why"),
         Step("disable", ("cri-docker.service", *ALL_DOCKER), "why"),
         Step("mask", ("cri-docker.service", "docker.service"), "why"),
@@ -447,19 +453,21 @@ def test_docker_goes_down_with_its_adapter():
 @pytest.mark.parametrize("runtime", [CONTAINERD, CRIO])
 def test_the_others_are_stopped_and_disabled(runtime):
     units = node(*runtime.units)
-    assert plan.take_down([runtime], units, (), "why") == [
+    assert plan.plan_disable([runtime], units, (), "why") == [
         Step("stop", runtime.units, "why"),
         Step("disable", runtime.units, "why"),
     ]
 
 
 def test_an_inactive_docker_is_masked_so_that_nothing_wakes_it():
-    assert plan.take_down([DOCKER], node(), (), "why") == [Step("mask", ("docker.service",), "why")]
+    assert plan.plan_disable([DOCKER], node(), (), "why") == [
+        Step("mask", ("docker.service",), "why")
+    ]
 
 
 def test_an_admins_own_unit_file_is_not_masked():
     units = node(docker_service={"path": "/etc/systemd/system/docker.service"})
-    assert plan.take_down([DOCKER], units, (), "why") == []
+    assert plan.plan_disable([DOCKER], units, (), "why") == []
 
 
 def test_containerd_stays_where_docker_needs_it():
@@ -495,20 +503,20 @@ def test_needs_are_followed_through_other_units():
     ],
 )
 def test_going_back_ends_where_it_began(before, now):
-    back = plan.predict(now, plan.go_back(before, now, []))
+    back = plan.predict(now, plan.plan_rollback(before, now, []))
     for name, unit in before.items():
         assert back[name].state == unit.state
 
 
 def test_going_back_leaves_a_process_alone_that_never_went_away():
     units = node("containerd.service")
-    assert plan.go_back(units, units, []) == []
+    assert plan.plan_rollback(units, units, []) == []
 
 
 def test_going_back_ends_a_stop_that_hangs():
     before = node("containerd.service")
     now = node("containerd.service", containerd_service={"active_state": "deactivating"})
-    assert plan.go_back(before, now, []) == [
+    assert plan.plan_rollback(before, now, []) == [
         Step("kill", ("containerd.service",)),
         Step("start", ("containerd.service",)),
     ]
@@ -517,4 +525,4 @@ def test_going_back_ends_a_stop_that_hangs():
 def test_going_back_restarts_a_process_that_read_other_files():
     before = node("containerd.service")
     now = node("containerd.service", containerd_service={"pid": 2})
-    assert plan.go_back(before, now, []) == [Step("restart", ("containerd.service",))]
+    assert plan.plan_rollback(before, now, []) == [Step("restart", ("containerd.service",))]

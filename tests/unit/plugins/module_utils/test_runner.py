@@ -38,7 +38,7 @@ def test_run_returns_a_failure_too():
     assert "err" in str(error)
     assert error.result["cmd"] == ["sh", "-c", "echo out; echo err >&2; exit 3"]
     assert (error.result["rc"], error.result["stderr"]) == (3, "err\n")
-    assert result.words == "err"
+    assert result.error_text == "err"
 
 
 def test_a_missing_tool_is_named():

@@ -18,7 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio, docker
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     choose,
-    recall_sockets,
+    load_recorded_sockets,
     runtimes,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -191,7 +191,7 @@ def test_a_socket_is_recalled_from_the_managed_files_record(catalog, tmp_path):
         "/etc/containerd/config.toml": {"runtime": "containerd", "socket": "/run/c.sock"},
         "/etc/crictl.yaml": {"runtime": "containerd", "socket": ""},
     }
-    recall_sockets(catalog, record)
+    load_recorded_sockets(catalog, record)
     assert catalog["containerd"].socket_path == "/run/c.sock"
     assert catalog["crio"].socket_path == "/var/run/crio/crio.sock"
 
@@ -339,7 +339,7 @@ def test_an_adapter_that_nobody_can_ask_is_looked_for_by_its_service(monkeypatch
     asked = []
     monkeypatch.setattr(Runner, "which", lambda runner, name: None)
     monkeypatch.setattr(Runner, "output", lambda runner, *argv, **given: asked.append(argv) or "")
-    runtimes(Runner())["docker"].configured({"cri_service": True}).probe()
+    runtimes(Runner())["docker"].configured({"cri_service": True}).check_responding()
     assert asked[-1] == ("systemctl", "is-active", "cri-docker.service")
 
 

@@ -156,14 +156,14 @@ def test_a_program_that_was_replaced_under_its_process(tmp_path):
     shutil.copy(shutil.which("sleep"), program)
     with subprocess.Popen([program, "60"]) as process:
         try:
-            assert not services.program_is_gone(process.pid)
+            assert not services.is_binary_replaced(process.pid)
             newer = tmp_path / "newer"
             shutil.copy(program, newer)
             newer.rename(program)
-            assert services.program_is_gone(process.pid)
+            assert services.is_binary_replaced(process.pid)
         finally:
             process.kill()
 
 
 def test_where_nothing_runs_no_program_is_gone():
-    assert not services.program_is_gone(0)
+    assert not services.is_binary_replaced(0)

@@ -67,7 +67,7 @@ class Fake(Runtime):
         self.validated = []
         self.error = None
 
-    def probe(self):
+    def check_responding(self):
         if self.probes and self.probes.pop(0):
             raise CommandError("no such socket", reason="command_failed", rc=1)
 

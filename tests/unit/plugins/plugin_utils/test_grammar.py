@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     is_host,
-    normalised,
+    normalize,
 )
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import split_port, split_url
 
@@ -40,8 +40,8 @@ def test_names_no_host(text):
     ],
 )
 def test_written_in_full(text, full):
-    assert normalised(text) == full
-    assert normalised(full) == full
+    assert normalize(text) == full
+    assert normalize(full) == full
 
 
 @pytest.mark.parametrize(

@@ -246,20 +246,22 @@ def test_a_registry_under_another_name():
     assert list(json.loads(file["content"])["auths"]) == ["hub.local:5000"]
     for runtime in ("containerd", "docker"):
         refused(
-            f"(?i)quay.io/team can't have a rewrite with {runtime}", runtime, registries=[entry]
+            f"(?i)quay.io/team: rewrite is not supported with runtime {runtime}",
+            runtime,
+            registries=[entry],
         )
 
 
 @pytest.mark.parametrize(
     ("mirror", "words"),
     [
-        ({"headers": {"x": "y"}}, "CRI-O sends no headers"),
+        ({"headers": {"x": "y"}}, "CRI-O does not support custom headers"),
         ({"capabilities": ["resolve"]}, "the capabilities of the mirror https://m.local"),
         ({"capabilities": ALL}, "the capabilities of the mirror https://m.local"),
-        ({"override_path": True}, "nowhere but under /v2"),
-        ({"url": "https://m.local/x", "override_path": True}, "nowhere but under /v2"),
-        ({"url": "https://m.local/v2x", "override_path": True}, "nowhere but under /v2"),
-        ({"url": "https://m.local/v2/x"}, "with override_path set"),
+        ({"override_path": True}, "URL path that starts with /v2"),
+        ({"url": "https://m.local/x", "override_path": True}, "URL path that starts with /v2"),
+        ({"url": "https://m.local/v2x", "override_path": True}, "URL path that starts with /v2"),
+        ({"url": "https://m.local/v2/x"}, "override_path must be set"),
     ],
 )
 def test_what_crio_can_not(mirror, words):
@@ -268,7 +270,7 @@ def test_what_crio_can_not(mirror, words):
 
 def test_crio_has_no_mirror_of_all():
     entry = {"registry": "*", "mirrors": [{"url": "https://m.local"}]}
-    refused("CRI-O has no mirror for all registries", "crio", registries=[entry])
+    refused("CRI-O does not support a mirror for all registries", "crio", registries=[entry])
 
 
 # Certificates, where they lie in a folder per host
@@ -328,22 +330,31 @@ def test_docker_registries():
     [
         (
             {"registry": "quay.io", "mirrors": [{"url": "https://m.local"}]},
-            "quay.io can't have mirrors with Docker",
+            "quay.io: mirrors are not supported with runtime docker",
         ),
         (
             {"registry": "*", "mirrors": [{"url": "https://m.local"}]},
-            "all registries can't have mirrors with Docker",
+            "all registries: mirrors are not supported with runtime docker",
         ),
         (
             {"registry": "quay.io", **LOGIN},
-            "quay.io can't have a username with Docker.*docker login",
+            "quay.io: username is not supported with runtime docker.*docker login",
         ),
-        ({"registry": "docker.io", "insecure": True}, "docker.io itself can't be insecure"),
-        ({"registry": "docker.io", "ca_file": CA}, "docker.io itself can't be insecure"),
-        (hub({"url": "https://m.local", "capabilities": ["pull"]})[0], "other capabilities"),
-        (hub({"url": "https://m.local", "headers": {"x": "y"}})[0], "Docker sends no headers"),
-        (hub({"url": "https://m.local/x"})[0], "can't have a path"),
-        (hub({"url": "https://m.local", "override_path": True})[0], "can't have a path"),
+        (
+            {"registry": "docker.io", "insecure": True},
+            "docker.io: insecure and certificates are not supported",
+        ),
+        (
+            {"registry": "docker.io", "ca_file": CA},
+            "docker.io: insecure and certificates are not supported",
+        ),
+        (hub({"url": "https://m.local", "capabilities": ["pull"]})[0], "must be pull and resolve"),
+        (
+            hub({"url": "https://m.local", "headers": {"x": "y"}})[0],
+            "Docker does not support custom headers",
+        ),
+        (hub({"url": "https://m.local/x"})[0], "does not support a path"),
+        (hub({"url": "https://m.local", "override_path": True})[0], "does not support a path"),
     ],
 )
 def test_what_docker_can_not(entry, words):
@@ -366,32 +377,41 @@ def test_what_docker_can_not(entry, words):
         ([{"registry": "h:65536"}], "must be a host"),
         ([{"registry": "h:999999"}], "must be a host"),
         ([{"registry": ""}], "must be a host"),
-        ([{"registry": "R.io"}, {"registry": "r.io"}], r"registries\[1\]: r.io has an entry"),
-        ([{"registry": "_default", "mirrors": []}], "needs mirrors"),
+        (
+            [{"registry": "R.io"}, {"registry": "r.io"}],
+            r"registries\[1\]: r.io already has an entry",
+        ),
+        ([{"registry": "_default", "mirrors": []}], "requires mirrors"),
         (
             [{"registry": "*", "insecure": True, "mirrors": [{"url": "http://x"}]}],
-            "can't be insecure",
+            "insecure cannot be set",
         ),
         (
             [{"registry": r, "mirrors": [{"url": "http://x"}]} for r in ("*", "_default")],
-            "_default has an entry",
+            "_default already has an entry",
         ),
         ([{"registry": "r", "ca_file": "ca.pem"}], r"registries\[0\].ca_file must be an absolute"),
         ([{"registry": "r", "ca_file": "/a\x00b"}], "without control characters"),
         ([{"registry": "r", "client_cert_file": "/c"}], "both client_cert_file and client_key"),
         ([{"registry": "r", "client_key_file": "/c"}], "both client_cert_file and client_key"),
-        ([{"registry": "r", "ca_file": "/c", "insecure": True}], "set one of the two"),
+        ([{"registry": "r", "ca_file": "/c", "insecure": True}], "Set only one of them"),
         ([{"registry": "a/b", "rewrite": "https://x"}], r"the host in registries\[0\].rewrite"),
         ([{"registry": "a/b", "rewrite": ""}], r"the host in registries\[0\].rewrite"),
-        ([{"registry": "a", "rewrite": "b/../c"}], "a path as in images' names, not 'b/../c'"),
-        ([{"registry": "a/b_", "rewrite": "b"}], r"registries\[0\].registry must be a host, and"),
-        ([{"registry": "a", "rewrite": "b/"}], "a path as in images' names"),
+        ([{"registry": "a", "rewrite": "b/../c"}], "a path as in image references, not 'b/../c'"),
+        (
+            [{"registry": "a/b_", "rewrite": "b"}],
+            r"registries\[0\].registry must be a host, optionally",
+        ),
+        ([{"registry": "a", "rewrite": "b/"}], "a path as in image references"),
         ([{"registry": "r", "username": "u"}], "both username and password"),
         ([{"registry": "r", "password": "hunter2"}], "both username and password, or neither$"),
-        ([{"registry": "r", **LOGIN, "username": ""}], r"registries\[0\].username must be text"),
-        ([{"registry": "r", **LOGIN, "username": "a:b"}], "must not hold a colon"),
-        ([{"registry": "r", **LOGIN, "password": ""}], "password must be text"),
-        ([{"registry": "r", **LOGIN, "password": "a\nb"}], "text without control characters$"),
+        (
+            [{"registry": "r", **LOGIN, "username": ""}],
+            r"registries\[0\].username must be a string",
+        ),
+        ([{"registry": "r", **LOGIN, "username": "a:b"}], "must not contain a colon"),
+        ([{"registry": "r", **LOGIN, "password": ""}], "password must be a string"),
+        ([{"registry": "r", **LOGIN, "password": "a\nb"}], "string without control characters$"),
         ([{"registry": "*", **LOGIN, "mirrors": [{"url": "http://x"}]}], "for all registries"),
     ],
 )
@@ -407,29 +427,29 @@ def test_entries_that_nobody_can_mean(entries, words):
         ({"url": "HTTPS://m.local"}, "must begin with"),
         ({"url": "https://"}, "the host in"),
         ({"url": "https:///x"}, "the host in"),
-        ({"url": "https://m local"}, "characters that a URL may hold"),
-        ({"url": "https://m.local/\n"}, "characters that a URL may hold"),
-        ({"url": 'https://m.local/"]\nx=1'}, "characters that a URL may hold"),
-        ({"url": "https://m.local/é"}, "characters that a URL may hold"),
-        ({"url": "https://m.local/%zz"}, "characters that a URL may hold"),
-        ({"url": "https://m.local?x"}, "no query"),
-        ({"url": "https://m.local/#x"}, "no fragment"),
-        ({"url": "https://user:pw@m.local"}, "must not hold a user or a password$"),
-        ({"url": "https://@m.local"}, "must not hold a user or a password$"),
+        ({"url": "https://m local"}, "characters that are valid in a URL"),
+        ({"url": "https://m.local/\n"}, "characters that are valid in a URL"),
+        ({"url": 'https://m.local/"]\nx=1'}, "characters that are valid in a URL"),
+        ({"url": "https://m.local/é"}, "characters that are valid in a URL"),
+        ({"url": "https://m.local/%zz"}, "characters that are valid in a URL"),
+        ({"url": "https://m.local?x"}, "a query"),
+        ({"url": "https://m.local/#x"}, "a fragment"),
+        ({"url": "https://user:pw@m.local"}, "must not contain a user or a password$"),
+        ({"url": "https://@m.local"}, "must not contain a user or a password$"),
         ({"url": "https://m.local:70000"}, "the host in"),
-        ({"capabilities": []}, "capabilities must name one"),
-        ({"url": "http://m.local", "ca_file": CA}, "plain http"),
-        ({"ca_file": CA, "insecure": True}, "set one of the two"),
+        ({"capabilities": []}, "capabilities must not be empty"),
+        ({"url": "http://m.local", "ca_file": CA}, "require a url with https"),
+        ({"ca_file": CA, "insecure": True}, "Set only one of them"),
         ({"client_cert_file": "/c"}, "both client_cert_file and client_key"),
         ({"client_key_file": "k", "client_cert_file": "/c"}, "client_key_file must be an absolute"),
-        ({"headers": {"Host": "x"}}, "Host is written by the runtime itself"),
-        ({"headers": {"content-length": "0"}}, "content-length is written by the runtime"),
-        ({"headers": {"X-A": "1\r\nHost: x"}}, "X-A must be text without control"),
-        ({"headers": {"X-A": 1}}, "X-A must be text"),
-        ({"headers": {"X A": "1"}}, "'X A' is no name of a header"),
-        ({"headers": {"X:": "1"}}, "'X:' is no name"),
-        ({"headers": {"": "1"}}, "'' is no name"),
-        ({"headers": {"X-A": "1", "x-a": "2"}}, "x-a is there twice"),
+        ({"headers": {"Host": "x"}}, "Host cannot be set, because the runtime sets it"),
+        ({"headers": {"content-length": "0"}}, "content-length cannot be set"),
+        ({"headers": {"X-A": "1\r\nHost: x"}}, "X-A must be a string without control"),
+        ({"headers": {"X-A": 1}}, "X-A must be a string"),
+        ({"headers": {"X A": "1"}}, "'X A' is not a valid header name"),
+        ({"headers": {"X:": "1"}}, "'X:' is not a valid header name"),
+        ({"headers": {"": "1"}}, "'' is not a valid header name"),
+        ({"headers": {"X-A": "1", "x-a": "2"}}, "x-a is set twice"),
     ],
 )
 def test_mirrors_that_nobody_can_mean(mirror, words):
@@ -438,4 +458,4 @@ def test_mirrors_that_nobody_can_mean(mirror, words):
 
 def test_a_mirror_named_twice():
     mirrors = [{"url": "https://m.local"}, {"url": "https://M.local/"}]
-    refused("is a mirror of this registry already", registries=hub(*mirrors))
+    refused("is already a mirror of this registry", registries=hub(*mirrors))

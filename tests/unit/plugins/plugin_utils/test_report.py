@@ -35,11 +35,11 @@ KEYS = {"state", "error", "runtimes", "spec_runtime", "drift", "units", "images_
 
 def row(**plan):
     """Sum up a node that runs, with this in its plan."""
-    return summed_up(INFO, {**PLAN, **plan})
+    return summarize_node(INFO, {**PLAN, **plan})
 
 
-def summed_up(info, plan):
-    result = report.summed_up(info, plan)
+def summarize_node(info, plan):
+    result = report.summarize_node(info, plan)
     assert set(result) == KEYS
     json.dumps(result, allow_nan=False)
     return result
@@ -100,17 +100,19 @@ def test_the_running_runtime_says_otherwise():
 
 
 def test_no_spec():
-    found = summed_up(INFO, None)
+    found = summarize_node(INFO, None)
     assert (found["state"], found["spec_runtime"]) == ("unspecified", None)
     assert found["runtimes"][0]["name"] == "containerd"
 
 
 def test_no_runtime():
     info = {"runtimes": {"containerd": ABSENT, "docker": ABSENT}, "running": []}
-    found = summed_up(info, {"failed": True, "msg": "containerd is not installed on this node"})
+    found = summarize_node(
+        info, {"failed": True, "msg": "containerd is not installed on this node"}
+    )
     assert (found["state"], found["runtimes"]) == ("failed", [])
     assert found["error"] == "containerd is not installed on this node"
-    assert summed_up(info, None)["state"] == "unspecified"
+    assert summarize_node(info, None)["state"] == "unspecified"
 
 
 def test_unreachable():
@@ -122,14 +124,14 @@ def test_unreachable():
 
 def test_a_node_that_cannot_be_looked_at():
     for info in ({"failed": True, "msg": "no Python"}, {"failed": True}, {}):
-        found = summed_up(info, None)
+        found = summarize_node(info, None)
         assert (found["state"], found["runtimes"]) == ("failed", None)
         assert found["error"]
 
 
 def test_no_secret_in_an_error():
     plan = {"failed": True, "msg": "proxy http://me:hunter2@proxy:3128 does not answer"}
-    assert "hunter2" not in str(summed_up(INFO, plan))
+    assert "hunter2" not in str(summarize_node(INFO, plan))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_no_secret_in_an_error():
 )
 def test_images_that_are_missing(found, state, missing):
     images = report.Images(["r.test/a:1", "r.test/b:1"], found)
-    result = report.summed_up(INFO, PLAN, images)
+    result = report.summarize_node(INFO, PLAN, images)
     assert (result["state"], result["images_missing"]) == (state, missing)
 
 
@@ -151,7 +153,7 @@ def test_why_nobody_can_tell_of_images():
     up = {"active": True, "enabled": True, "masked": False}
     unit = {"name": "crio.service", "before": up, "after": up, "cause": "asked for"}
     for plan, state in ((PLAN, "failed"), ({**PLAN, "units": [unit]}, "drift")):
-        result = report.summed_up(INFO, plan, images)
+        result = report.summarize_node(INFO, plan, images)
         assert result["error"] == "images: http://(not shown)@h timed out"
         assert (result["state"], result["spec_runtime"]) == (state, "containerd")
 
