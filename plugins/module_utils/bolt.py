@@ -78,8 +78,8 @@ def read_tree(path: str, depth: int) -> Tree:
 def _read_meta(descriptor: int) -> _Meta:
     """Return the newer of the two meta pages; a damaged page is ignored."""
     found = []
-    # The second meta page begins after one page. The page size is in the first one, but that may
-    # be damaged.
+    # The second meta page begins after one page. The page size is in the first page, which can be
+    # damaged.
     for offset in (0, *_PAGE_SIZES):
         data = os.pread(descriptor, _PAGE.size + _META.size, offset)
         if len(data) < _PAGE.size + _META.size:

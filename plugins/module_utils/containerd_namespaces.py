@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """List and remove the namespaces in the store of containerd. Each of its clients has one.
 
-Docker keeps its images and containers there too, from version 29 on by default.
+Docker can also keep its images and containers there, and does so by default from version 29 on.
 """
 
 from __future__ import annotations

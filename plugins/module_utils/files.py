@@ -156,7 +156,7 @@ def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Chan
         return None
     before, mtime_ns = read(target)
     if before is None:
-        # An interrupted run removed the file, and a restart may be pending.
+        # An interrupted run removed the file, and a restart can be pending.
         mtime_ns = entry.get("gone")
         if mtime_ns is None:
             return None

@@ -52,7 +52,7 @@ def _open() -> int:
             owner = os.fstat(directory).st_uid
             if owner != os.geteuid():
                 raise _unsafe(LOCK_DIR, f"it belongs to the user {owner}")
-            # The directory may be an existing one, or created with another umask.
+            # The directory can already exist, or have been created with another umask.
             os.fchmod(directory, 0o700)
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(_NAME, flags, 0o600, dir_fd=directory)

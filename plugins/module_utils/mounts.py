@@ -26,7 +26,7 @@ class Mount(NamedTuple):
 
 
 def read_mounts() -> list[Mount]:
-    """Return the mounts of this node, in the order in which they were made."""
+    """Return the mounts of this node, in the order of mounting."""
     return parse_mounts(read_regular("/proc/self/mountinfo").decode(errors="surrogateescape"))
 
 

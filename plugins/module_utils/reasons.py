@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reasons of failures: the closed list of codes that modules return as C(reason).
 
-Nothing imports this list on a node. Tests hold every raised error and the documentation to it.
+No module imports this list on a node. Tests compare every raised error and the documentation with
+it.
 """
 
 from __future__ import annotations

@@ -231,7 +231,7 @@ class Services:
         """
         # Match the sender: --unit would add the messages of systemd about the unit.
         senders = [f"_SYSTEMD_UNIT={name}" for name in names]
-        # Write pending messages to the journal first: the process may have ended just now.
+        # Write pending messages to the journal first, because the process can have ended just now.
         self._runner.run("journalctl", "--sync")
         text = self._runner.run(
             "journalctl",

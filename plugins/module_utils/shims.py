@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Recognize containerd shims: the processes that hold containers, Docker's containers included."""
+"""Recognize containerd shims: the processes that hold containers, including Docker containers."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Swap:
             if isinstance(change.before, bytes) and not change.owned
         }
         # Record the files before they are written. If a run is killed in between, the next run
-        # must not take a managed file for a foreign one.
+        # must not treat a managed file as a foreign file.
         for change in changes:
             self._record.note(change.path, change.target, _entry(change, runtime, socket))
         for path in self._record.paths_of(runtime):
@@ -134,7 +134,7 @@ class Swap:
         return backups
 
     def finish(self, runtime: str, files: Iterable[Change]) -> None:
-        """Remove the removed files from the record, once no process uses them.
+        """Remove the removed files from the record when no process uses them.
 
         :param files: all managed files. An interrupted run can have removed a wanted one.
         """

@@ -142,7 +142,7 @@ def _find_files(spec: Spec) -> Iterator[File]:
             _find_hosts(entry),
             format=formats.TOML,
             restart=False,
-            # A header can hold a token.
+            # A header can contain a token.
             secret=any(mirror["headers"] for mirror in entry["mirrors"]),
         )
 

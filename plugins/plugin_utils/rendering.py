@@ -78,7 +78,7 @@ class Rendering:
         the list of extra_config replaces it.
     :param is_shared: returns whether foreign keys stay in the configuration file, None if the
         collection is the only writer.
-    :param is_secret: returns whether the configuration file holds a secret.
+    :param is_secret: returns whether the configuration file contains a secret.
     :param facts: boolean facts of a node that change the configuration file.
     """
 

@@ -18,7 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
 
 #: The keys of the CRI-O configuration that choose a store.
 _KEYS = ("root", "storage_driver")
-# If no driver is set, CRI-O uses the first one of which it finds data.
+# If no driver is set, CRI-O uses the first driver for which it finds data.
 _DRIVERS = ("overlay", "aufs", "btrfs", "zfs", "vfs")
 
 
@@ -76,7 +76,7 @@ def _choose_driver(root: str) -> str:
 
 
 def _list(store: Store, kind: str) -> set[str]:
-    """Return the IDs of the images or containers of a store, including those of podman."""
+    """Return the IDs of the images or containers of a store, including objects of podman."""
     path = os.path.join(store.root, f"{store.driver}-{kind}", f"{kind}.json")
     try:
         return {entry["id"] for entry in json.loads(read_regular(path))}

@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write a new archive safely, also in a directory that other users can write to.
 
-Images can hold secrets, so only root can read a new archive. If an archive is replaced, the new one
+Images can have secrets, so only root can read a new archive. If an archive is replaced, the new one
 gets its owner and mode, unless another user could have created the old archive.
 """
 

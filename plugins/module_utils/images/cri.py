@@ -116,5 +116,5 @@ def parse_failure(output: str) -> str:
 
 
 def _hex(image_id: str) -> str:
-    # Both runtimes accept an ID without its algorithm. CRI-O takes an ID with a colon for a name.
+    # Both runtimes accept an ID without its algorithm. CRI-O parses an ID with a colon as a name.
     return image_id.rpartition(":")[2]

@@ -48,7 +48,7 @@ class Runtime:
     data_names: Names
     #: The names to remove first, because the other data has no meaning without them.
     data_first: tuple[str, ...] = ()
-    #: Whether its store has namespaces, in which other clients can keep data too.
+    #: Whether its store has namespaces, in which other clients can also keep data.
     keeps_namespaces = False
     #: The namespaces that belong to the runtime, in its own store or in another one.
     namespaces: tuple[str, ...] = ()
