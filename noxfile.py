@@ -60,7 +60,7 @@ def in_venv(function):
 
 
 def junit(session: nox.Session) -> pathlib.Path:
-    """An empty directory for the session's JUnit reports."""
+    """Return an empty directory for the session's JUnit reports."""
     directory = CACHE / "junit" / session.name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)

@@ -71,10 +71,10 @@ def table(rows: list[tuple[str, ...]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def demo(folder: pathlib.Path) -> None:
-    """The steps, and the summary."""
+def demo(directory: pathlib.Path) -> None:
+    """Return the steps, and the summary."""
     spec = EXAMPLES / "spec.yml"
-    switched = folder / "spec-docker.yml"
+    switched = directory / "spec-docker.yml"
     switched.write_text(spec.read_text().replace("runtime: containerd", "runtime: docker"))
 
     step("Building the node's image (the first time takes minutes)")
@@ -100,8 +100,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            demo(pathlib.Path(folder))
+        with tempfile.TemporaryDirectory() as directory:
+            demo(pathlib.Path(directory))
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)
     except KeyboardInterrupt:

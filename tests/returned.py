@@ -18,7 +18,7 @@ SAME = {"crio": "containerd", "docker": "containerd"}
 
 
 def page_of(module: str) -> dict[str, Any]:
-    """The documentation of what a module returns."""
+    """Return the documentation of what a module returns."""
     name = f"ansible_collections.cruntime.node.plugins.modules.{module.rpartition('.')[2]}"
     page: dict[str, Any] = yaml.safe_load(importlib.import_module(name).RETURN)
     return page

@@ -103,7 +103,7 @@ class Stage:
         print(f"   all of it: {self.log.relative_to(ROOT)}")
 
     def read(self, *reports: pathlib.Path) -> Tally:
-        """The tally of JUnit reports, with what failed shown."""
+        """Return the tally of JUnit reports, with what failed shown."""
         total = Tally()
         for case in (case for report in reports for case in ET.parse(report).iter("testcase")):
             outcome = {element.tag: element for element in case}
@@ -125,7 +125,7 @@ class Stage:
 
 
 def nox(*arguments: str) -> Callable[[Stage], Tally]:
-    """A stage of nox sessions: their reports, or one check each."""
+    """Return a stage of nox sessions: their reports, or one check each."""
 
     def run(stage: Stage) -> Tally:
         outcome = LOGS / f"{stage.name}.json"
@@ -140,7 +140,7 @@ def nox(*arguments: str) -> Callable[[Stage], Tally]:
 
 
 def outcome_of(stage: Stage, session: dict) -> Tally:
-    """The tally of one nox session, by its reports if it left any."""
+    """Return the tally of one nox session, by its reports if it left any."""
     name = session["signatures"][0]
     if session["result"] == "skipped":
         return skipped(f"{name}: {session.get('reason') or 'it has no Python here'}")
@@ -154,19 +154,19 @@ def outcome_of(stage: Stage, session: dict) -> Tally:
 
 
 def skipped(reason: str) -> Tally:
-    """The tally of what can't run here."""
+    """Return the tally of what can't run here."""
     print(f"   SKIPPED {reason}")
     return SKIPPED
 
 
 def no_report(stage: Stage) -> Tally:
-    """The tally of a command that ended before it could say what failed."""
+    """Return the tally of a command that ended before it could say what failed."""
     stage.show_log()
     return FAILED
 
 
 def nodes(stage: Stage) -> Tally:
-    """A Docker Engine and the nodes' images. Only a failure counts: no test has run yet."""
+    """Return a Docker Engine and the nodes' images. Only a failure counts: no test has run yet."""
     return Tally() if stage.succeeded() else no_report(stage)
 
 
@@ -223,7 +223,7 @@ def run_scenario(
 
 
 def part(stage: Stage) -> Tally:
-    """A slice of the long form, chosen by the commit; SLICE names another one.
+    """Return a slice of the long form, chosen by the commit; SLICE names another one.
 
     SCENARIO-NODE/PERCENT is that scenario on a node of the long form, or the long tests of a
     scenario with nodes of its own, from the test on that PERCENT of them are before.

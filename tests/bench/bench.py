@@ -39,8 +39,8 @@ def main() -> None:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in sys.argv[1:] or PARTS:
         figures = []
-        with tempfile.TemporaryDirectory() as folder:
-            for figure in PARTS[name].figures(pathlib.Path(folder)):
+        with tempfile.TemporaryDirectory() as directory:
+            for figure in PARTS[name].figures(pathlib.Path(directory)):
                 figures.append(figure)
                 print(figure.row, flush=True)
         results[name] = [dataclasses.asdict(figure) for figure in figures]

@@ -44,8 +44,8 @@ def listed(**options: object) -> dict:
     return {"cruntime.node.cruntime_info": {"gather_subset": ["containers"], **options}}
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
-    with nodes("trixie", folder) as node:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
+    with nodes("trixie", directory) as node:
         node.play({"cruntime.node.cruntime_enable": SPEC})
         archives = [f"{ARCHIVES}/{name}.tar" for name in ("busybox", "pause")]
         node.play({"cruntime.node.cruntime_image": {"archive": archives}})

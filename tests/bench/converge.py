@@ -40,9 +40,9 @@ ENABLE = {"cruntime.node.cruntime_enable": FULL_SPEC}
 _COPY = {"ansible.builtin.copy": {"dest": "/root/copied", "content": "text\n", "mode": "0644"}}
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
     """Measure fleets of all sizes, and what one node and the controller pay."""
-    with nodes("trixie", folder, max(SIZES)) as fleet:
+    with nodes("trixie", directory, max(SIZES)) as fleet:
         fleet.play(ENABLE)
         pings: dict[int, list[Cost]] = {}
         converges: dict[int, list[Cost]] = {}

@@ -21,9 +21,9 @@ def image(**options: object) -> dict:
     return {"cruntime.node.cruntime_image": options}
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
     """Measure each runtime; CRI-O where there is an image of a node with it."""
-    with nodes("registry", folder) as registry:
+    with nodes("registry", directory) as registry:
         address = serve(registry)
         for runtime, (name, spec) in _NODES.items():
             if not exists(name):
@@ -31,7 +31,7 @@ def figures(folder: pathlib.Path) -> Iterator[Figure]:
                 continue
             registries = [{"registry": address, "insecure": True}]
             whole = {**spec, "runtime": runtime, "registries": registries}
-            with nodes(name, folder) as node:
+            with nodes(name, directory) as node:
                 node.play({"cruntime.node.cruntime_enable": whole})
                 node.play(image(archive=[f"{ARCHIVES}/busybox.tar", f"{ARCHIVES}/pause.tar"]))
                 for figure in (*_present(node), *_archives(node), *_pulls(node, address)):

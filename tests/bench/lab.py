@@ -80,10 +80,10 @@ class Cost(NamedTuple):
 class Fleet:
     """Test nodes, and the playbooks that run on all of them."""
 
-    def __init__(self, names: list[str], folder: pathlib.Path) -> None:
+    def __init__(self, names: list[str], directory: pathlib.Path) -> None:
         self.names = names
-        self._folder = folder
-        self._inventory = folder / f"{names[0]}-{len(names)}.json"
+        self._directory = directory
+        self._inventory = directory / f"{names[0]}-{len(names)}.json"
         variables = {
             "ansible_connection": "community.docker.docker",
             "ansible_python_interpreter": "/usr/bin/python3",
@@ -92,8 +92,8 @@ class Fleet:
         self._inventory.write_text(json.dumps(inventory))
 
     def part(self, count: int) -> Fleet:
-        """The first of these nodes."""
-        return Fleet(self.names[:count], self._folder)
+        """Return the first of these nodes."""
+        return Fleet(self.names[:count], self._directory)
 
     def sh(self, script: str, number: int = 0) -> str:
         """Run a shell script on one of the nodes; return what it prints."""
@@ -112,7 +112,7 @@ class Fleet:
         :param keywords: further ones of the play.
         """
         play = {"hosts": "all", "gather_facts": False, "tasks": list(tasks), **keywords}
-        playbook = self._folder / "play.json"
+        playbook = self._directory / "play.json"
         playbook.write_text(json.dumps([play]))
         settings = {
             "ANSIBLE_ROLES_PATH": roles_path,
@@ -151,13 +151,15 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def nodes(image: str, folder: pathlib.Path, count: int = 1, name: str = "node") -> Iterator[Fleet]:
+def nodes(
+    image: str, directory: pathlib.Path, count: int = 1, name: str = "node"
+) -> Iterator[Fleet]:
     """Start nodes, and remove them in the end."""
     names = [f"cruntime-bench-{os.getpid()}-{image}-{name}-{number}" for number in range(count)]
     try:
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(lambda name: _node_sh("up", name, image), names))
-        yield Fleet(names, folder)
+        yield Fleet(names, directory)
     finally:
         _node_sh("down", *names)
 

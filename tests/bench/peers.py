@@ -1,6 +1,6 @@
 """What has nothing to do, beside what others' roles and modules take for the same.
 
-CRUNTIME_BENCH_PEERS names a folder with the roles of others, each by its own name; without it,
+CRUNTIME_BENCH_PEERS names a directory with the roles of others, each by its own name; without it,
 only the modules of the package "ansible" are measured.
 """
 
@@ -19,17 +19,17 @@ _NUMBERS = range(8)
 _MIRROR = "apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1"
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
     roles = os.environ.get("CRUNTIME_BENCH_PEERS", "")
     if (pathlib.Path(roles) / _ROLE).is_dir() and roles:
-        yield from _roles(folder, roles)
-    yield from _modules(folder)
+        yield from _roles(directory, roles)
+    yield from _modules(directory)
 
 
-def _roles(folder: pathlib.Path, roles: str) -> Iterator[Figure]:
+def _roles(directory: pathlib.Path, roles: str) -> Iterator[Figure]:
     enable = {"cruntime.node.cruntime_enable": SPEC}
     # Both write the same file, so each has a node of its own.
-    with nodes("trixie", folder) as ours, nodes("trixie", folder, name="peer") as theirs:
+    with nodes("trixie", directory) as ours, nodes("trixie", directory, name="peer") as theirs:
         theirs.sh("apt-get -q update >/dev/null")
         variables = {
             "containerd_package": "containerd",
@@ -48,8 +48,8 @@ def _roles(folder: pathlib.Path, roles: str) -> Iterator[Figure]:
         )  # fmt: skip
 
 
-def _modules(folder: pathlib.Path) -> Iterator[Figure]:
-    with nodes("registry", folder) as registry, nodes("trixie", folder) as node:
+def _modules(directory: pathlib.Path) -> Iterator[Figure]:
+    with nodes("registry", directory) as registry, nodes("trixie", directory) as node:
         address = serve(registry)
         insecure = [{"registry": address, "insecure": True}]
         spec = {**SPEC, "runtime": "docker", "registries": insecure}

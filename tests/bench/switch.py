@@ -17,9 +17,9 @@ def enable(**options: object) -> dict:
     return {"cruntime.node.cruntime_enable": {**SPEC, **options}}
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
     probe = (HERE / "probe.py").read_text()
-    with nodes("trixie", folder) as node:
+    with nodes("trixie", directory) as node:
         node.sh(f"cat >/root/probe.py <<'END'\n{probe}\nEND")
         # The files of both are there, so that a switch is nothing but one.
         for runtime in ("docker", "containerd"):

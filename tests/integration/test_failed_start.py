@@ -1,4 +1,4 @@
-"""The error of a failed start has the cause and the foreign drop-ins, also if a rollback fails."""
+"""Errors of a failed start: the cause and the foreign drop-ins, even if the rollback fails too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
     pytest.mark.xdist_group("failed-start"),
 ]
-#: By runtime: a drop-in that passes validation, and a part of the error when it does not start.
+#: By runtime: a drop-in that passes validation, and a part of the error of the failed start.
 BROKEN = {
     "containerd": (
         "/etc/containerd/conf.d/admin.toml",
@@ -32,7 +32,7 @@ BROKEN = {
 
 @pytest.fixture
 def broken(spare):
-    """A foreign drop-in with which the next start fails, and a part of the error."""
+    """Install a foreign drop-in with which the next start fails, and yield a part of the error."""
     name = scenario_runtime()
     assert "failed" not in spare.enable(runtime=name, cgroup_driver="systemd")
     path, text, words = BROKEN[name]
@@ -44,8 +44,8 @@ def broken(spare):
     assert "failed" not in result, result["msg"]
 
 
-def test_a_rollback_that_fails_says_why(spare, broken):
-    """The drop-in prevents a start with the old files too."""
+def test_error_of_a_failed_rollback_names_the_cause(spare, broken):
+    """The drop-in also prevents a start with the old files."""
     path, words = broken
     name = scenario_runtime()
     result = spare.enable(runtime=name, cgroup_driver="systemd", state="restarted", timeout=20)
@@ -54,7 +54,7 @@ def test_a_rollback_that_fails_says_why(spare, broken):
     assert any(words in line for line in result["journal"])
 
 
-def test_a_start_that_fails_and_is_rolled_back_says_why(spare, broken):
+def test_error_of_a_start_that_is_rolled_back_names_the_cause(spare, broken):
     """Another runtime was enabled before, and keeps running."""
     path, words = broken
     name = scenario_runtime()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Put a real crictl, which no Debian suite has, into the folder given.
-# Where none can be had the folder stays empty; the tests that need it are then skipped with that reason.
+# Put a real crictl, which no Debian suite has, into the directory given.
+# Where none can be had the directory stays empty; the tests that need it are then skipped with that reason.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")

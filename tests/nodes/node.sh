@@ -4,7 +4,7 @@
 #   node.sh up NAME IMAGE [NAME IMAGE]...   start NAME from cruntime-node:IMAGE, wait until systemd is up
 #   node.sh down NAME...                    remove nodes and their volumes, whatever state they are in
 #
-# With CRUNTIME_COVERAGE, a folder, the lines of Python that run on the nodes are noted in it.
+# With CRUNTIME_COVERAGE, a directory, the lines of Python that run on the nodes are noted in it.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")

@@ -13,7 +13,7 @@ set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
 name=${2:-}
-folder=$(realpath "$here/../..")/.cache/vm/$name
+directory=$(realpath "$here/../..")/.cache/vm/$name
 # Without KVM, on a machine that has other work.
 patience=600
 
@@ -21,12 +21,12 @@ start() {
     local devices=()
     command -v ssh >/dev/null || "$here/../install.sh" openssh-client
     forget
-    mkdir -p "$folder"
-    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$folder/key"
+    mkdir -p "$directory"
+    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$directory/key"
     [[ ! -c /dev/kvm ]] || devices=(--device /dev/kvm)
     # Docker chooses a port that is free, a new one at each start.
     docker run --detach --name "$name" --hostname "$name" --label cruntime-node \
-        "${devices[@]}" --publish 127.0.0.1::22 --env "AUTHORIZED_KEY=$(<"$folder/key.pub")" \
+        "${devices[@]}" --publish 127.0.0.1::22 --env "AUTHORIZED_KEY=$(<"$directory/key.pub")" \
         cruntime-node:vm >/dev/null
     describe
 }
@@ -35,12 +35,12 @@ start() {
 describe() {
     local port
     port=$(docker port "$name" 22)
-    cat >"$folder/ssh_config" <<END
+    cat >"$directory/ssh_config" <<END
 Host $name
     HostName 127.0.0.1
     Port ${port##*:}
     User admin
-    IdentityFile $folder/key
+    IdentityFile $directory/key
     IdentitiesOnly yes
     # Each machine of an image has the same, and none of them is worth knowing.
     StrictHostKeyChecking no
@@ -54,7 +54,7 @@ Host $name
 END
 }
 
-on_machine() { timeout 60 ssh -F "$folder/ssh_config" -o ControlPath=none "$name" "$@" 2>/dev/null; }
+on_machine() { timeout 60 ssh -F "$directory/ssh_config" -o ControlPath=none "$name" "$@" 2>/dev/null; }
 
 # Until a boot other than the one given is through.
 await() {
@@ -92,7 +92,7 @@ boot() {
     await
 }
 
-forget() { rm -rf "$folder"; }
+forget() { rm -rf "$directory"; }
 
 case ${name:+$1} in
     start | await | reboot | cut | boot | forget) "$1" ;;

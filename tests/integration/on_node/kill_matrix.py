@@ -73,15 +73,15 @@ def orphans():
     return [path for path in found if os.path.realpath(path) not in known]
 
 
-def trouble_of(before, after, kill_at, way_out):
-    """Kill one run and return what is wrong afterwards, None if it did not come to that step.
+def find_problem(before, after, kill_at, way_out):
+    """Kill one run and return the problem found afterwards, or None if it never got to that step.
 
     :param way_out: options of the next run.
     """
     prepare(before, after)
     was = steps.contents(after)
     if run(after, kill_at) is not None:
-        # A directory that a daemon makes from time to time, say.
+        # For example, a directory that a daemon creates from time to time.
         return None
     trouble = [
         f"{path} is neither the old file nor the new one"
@@ -110,7 +110,7 @@ def main():
         for number, step in enumerate(taken[:: request["every"]]):
             # Half of the runs return to the first state: a half-removed runtime can be enabled.
             way_out = before if number % 2 and after.get("state") == "absent" else after
-            found = trouble_of(before, after, step, way_out)
+            found = find_problem(before, after, step, way_out)
             if found is not None:
                 points.append(f"{name}: {step}")
                 trouble += [f"{name}: killed {step}: {words}" for words in found]

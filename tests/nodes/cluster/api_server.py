@@ -26,7 +26,7 @@ PROTECTED = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
 def resource(name: str, kind: str, namespaced: bool = True, **more: str) -> dict:
-    """An entry of a list of resources."""
+    """Return an entry of a list of resources."""
     return {"name": name, "kind": kind, "namespaced": namespaced, "verbs": VERBS, **more}
 
 
@@ -67,7 +67,7 @@ DISCOVERY = {
 
 
 def pod(name: str, node: str, owner: str) -> dict:
-    """A pod that runs; its owner is a ReplicaSet or a DaemonSet."""
+    """Return a pod that runs; its owner is a ReplicaSet or a DaemonSet."""
     reference = {"apiVersion": "apps/v1", "kind": owner, "name": "app", "uid": "1"}
     return {
         "kind": "Pod",
@@ -84,7 +84,7 @@ def pod(name: str, node: str, owner: str) -> dict:
 
 
 def merged(target: object, patch: object) -> object:
-    """A JSON merge patch (RFC 7386), which is all that kubectl's patches of a node need."""
+    """Return a JSON merge patch (RFC 7386), which is all that kubectl's patches of a node need."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -136,7 +136,7 @@ class Cluster:
 
     @property
     def changes(self) -> list[str]:
-        """The requests that were more than a look."""
+        """Return the requests that were more than a look."""
         return [request for request in self.requests if not request.startswith("GET ")]
 
     def kubeconfig(self, path: pathlib.Path) -> str:

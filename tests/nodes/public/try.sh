@@ -7,15 +7,15 @@ here=$(dirname "$(realpath "$0")")
 image=$1 runtime=$2
 name=cruntime-public-$$
 
-folder=$(mktemp -d)
-trap '"$here/../node.sh" down "$name"; rm -rf "$folder"' EXIT
+directory=$(mktemp -d)
+trap '"$here/../node.sh" down "$name"; rm -rf "$directory"' EXIT
 
 docker build --quiet --build-arg BASE="$image" --tag cruntime-node:public --file "$here/Dockerfile" "$here/.."
 "$here/../node.sh" up "$name" public
 
 repositories=[]
 [[ -z ${REPOSITORY:-} ]] || repositories="[{name: runtimes, url: '$REPOSITORY'}]"
-cat >"$folder/inventory.yml" <<END
+cat >"$directory/inventory.yml" <<END
 all:
   hosts:
     $name:
@@ -28,11 +28,11 @@ all:
 END
 
 provision() {
-    ansible-playbook --inventory "$folder/inventory.yml" cruntime.node.provision "$@"
+    ansible-playbook --inventory "$directory/inventory.yml" cruntime.node.provision "$@"
 }
 
 provision --check --diff
 provision
-provision | tee "$folder/again"
-grep -q 'changed=0 .*failed=0' "$folder/again"
+provision | tee "$directory/again"
+grep -q 'changed=0 .*failed=0' "$directory/again"
 provision --extra-vars runtime_state=absent

@@ -49,14 +49,14 @@ def tasks_in(data):
 
 
 def code(page, language):
-    """The blocks of code of a page in one language."""
+    """Return the blocks of code of a page in one language."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     return [re.sub(r"\s+# .*$", "", block, flags=re.MULTILINE) for block in blocks]
 
 
 @pytest.fixture(scope="module")
 def ansible_command(tmp_path_factory):
-    """A function that returns what one of Ansible's commands prints."""
+    """Return a function that returns what one of Ansible's commands prints."""
     settings = {
         "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
         "ANSIBLE_HOME": str(tmp_path_factory.mktemp("ansible")),
@@ -75,7 +75,7 @@ def ansible_command(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ansible_doc(ansible_command):
-    """A function that returns what ansible-doc has of modules, with all that fragments add."""
+    """Return a function that returns the output of ansible-doc for modules, with fragments."""
 
     def ask(*modules):
         text = ansible_command("ansible-doc", "--json", "--type", "module", *modules)
@@ -86,12 +86,12 @@ def ansible_doc(ansible_command):
 
 @pytest.fixture(scope="module")
 def documented(ansible_doc):
-    """The pages of this collection's modules."""
+    """Return the pages of this collection's modules."""
     return ansible_doc(*(PREFIX + name for name in MODULES))
 
 
 def argument_spec(documented_options):
-    """A module's argument spec of its documentation, which the sanity tests hold to be the same."""
+    """Return a module's documented argument spec, which sanity tests compare with the code."""
     spec = {}
     for name, option in documented_options.items():
         spec[name] = {key: option[key] for key in KEYWORDS if key in option}
@@ -160,7 +160,7 @@ def variables_in(data):
 
 @pytest.fixture(scope="module")
 def of_roles():
-    """The argument spec of all variables of the roles."""
+    """Return the argument spec of all variables of the roles."""
     specs = [
         yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
         for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")
@@ -178,7 +178,7 @@ def check_variable(of_roles, documented, name, given):
 
 
 def examples_in(page):
-    """The tasks of our modules and the variables of our roles that a page shows."""
+    """Return the tasks of our modules and the variables of our roles that a page shows."""
     trees = [yaml.safe_load(block) for block in code(page, "yaml")]
     return [each for tree in trees for each in (*tasks_in(tree), *variables_in(tree))]
 
@@ -234,7 +234,7 @@ def test_a_play_gives_an_option_to_the_whole_action_group(ansible_command, tmp_p
 
 
 def words_of(tree):
-    """The texts in a program, with … for what is only known when it runs."""
+    """Yield the texts in a program, with … for what is only known when it runs."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
@@ -244,7 +244,7 @@ def words_of(tree):
 
 
 def texts_in(tree):
-    """The texts in YAML, with what Jinja has in quotes as texts of its own."""
+    """Yield the texts in YAML, with what Jinja has in quotes as texts of its own."""
     if isinstance(tree, str):
         yield " ".join(tree.split())
         yield from re.findall(r"'([^']*)'", tree)
@@ -258,7 +258,7 @@ MESSAGES = re.findall(r"^`(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_t
 
 @pytest.fixture(scope="module")
 def said():
-    """All that the code and the roles can say."""
+    """Return all that the code and the roles can say."""
     playbooks = [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles").glob("*/tasks/*.yml")]
     return [
         *(
@@ -280,7 +280,7 @@ OPTION = re.compile(r"`([a-z_]+(?:\[\])?(?:\.[a-z_]+(?:\[\])?)*)(?:: [^`]*)?`")
 
 
 def names_in(spec, path=""):
-    """Every option by its path, those of lists with []."""
+    """Yield every option by its path, those of lists with []."""
     for name, option in spec.items():
         inner = option.get("options", {})
         yield path + name

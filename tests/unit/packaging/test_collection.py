@@ -17,7 +17,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BIN = pathlib.Path(sys.executable).parent
-# Of the archive's own root; everything below the folders is part of it.
+# Of the archive's own root; everything below the directories is part of it.
 FILES = {
     *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "FILES.json", "LICENSE"),
     *("MANIFEST.json", "README.md", "SECURITY.md", "bindep.txt", "requirements.txt"),
@@ -47,14 +47,14 @@ def run(*command, **env):
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """The archive as `ansible-galaxy collection build` makes it."""
-    folder = tmp_path_factory.mktemp("built")
+    """Return the archive as `ansible-galaxy collection build` makes it."""
+    directory = tmp_path_factory.mktemp("built")
     home = str(tmp_path_factory.mktemp("home"))
     run(
-        *(BIN / "ansible-galaxy", "collection", "build", ROOT, "--output-path", folder),
+        *(BIN / "ansible-galaxy", "collection", "build", ROOT, "--output-path", directory),
         ANSIBLE_HOME=home,
     )
-    (path,) = folder.glob("cruntime-node-*.tar.gz")
+    (path,) = directory.glob("cruntime-node-*.tar.gz")
     return path
 
 

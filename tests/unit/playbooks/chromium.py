@@ -93,7 +93,7 @@ class Page:
 def page(profile: str) -> Iterator[Page]:
     """Start a browser with one page.
 
-    :param profile: an empty folder of its own.
+    :param profile: an empty directory of its own.
     """
     browser, ours = os.pipe()
     theirs, answers = os.pipe()[::-1]

@@ -18,7 +18,7 @@ TEMPLATES = pathlib.Path(__file__).resolve().parents[3] / "playbooks" / "templat
 
 @pytest.fixture(scope="session")
 def rendered():
-    """A function that renders the page of a report, with the settings of Ansible's template."""
+    """Return a function that renders a report with the settings of Ansible's template module."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         trim_blocks=True,
@@ -30,7 +30,7 @@ def rendered():
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
-    """A page of a headless Chromium; none means a skip, or a failure if required."""
+    """Yield a page of a headless Chromium; none means a skip, or a failure if required."""
     if not chromium.find():
         reason = f"no Chromium here: none of {', '.join(chromium.NAMES)}"
         if "chromium" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):

@@ -19,7 +19,7 @@ BANNER = """{{ lookup("ansible.builtin.pipe", "touch %s") }} </script> http://me
 
 @pytest.fixture
 def report(tmp_path):
-    """A function that runs the playbook from a folder and returns its output, and its rows."""
+    """Return a function that runs the playbook in a directory and returns its output and rows."""
 
     def run(hosts, *flags):
         inventory = tmp_path / "hosts.json"
@@ -38,8 +38,8 @@ def report(tmp_path):
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "[DEPRECATION WARNING]" not in done.stderr, done.stderr
-        folder = tmp_path / "cruntime-report"
-        return done.stdout, json.loads((folder / "report.json").read_text())["nodes"]
+        directory = tmp_path / "cruntime-report"
+        return done.stdout, json.loads((directory / "report.json").read_text())["nodes"]
 
     return run
 

@@ -14,8 +14,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.reasons import REASO
 ROOT = pathlib.Path(__file__).parents[3]
 FILES = sorted(
     path
-    for folder in ("action", "module_utils", "modules", "plugin_utils")
-    for path in (ROOT / "plugins" / folder).rglob("*.py")
+    for directory in ("action", "module_utils", "modules", "plugin_utils")
+    for path in (ROOT / "plugins" / directory).rglob("*.py")
 )
 #: Errors with a reason, and the reason of an error that is raised without naming one.
 ERRORS = {

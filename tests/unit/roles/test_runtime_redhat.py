@@ -63,7 +63,7 @@ esac
 
 @pytest.fixture
 def node(tmp_path):
-    """A folder for the stand-ins, with containerd.io and runc installed and no lock."""
+    """Return a directory for the stand-ins, with containerd.io and runc installed and no lock."""
     for name, text in (("dnf", DNF), ("rpm", RPM)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -74,7 +74,7 @@ def node(tmp_path):
 
 @pytest.fixture
 def play(node):
-    """A function that runs files of the role's tasks; returns the status, changes and words."""
+    """Return a function that runs task files and returns the status, changes and output."""
 
     def run(*first, between="true", then=(), **variables):
         variables = {
@@ -102,7 +102,7 @@ BOTH = ["containerd.io-0:1.7-1.*", "runc-0:1.7-1.*"]
 @pytest.mark.parametrize(
     "variables",
     [{}, {"runtime_version": "latest"}, {"runtime_package_dir": "/packages"}],
-    ids=["any", "latest", "folder"],
+    ids=["any", "latest", "directory"],
 )
 def test_a_lock_that_is_as_it_was_is_no_change(node, play, variables):
     # The newest is installed without the lock of the old one.
@@ -154,7 +154,7 @@ def test_what_needs_a_package_is_not_taken_along(node, play):
 
 @pytest.fixture
 def repos(node):
-    """The directory of repositories, with a foreign file."""
+    """Return the directory of repositories, with a foreign file."""
     directory = node / "repos"
     directory.mkdir()
     text = "[other]\nname=other\nbaseurl=file:/other\n"
@@ -164,7 +164,7 @@ def repos(node):
 
 @pytest.fixture
 def write_repositories(play, repos):
-    """A function that writes repositories, and returns the result of play."""
+    """Return a function that writes repositories, and returns the result of play."""
 
     def write(*repositories):
         directories = {"_runtime_dnf_directories": [str(repos), str(repos / "missing")]}

@@ -27,7 +27,7 @@ NODE = "/api/v1/nodes/node-1"
 
 @pytest.fixture
 def play(tmp_path):
-    """A function that runs files of the role's tasks on a cluster; returns status and words."""
+    """Return a function that runs task files on a cluster and returns the status and output."""
     if not shutil.which("kubectl"):
         if "kubectl" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
             pytest.fail("no kubectl here")

@@ -27,7 +27,7 @@ TASKS = """
 
 @pytest.fixture
 def play(tmp_path):
-    """A function that runs a file of the role's tasks, with tools: their scripts by their names.
+    """Return a function that runs a task file, with scripts in place of the node's tools.
 
     It returns the exit status, the row for the table, and what Ansible said.
     """

@@ -32,7 +32,7 @@ class Vaulted:
 
 @pytest.fixture
 def handed_over(monkeypatch):
-    """A function that takes a task's options, and returns the options of the modules by name.
+    """Return a function that takes the options of a task and returns the module options by name.
 
     On this node, there is always something to do, unless the test says otherwise.
     """

@@ -23,7 +23,7 @@ def transcript():
 
 @pytest.fixture
 def module(monkeypatch):
-    """A real module without options, as Ansible starts it on the node."""
+    """Return a real module without options, as Ansible starts it on the node."""
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {}}).encode()
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", arguments)
     # From ansible-core 2.19 on, the arguments have a format.

@@ -58,7 +58,7 @@ def module():
 
 @pytest.fixture
 def source(tmp_path):
-    """A complete new file that only root can replace."""
+    """Return a complete new file that only root can replace."""
     (tmp_path / "private").mkdir(mode=0o700)
     path = tmp_path / "private" / "new"
     path.write_text("new")

@@ -56,7 +56,7 @@ class Told(Runner):
 
 
 def listing(ps, pods="", **tools):
-    """The answers to the two questions for crictl, and to those for the OCI runtimes."""
+    """Return the answers to the two questions for crictl, and to those for the OCI runtimes."""
     pods = pods or json.dumps({"items": []})
     answers = {"crictl ps --all --output json": ps, "crictl pods --output json": pods}
     return {**answers, **tools}
@@ -210,7 +210,7 @@ def test_crio_has_a_root_of_its_own_where_none_is_configured(transcript, version
 
 
 def ps_of(**states):
-    """The answer of crictl ps for containers of these states, all in one pod."""
+    """Return the answer of crictl ps for containers of these states, all in one pod."""
     return json.dumps(
         {
             "containers": [

@@ -48,9 +48,9 @@ def test_crio_chooses_the_driver_of_which_it_finds_data(tmp_path):
 
 
 def fill(store, kind, *names):
-    folder = store.root / f"{store.driver}-{kind}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{kind}.json").write_text(json.dumps([{"id": name} for name in names]))
+    directory = store.root / f"{store.driver}-{kind}"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{kind}.json").write_text(json.dumps([{"id": name} for name in names]))
 
 
 def test_what_crio_would_not_show(tmp_path):

@@ -21,7 +21,7 @@ FEATURE = "containerd-snapshotter"
 
 @pytest.fixture
 def root(tmp_path):
-    """A data root with data of overlay2."""
+    """Return a data root with data of overlay2."""
     make(tmp_path / "docker")
     return tmp_path / "docker"
 
@@ -33,9 +33,9 @@ def make(root, driver="overlay2", containers=("c1",), images=("i1",), volumes=()
         config = root / "containers" / name / "config.v2.json"
         config.write_text(json.dumps({"Driver": driver}))
     for name in images:
-        folder = root / "image" / driver / "imagedb" / "content" / "sha256"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("{}")
+        directory = root / "image" / driver / "imagedb" / "content" / "sha256"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text("{}")
     (root / "volumes").mkdir()
     (root / "volumes" / "metadata.db").write_text("")
     for name in volumes:

@@ -110,7 +110,7 @@ class Containerd(Runner):
 
 @pytest.fixture
 def inspect(tmp_path):
-    """A function that replaces a config.toml, and returns the lost settings."""
+    """Return a function that replaces a config.toml, and returns the lost settings."""
 
     def run(old, new, options=None, owned=False):
         path = "/etc/containerd/config.toml"

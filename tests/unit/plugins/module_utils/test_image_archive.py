@@ -76,7 +76,7 @@ def docker(names=(NAME,), config=""):
 
 
 def tar(members, *further):
-    """An archive of files, and of further members: links, or files whose names it has already."""
+    """Return an archive of files and further members: links, or files with repeated names."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in (*members.items(), *further):
@@ -91,7 +91,7 @@ def tar(members, *further):
 
 
 def hard_linked(target):
-    """A whole archive beside which there is a hard link."""
+    """Return a whole archive beside which there is a hard link."""
     buffer = io.BytesIO(tar(docker()))
     with tarfile.open(fileobj=buffer, mode="a") as archive:
         member = tarfile.TarInfo("link")
@@ -101,7 +101,7 @@ def hard_linked(target):
 
 
 def long_header(size):
-    """An archive whose first member has a name as long as this."""
+    """Return an archive whose first member has a name as long as this."""
     header = tarfile.TarInfo("././@LongLink")
     header.type, header.size = tarfile.GNUTYPE_LONGNAME, size
     return gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(size))
@@ -109,7 +109,7 @@ def long_header(size):
 
 @pytest.fixture
 def read(tmp_path):
-    """A function that writes these bytes or members to a file and reads it."""
+    """Return a function that writes these bytes or members to a file and reads it."""
 
     def run(content):
         path = tmp_path / "archive.tar"

@@ -16,9 +16,9 @@ from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 @pytest.fixture
 def context(tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/file").write_text("x")
-    (tmp_path / "link").symlink_to("folder")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "directory/file").write_text("x")
+    (tmp_path / "link").symlink_to("directory")
     return tmp_path
 
 
@@ -28,7 +28,7 @@ def of(context, args=None, options=()):
 
 def test_the_same_context_has_the_same_digest(context):
     before = of(context)
-    os.utime(context / "folder/file", (0, 0))
+    os.utime(context / "directory/file", (0, 0))
     assert of(context) == before
     assert of(context, {"a": "1", "b": "2"}) == of(context, {"b": "2", "a": "1"})
 
@@ -37,9 +37,9 @@ def test_the_same_context_has_the_same_digest(context):
     "change",
     [
         lambda path: (path / "Dockerfile").write_text("FROM other\n"),
-        lambda path: (path / "folder/file").write_text("y"),
-        lambda path: (path / "folder/file").chmod(0o755),
-        lambda path: (path / "folder/file").rename(path / "folder/other"),
+        lambda path: (path / "directory/file").write_text("y"),
+        lambda path: (path / "directory/file").chmod(0o755),
+        lambda path: (path / "directory/file").rename(path / "directory/other"),
         lambda path: (path / "empty").mkdir(),
         lambda path: [(path / "link").unlink(), (path / "link").symlink_to("Dockerfile")],
     ],

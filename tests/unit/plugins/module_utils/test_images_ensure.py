@@ -101,7 +101,7 @@ def write_archive(path, names):
 
 @pytest.fixture
 def make_task(module):
-    """A function that returns the task of some options on a store."""
+    """Return a function that returns the task of some options on a store."""
 
     def make(store, check_mode=False, **options):
         validated = ArgumentSpecValidator(request.OPTIONS).validate(options)
@@ -114,7 +114,7 @@ def make_task(module):
 
 @pytest.fixture
 def run(make_task):
-    """A function that does a task on a store, and returns the actions in its result."""
+    """Return a function that does a task on a store, and returns the actions in its result."""
 
     def do(store, **options):
         result = ensure(make_task(store, **options))

@@ -124,7 +124,7 @@ def test_images_of_docker():
 
 @pytest.fixture
 def store(monkeypatch):
-    """A function that returns a store and what it ran, on a node where tools answer this."""
+    """Return a function that returns a store and what it ran, on a node where tools answer this."""
 
     def make(name, answers):
         ran = []

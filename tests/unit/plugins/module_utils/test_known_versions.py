@@ -111,5 +111,5 @@ def test_a_damaged_record_is_made_anew(daemon, of, tmp_path, text):
 
 
 def test_no_place_to_remember_is_no_failure(daemon, of, tmp_path):
-    (tmp_path / "state").write_text("a file where the folder should be\n")
+    (tmp_path / "state").write_text("a file where the directory should be\n")
     assert of(daemon) == "1.7.24"

@@ -249,7 +249,7 @@ DONE = 'time="2026-11-24T22:58:11Z" level=info msg="Configuration reload complet
 
 @pytest.fixture
 def reloaded(monkeypatch, transcript):
-    """A function that asks whether a reload is over, where CRI-O logs this and shows that."""
+    """Return a function that checks if a reload is complete, for a log and a status of CRI-O."""
 
     def ask(log, running, wanted=()):
         status = transcript("crio-1.37.0-status-config.toml")
@@ -279,7 +279,7 @@ FILTER = (r'log_filter = ""', r'log_filter = "^a\\.b"')
         (DONE, [], [], True),
         # It would say so.
         ("", [], [], False),
-        # It says so, and has not read the folder that it did not know.
+        # It says so, and has not read the directory that it did not know.
         (DONE, [PAUSE_BEFORE], [], False),
         # It would not say so, but shows what it goes by.
         ("", [QUIET], [("# " + QUIET[0], QUIET[1])], True),
@@ -354,7 +354,7 @@ def test_docker_runs_when_its_service_does(catalog):
 
 
 def units_of(*running):
-    """Every runtime's units, where these run; Docker's service wants containerd's."""
+    """Return every runtime's units, where these run; Docker's service wants containerd's."""
     return {
         name: Unit(
             name,
