@@ -34,7 +34,8 @@ REFUSAL_TEXT = """[Service]
 ExecStartPre=/bin/sh -c "! grep containerd.sock /var/lib/kubelet/kubeadm-flags.env"
 """
 # Stand-ins for the units of cri-dockerd, which Debian does not have. They show if the units are
-# restored. They are at the path of packaged units, so that they can be masked.
+# restored. Nothing listens behind the socket. The paths are those of packaged units, so the units
+# can be masked.
 ADAPTERS = {
     "/usr/lib/systemd/system/cri-docker.socket": """[Unit]
 PartOf=cri-docker.service

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of the report's page share."""
+"""Fixtures of the tests of the report page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rendered():
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
-    """Yield a page of a headless Chromium; none means a skip, or a failure if required."""
+    """Yield a page of a headless Chromium. Without Chromium, skip the test or fail it."""
     if not chromium.find():
         reason = f"no Chromium here: none of {', '.join(chromium.NAMES)}"
         if "chromium" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):

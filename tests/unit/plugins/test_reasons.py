@@ -30,7 +30,7 @@ FACTORIES = {"failure": "command_failed", "_refuse": "configuration_refused"}
 
 
 def raised(path: pathlib.Path) -> dict[str, str | None]:
-    """Return the reason of each error that a file makes, by its place."""
+    """Yield the reason and the place of each error that a file creates."""
     found = {}
     for node in ast.walk(ast.parse(path.read_text())):
         name = getattr(getattr(node, "func", None), "id", None)
@@ -51,7 +51,7 @@ def sites():
     return {place: reason for path in FILES for place, reason in raised(path).items()}
 
 
-def test_each_error_has_a_reason_of_the_list(sites):
+def test_each_error_has_a_listed_reason(sites):
     assert len(sites) > 140
     assert {place: reason for place, reason in sites.items() if reason not in REASONS} == {}
 
@@ -71,7 +71,7 @@ def test_each_reason_is_documented():
     }
 
 
-#: cruntime_drift_info is its action plugin, which returns the failures of others.
+#: cruntime_drift_info is implemented by its action plugin, which returns errors of other modules.
 MODULES = sorted(
     path
     for path in (ROOT / "plugins" / "modules").glob("*.py")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role runtime makes of rpm and of dnf's locks, before stand-ins for both."""
+"""The role runtime with rpm and the locks of dnf. Stand-ins replace both tools."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLAY = """
         tasks_from: "{{ item }}"
       loop: "{{ then }}"
 """
-# Each package is of the version that the file has.
+# Each package has the version that is in the file.
 DNF = """#!/bin/sh
 cd "$(dirname "$0")"
 # As dnf 4.23 reports a repository that it cannot reach.
@@ -47,7 +47,7 @@ for name; do
 done
 [ "$verb" != list ] || cat locks
 """
-# As rpm 4.18 says it.
+# The message of rpm 4.18.
 RPM = """#!/bin/sh
 case "$*" in
     --query*) echo containerd.io 1.7-1; echo runc 1.1-1 ;;
@@ -63,7 +63,7 @@ esac
 
 @pytest.fixture
 def node(tmp_path):
-    """Return a directory for the stand-ins, with containerd.io and runc installed and no lock."""
+    """Return a directory of stand-ins, with containerd.io and runc installed and no lock."""
     for name, text in (("dnf", DNF), ("rpm", RPM)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -104,8 +104,8 @@ BOTH = ["containerd.io-0:1.7-1.*", "runc-0:1.7-1.*"]
     [{}, {"runtime_version": "latest"}, {"runtime_package_dir": "/packages"}],
     ids=["any", "latest", "directory"],
 )
-def test_a_lock_that_is_as_it_was_is_no_change(node, play, variables):
-    # The newest is installed without the lock of the old one.
+def test_an_unchanged_lock_is_no_change(node, play, variables):
+    # The newest version is installed without the lock of the old one.
     between = "dnf --quiet versionlock delete containerd.io" if variables else "true"
     for expected in (True, False):
         status, changed, words = play(
@@ -114,7 +114,7 @@ def test_a_lock_that_is_as_it_was_is_no_change(node, play, variables):
         assert status == 0, words
         assert changed is expected
         assert locks(node) == BOTH
-    # And now there is a newer one.
+    # A newer version is available.
     (node / "version").write_text("2.1")
     if variables:
         _status, changed, _words = play(
@@ -124,7 +124,7 @@ def test_a_lock_that_is_as_it_was_is_no_change(node, play, variables):
         assert locks(node) == ["containerd.io-0:2.1-1.*", "runc-0:1.7-1.*"]
 
 
-def test_locks_that_are_let_go_are_a_change_once(node, play):
+def test_removed_locks_are_one_change(node, play):
     (node / "locks").write_text("\n".join(BOTH) + "\n")
     for expected in (True, False):
         status, changed, words = play("look-redhat", then=["hold-redhat"], runtime_hold=False)
@@ -133,7 +133,7 @@ def test_locks_that_are_let_go_are_a_change_once(node, play):
         assert locks(node) == []
 
 
-def test_a_runtime_that_goes_leaves_no_lock(node, play):
+def test_a_removed_runtime_leaves_no_lock(node, play):
     (node / "locks").write_text("\n".join([*BOTH, "kernel-0:6-1.*"]) + "\n")
     removed = {"configured_runtimes": []}
     status, _changed, words = play("look-redhat", "release-redhat", runtime_removed=removed)
@@ -141,7 +141,7 @@ def test_a_runtime_that_goes_leaves_no_lock(node, play):
     assert locks(node) == ["kernel-0:6-1.*"]
 
 
-def test_what_needs_a_package_is_not_taken_along(node, play):
+def test_packages_that_depend_on_a_removed_package_are_not_removed(node, play):
     status, _changed, words = play("look-redhat", "refuse-redhat")
     assert status == 0, words
     (node / "docker").touch()
@@ -164,7 +164,7 @@ def repos(node):
 
 @pytest.fixture
 def write_repositories(play, repos):
-    """Return a function that writes repositories, and returns the result of play."""
+    """Return a function that writes repositories and returns the result of play."""
 
     def write(*repositories):
         directories = {"_runtime_dnf_directories": [str(repos), str(repos / "missing")]}

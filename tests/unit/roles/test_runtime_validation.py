@@ -45,7 +45,7 @@ CASE = """
 NAMED = "Must be NAME or NAME=VERSION without blanks"
 VERSION = "Must be a version without blanks"
 NAMES = "The names become names of files and must differ"
-FOLDER = "leave out runtime_repositories, runtime_version and versions of packages"
+DIRECTORY_ONLY = "leave out runtime_repositories, runtime_version and versions of packages"
 
 
 def repositories(*names):
@@ -71,9 +71,9 @@ CASES = [
     ({"version": "1.7 2"}, VERSION),
     ({"version": "=1.7"}, VERSION),
     ({"directory": "/srv"}, "passed"),
-    ({"directory": "/srv", "version": "1"}, FOLDER),
-    ({"directory": "/srv", "extra": ["runc=1"]}, FOLDER),
-    ({"directory": "/srv", "repositories": repositories("a")}, FOLDER),
+    ({"directory": "/srv", "version": "1"}, DIRECTORY_ONLY),
+    ({"directory": "/srv", "extra": ["runc=1"]}, DIRECTORY_ONLY),
+    ({"directory": "/srv", "repositories": repositories("a")}, DIRECTORY_ONLY),
     ({"repositories": repositories("docker", "cri-o_1.34")}, "passed"),
     ({"repositories": repositories("a/b")}, NAMES),
     ({"repositories": repositories("..")}, NAMES),
@@ -88,7 +88,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """Result of the role for each case, by its number."""
+    """Return the result of the role for each case, by the number of the case."""
     directory = tmp_path_factory.mktemp("validation")
     (directory / "case.yml").write_text(CASE)
     cases = [{**case, "id": number} for number, (case, _answer) in enumerate(CASES)]

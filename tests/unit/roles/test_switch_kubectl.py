@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role switch has the real kubectl do, before a stand-in for the API server."""
+"""The commands of the role switch for the real kubectl, with a stand-in for the API server."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def play(tmp_path):
     return run
 
 
-def test_a_node_is_drained_and_taken_back(play):
+def test_a_node_is_drained_and_uncordoned(play):
     cluster = api_server.Cluster("node-1")
     status, words = play(cluster, "drain", "uncordon")
     assert status == 0, words
-    # The DaemonSet's pod stays.
+    # The pod of the DaemonSet stays.
     assert list(cluster.pods) == ["log"]
     evicted = "POST /api/v1/namespaces/default/pods/web/eviction"
     assert cluster.changes == [f"PATCH {NODE}", evicted, f"PATCH {NODE}"]
     assert not cluster.cordoned
 
 
-def test_check_mode_lists_what_would_be_evicted_and_changes_nothing(play):
+def test_check_mode_lists_the_pods_to_evict_and_changes_nothing(play):
     cluster = api_server.Cluster("node-1")
     status, words = play(cluster, "drain", "uncordon", check=True)
     assert status == 0, words
@@ -67,7 +67,7 @@ def test_check_mode_lists_what_would_be_evicted_and_changes_nothing(play):
     assert cluster.changes == []
 
 
-def test_a_drain_that_a_budget_refuses_fails(play):
+def test_a_drain_fails_if_a_disruption_budget_prevents_it(play):
     cluster = api_server.Cluster("node-1", protected=("web",))
     flags = ["--ignore-daemonsets", "--timeout=2s"]
     status, words = play(cluster, "drain", "uncordon", switch_drain_flags=flags)
@@ -76,14 +76,14 @@ def test_a_drain_that_a_budget_refuses_fails(play):
     assert set(cluster.pods) == {"log", "web"}
 
 
-def test_a_node_that_was_cordoned_stays_so(play):
+def test_a_node_that_was_cordoned_before_stays_cordoned(play):
     cluster = api_server.Cluster("node-1", cordoned=True)
     status, words = play(cluster, "drain", "uncordon")
     assert status == 0, words
     assert cluster.cordoned
 
 
-def test_a_node_that_does_not_get_ready_takes_no_pods(play):
+def test_a_node_that_does_not_become_ready_stays_cordoned(play):
     cluster = api_server.Cluster("node-1", ready=False)
     status, words = play(cluster, "drain", "uncordon")
     assert status != 0

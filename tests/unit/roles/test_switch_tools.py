@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role switch makes of what a node's tools say; stand-ins say it here."""
+"""The role switch parses the output of a node's tools. Stand-ins replace the tools."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TASKS = """
 def play(tmp_path):
     """Return a function that runs a task file, with scripts in place of the node's tools.
 
-    It returns the exit status, the row for the table, and what Ansible said.
+    The function returns the exit status, the row for the table, and the output of Ansible.
     """
     bin_dir = tmp_path / "bin"
     bin_dir.mkdir()
@@ -50,7 +50,7 @@ def play(tmp_path):
 READLINK = "printf '%s\\n' /usr/bin/containerd /usr/bin/containerd; exit 1"
 DPKG = 'shift; for path; do echo "${path##*/}: $path"; done'
 DPKG_OF_TWO = 'echo "base:amd64, ${2##*/}:amd64: $2"'
-# As it is on the other family, or for what no package brought.
+# On the other family, or for a file that belongs to no package.
 NO_DPKG = 'echo "dpkg-query: no path found matching pattern $2" >&2; exit 1'
 RPM = 'printf "%s\\n" containerd.io'
 NO_RPM = 'echo "file $5 is not owned by any package"; exit 1'
@@ -63,14 +63,14 @@ NO_RPM = 'echo "file $5 is not owned by any package"; exit 1'
         ("containerd", ["docker.io", "containerd"], DPKG_OF_TWO, NO_RPM, "containerd"),
         ("containerd", ["docker.io", "containerd=1.7"], DPKG, NO_RPM, "containerd"),
         ("containerd", ["docker-ce", "containerd.io"], NO_DPKG, RPM, "containerd.io"),
-        # Docker can't be without it.
+        # Docker requires this package.
         ("docker", ["containerd"], DPKG, NO_RPM, "containerd"),
         ("containerd", ["docker.io"], DPKG, NO_RPM, None),
         ("containerd", ["docker-ce"], NO_DPKG, RPM, None),
         ("containerd", ["docker.io", "containerd"], NO_DPKG, NO_RPM, None),
     ],
 )
-def test_a_package_of_the_new_runtime_is_refused(play, *, runtime, old, dpkg, rpm, refused):
+def test_a_package_of_the_new_runtime_is_rejected(play, *, runtime, old, dpkg, rpm, refused):
     tools = {"readlink": READLINK, "dpkg-query": dpkg, "rpm": rpm}
     spec = {"runtime": runtime}
     status, _row, words = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
@@ -80,7 +80,7 @@ def test_a_package_of_the_new_runtime_is_refused(play, *, runtime, old, dpkg, rp
         assert "Leave out what the node shall run" in words
 
 
-# As journalctl writes them, of systemd 252 and 257.
+# Output of journalctl in systemd 252 and 257.
 WENT = """__CURSOR=s=1;i=1
 __REALTIME_TIMESTAMP=1795648000000000
 __MONOTONIC_TIMESTAMP=5000000
@@ -108,7 +108,7 @@ UNIT=containerd.service
         (127, [], "-"),
     ],
 )
-def test_a_measurement_fails_nothing(play, tmp_path, status, journal, seconds):
+def test_a_failed_measurement_is_no_failure(play, tmp_path, status, journal, seconds):
     (tmp_path / "journal").write_text("\n".join(journal))
     code, row, words = play(
         "measure",
@@ -124,5 +124,5 @@ def test_a_measurement_fails_nothing(play, tmp_path, status, journal, seconds):
     )
     assert code == 0, words
     assert (row["before"], row["after"]) == ("docker 1", "containerd 2.0")
-    # A text, before ansible-core 2.19.
+    # Before ansible-core 2.19, the value is a string.
     assert str(row["seconds"]) == str(seconds)

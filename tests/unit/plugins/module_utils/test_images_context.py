@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The digest of a build changes with all that the build reads, and with nothing else."""
+"""The digest of a build context changes with everything that the build reads, and only with it."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def test_the_same_context_has_the_same_digest(context):
         lambda path: [(path / "link").unlink(), (path / "link").symlink_to("Dockerfile")],
     ],
 )
-def test_every_change_counts(context, change):
+def test_every_change_of_the_context_changes_the_digest(context, change):
     before = of(context)
     change(context)
     assert of(context) != before
 
 
-def test_arguments_and_options_count(context):
+def test_arguments_and_options_change_the_digest(context):
     assert len({of(context), of(context, {"a": "1"}), of(context, options=["--pull"])}) == 3
 
 
-def test_what_can_not_be_read_is_named(context):
+def test_an_unreadable_file_is_reported(context):
     with fails("file_unreadable", "nowhere"):
         digest(str(context), str(context / "nowhere"), {}, [])
