@@ -2,7 +2,11 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controller half of cruntime_enable: checks the spec, renders its files, hands them over."""
+"""Controller part of cruntime_enable: checks the spec, renders its files and sends them.
+
+Most runs change nothing. So the small module that compares the node with the spec runs first, and
+the module that changes a node only if they differ.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
-from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, render
+from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, registries, render
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 from ansible_collections.cruntime.node.plugins.plugin_utils.spec import find_problems
 
@@ -26,6 +30,32 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
+        spec, rendered = self._render()
+        # A module in the background can't be followed by another one.
+        if spec["state"] == "enabled" and not self._task.async_val:
+            compared = {option: spec[option] for option in options.COMPARED}
+            compared["registries"] = registries.list_certificates(spec["registries"])
+            result = self._execute_module(
+                module_name="cruntime.node.cruntime_enable_info",
+                module_args={"spec": compared, **rendered},
+                task_vars=task_vars,
+            )
+            if not result.pop("needs_action", False):
+                return result
+        return self._execute_module(
+            module_name="cruntime.node.cruntime_enable",
+            # An option that is not set is omitted, because null is not one of its choices.
+            module_args={
+                **{option: value for option, value in spec.items() if value is not None},
+                **rendered,
+                "rendered_sandbox_image": kubernetes.find_sandbox_image(spec),
+            },
+            task_vars=task_vars,
+            wrap_async=self._task.async_val,
+        )
+
+    def _render(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the spec, and its rendered files as options of the modules."""
         validation = ArgumentSpecValidator(options.ENABLE).validate(_decrypted(self._task.args))
         if validation.errors.errors:
             raise AnsibleActionFail(
@@ -35,26 +65,17 @@ class ActionModule(ActionBase):
         spec = validation.validated_parameters
         try:
             render.check(spec, find_problems(spec))
-            # Plain values: the playbook's carry Ansible's own types.
+            # Plain values: the values of a playbook have types of Ansible.
             files = render.render(json.loads(json.dumps(spec)))
-            sandbox_image = kubernetes.find_sandbox_image(spec)
         except SpecError as error:
             result = {"reason": error.reason, "problems": error.problems}
             raise AnsibleActionFail(str(error), result=result) from error
-        return self._execute_module(
-            module_name="cruntime.node.cruntime_enable",
-            # What was not given is left out: an explicit none is no choice of any option.
-            module_args={
-                **{option: value for option, value in spec.items() if value is not None},
-                "rendered_files": [
-                    {**file, "content": ""} if file.get("secret") else file for file in files
-                ],
-                "rendered_sandbox_image": sandbox_image,
-                "rendered_secrets": [file["content"] for file in files if file.get("secret")],
-            },
-            task_vars=task_vars,
-            wrap_async=self._task.async_val,
-        )
+        return spec, {
+            "rendered_files": [
+                {**file, "content": ""} if file.get("secret") else file for file in files
+            ],
+            "rendered_secrets": [file["content"] for file in files if file.get("secret")],
+        }
 
 
 def _decrypted(value: Any) -> Any:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CRI through crictl."""
+"""Run crictl."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 
 # crictl's own default of two seconds is too short for a loaded node.
 _TIMEOUT = "10s"
-# What takes as long as its pod, its network or its image does.
+# Commands that take as long as their pod, network or image needs.
 _ACTS = ("stop", "stopp", "rm", "rmp", "rmi")
 
 
 def info(runner: Runner, endpoint: str) -> str | None:
-    """Return the JSON text of C(crictl info), or None where the node has no crictl.
+    """Return the JSON text of C(crictl info); None if crictl is not installed.
 
-    :raises CommandError: the runtime does not answer.
+    :raises CommandError: if the runtime does not respond.
     """
     if runner.which("crictl") is None:
         return None
@@ -38,19 +38,19 @@ def run(
     env: dict[str, str] | None = None,
     merged: bool = False,
 ) -> Result:
-    """Run crictl on a runtime and return its result, whatever its exit status.
+    """Run crictl on a runtime and return its result, with any exit status.
 
-    :raises CommandError: the node has no crictl, or it took too long.
+    :raises CommandError: if crictl is not installed, or does not end in time.
     """
     if runner.which("crictl") is None:
         raise CommandError(
-            "crictl is not on this node, and nothing else asks a CRI: install it by the package "
-            "cri-tools, or by runtime_crictl_archive of the role cruntime.node.runtime",
+            "crictl: not installed: images and containers of a CRI need it. Install the package "
+            "cri-tools, or set runtime_crictl_archive of the role cruntime.node.runtime",
             reason="tool_not_found",
         )
-    # Each endpoint would be read from crictl.yaml, which may be about another runtime.
+    # Otherwise crictl reads the endpoints from crictl.yaml, which can name another runtime.
     endpoints = ("--runtime-endpoint", endpoint, "--image-endpoint", endpoint)
-    # Less than the process has, so that crictl still says what took so long.
+    # The deadline ends before the process does, so crictl reports which call took too long.
     deadline = f"{int(max(timeout - 10, timeout / 2, 1))}s" if argv[0] in _ACTS else _TIMEOUT
     return runner.run(
         *("crictl", *endpoints, "--timeout", deadline, *argv),
@@ -61,7 +61,7 @@ def run(
 
 
 def documents(text: str) -> list[dict[str, Any]]:
-    """Read one document, a list of them (crictl 1.31 and newer), or one after another (older)."""
+    """Parse one document, a list (crictl 1.31 and newer) or a sequence of documents (older)."""
     found, rest, decoder = [], text.strip(), json.JSONDecoder()
     while rest:
         document, end = decoder.raw_decode(rest)

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of images, as the distribution project's grammar has them."""
+"""Parse image references. The grammar is that of the distribution project."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
 
 
 def is_reference(text: str) -> bool:
-    """Say whether this names an image: C([domain/]path[:tag][@digest])."""
+    """Return whether a text is an image reference: C([domain/]path[:tag][@digest])."""
     return _REFERENCE.fullmatch(text) is not None
 
 
 def is_host(text: str) -> bool:
-    """Say whether this names a registry's host: C(name[:port])."""
+    """Return whether a text is the host of a registry: C(name[:port])."""
     return _HOST.fullmatch(text) is not None
 
 
 def normalised(reference: str) -> str:
-    """Write a reference in full, as image stores list it: with its registry and its tag."""
+    """Return the fully qualified reference, with registry and tag, as image stores list it."""
     domain, _slash, path = reference.partition("/")
     if not _has_domain(reference):
         domain, path = "docker.io", reference
     elif domain == "index.docker.io":
-        # What it was called once.
+        # This is a former name of Docker Hub.
         domain = "docker.io"
     if domain == "docker.io" and "/" not in path:
         path = f"library/{path}"
@@ -48,18 +48,18 @@ def normalised(reference: str) -> str:
 
 
 def image_id(text: str) -> str | None:
-    """Return the image ID that this is, as C(sha256:HEX), or None for a name."""
+    """Return an image ID as C(sha256:HEX); None if the text is not an ID."""
     match = _ID.fullmatch(text)
     return f"sha256:{match.group(1)}" if match else None
 
 
 def full_id(text: str) -> str:
-    """Return an image ID with what it is a digest by, which CRI-O leaves out."""
+    """Return an image ID with its algorithm, which CRI-O omits."""
     return image_id(text) or text
 
 
 def split(reference: str) -> tuple[str, str, str]:
-    """Take a reference apart: its repository, its tag and its digest, empty where it has none."""
+    """Return the repository, tag and digest of a reference; empty if it has none."""
     name, _at, digest = reference.partition("@")
     head, slash, tail = name.rpartition("/")
     path, _colon, tag = tail.partition(":")
@@ -67,19 +67,19 @@ def split(reference: str) -> tuple[str, str, str]:
 
 
 def registry_of(reference: str) -> str:
-    """Return the registry's host that a reference names."""
+    """Return the host of the registry of a reference."""
     return normalised(reference).partition("/")[0]
 
 
 def trim_docker_io(name: str) -> str:
-    """Leave out Docker Hub's name, as Docker itself does."""
+    """Return a reference without the host of Docker Hub, as Docker prints it."""
     return name[len("docker.io/") :] if name.startswith("docker.io/") else name
 
 
 def spellings(name: str) -> list[str]:
-    """Return the full references that a store may list an image of this name by, best first.
+    """Return the fully qualified references that a short name can have in a store, best first.
 
-    What was built or loaded by a short name, podman keeps below C(localhost/).
+    podman adds C(localhost/) to the short name of an image that it built or loaded.
     """
     found = [name]
     if "/" not in name:

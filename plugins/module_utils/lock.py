@@ -10,10 +10,10 @@ import contextlib
 import fcntl
 import os
 import stat
-import time
 from typing import Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
 
 #: A separate directory for root only, because a process that can open the file can hold the lock
 #: without end.
@@ -37,7 +37,7 @@ def locked(*, shared: bool, timeout: float, check_mode: bool) -> Iterator[None]:
         return
     descriptor = _open()
     try:
-        _wait_for(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout)
+        _acquire(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout)
         yield
     finally:
         os.close(descriptor)
@@ -74,19 +74,25 @@ def _unsafe(path: str, cause: str) -> CruntimeError:
     )
 
 
-def _wait_for(descriptor: int, mode: int, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
+def _acquire(descriptor: int, mode: int, timeout: float) -> None:
+    """Lock an open file.
+
+    :raises CruntimeError: if other processes held a lock on it until the timeout.
+    """
+
+    def is_acquired() -> bool:
         try:
-            return fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise CruntimeError(
-                    f"{LOCK_DIR}/{_NAME}: locked: {find_holders(descriptor)} changes this node, "
-                    f"and has not finished within {timeout:g} seconds. Run again afterwards",
-                    reason="lock_timeout",
-                ) from None
-        time.sleep(0.1)
+            return False
+        return True
+
+    if not wait_until(is_acquired, timeout, interval=0.1):
+        raise CruntimeError(
+            f"{LOCK_DIR}/{_NAME}: locked: {find_holders(descriptor)} changes this node, "
+            f"and has not finished within {timeout:g} seconds. Run again afterwards",
+            reason="lock_timeout",
+        )
 
 
 def find_holders(descriptor: int) -> str:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The last words of containers and of the runtime, as text, with what is secret left out."""
+"""Read the last lines of the logs of containers and of the runtime, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
-#: How much text is returned of one log, and of all containers' logs together, in characters.
+#: Length of the text that is returned of one log, and of the logs of all containers, in characters.
 LOG_LIMIT = 64 * 1024
 TOTAL_LIMIT = 1024 * 1024
 _MASK = "********"
-# The name of a variable that holds a secret, as far as names say.
+# Names of environment variables that look like the name of a secret.
 _SECRET_NAME = re.compile(
     "passw|passphrase|pass$|_pwd$|secret|token|credential|key$|auth$|auth_config$", re.IGNORECASE
 )
 _URL_WITH_PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/]+(?=@)")
-# A shorter value is found in words that mean something else.
+# A shorter value could be a part of any word.
 _SHORTEST_SECRET = 4
 
 
 class Log(NamedTuple):
-    """The end of a log.
+    """End of a log.
 
-    :param truncated: whether the lines asked for were more than is returned.
+    :param truncated: whether the requested lines are longer than the text.
     """
 
     text: str
@@ -40,9 +40,9 @@ class Log(NamedTuple):
 
 
 def of_containers(api: Containers, containers: list[Container], lines: int) -> list[dict[str, Any]]:
-    """Return the last lines of each container's log, as the module does.
+    """Return the last lines of the log of each container, as the module returns them.
 
-    A container whose log can't be read has an error instead, which ends nothing.
+    If the log of a container can't be read, the container has an error instead.
     """
     if not containers:
         return []
@@ -77,12 +77,12 @@ def _read(
 
 
 def of_units(runner: Runner, units: Iterable[Unit], lines: int) -> dict[str, Any]:
-    """Return the last lines of units in the journal, those about them too, as the module does."""
+    """Return the last lines of units in the journal, as the module returns them."""
     services = [unit for unit in units if unit.found and unit.name.endswith(".service")]
     names = [word for unit in services for word in ("--unit", unit.name)]
     if not names:
         return {"units": [], "command": None, "text": "", "truncated": False}
-    # Without the host's name, which Ansible knows; the time as it is in records.
+    # Ansible already shows the name of the host.
     form = ("--no-pager", "--no-hostname", "--output=short-iso", "--lines", str(lines))
     text = runner.output("journalctl", *form, *names)
     hidden = [secret for unit in services for secret in secrets(_environment(unit.pid))]
@@ -94,19 +94,22 @@ def of_units(runner: Runner, units: Iterable[Unit], lines: int) -> dict[str, Any
 
 
 def units_command(units: Iterable[Unit], lines: int) -> str:
-    """Return what a person would type to read what units logged."""
+    """Return a command with which a person can read the journal of units."""
     names = " ".join(f"-u {unit.name[: -len('.service')]}" for unit in units)
     return f"sudo journalctl {names} -n {lines}"
 
 
 def secrets(environment: Iterable[str]) -> set[str]:
-    """Return what of an environment, as C(NAME=VALUE) each, no log may show."""
+    """Return the secrets in an environment.
+
+    :param environment: variables as C(NAME=VALUE).
+    """
     pairs = [variable.partition("=")[::2] for variable in environment]
     values = [value for name, value in pairs if _SECRET_NAME.search(name)]
-    # Proxies have theirs in a URL.
+    # The passwords of proxies are in URLs.
     logins = [login for _name, value in pairs for login in _URL_WITH_PASSWORD.findall(value)]
     passwords = [login.partition(":")[2] for login in logins]
-    # A log may show but a line of a key.
+    # A log can show a single line of a key.
     lines = {line.strip() for value in [*values, *passwords] for line in value.splitlines()}
     return {
         line
@@ -116,8 +119,8 @@ def secrets(environment: Iterable[str]) -> set[str]:
 
 
 def clean(text: str, hidden: Iterable[str], limit: int) -> Log:
-    """Return the end of a text, without secrets and without passwords in URLs."""
-    # The longest first: one may be a part of another.
+    """Return the end of a text, with secrets and passwords in URLs redacted."""
+    # Replace the longest secrets first, because a secret can be a part of another one.
     for secret in sorted(set(hidden), key=len, reverse=True):
         text = text.replace(secret, _MASK)
     text = _URL_WITH_PASSWORD.sub(f"{_MASK}:{_MASK}", text)
@@ -125,10 +128,10 @@ def clean(text: str, hidden: Iterable[str], limit: int) -> Log:
 
 
 def _environment(pid: int) -> list[str]:
-    """Return what a process was started with, files that its unit reads included."""
+    """Return the environment of a process, including environment files of its unit."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as handle:
             return handle.read().decode("utf-8", errors="replace").split("\0")
     except OSError:
-        # It does not run. What it has been started with is nowhere any more.
+        # The process ended, and its environment with it.
         return []

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services, Unit
 
 
@@ -31,6 +34,27 @@ class Node(NamedTuple):
     services: Services
     versions: KnownVersions
     timeout: int
+
+    @classmethod
+    def of(cls, module: AnsibleModule, timeout: int) -> Node:
+        """Return the node that a module runs on.
+
+        :raises CruntimeError: if systemd does not run the node, or the user is not root.
+        """
+        if os.geteuid() != 0:
+            raise CruntimeError(
+                "A runtime can only be changed by root: run this task with become",
+                reason="not_root",
+            )
+        runner = Runner(timeout)
+        return cls(
+            module=module,
+            runner=runner,
+            runtimes=runtimes(runner),
+            services=Services(runner, timeout),
+            versions=KnownVersions(keep=not module.check_mode),
+            timeout=timeout,
+        )
 
     @property
     def check_mode(self) -> bool:

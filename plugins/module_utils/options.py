@@ -128,3 +128,10 @@ RENDERED = {
     "rendered_sandbox_image": {"type": "str"},
     "rendered_secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
 }
+
+#: Options that a comparison of a node with a spec needs. None of them holds a secret.
+COMPARED = (
+    *("runtime", "state", "cgroup_driver", "cni", "cri_service", "disable_others"),
+    *("gpus", "kubernetes_version", "oci_runtime", "oci_runtimes", "rootless", "sandbox_image"),
+    *("socket", "timeout"),
+)

@@ -16,6 +16,18 @@ def marker(fact: str) -> str:
     return f"@{fact}@"
 
 
+def restore_secrets(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rendered files of a module's parameters, with the contents of the secret files.
+
+    They travel in a parameter of their own, which Ansible logs nowhere.
+    """
+    secrets = iter(params["rendered_secrets"])
+    return [
+        dict(file, content=next(secrets)) if file.get("secret") else file
+        for file in params["rendered_files"]
+    ]
+
+
 def choose(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the files that were rendered for a node with these facts.
 

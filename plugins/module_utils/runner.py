@@ -15,7 +15,10 @@ import tempfile
 import threading
 from typing import IO, TYPE_CHECKING, Any, Iterator, NamedTuple, Protocol, cast
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
 
 # Runtimes live in sbin or /usr/local, which a become user's PATH may leave out.
 SEARCH_PATH = os.pathsep.join(
@@ -109,6 +112,19 @@ class Result(NamedTuple):
     def facts(self) -> dict[str, Any]:
         """Return the keys of a failure result that describe the command."""
         return {"cmd": list(self.cmd), "rc": self.rc, "stderr": self.err}
+
+
+def refuse(label: str, problem: str, result: Result | None = None) -> CruntimeError:
+    """Return the error of a configuration that a runtime does not accept.
+
+    :param label: the runtime.
+    :param result: the command that refused it, if a command did.
+    """
+    return CruntimeError(
+        f"{label} refuses this spec: {problem}",
+        reason="configuration_refused",
+        **(result.facts if result else {}),
+    )
 
 
 class Runner:

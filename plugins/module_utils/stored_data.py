@@ -10,14 +10,14 @@ import os
 import re
 import shutil
 import stat
-from typing import Iterable, NamedTuple, Optional, Tuple
+from typing import Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Names
 
 #: Patterns of names in a data root, each with a pattern of the names below it, None for any name.
-Names = Tuple[Tuple[str, Optional[str]], ...]
 
 # Types of file systems that runtimes mount within their data, and do not always unmount.
 _MOUNTED_BY_RUNTIMES = ("overlay", "fuse.fuse-overlayfs")

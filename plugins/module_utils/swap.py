@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A set of files changed as one: stage, put in place, restore."""
+"""Change a set of files as one: stage, apply, restore."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.contents import (
     digest,
     read,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import (
     STATE_DIR,
@@ -29,7 +28,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.managed_files import
 
 
 def settle(changes: Iterable[Change]) -> None:
-    """Date files from the future to now: they would be newer than any process ever started."""
+    """Date files from the future to now: they would be newer than every process."""
     now = time.time_ns()
     for change in changes:
         found = change.before is not None and not change.changed
@@ -38,7 +37,7 @@ def settle(changes: Iterable[Change]) -> None:
 
 
 def need_daemon_reload(changes: Iterable[Change]) -> bool:
-    """Say whether systemd has to read its unit files anew after these changes."""
+    """Return whether systemd must read its unit files again after these changes."""
     return any(change.path.startswith("/etc/systemd/system/") for change in changes)
 
 
@@ -47,7 +46,10 @@ def staged(changes: Iterable[Change], directory: str) -> Iterator[dict[str, str]
     """Write the new contents into a scratch directory, where no runtime reads them.
 
     :return: by live path, the path of the staged file.
+    :raises CruntimeError: if a file can't be replaced because it is a mount point.
     """
+    changes = list(changes)
+    _check_mounts(changes)
     paths = {}
     try:
         texts = {change.path: change.after for change in changes}
@@ -62,8 +64,14 @@ def staged(changes: Iterable[Change], directory: str) -> Iterator[dict[str, str]
                 os.unlink(path)
 
 
+def _check_mounts(changes: Iterable[Change]) -> None:
+    changed = {change.target for change in changes if change.changed}
+    for path in sorted(changed.intersection(atomic.list_mount_points() if changed else ())):
+        raise atomic.describe_mount(path)
+
+
 class Swap:
-    """Puts changes in place and can take them back.
+    """Apply changes, and restore the files from before.
 
     :param replace_file: C(atomic.replace), bound to the AnsibleModule.
     """
@@ -75,14 +83,14 @@ class Swap:
         self._record = record
         self._state_dir = state_dir
         self._entries_before = dict(record.entries)
-        # With what the file was like, for its owner and its mode.
+        # The status of each file before its change has its owner and mode.
         self._done: list[tuple[Change, os.stat_result | None]] = []
         self._made_dirs: list[str] = []
 
     def apply(self, changes: Iterable[Change], runtime: str, socket: str = "") -> dict[str, str]:
         """Write or remove every changed file.
 
-        :param runtime: whose files these are.
+        :param runtime: name of the runtime that the files belong to.
         :param socket: socket on which the runtime listens after it has read the files.
         :return: by target, the backup of a foreign file.
         """
@@ -94,7 +102,8 @@ class Swap:
             for change in changes
             if isinstance(change.before, bytes) and not change.owned
         }
-        # Before the files, so that a run killed in between takes nothing of ours for an admin's.
+        # Record the files before they are written. If a run is killed in between, the next run
+        # must not take a managed file for a foreign one.
         for change in changes:
             self._record.note(change.path, change.target, _entry(change, runtime, socket))
         for path in self._record.paths_of(runtime):
@@ -136,29 +145,29 @@ class Swap:
         self._save_record()
 
     def mark_loaded(self, changes: Iterable[Change], pid: int) -> None:
-        """Note that this process has read these files by a reload: no restart is owed for them."""
+        """Record that this process has reloaded these files, so no restart is pending for them."""
         for change in changes:
             mtime_ns = os.stat(change.target).st_mtime_ns
             self._record.entries[change.path]["loaded"] = [pid, mtime_ns]
         self._save_record()
 
     def restore(self) -> bool:
-        """Bring back what stood there before C(apply); say whether that changed unit files."""
+        """Restore the files from before C(apply); return whether unit files changed."""
         if not self._done:
             return False
         units_touched = need_daemon_reload(change for change, _found in self._done)
         while self._done:
             change, found = self._done.pop()
             if read(change.target)[0] == change.before:
-                # Where it could not be written, it could not be written back either.
+                # A file that could not be written could not be restored either.
                 continue
-            # For nobody else, until it is whose it was.
+            # Only root can read the file until it has its owner again.
             self._put(change.target, change.before, 0o600)
             if found is not None:
                 os.chown(change.target, found.st_uid, found.st_gid)
                 os.chmod(change.target, stat.S_IMODE(found.st_mode))
             if change.mtime_ns is not None:
-                # Or the next run would take it for newer than the process that runs by it.
+                # Otherwise the next run would find a file that is newer than the running process.
                 times = (change.mtime_ns, change.mtime_ns)
                 os.utime(change.target, ns=times, follow_symlinks=False)
         self._record.entries = self._entries_before
@@ -180,9 +189,7 @@ class Swap:
                 return atomic.write_link(path, content.target)
             return atomic.write_file(path, content, mode, self._replace_file)
         except OSError as error:
-            raise CruntimeError(
-                f"{path} can't be written: {error.strerror}", reason="file_unwritable"
-            ) from error
+            raise atomic.describe_error(path, error) from error
 
     def _back_up(self, path: str, content: Content) -> str:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -211,5 +218,5 @@ def _entry(change: Change, runtime: str, socket: str) -> dict[str, Any]:
 
 
 def _is_shared(directory: str) -> bool:
-    """Say whether a folder is there for many: one that a package or an admin may count on."""
+    """Return whether packages or admins can rely on a directory."""
     return directory.endswith(".d") or os.path.dirname(directory) == "/etc"

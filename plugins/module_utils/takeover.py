@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from typing import Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import dropped
+from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
 from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CRICTL_CONFIG
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 
 _CRICTL_REMEDY = "If they are needed, use flags or environment variables of crictl"
 
@@ -28,7 +28,7 @@ class Takeover(NamedTuple):
 NOTHING = Takeover([], [])
 
 
-def inspect(runtime: Runtime, changes: Iterable[Change], staged: dict[str, str]) -> Takeover:
+def inspect(checks: Checks[Any], changes: Iterable[Change], staged: dict[str, str]) -> Takeover:
     """Compare the replaced files with the new files.
 
     :param changes: changed files, before they are applied.
@@ -41,7 +41,7 @@ def inspect(runtime: Runtime, changes: Iterable[Change], staged: dict[str, str])
     if CRICTL_CONFIG in foreign:
         found += _find_in_crictl(foreign[CRICTL_CONFIG])
     try:
-        found += runtime.find_dropped(changes, foreign, staged)
+        found += checks.find_dropped(changes, foreign, staged)
     except CruntimeError as error:
         warnings.append(
             f"The settings that are lost when {' and '.join(sorted(foreign))} are replaced could "

@@ -16,9 +16,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from typing import Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, takeover
+from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
+from ansible_collections.cruntime.node.plugins.module_utils.checks.catalog import checks_of
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -37,6 +39,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.swap import (
     staged,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.takeover import Takeover
+from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
 
 
 class Outcome(NamedTuple):
@@ -72,10 +75,13 @@ def enable(
     found = takeover.NOTHING
     # A start also reads files of others, which can be wrong. Before a start, validate all files.
     to_validate = plan.files if plan.up else changed
+    checks = checks_of(node.runner, runtime)
+    if changed:
+        checks.check_changes(changed, units)
     if to_validate:
         with staged(to_validate, node.module.tmpdir) as paths:
-            runtime.validate(paths, version, units)
-            found = takeover.inspect(runtime, changed, paths)
+            checks.validate(paths, version, units)
+            found = takeover.inspect(checks, changed, paths)
     if node.check_mode:
         return Outcome({}, found)
     swap = Swap(functools.partial(atomic.replace, node.module), record)
@@ -150,7 +156,8 @@ def _transaction(
         with contextlib.suppress(CommandError):
             journal = node.services.journal(runtime.wanted_units, begun)
         # If a start failed, the journal of the unit has the cause, not the output of the tool.
-        cause = _explain(runtime, before, journal) if isinstance(error, CommandError) else ""
+        checks = checks_of(node.runner, runtime)
+        cause = _explain(checks, before, journal) if isinstance(error, CommandError) else ""
         try:
             _roll_back(node, before, swap, steps)
         except Exception as trouble:
@@ -172,9 +179,9 @@ def _ended(error: Exception, end: str, rolled_back: bool, journal: list[str]) ->
     return CruntimeError(f"{error}{end}", reason=reason, **facts)
 
 
-def _explain(runtime: Runtime, units: dict[str, Unit], journal: list[str]) -> str:
+def _explain(checks: Checks[Any], units: dict[str, Unit], journal: list[str]) -> str:
     """Return the last journal line of a failed start, and the drop-ins of others that it read."""
-    paths = runtime.find_drop_ins(units)
+    paths = checks.find_drop_ins(units)
     parts = [
         *([f"the journal ends: {journal[-1]}"] if journal else []),
         *([f"drop-ins that the collection did not write: {', '.join(paths)}"] if paths else []),
@@ -205,14 +212,12 @@ def _run(node: Node, units: dict[str, Unit], steps: list[Step]) -> None:
 
 def _wait_for_reload(node: Node, step: Step, begun: float) -> None:
     (runtime,) = (each for each in node.runtimes.values() if each.services == step.units)
-    while not runtime.reloaded(begun):
-        if time.time() - begun > node.timeout:
-            raise CruntimeError(
-                f"{runtime.label} did not take the new configuration by a reload within "
-                f"{node.timeout} seconds. Have it restarted instead by state: restarted",
-                reason="no_response",
-            )
-        time.sleep(0.1)
+    if not wait_until(lambda: runtime.reloaded(begun), node.timeout, interval=0.1):
+        raise CruntimeError(
+            f"{runtime.label} did not take the new configuration by a reload within "
+            f"{node.timeout} seconds. Have it restarted instead by state: restarted",
+            reason="no_response",
+        )
 
 
 def _note_reloads(
@@ -242,15 +247,23 @@ def _verify(runtime: Runtime, wanted: dict[str, str | None], timeout: int) -> No
 
 
 def _wait(runtime: Runtime, timeout: int) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
+    """Wait until a runtime responds.
+
+    :raises CommandError: if it does not respond in time.
+    """
+    errors: list[CruntimeError] = []
+
+    def is_responding() -> bool:
         try:
-            return runtime.probe()
+            runtime.probe()
         except CruntimeError as error:
-            if time.monotonic() > deadline:
-                raise CommandError(
-                    f"{runtime.label} gave no answer within {timeout} seconds: {error}",
-                    reason="no_response",
-                    **error.facts,
-                ) from error
-        time.sleep(0.2)
+            errors.append(error)
+            return False
+        return True
+
+    if not wait_until(is_responding, timeout):
+        raise CommandError(
+            f"{runtime.label} gave no answer within {timeout} seconds: {errors[-1]}",
+            reason="no_response",
+            **errors[-1].facts,
+        ) from errors[-1]

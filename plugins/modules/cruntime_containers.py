@@ -296,20 +296,20 @@ def main():
 
 def run(module):
     options = module.params
-    meant = selection.parse(options)
-    check(options, meant)
+    selected = selection.parse(options)
+    check_options(options, selected)
     if os.geteuid() != 0:
         raise CruntimeError(
-            "containers can only be seen by root: run this task with become", reason="not_root"
+            "Only root can access containers. Run this task with become", reason="not_root"
         )
     runner = Runner()
     runtime = running(runner, Services(runner), options["runtime"])
     containers = containers_of(runner, runtime)
     # The option timeout is the time in which containers must end, not the time for the lock.
     with locked(shared=True, timeout=LOCK_TIMEOUT, check_mode=module.check_mode):
-        result = converge.bring(
+        result = converge.ensure_state(
             containers,
-            meant,
+            selected,
             options["state"],
             timeout=options["timeout"],
             with_sandboxes=options["sandboxes"],
@@ -318,18 +318,21 @@ def run(module):
     return dict(result, runtime=runtime.name)
 
 
-def check(options, meant):
-    """Refuse what is nearly said: everything on the node, and what has no meaning here."""
+def check_options(options, selected):
+    """Check the options that selectors do not have, and that not everything is selected by mistake.
+
+    :raises CruntimeError: if an option is not valid.
+    """
     state = options["state"]
-    if not (meant.narrows or options["all"]):
+    if not (selected.is_narrow or options["all"]):
         raise CruntimeError(
-            f"state={state} with no selector would be about every container of the node: "
-            "say which by ids, name, name_pattern, namespaces, labels or pod, or say all: true",
+            f"state={state} without a selector would select every container of the node. "
+            "Set ids, name, name_pattern, namespaces, labels or pod, or set all to true",
             reason="option_invalid",
         )
     if options["sandboxes"] and state not in ("stopped", "absent"):
         raise CruntimeError(
-            f"sandboxes is for state=stopped and state=absent, not for state={state}",
+            f"sandboxes is not supported with state={state}. Set state to stopped or absent",
             reason="option_invalid",
         )
     if options["timeout"] < 0:

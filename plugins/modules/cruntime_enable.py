@@ -657,17 +657,12 @@ stderr:
   sample: Job for containerd.service failed.
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils import converge, options
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
-from ansible_collections.cruntime.node.plugins.module_utils.services import Services
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import restore_secrets
 
 
 def main():
@@ -691,29 +686,12 @@ def run(module):
             "cruntime.node.cruntime_enable, so that its action plugin runs first",
             reason="action_plugin_skipped",
         )
-    if os.geteuid() != 0:
-        raise CruntimeError(
-            "a runtime can only be changed by root: run this task with become", reason="not_root"
-        )
-    runner = Runner(module.params["timeout"])
-    node = Node(
-        module=module,
-        runner=runner,
-        runtimes=runtimes(runner),
-        services=Services(runner, module.params["timeout"]),
-        versions=KnownVersions(keep=not module.check_mode),
-        timeout=module.params["timeout"],
-    )
+    node = Node.of(module, module.params["timeout"])
     if module.params["state"] == "disabled":
         return converge.disable(node, module.params)
     if module.params["state"] == "absent":
         return converge.remove(node, module.params)
-    secrets = iter(module.params["rendered_secrets"])
-    files_to_be = [
-        dict(file, content=next(secrets)) if file.get("secret") else file
-        for file in module.params["rendered_files"]
-    ]
-    return converge.enable(node, module.params, files_to_be)
+    return converge.enable(node, module.params, restore_secrets(module.params))
 
 
 if __name__ == "__main__":

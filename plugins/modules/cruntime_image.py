@@ -397,7 +397,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.images import request
 from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
-from ansible_collections.cruntime.node.plugins.module_utils.images.ensure import Work
+from ansible_collections.cruntime.node.plugins.module_utils.images.ensure import ensure
+from ansible_collections.cruntime.node.plugins.module_utils.images.task import ImageTask
 from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import catalog
@@ -417,14 +418,14 @@ def run(module):
     wanted = request.parse(module.params)
     if os.geteuid() != 0:
         raise CruntimeError(
-            "images are the runtime's, and root's: run this task with become", reason="not_root"
+            "Only root can access images. Run this task with become", reason="not_root"
         )
     timeout = module.params["timeout"]
     runner = Runner(timeout)
     runtime = catalog.running(runner, Services(runner), module.params["runtime"])
     store = store_of(runner, runtime, module.tmpdir, timeout)
     with locked(shared=True, timeout=timeout, check_mode=module.check_mode):
-        result = Work(store, runner, wanted, module.check_mode).run()
+        result = ensure(ImageTask(module, store, runner, wanted))
     return dict(result, runtime=runtime.name)
 
 

@@ -303,7 +303,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers import se
 from ansible_collections.cruntime.node.plugins.module_utils.containers.catalog import (
     containers_of,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.containers.converge import listed
+from ansible_collections.cruntime.node.plugins.module_utils.containers.converge import (
+    list_containers,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
     NotRunningError,
@@ -376,7 +378,7 @@ def look_at_images(module):
     runtime = running(runner, Services(runner), module.params["runtime"])
     store = store_of(runner, runtime, module.tmpdir)
     store.check(set())
-    return [image.described() for image in store.images()]
+    return [image.result for image in store.images()]
 
 
 def look_at_containers(module, subset):
@@ -403,7 +405,7 @@ def look_at_containers(module, subset):
         journal = logs.of_units(runner, units_of(services, about), lines)
         return {"logs": {"containers": [], "runtime": journal, "status_command": None}}
     api = containers_of(runner, runtime)
-    found = listed(api, meant)
+    found = list_containers(api, meant)
     result = {}
     if "containers" in subset:
         result["containers"] = [container.result for container in found]

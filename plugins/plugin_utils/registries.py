@@ -123,6 +123,22 @@ def link_certificates(directory: str, entries: list[dict[str, Any]]) -> Iterator
         yield File(path, link=targets[0], restart=False)
 
 
+def list_certificates(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries with their certificates only, and without their secrets."""
+
+    def keep(tls: dict[str, Any]) -> dict[str, Any]:
+        return {option: tls[option] for option in _CERTIFICATES.values()}
+
+    return [
+        {
+            "registry": entry["registry"],
+            **keep(entry),
+            "mirrors": [keep(mirror) for mirror in entry["mirrors"]],
+        }
+        for entry in entries
+    ]
+
+
 def refuse_certificates(entries: list[dict[str, Any]]) -> Iterator[Refusal]:
     """Yield a refusal for each host that has different certificates in several entries."""
     for path, targets in _find_certificates("", entries).items():

@@ -60,6 +60,28 @@ def test_a_directory_that_became_a_link_after_an_earlier_run(spare, spec):
         assert spare.enable(**{**spec, "registries": [], "proxy": {}})["changed"] is False
 
 
+def test_a_mounted_file_is_refused_in_check_mode_too_and_nothing_is_touched(spare, spec):
+    assert "failed" not in spare.enable(**spec)
+    service = RUNTIMES[spec["runtime"]].service
+    path = spare.sh(f"grep -rl first.test /etc/systemd/system/{service}.d").strip()
+    process = spare.process_of(service)
+    changed = {**spec, "proxy": {"no_proxy": ["second.test"]}}
+    spare.sh(f"cp -p {path} /srv/mounted && mount --bind /srv/mounted {path}")
+    try:
+        before = spare.sh(f"ls -lR /etc | grep -v total; sha256sum {path}")
+        for check in (True, False):
+            result = spare.enable(check=check, **changed)
+            assert result["reason"] == "file_unwritable"
+            assert result["msg"].startswith(f"{path}: could not be written: a file is mounted")
+        assert spare.sh(f"ls -lR /etc | grep -v total; sha256sum {path}") == before
+        assert spare.process_of(service) == process
+        # A mounted file that needs no change is no error.
+        assert spare.enable(**spec)["changed"] is False
+    finally:
+        spare.sh(f"umount {path}; rm /srv/mounted")
+    assert "failed" not in spare.enable(**changed)
+
+
 @pytest.mark.scenario("docker", "crio")
 @pytest.mark.parametrize("spelt", ["as it is", "through a link"])
 def test_a_certificate_in_the_runtimes_own_place_stays(spare, spec, spelt):

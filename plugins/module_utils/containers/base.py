@@ -2,14 +2,14 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every runtime tells of its containers, and the verbs that change them."""
+"""Interface to the containers of a runtime, and the types that it returns."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
 import re
-from typing import Any, Callable, Iterable, NamedTuple, Union
+from typing import Any, Callable, Iterable, Literal, NamedTuple, Sequence, Union
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     full_id,
@@ -18,19 +18,20 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
 
-#: Seconds that a tool may take beside what it is told to wait.
-PATIENCE = 60
+#: Time that a tool has in addition to the time that it must wait, in seconds.
+TOOL_TIME = 60
 
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """One container as it was at one moment, the same for all runtimes.
+    """One container at one moment; the same fields for every runtime.
 
-    :param namespace: that of its pod; None where it is in no pod, as are pod and pod_id.
+    :param namespace: namespace of the pod; None without a pod, and so are pod and pod_id.
     :param state: running, paused, exited, created or unknown.
-    :param created: in UTC, as in C(2026-11-23T10:15:00Z).
-    :param pid: of its first process, as the node numbers it; None where none runs.
-    :param oci: who can pause it; None where that is the runtime itself, or nobody.
+    :param created: time in UTC, such as C(2026-11-23T10:15:00Z).
+    :param pid: process ID of the first process on the node; None if it does not run.
+    :param oci: OCI runtime that can pause the container; None if there is none, or if it is paused
+        through the runtime.
     """
 
     id: str
@@ -48,7 +49,7 @@ class Container:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What a module returns of it."""
+        """Return the container as the modules return it."""
         fields = dataclasses.asdict(self)
         del fields["oci"]
         return fields
@@ -60,9 +61,9 @@ class Container:
 
 @dataclasses.dataclass(frozen=True)
 class Sandbox:
-    """What holds the namespaces of a pod.
+    """Pod sandbox.
 
-    :param pod: the pod's name.
+    :param pod: name of the pod.
     :param state: running, paused or exited.
     """
 
@@ -78,93 +79,116 @@ class Sandbox:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What a module returns of it."""
+        """Return the sandbox as the modules return it."""
         return {"id": self.id, "pod": self.pod, "namespace": self.namespace, "state": self.state}
 
     def __str__(self) -> str:
         return f"{self.id} ({self.namespace}/{self.pod}, sandbox)"
 
 
-#: What the verbs are done to.
+#: A container or a sandbox.
 Item = Union[Container, Sandbox]
+#: A method of C(Containers) that changes containers or sandboxes.
+Verb = Literal["stop", "remove", "pause", "unpause", "stop_sandboxes", "remove_sandboxes"]
 
 
 class Snapshot(NamedTuple):
-    """All that a runtime had at one moment."""
+    """All containers and sandboxes of a runtime at one moment."""
 
     containers: list[Container]
     sandboxes: list[Sandbox]
 
 
 class Containers:
-    """The containers of a running runtime.
+    """Containers of a running runtime.
 
-    The verbs take what C(look) returned, and return why they failed, by id. They go on after a
-    failure, so that what is not named was done.
+    The methods that change containers take items that C(look) returned. After a failure, they
+    continue with the next item. They return the cause of each failure, by ID.
     """
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
     def look(self) -> Snapshot:
-        """Return all containers and sandboxes, whatever their state.
+        """Return all containers and sandboxes, in any state.
 
-        :raises CommandError: the runtime does not answer.
+        :raises CommandError: if the runtime does not respond.
         """
         raise NotImplementedError
 
-    def stop(self, containers: list[Container], timeout: int) -> dict[str, str]:
-        """Ask them to end, and kill those that have not after so many seconds."""
+    def apply(self, verb: Verb, items: Sequence[Item], timeout: int) -> dict[str, str]:
+        """Do one step of a plan, and return the cause of each failure, by ID.
+
+        :param timeout: time that a container has to end by itself when it is stopped, in seconds.
+        :raises CommandError: if the runtime does not respond.
+        """
+        if verb == "stop":
+            return self.stop(items, timeout)
+        actions: dict[Verb, Callable[[Sequence[Item]], dict[str, str]]] = {
+            "remove": self.remove,
+            "pause": self.pause,
+            "unpause": self.unpause,
+            "stop_sandboxes": self.stop_sandboxes,
+            "remove_sandboxes": self.remove_sandboxes,
+        }
+        return actions[verb](items)
+
+    def stop(self, containers: Sequence[Item], timeout: int) -> dict[str, str]:
+        """Stop containers, and kill those that still run after the timeout."""
         raise NotImplementedError
 
-    def remove(self, containers: list[Container]) -> dict[str, str]:
-        """Remove them, killing those that run."""
+    def remove(self, containers: Sequence[Item]) -> dict[str, str]:
+        """Remove containers, and kill those that run."""
         raise NotImplementedError
 
-    def pause(self, containers: list[Container]) -> dict[str, str]:
+    def pause(self, containers: Sequence[Item]) -> dict[str, str]:
+        """Freeze all processes of containers."""
         raise NotImplementedError
 
-    def unpause(self, containers: list[Container]) -> dict[str, str]:
+    def unpause(self, items: Sequence[Item]) -> dict[str, str]:
+        """Unfreeze paused containers and sandboxes."""
         raise NotImplementedError
 
-    def stop_sandboxes(self, sandboxes: list[Sandbox]) -> dict[str, str]:
+    def stop_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
+        """Stop sandboxes, and the containers in them."""
         raise NotImplementedError
 
-    def remove_sandboxes(self, sandboxes: list[Sandbox]) -> dict[str, str]:
+    def remove_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
+        """Remove sandboxes, and the containers in them."""
         raise NotImplementedError
 
     def environments(self, containers: list[Container]) -> dict[str, list[str]]:
-        """Return C(NAME=VALUE) of each container's environment, by id."""
+        """Return the environment of containers as C(NAME=VALUE), by ID."""
         raise NotImplementedError
 
     def log(self, container: Container, lines: int) -> Result:
-        """Return the last lines that it wrote, to either stream and in that order, as output."""
+        """Return the last lines of a container on both streams, in their order, as output."""
         raise NotImplementedError
 
     def log_command(self, container_id: str, lines: int, follow: bool = False) -> str:
-        """Return what a person would type to read a container's log.
+        """Return a command with which a person can read the log of a container.
 
-        :param lines: how many of the last.
+        :param lines: number of the last lines.
         """
         return f"sudo {self._tool} logs --tail {lines} {'--follow ' * follow}{container_id}"
 
     @property
     def status_command(self) -> str:
-        """What a person would type to see all containers."""
+        """Return a command with which a person can list all containers."""
         return f"sudo {self._tool} ps -a"
 
     @property
     def _tool(self) -> str:
-        """The tool for persons."""
+        """Return the tool for such commands."""
         raise NotImplementedError
 
 
 def name_images(
     containers: list[Container], ask: Callable[[list[str]], dict[str, str]]
 ) -> list[Container]:
-    """Return containers with the names of their images, where a kubelet asked for an id.
+    """Replace image IDs with names, because a kubelet can create containers from an image ID.
 
-    :param ask: returns names of images by their ids; asked only if there is such a container.
+    :param ask: returns image names by ID; called only if there is such a container.
     """
     ids = {full_id(each.image) for each in containers if image_id(each.image)}
     names = ask(sorted(ids)) if ids else {}
@@ -175,33 +199,33 @@ def name_images(
 
 
 def utc(seconds: int) -> str:
-    """Return a moment, in seconds since the epoch, as records have it."""
+    """Return a time in seconds since the epoch in the format of C(Container.created)."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def failures(result: Result, items: Iterable[Item]) -> dict[str, str]:
-    """Return why a tool failed for some of the items that it was given, by id.
+def find_causes(result: Result, items: Iterable[Item]) -> dict[str, str]:
+    """Return the cause of each failure of a command, by ID.
 
-    A tool that takes several ids names on its output each one that it is done with.
+    A tool that takes several IDs prints the ID of each item for which it succeeded.
     """
     if result.rc == 0:
         return {}
-    return {item.id: reason(result, item.id) for item in items if item.id not in result.out}
+    return {item.id: find_cause(result, item.id) for item in items if item.id not in result.out}
 
 
-def reason(result: Result, wanted: str) -> str:
-    """Pick the words about one id from all that a tool said."""
-    # crictl logs each call that fails, and then says the same as its own error.
-    said = [line for line in result.err.splitlines() if not re.match(r"[EWI]\d{4} ", line)]
-    for line in said:
-        _before, found, after = _plain(line).partition(wanted)
+def find_cause(result: Result, item_id: str) -> str:
+    """Return the part of an error output that is about one ID; all of it if there is none."""
+    # crictl logs each call that fails, and then prints the same as its own error.
+    lines = [line for line in result.err.splitlines() if not re.match(r"[EWI]\d{4} ", line)]
+    for line in lines:
+        _before, found, after = _message(line).partition(item_id)
         if found:
-            return after.strip('": ') or _plain(line)
-    return _plain(" ".join(said)) or result.words
+            return after.strip('": ') or _message(line)
+    return _message(" ".join(lines)) or result.words
 
 
-def _plain(line: str) -> str:
-    """Return what a logger wraps in C(time=... level=fatal msg="...")."""
+def _message(line: str) -> str:
+    """Return the message in C(time=... level=fatal msg="...")."""
     match = re.search(r'msg="(.*)"$', line.strip())
     return match.group(1).replace('\\"', '"') if match else line.strip()

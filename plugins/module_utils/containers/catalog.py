@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every way to containers there is."""
+"""Select the interface to the containers of a runtime."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
 
 
 def containers_of(runner: Runner, runtime: Runtime) -> Containers:
-    """Return the containers of a running runtime."""
+    """Return the interface to the containers of a running runtime."""
     if runtime.name == "docker":
-        # Those of cri-dockerd too, which need not be asked.
+        # Docker lists the containers of cri-dockerd too.
         return DockerContainers(runner)
     through_cri = CrioContainers if runtime.name == "crio" else CriContainers
     return through_cri(runner, runtime.cri_endpoint, runtime.oci_runtimes)

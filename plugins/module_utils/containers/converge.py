@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring containers into a state: look, select, plan, act, look again, report."""
+"""Bring containers to a state: list, select, plan, act, list again, report."""
 
 from __future__ import annotations
 
@@ -24,84 +24,89 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 )
 
 
-def listed(containers: Containers, wanted: Selection) -> list[Container]:
-    """Return the containers that a selection means, in an order of their own.
+def list_containers(containers: Containers, selected: Selection) -> list[Container]:
+    """Return the selected containers, sorted by namespace, pod and name.
 
-    :raises CruntimeError: an id is unknown or ambiguous, or the runtime does not answer.
+    :raises CruntimeError: if an ID is unknown or ambiguous, or the runtime does not respond.
     """
-    return _sorted(selection.select(wanted, containers.look().containers))
+    return _sorted(selection.select(selected, containers.look().containers))
 
 
-def bring(
+def ensure_state(
     containers: Containers,
-    meant: Selection,
+    selected: Selection,
     wanted: str,
     *,
     timeout: int = 10,
     with_sandboxes: bool = False,
     check_mode: bool = False,
 ) -> dict[str, Any]:
-    """Make the selected containers stopped, paused, running or absent.
+    """Bring the selected containers to a state.
 
-    :param timeout: how long one that is stopped may take to end by itself, in seconds.
-    :param with_sandboxes: whether a sandbox goes with the last of its containers.
-    :return: the module's result.
-    :raises CruntimeError: some could not be brought there, while the others were.
+    :param wanted: stopped, paused, running or absent.
+    :param timeout: time that a container has to end by itself when it is stopped, in seconds.
+    :param with_sandboxes: whether to stop or remove a sandbox with the last of its containers.
+    :return: the result of the module.
+    :raises CruntimeError: if some containers did not reach the state. The others did.
     """
     before = containers.look()
-    # What shall be gone may be gone.
-    chosen = _sorted(selection.select(meant, before.containers, unknown_ids=wanted == "absent"))
-    sandboxes = plan.going_too(wanted, meant, before, chosen) if with_sandboxes else []
-    planned = plan.make(wanted, chosen, sandboxes, by_id=meant.ids is not None)
+    # A container that must be absent can be unknown.
+    chosen = _sorted(selection.select(selected, before.containers, unknown_ids=wanted == "absent"))
+    sandboxes = plan.select_sandboxes(wanted, selected, before, chosen) if with_sandboxes else []
+    planned = plan.make_plan(wanted, chosen, sandboxes, by_id=selected.ids is not None)
     failed = dict(planned.refused)
     after = before
     if check_mode:
         after = plan.predict(wanted, before, planned.items)
     elif planned.steps:
-        reasons = _act(containers, planned, timeout)
+        causes = _act(containers, planned, timeout)
         after = containers.look()
-        failed.update(_unreached(wanted, planned, reasons, after))
-    meant_items: list[Item] = [*chosen, *sandboxes]
-    touched = [item for item in meant_items if item.id in planned.items]
+        failed.update(_find_unreached(wanted, planned, causes, after))
+    items: list[Item] = [*chosen, *sandboxes]
+    touched = [item for item in items if item.id in planned.items]
     result = _result(chosen, touched, after)
-    # What is frozen can't end.
-    thawed = [item for item in touched if item.id in planned.thawed]
-    result["warnings"] = [f"{item} was paused: it is unpaused first, to end" for item in thawed]
+    result["warnings"] = [
+        f"{item} was paused: it is unpaused first, because a paused container can not end"
+        for item in touched
+        if item.id in planned.unpaused_to_end
+    ]
     if failed:
-        raise _failure(wanted, meant_items, failed, result)
+        raise _failure(wanted, items, failed, result)
     return result
 
 
 def _act(containers: Containers, planned: Plan, timeout: int) -> dict[str, str]:
-    """Do the steps; return why they failed, by id."""
-    reasons: dict[str, str] = {}
+    """Do the steps; return the cause of each failure, by ID."""
+    causes: dict[str, str] = {}
     for step in planned.steps:
-        items = [item for item in step.items if item.id not in reasons]
-        if step.verb.endswith("_sandboxes"):
-            # What could not be stopped would be killed with its pod.
-            stuck = {planned.items[each].pod_id for each in reasons}
-            reasons.update(
-                {item.id: "a container of its pod failed" for item in items if item.id in stuck}
+        items = [item for item in step.items if item.id not in causes]
+        if step.verb in ("stop_sandboxes", "remove_sandboxes"):
+            # A container that did not stop would be killed with its sandbox.
+            failed = {planned.items[each].pod_id for each in causes}
+            causes.update(
+                {item.id: "a container of its pod failed" for item in items if item.id in failed}
             )
-            items = [item for item in items if item.id not in stuck]
-        arguments = [timeout] if step.verb == "stop" else []
+            items = [item for item in items if item.id not in failed]
         try:
             if items:
-                reasons.update(getattr(containers, step.verb)(items, *arguments))
+                causes.update(containers.apply(step.verb, items, timeout))
         except CommandError as error:
-            reasons.update({item.id: str(error) for item in items})
-    return reasons
+            causes.update({item.id: str(error) for item in items})
+    return causes
 
 
-def _unreached(
-    wanted: str, planned: Plan, reasons: dict[str, str], after: Snapshot
+def _find_unreached(
+    wanted: str, planned: Plan, causes: dict[str, str], after: Snapshot
 ) -> dict[str, str]:
-    """Return why items are not as wanted, by id, whatever the tools said of the others."""
+    """Return the cause of each item that is not in the desired state, by ID.
+
+    :param causes: causes that the tools reported, also for items that reached the state.
+    """
     found = _by_id(after)
     return {
-        each: reasons.get(each) or (f"it is {found[each].state}" if each in found else "it is gone")
+        each: causes.get(each) or (f"it is {found[each].state}" if each in found else "it is gone")
         for each in planned.items
-        if not plan.reached(wanted, found.get(each))
+        if not plan.is_reached(wanted, found.get(each))
     }
 
 
@@ -135,19 +140,19 @@ def _by_id(snapshot: Snapshot) -> dict[str, Item]:
 def _failure(
     wanted: str, items: Sequence[Item], failed: dict[str, str], result: dict[str, Any]
 ) -> CruntimeError:
-    stuck = [item for item in items if item.id in failed]
-    words = "; ".join(f"{item}: {failed[item.id]}" for item in stuck)
+    unreached = [item for item in items if item.id in failed]
+    causes = "; ".join(f"{item}: {failed[item.id]}" for item in unreached)
     return CruntimeError(
-        f"not all of the containers are {wanted}: {words}",
+        f"Some containers are not {wanted}: {causes}",
         reason="state_not_reached",
         failed_containers=[
             {"id": item.id, "name": item.name, "cause": failed[item.id]}
-            for item in stuck
+            for item in unreached
             if isinstance(item, Container)
         ],
         failed_sandboxes=[
             {"id": item.id, "pod": item.pod, "cause": failed[item.id]}
-            for item in stuck
+            for item in unreached
             if isinstance(item, Sandbox)
         ],
         **result,

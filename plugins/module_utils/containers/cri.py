@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers of pods, through crictl and the OCI runtimes below the CRI.
+"""Containers of a CRI, through crictl and the OCI runtimes.
 
-The CRI knows no paused state: what the kernel does is asked of the OCI runtimes, and joined in.
+The CRI has no paused state, so the OCI runtimes report which containers are paused.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any, Callable, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
-    PATIENCE,
+    TOOL_TIME,
     Container,
     Containers,
     Item,
     Sandbox,
     Snapshot,
-    failures,
+    find_cause,
+    find_causes,
     name_images,
-    reason,
     utc,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
@@ -40,31 +40,31 @@ _STATES = {
     "SANDBOX_READY": "running",
     "SANDBOX_NOTREADY": "exited",
 }
-# Tools that run side by side, which are short of processors rather than of anything else.
-_AT_A_TIME = 4
-#: By the name of a pod's handler, which is empty for the default one; None for a handler that
-#: has no tool which could tell of its containers.
+# Number of tools that run at once. They need mostly processor time.
+_PARALLEL = 4
+#: Returns OCI runtimes by runtime handler; the name of the default handler is empty. The value is
+#: None if a handler has no tool that lists its containers.
 OciRuntimes = Callable[[], "dict[str, OciRuntime | None]"]
 
 
 class CriContainers(Containers):
-    """Through the CRI.
+    """Containers of containerd or CRI-O.
 
-    :param endpoint: where it answers, as a URL.
-    :param oci_runtimes: asks the runtime's configuration for its OCI runtimes.
+    :param endpoint: CRI endpoint, as a URL.
+    :param oci_runtimes: returns the OCI runtimes in the configuration of the runtime.
     """
 
     def __init__(self, runner: Runner, endpoint: str, oci_runtimes: OciRuntimes) -> None:
         super().__init__(runner)
         self._endpoint = endpoint
-        # A configuration does not change while containers are.
+        # The configuration does not change during a task.
         self._oci_runtimes = functools.lru_cache(maxsize=None)(oci_runtimes)
 
     def look(self) -> Snapshot:
         try:
             return self._look()
         except CommandError:
-            # What ends between one question and the next must not look like trouble.
+            # A container can end between two commands, which is not an error.
             return self._look()
 
     def _look(self) -> Snapshot:
@@ -76,17 +76,18 @@ class CriContainers(Containers):
         running = {each["id"] for each in ps if each["state"] == "CONTAINER_RUNNING"}
         used = {handlers.get(each["podSandboxId"]) for each in ps if each["id"] in running}
         used |= {handlers[pod["id"]] for pod in pods if pod["state"] == "SANDBOX_READY"}
-        told = [self._told(oci) for oci in sorted(filter(None, used))]
-        kernel = {each["id"]: each for answer in told for each in answer}
+        lists = [self._list_of(oci) for oci in sorted(filter(None, used))]
+        kernel = {each["id"]: each for listed in lists for each in listed}
         expected = {
             each["id"]
             for each in ps
             if each["id"] in running and handlers.get(each["podSandboxId"])
         }
         if expected and not expected.intersection(kernel):
-            tools = " and ".join(_words(oci, "list") for oci in sorted(filter(None, used)))
+            tools = " and ".join(_command(oci, "list") for oci in sorted(filter(None, used)))
             raise CommandError(
-                f"'{tools}' knows none of the {len(expected)} containers that run, as crictl says",
+                f"'{tools}' lists none of the {len(expected)} containers that crictl lists as "
+                "running",
                 reason="output_inconsistent",
             )
         snapshot = join(ps, pods, handlers, kernel)
@@ -95,32 +96,32 @@ class CriContainers(Containers):
     def _handlers(
         self, pods: list[dict[str, Any]], _known: dict[str, OciRuntime | None]
     ) -> dict[str, str]:
-        """Return the handler of each pod by the id of its sandbox, empty for the default one."""
+        """Return the runtime handler of each pod by sandbox ID, empty for the default handler."""
         return {pod["id"]: pod.get("runtimeHandler", "") for pod in pods}
 
-    def stop(self, containers: list[Container], timeout: int) -> dict[str, str]:
+    def stop(self, containers: Sequence[Item], timeout: int) -> dict[str, str]:
         return self._one_by_one(containers, timeout, "stop", "--timeout", str(timeout))
 
-    def remove(self, containers: list[Container]) -> dict[str, str]:
+    def remove(self, containers: Sequence[Item]) -> dict[str, str]:
         return self._at_once(containers, "rm", "--force")
 
-    def stop_sandboxes(self, sandboxes: list[Sandbox]) -> dict[str, str]:
-        return self._one_by_one(sandboxes, PATIENCE, "stopp")
+    def stop_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
+        return self._one_by_one(sandboxes, TOOL_TIME, "stopp")
 
-    def remove_sandboxes(self, sandboxes: list[Sandbox]) -> dict[str, str]:
+    def remove_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
         return self._at_once(sandboxes, "rmp", "--force")
 
-    def pause(self, containers: list[Container]) -> dict[str, str]:
+    def pause(self, containers: Sequence[Item]) -> dict[str, str]:
         return self._each("pause", containers)
 
-    def unpause(self, containers: list[Container]) -> dict[str, str]:
-        return self._each("resume", containers)
+    def unpause(self, items: Sequence[Item]) -> dict[str, str]:
+        return self._each("resume", items)
 
     def environments(self, containers: list[Container]) -> dict[str, list[str]]:
         ids = [container.id for container in containers]
         result = self._run("inspect", "--output", "json", *ids)
         if result.rc != 0 and len(ids) > 1:
-            # One that is gone spoils the answer about the others.
+            # If one container no longer exists, crictl returns nothing about the others.
             each = (self.environments([container]) for container in containers)
             return {key: value for answer in each for key, value in answer.items()}
         return parse_environments(result.out) if result.rc == 0 else {}
@@ -132,7 +133,7 @@ class CriContainers(Containers):
     def _tool(self) -> str:
         return shlex.quote(self._runner.which("crictl") or "crictl")
 
-    def _run(self, *argv: str, timeout: float = PATIENCE, merged: bool = False) -> Result:
+    def _run(self, *argv: str, timeout: float = TOOL_TIME, merged: bool = False) -> Result:
         return crictl.run(self._runner, self._endpoint, *argv, timeout=timeout, merged=merged)
 
     def _ask(self, *argv: str) -> dict[str, Any]:
@@ -143,24 +144,26 @@ class CriContainers(Containers):
     def _output(self, *argv: str) -> str:
         result = self._run(*argv)
         if result.rc != 0:
-            raise result.failure(f"crictl {' '.join(argv)}", cause=reason(result, self._endpoint))
+            raise result.failure(
+                f"crictl {' '.join(argv)}", cause=find_cause(result, self._endpoint)
+            )
         return result.out
 
     def _at_once(self, items: Sequence[Item], *argv: str) -> dict[str, str]:
         ids = [item.id for item in items]
-        return failures(self._run(*argv, *ids, timeout=PATIENCE + 10 * len(ids)), items)
+        return find_causes(self._run(*argv, *ids, timeout=TOOL_TIME + 10 * len(ids)), items)
 
     def _one_by_one(self, items: Sequence[Item], each: int, *argv: str) -> dict[str, str]:
-        """Run a verb whose process ends at the first item that fails, until all had their turn."""
+        """Run a command that ends at the first failure, again for the remaining items."""
         failed: dict[str, str] = {}
         while items:
             ids = [item.id for item in items]
-            result = self._run(*argv, *ids, timeout=PATIENCE + (each + 10) * len(ids))
+            result = self._run(*argv, *ids, timeout=TOOL_TIME + (each + 10) * len(ids))
             if result.rc == 0:
                 break
             items = [item for item in items if item.id not in result.out]
             if items:
-                failed[items[0].id] = reason(result, items[0].id)
+                failed[items[0].id] = find_cause(result, items[0].id)
             items = items[1:]
         return failed
 
@@ -169,29 +172,27 @@ class CriContainers(Containers):
         images = self._ask("images", "--output", "json")["images"]
         return {full_id(image["id"]): image["repoTags"][0] for image in images if image["repoTags"]}
 
-    def _told(self, oci: OciRuntime) -> list[dict[str, Any]]:
+    def _list_of(self, oci: OciRuntime) -> list[dict[str, Any]]:
         argv = _argv(oci, "list", "--format", "json")
         # An empty list is null.
-        with parsing(_words(oci, "list")):
+        with parsing(_command(oci, "list")):
             return json.loads(self._runner.output(*argv)) or []
 
-    def _each(self, verb: str, containers: Sequence[Item]) -> dict[str, str]:
-        """Run a verb that takes one container only: a process for each, a few at a time."""
-        with concurrent.futures.ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
-            reasons = pool.map(lambda container: self._one(verb, container), containers)
-            return {
-                container.id: why for container, why in zip(containers, reasons) if why is not None
-            }
+    def _each(self, verb: str, items: Sequence[Item]) -> dict[str, str]:
+        """Run a command that takes one item only, a few processes at once."""
+        with concurrent.futures.ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+            causes = pool.map(lambda item: self._one(verb, item), items)
+            return {item.id: cause for item, cause in zip(items, causes) if cause is not None}
 
-    def _one(self, verb: str, container: Container) -> str | None:
-        """Return why a verb failed, or None."""
-        if container.oci is None:
-            return f"its runtime handler has no tool with the verb {verb}"
+    def _one(self, verb: str, item: Item) -> str | None:
+        """Run a command, and return the cause of its failure; None if it succeeded."""
+        if item.oci is None:
+            return f"its runtime handler has no tool with the command {verb}"
         try:
-            result = self._runner.run(*_argv(container.oci, verb, container.id))
+            result = self._runner.run(*_argv(item.oci, verb, item.id))
         except CommandError as error:
             return str(error)
-        return None if result.rc == 0 else reason(result, container.id)
+        return None if result.rc == 0 else find_cause(result, item.id)
 
 
 def join(
@@ -200,14 +201,15 @@ def join(
     handlers: dict[str, OciRuntime | None],
     kernel: dict[str, dict[str, Any]],
 ) -> Snapshot:
-    """Make records of what crictl and the OCI runtimes said.
+    """Combine the output of crictl and of the OCI runtimes.
 
-    :param ps: the containers of C(crictl ps), and of C(crictl pods) the pods.
-    :param handlers: the OCI runtime of each pod, by the id of its sandbox.
-    :param kernel: of C(runc list), by id.
+    :param ps: containers of C(crictl ps).
+    :param pods: pods of C(crictl pods).
+    :param handlers: OCI runtime of each pod, by sandbox ID.
+    :param kernel: containers of C(runc list), by ID.
     """
     names = {pod["id"]: pod["metadata"] for pod in pods}
-    # A pod may be gone since its containers were listed; the kubelet's labels name it too.
+    # A pod can be removed after its containers were listed. Their labels name it too.
     return Snapshot(
         [
             _container(
@@ -245,7 +247,7 @@ def _container(
         image=image.get("userSpecifiedImage") or image["image"],
         image_id=full_id(each.get("imageId") or each["imageRef"]),
         state=_state(each["state"], kernel),
-        # 64 bits are a string in JSON, and these are nanoseconds.
+        # In JSON from protocol buffers, 64-bit numbers are strings. The unit is nanoseconds.
         created=utc(int(each["createdAt"]) // 10**9),
         labels=labels,
         pid=kernel.get("pid") or None,
@@ -260,7 +262,7 @@ def _state(cri: str, kernel: dict[str, Any]) -> str:
 
 @parsing("crictl inspect")
 def parse_environments(inspected: str) -> dict[str, list[str]]:
-    """Read C(crictl inspect)."""
+    """Parse C(crictl inspect)."""
     return {
         each["status"]["id"]: each["info"]["runtimeSpec"]["process"].get("env") or []
         for each in crictl.documents(inspected)
@@ -271,5 +273,5 @@ def _argv(oci: OciRuntime, *argv: str) -> list[str]:
     return [oci.binary, *(["--root", oci.root] if oci.root else []), *argv]
 
 
-def _words(oci: OciRuntime, verb: str) -> str:
+def _command(oci: OciRuntime, verb: str) -> str:
     return " ".join(_argv(oci, verb))

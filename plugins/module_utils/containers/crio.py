@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CRI-O's containers."""
+"""Containers of CRI-O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HANDLER = "io.kubernetes.cri-o.RuntimeHandler"
 
 
 class CrioContainers(CriContainers):
-    """CRI-O lists its pods as if each had the default handler, and tells it of each by itself."""
+    """Containers of CRI-O, whose list of pods does not have their runtime handlers."""
 
     def _handlers(
         self, pods: list[dict[str, Any]], known: dict[str, OciRuntime | None]
@@ -31,7 +31,7 @@ class CrioContainers(CriContainers):
 
 @parsing("crictl inspectp")
 def parse_handlers(inspected: str) -> dict[str, str]:
-    """Read C(crictl inspectp)."""
+    """Parse C(crictl inspectp)."""
     return {
         each["status"]["id"]: each["info"]["runtimeSpec"]["annotations"].get(_HANDLER, "")
         for each in crictl.documents(inspected)

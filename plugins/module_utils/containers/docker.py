@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers of Docker, those that cri-dockerd or a kubelet of old made among them."""
+"""Containers of Docker, including those of cri-dockerd and of the former dockershim."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from typing import Any, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import docker_cli
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
-    PATIENCE,
+    TOOL_TIME,
     Container,
     Containers,
     Item,
     Sandbox,
     Snapshot,
-    failures,
+    find_causes,
     name_images,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 
-#: What is asked of each container, as a line of JSON; its environment is not.
+#: Template for the properties of a container, as a line of JSON, without the environment.
 RECORD = (
     "[{{json .Id}},{{json .Name}},{{json .State}},{{json .Created}},{{json .Config.Image}},"
     "{{json .Image}},{{json .Config.Labels}}]"
 )
-#: The same of each image.
+#: Template for the properties of an image.
 IMAGE = "[{{json .Id}},{{json .RepoTags}}]"
 _ENVIRONMENT = "[{{json .Id}},{{json .Config.Env}}]"
 _STATES = {
     "created": "created",
     "running": "running",
-    # Between two runs, until someone stops it.
+    # The container starts again until it is stopped.
     "restarting": "running",
     "paused": "paused",
     "exited": "exited",
@@ -46,7 +46,7 @@ _SANDBOX = "POD"
 
 
 class Names(NamedTuple):
-    """What Kubernetes calls a container; None where it knows none."""
+    """Names of a container in Kubernetes, None if it has none."""
 
     container: str
     pod: str | None = None
@@ -55,35 +55,35 @@ class Names(NamedTuple):
 
     @property
     def of_pod(self) -> tuple[str | None, ...]:
-        """What it has in common with the other containers of its pod."""
+        """Return the names that all containers of a pod have in common."""
         return self[1:]
 
 
 class DockerContainers(Containers):
-    """Through Docker's client, which sees what cri-dockerd runs too."""
+    """Containers of Docker, through its command-line client."""
 
     def look(self) -> Snapshot:
         ids = self._ask("ps", "--all", "--quiet", "--no-trunc").split()
         snapshot = parse(self._inspect("container", RECORD, ids))
         return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
 
-    def stop(self, containers: list[Container], timeout: int) -> dict[str, str]:
-        # All at once, so that each has this time.
+    def stop(self, containers: Sequence[Item], timeout: int) -> dict[str, str]:
+        # Stop all containers at once, so each of them has the full time.
         return self._do(containers, "stop", "--time", str(timeout), patience=timeout)
 
-    def remove(self, containers: list[Container]) -> dict[str, str]:
+    def remove(self, containers: Sequence[Item]) -> dict[str, str]:
         return self._do(containers, "rm", "--force")
 
-    def pause(self, containers: list[Container]) -> dict[str, str]:
+    def pause(self, containers: Sequence[Item]) -> dict[str, str]:
         return self._do(containers, "pause")
 
-    def unpause(self, containers: list[Container]) -> dict[str, str]:
-        return self._do(containers, "unpause")
+    def unpause(self, items: Sequence[Item]) -> dict[str, str]:
+        return self._do(items, "unpause")
 
-    def stop_sandboxes(self, sandboxes: list[Sandbox]) -> dict[str, str]:
+    def stop_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
         return self._do(sandboxes, "stop", "--time", "10", patience=10)
 
-    def remove_sandboxes(self, sandboxes: list[Sandbox]) -> dict[str, str]:
+    def remove_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
         return self._do(sandboxes, "rm", "--force")
 
     @parsing("docker container inspect")
@@ -99,7 +99,7 @@ class DockerContainers(Containers):
     def _tool(self) -> str:
         return shlex.quote(self._runner.which("docker") or "docker")
 
-    def _run(self, *words: str, timeout: float = PATIENCE, merged: bool = False) -> Result:
+    def _run(self, *words: str, timeout: float = TOOL_TIME, merged: bool = False) -> Result:
         return self._runner.run(*docker_cli.argv(*words), timeout=timeout, merged=merged)
 
     def _ask(self, *argv: str) -> str:
@@ -118,17 +118,17 @@ class DockerContainers(Containers):
 
     def _do(self, items: Sequence[Item], *argv: str, patience: int = 0) -> dict[str, str]:
         ids = [item.id for item in items]
-        timeout = PATIENCE + patience + 10 * len(ids)
-        return failures(self._run(*argv, *ids, timeout=timeout), items)
+        timeout = TOOL_TIME + patience + 10 * len(ids)
+        return find_causes(self._run(*argv, *ids, timeout=timeout), items)
 
 
 @parsing("docker container inspect")
 def parse(lines: str) -> Snapshot:
-    """Read the records of C(docker container inspect), one a line."""
+    """Parse C(docker container inspect) with the template RECORD."""
     found = [_Found(*json.loads(line)) for line in lines.splitlines() if line.strip()]
     named = [(each, names(each.name[1:], each.labels or {})) for each in found]
     sandboxes = [(each, name) for each, name in named if name.container == _SANDBOX and name.pod]
-    # cri-dockerd says by a label which sandbox is a container's; by their names all do.
+    # Containers of cri-dockerd have a label with their sandbox. All have it in their names.
     by_pod = {name.of_pod: each.id for each, name in sandboxes}
     return Snapshot(
         [
@@ -149,9 +149,9 @@ def parse(lines: str) -> Snapshot:
 
 
 def names(name: str, labels: dict[str, str]) -> Names:
-    """Return what Kubernetes calls a container, by its labels or by its name.
+    """Return the names of a container in Kubernetes from its labels or its name.
 
-    The name is C(k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT), and none of these holds an underscore.
+    The name is C(k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT). Its parts have no underscore.
     """
     parts = name.split("_")[1:5] if name.startswith(_PREFIX) else [name]
     container, pod, namespace, uid = (*parts, *[""] * 4)[:4]
@@ -165,7 +165,7 @@ def names(name: str, labels: dict[str, str]) -> Names:
 
 
 class _Found(NamedTuple):
-    """The fields of C(RECORD)."""
+    """Fields of C(RECORD)."""
 
     id: str
     name: str
@@ -187,7 +187,7 @@ def _container(found: _Found, name: Names, by_pod: dict[tuple[str | None, ...], 
         image=found.image,
         image_id=found.image_id,
         state=_state(found),
-        # It has more digits than anyone asked for.
+        # Remove the fraction of a second.
         created=found.created[:19] + "Z",
         labels=labels,
         pid=found.state["Pid"] or None,

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what there is and what is wanted to the steps between. Pure."""
+"""Plan the steps from the current state of containers to the desired state. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Item,
     Sandbox,
     Snapshot,
+    Verb,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.containers.selection import Selection
 
-#: The states in which a container has processes.
+#: States in which a container has processes.
 ALIVE = ("running", "paused", "unknown")
-# What a container must be in, so that it is as wanted.
-_REACHED = {
+# States of a container that match a desired state.
+_MATCHING = {
     "stopped": ("exited", "created"),
     "paused": ("paused",),
     "running": ("running",),
@@ -30,83 +31,83 @@ _REACHED = {
 
 
 class Step(NamedTuple):
-    """One verb of C(Containers), done to all items at once."""
+    """One call of a method of C(Containers) for all its items."""
 
-    verb: str
+    verb: Verb
     items: Sequence[Item]
 
 
 class Plan(NamedTuple):
-    """What has to be done.
+    """Steps to the desired state.
 
-    :param refused: why a container can't be as wanted, by id.
+    :param refused: by ID, the cause why a container can't reach the desired state.
     """
 
     steps: list[Step]
     refused: dict[str, str]
 
     @property
-    def thawed(self) -> set[str]:
-        """The ids of what is unpaused only to end."""
+    def unpaused_to_end(self) -> set[str]:
+        """Return the IDs of the items that are unpaused only because they must end."""
         if len(self.steps) < 2:
             return set()
         return {item.id for step in self.steps if step.verb == "unpause" for item in step.items}
 
     @property
     def items(self) -> dict[str, Item]:
-        """All that is changed, by id."""
+        """Return all changed items, by ID."""
         return {item.id: item for step in self.steps for item in step.items}
 
 
-def reached(wanted: str, item: Item | None) -> bool:
-    """Say whether an item, None where it is gone, is as wanted.
+def is_reached(wanted: str, item: Item | None) -> bool:
+    """Return whether an item is in the desired state.
 
-    One that vanished has no need to be stopped any more.
+    :param item: None if the item no longer exists, which also counts as stopped.
     """
     if item is None:
         return wanted in ("stopped", "absent")
-    return item.state in _REACHED[wanted]
+    return item.state in _MATCHING[wanted]
 
 
-def make(
+def make_plan(
     wanted: str, chosen: list[Container], sandboxes: list[Sandbox], by_id: bool = False
 ) -> Plan:
-    """Plan how the chosen become what is wanted.
+    """Plan how the chosen containers reach the desired state.
 
     :param wanted: stopped, paused, running or absent.
-    :param sandboxes: those that go with them.
-    :param by_id: whether each container was named, so that one that can't be paused or unpaused
-        is a failure; else it is not meant.
+    :param sandboxes: sandboxes to stop or remove with the containers.
+    :param by_id: whether the containers were selected by ID. If so, a container that can't be
+        paused or unpaused is a failure; otherwise it is skipped.
     """
-    owed = [container for container in chosen if not reached(wanted, container)]
+    pending = [container for container in chosen if not is_reached(wanted, container)]
     if wanted in ("paused", "running"):
-        able = [container for container in owed if container.state in ("running", "paused")]
-        refused = {each.id: _refusal(wanted, each) for each in owed if each not in able}
-        verb = "pause" if wanted == "paused" else "unpause"
-        return Plan(_steps(Step(verb, able)), refused if by_id else {})
-    owed_sandboxes = [sandbox for sandbox in sandboxes if not reached(wanted, sandbox)]
-    # What is frozen can't end: on cgroup v1 it ignores every signal until it is thawed.
-    items: list[Item] = [*owed, *owed_sandboxes]
-    frozen = [item for item in items if item.state == "paused"]
-    verb = "stop" if wanted == "stopped" else "remove"
-    return Plan(
-        _steps(
-            Step("unpause", frozen), Step(verb, owed), Step(f"{verb}_sandboxes", owed_sandboxes)
-        ),
-        {},
-    )
+        able = [container for container in pending if container.state in ("running", "paused")]
+        refused = {each.id: _refusal(wanted, each) for each in pending if each not in able}
+        return Plan(
+            _steps(Step("pause" if wanted == "paused" else "unpause", able)),
+            refused if by_id else {},
+        )
+    pending_sandboxes = [sandbox for sandbox in sandboxes if not is_reached(wanted, sandbox)]
+    # A paused container can't end: on cgroup v1, it ignores every signal until it is unpaused.
+    items: list[Item] = [*pending, *pending_sandboxes]
+    paused = Step("unpause", [item for item in items if item.state == "paused"])
+    if wanted == "stopped":
+        ends = Step("stop", pending), Step("stop_sandboxes", pending_sandboxes)
+    else:
+        ends = Step("remove", pending), Step("remove_sandboxes", pending_sandboxes)
+    return Plan(_steps(paused, *ends), {})
 
 
-def going_too(
+def select_sandboxes(
     wanted: str, selection: Selection, snapshot: Snapshot, chosen: list[Container]
 ) -> list[Sandbox]:
-    """Return the sandboxes of the chosen containers' pods, but for pods that others still need.
+    """Return the sandboxes of the chosen containers, except those that other containers need.
 
-    A pod that has lost its containers before is found by a selection of pods.
+    The sandbox of a pod without containers is returned if the selection is about pods only.
     """
     ids = {container.id for container in chosen}
     others = [container for container in snapshot.containers if container.id not in ids]
-    # To remove a sandbox is to remove all that is in it; to stop it is to stop them.
+    # A removed sandbox takes its containers with it, and a stopped sandbox stops them.
     needed = {each.pod_id for each in others if wanted == "absent" or each.state in ALIVE}
     left = {container.pod_id for container in chosen}
     inhabited = {container.pod_id for container in snapshot.containers}
@@ -122,7 +123,7 @@ def going_too(
 
 
 def predict(wanted: str, snapshot: Snapshot, changed: Iterable[str]) -> Snapshot:
-    """Return what a snapshot would become if the items of these ids were as wanted."""
+    """Return the snapshot in which the items with these IDs are in the desired state."""
     ids = set(changed)
     if wanted == "absent":
         return Snapshot(
@@ -146,8 +147,8 @@ def predict(wanted: str, snapshot: Snapshot, changed: Iterable[str]) -> Snapshot
 
 
 def _refusal(wanted: str, container: Container) -> str:
-    deed = "paused" if wanted == "paused" else "unpaused"
-    return f"it is {container.state}, and only a running container can be {deed}"
+    action = "paused" if wanted == "paused" else "unpaused"
+    return f"it is {container.state}, and only a running container can be {action}"
 
 
 def _steps(*steps: Step) -> list[Step]:

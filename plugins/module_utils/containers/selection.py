@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which containers are meant: the selectors of the modules, and what they find. Pure."""
+"""Select containers with the selectors of the modules. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
 
-#: The options of every module that selects containers.
+#: Options of every module that selects containers.
 OPTIONS = {
     "runtime": {"type": "str", "choices": ["containerd", "crio", "docker"]},
     "ids": {"type": "list", "elements": "str"},
@@ -34,7 +34,7 @@ OPTIONS = {
 
 
 class Selection(NamedTuple):
-    """What the selectors say; None where one was not given. All of them must hold."""
+    """Selectors, None if not set. A container must match all of them."""
 
     ids: list[str] | None = None
     name: str | None = None
@@ -45,20 +45,20 @@ class Selection(NamedTuple):
     current_state: str = "all"
 
     @property
-    def narrows(self) -> bool:
-        """Whether it says more than a state, which may be that of every container."""
+    def is_narrow(self) -> bool:
+        """Return whether there is a selector other than a state, which could match everything."""
         return any(selector is not None for selector in self[:-1])
 
     @property
-    def about_containers(self) -> bool:
-        """Whether it says more than which pods they are in."""
+    def selects_in_pods(self) -> bool:
+        """Return whether there is a selector other than for pods."""
         return self._replace(namespaces=None, pod=None) != Selection()
 
 
 def parse(options: dict[str, Any]) -> Selection:
-    """Read the options of a module.
+    """Parse the options of a module.
 
-    :raises CruntimeError: a selector is one that nothing could ever fit.
+    :raises CruntimeError: if a selector can't match any container.
     """
     pattern = options["name_pattern"]
     try:
@@ -80,7 +80,7 @@ def parse(options: dict[str, Any]) -> Selection:
         name=options["name"],
         name_pattern=compiled,
         namespaces=options["namespaces"],
-        # No labels at all are what every container has.
+        # An empty dictionary matches every container.
         labels={
             key: as_word(f"labels: {key}", value)
             for key, value in (options["labels"] or {}).items()
@@ -94,16 +94,16 @@ def parse(options: dict[str, Any]) -> Selection:
 def select(
     selection: Selection, containers: list[Container], unknown_ids: bool = False
 ) -> list[Container]:
-    """Return the containers that a selection means.
+    """Return the selected containers.
 
-    :param unknown_ids: whether an id that no container has may be passed over.
-    :raises CruntimeError: an id is unknown, or the beginning of several.
+    :param unknown_ids: whether to ignore IDs that no container has.
+    :raises CruntimeError: if an ID is unknown, or the beginning of several IDs.
     """
     chosen = [container for container in containers if _fits(selection, container)]
     if selection.ids is None:
         return chosen
     known = [container.id for container in containers]
-    meant = {found for wanted in selection.ids for found in _resolve(wanted, known)}
+    resolved = {found for wanted in selection.ids for found in _resolve(wanted, known)}
     unknown = [wanted for wanted in selection.ids if not _resolve(wanted, known)]
     if unknown and not unknown_ids:
         raise CruntimeError(
@@ -111,13 +111,13 @@ def select(
             reason="container_not_found",
             unknown_ids=unknown,
         )
-    return [container for container in chosen if container.id in meant]
+    return [container for container in chosen if container.id in resolved]
 
 
 def fits_empty(selection: Selection, sandbox: Sandbox) -> bool:
-    """Say whether a pod that has no containers is meant: only where nothing is said of those."""
+    """Return whether the sandbox of a pod without containers is selected."""
     return (
-        not selection.about_containers
+        not selection.selects_in_pods
         and (selection.namespaces is None or sandbox.namespace in selection.namespaces)
         and selection.pod in (None, sandbox.pod, sandbox.id)
     )

@@ -2,9 +2,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Passwords of registries, in the file that Docker and podman read, which is on no disk.
+"""Pass the password of a registry to Docker or podman in a file that is not on a disk.
 
-It is memory of this process. However that ends, nothing is left but a link that leads nowhere.
+The file is in the memory of this process. If the process is killed, only a broken link is left.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import C
 
 
 class AuthFile(NamedTuple):
-    """A C(config.json), in a folder of its own.
+    """C(config.json) in its own directory.
 
-    :param descriptor: what a tool must inherit to read it.
+    :param descriptor: file descriptor that a tool must inherit to read the file.
     """
 
     path: str
@@ -36,8 +36,8 @@ def written(scratch_dir: str, registry: str, credentials: Credentials) -> Iterat
     descriptor = os.memfd_create("config.json")
     try:
         os.write(descriptor, json.dumps({"auths": {registry: {"auth": token}}}).encode())
-        with tempfile.TemporaryDirectory(dir=scratch_dir) as folder:
-            path = os.path.join(folder, "config.json")
+        with tempfile.TemporaryDirectory(dir=scratch_dir) as directory:
+            path = os.path.join(directory, "config.json")
             os.symlink(f"/proc/self/fd/{descriptor}", path)
             yield AuthFile(path, descriptor)
     finally:

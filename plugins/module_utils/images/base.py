@@ -2,38 +2,54 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every image store can be asked and told, and what it lists."""
+"""Interface of the image stores, and the types that they return."""
 
 from __future__ import annotations
 
 import calendar
 import dataclasses
 import time
-from typing import Any, Callable, ContextManager, NamedTuple
+from typing import AbstractSet, Any, ContextManager, Literal, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 
-# How long a second runtime may take to start, in seconds.
-_START_TIME = 60
+#: Time that a second runtime has to start, in seconds.
+START_TIME = 60
+#: One kind of change to images, or C(platform): a pull for another platform.
+Verb = Literal[
+    "pull",
+    "platform",
+    "load",
+    "preload",
+    "build",
+    "tag",
+    "untag",
+    "remove",
+    "pin",
+    "unpin",
+    "save",
+    "push",
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """An image that is there; the same fields for every runtime.
+    """Image in a store; the same fields for every runtime.
 
-    :param id: C(sha256:HEX), as the runtime itself counts.
-    :param repo_tags: its full references, such as C(docker.io/library/busybox:1).
-    :param repo_digests: its full references by digest.
-    :param size: in bytes.
-    :param pinned: whether the kubelet's garbage collection spares it.
-    :param fingerprint: where the ID is that of a manifest which the store made up, see
-        C(image_archive.fingerprint).
+    :param id: C(sha256:HEX) as the runtime reports it.
+    :param repo_tags: fully qualified references, such as C(docker.io/library/busybox:1).
+    :param repo_digests: fully qualified references by digest.
+    :param size: size in bytes.
+    :param pinned: whether the image is exempt from the kubelet's garbage collection.
+    :param fingerprint: set if the ID is the digest of a manifest that the store generated, see
+        C(image_manifests.fingerprint).
     """
 
     id: str
@@ -44,13 +60,14 @@ class Image:
     fingerprint: str = ""
 
     def is_same(self, archived: Archived) -> bool:
-        """Say whether an archive holds just this image."""
+        """Return whether an image of an archive is this image."""
         if self.id in (archived.config, archived.target):
             return True
         return bool(self.fingerprint) and self.fingerprint == archived.fingerprint
 
-    def described(self) -> dict[str, Any]:
-        """The image as the modules return it."""
+    @property
+    def result(self) -> dict[str, Any]:
+        """Return the image as the modules return it."""
         return {
             "id": self.id,
             "repo_tags": list(self.repo_tags),
@@ -61,9 +78,9 @@ class Image:
 
 
 class Details(NamedTuple):
-    """What only a closer look at an image tells.
+    """Properties of an image that the list of images does not have.
 
-    :param created: when it was made, in seconds since the epoch; 0 where nobody knows.
+    :param created: time of the build, in seconds since the epoch; 0 if it is unknown.
     """
 
     labels: dict[str, str]
@@ -71,18 +88,18 @@ class Details(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """Who this node is to a registry."""
+    """User name and password for a registry."""
 
     username: str
     password: str
 
 
 class Published(NamedTuple):
-    """An image in a registry.
+    """Image in a registry.
 
-    :param digest: of its manifest, or of whatever else is in its place.
-    :param config: digest of its configuration; empty for an index of several platforms.
-    :param fingerprint: see C(image_archive.fingerprint); empty likewise.
+    :param digest: digest of the manifest or image index.
+    :param config: digest of the configuration; empty for an image index.
+    :param fingerprint: see C(image_manifests.fingerprint); empty for an image index.
     """
 
     digest: str
@@ -91,11 +108,11 @@ class Published(NamedTuple):
 
 
 class Build(NamedTuple):
-    """How to build an image.
+    """Parameters of a build.
 
-    :param args: build arguments, which stay in the image's history.
-    :param labels: what the image is to be labelled with.
-    :param options: further words for the builder's command line.
+    :param args: build arguments, which stay in the history of the image.
+    :param labels: labels of the image.
+    :param options: further arguments for the command of the builder.
     """
 
     context: str
@@ -106,30 +123,29 @@ class Build(NamedTuple):
     options: tuple[str, ...]
 
 
-class Foreign:
-    """A store that is not in use: where images are taken from."""
+class SourceStore:
+    """Image store that no runtime of the node uses, from which images are copied."""
 
     def names(self) -> list[str]:
-        """Return the full references in it."""
+        """Return the fully qualified references of the images."""
         raise NotImplementedError
 
     def save(self, names: list[str], path: str) -> None:
-        """Write an archive of images; nothing is at the path yet."""
+        """Write an archive of images to a path at which no file exists yet."""
         raise NotImplementedError
 
 
 class ImageStore:
-    """The images of one runtime. Each method is one look, or one change to one image.
+    """Image store of a runtime. Each method is one question, or one change to one image.
 
-    Names are full references. All methods raise CommandError with the tool's own words when
-    the tool fails, and CruntimeError when this runtime can't do it.
+    Names are fully qualified references. All methods raise CommandError if a tool fails, and
+    CruntimeError if the runtime does not support a change.
 
-    :param scratch_dir: a folder that nobody else reads, for what holds a password.
-    :param timeout: for pulling, loading, saving, pushing, building and removing one image, in
-        seconds.
+    :param scratch_dir: directory that no other user can read, for files with a password.
+    :param timeout: time to pull, load, save, push, build or remove one image, in seconds.
     """
 
-    #: Whether images are pinned by their names, one by one: else no task can pin or unpin any.
+    #: Whether a task can pin and unpin single images.
     pins = False
 
     def __init__(self, runner: Runner, runtime: Runtime, scratch_dir: str, timeout: int) -> None:
@@ -140,12 +156,12 @@ class ImageStore:
 
     @property
     def scratch_dir(self) -> str:
-        """A directory that no other user can read or write."""
+        """Return a directory that no other user can read or write."""
         return self._scratch_dir
 
     @property
     def label(self) -> str:
-        """The runtime's own spelling, for messages."""
+        """Return the name of the runtime for messages."""
         return self._runtime.label
 
     @property
@@ -155,55 +171,56 @@ class ImageStore:
 
     @property
     def root(self) -> str:
-        """Where the runtime keeps its images now."""
+        """Return the directory of the images."""
         raise NotImplementedError
 
     def images(self) -> list[Image]:
-        """List what is there."""
+        """List all images."""
         raise NotImplementedError
 
     def details(self, ids: list[str]) -> dict[str, Details]:
-        """Return what the list does not tell, by image ID."""
+        """Return the details of images, by image ID."""
         raise NotImplementedError
 
     def users(self) -> dict[str, list[str]]:
-        """Return the containers, running or not, that use an image, by its ID."""
+        """Return the containers in any state that use an image, by image ID."""
         raise NotImplementedError
 
     def sandbox_image(self) -> str:
-        """Return the name of the image that pods are made of; empty where the runtime has none."""
+        """Return the name of the sandbox (pause) image; empty if the runtime has none."""
         return self._runtime.settings().get("sandbox_image", "")
 
-    def check(self, wanted: set[str]) -> None:
-        """Find out whether this node can do all of this, before anything is touched.
+    def check(self, needed: AbstractSet[Verb]) -> None:
+        """Check whether the node supports some changes, before anything is changed.
 
-        :param wanted: verbs of C(plan.Step), and C(platform) for pulling for another one.
-        :raises CruntimeError: a tool is missing, or the runtime has no such thing.
+        :raises CruntimeError: if a tool is not installed, or the runtime does not support it.
         """
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
+        """Pull an image."""
         raise NotImplementedError
 
     def load(self, archive: Archive, name: str = "") -> None:
         """Load all images of an archive.
 
-        :param name: for its one image, where it names none.
+        :param name: name for the only image, if the archive has no name for it.
         """
         raise NotImplementedError
 
     def tag(self, image: Image, name: str) -> None:
-        """Let a name stand for an image, whatever it stood for before."""
+        """Add a name to an image, and remove it from another image."""
         raise NotImplementedError
 
     def save(self, names: list[str], path: str) -> None:
-        """Write an archive of images; nothing is at the path yet."""
+        """Write an archive of images to a path at which no file exists yet."""
         raise NotImplementedError
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
-        """Push an image and return the digest of what the registry has now."""
+        """Push an image; return the digest in the registry."""
         raise NotImplementedError
 
     def build(self, build: Build) -> None:
+        """Build an image."""
         raise NotImplementedError
 
     def untag(self, image: Image, name: str) -> None:
@@ -211,61 +228,50 @@ class ImageStore:
         raise NotImplementedError
 
     def remove(self, image: Image, force: bool) -> None:
-        """Remove an image with all its names."""
-        raise NotImplementedError
+        """Remove an image with all its names.
 
-    def pin(self, name: str, pinned: bool) -> None:
-        """Pin an image, or let go of it; only where there are C(pins)."""
-        raise NotImplementedError
-
-    def opened(self, folder: str) -> ContextManager[Foreign]:
-        """Open a store like this one, which lies in a folder.
-
-        :raises CruntimeError: it can't be opened.
+        :param force: whether to remove the image even if a container uses it.
         """
         raise NotImplementedError
 
-    def _need(self, *tools: str, what: str) -> str:
-        """Return the first of these tools that the node has.
+    def pin(self, name: str, pinned: bool) -> None:
+        """Pin or unpin an image. Only a store with C(pins) supports it."""
+        raise NotImplementedError
 
-        :raises CruntimeError: it has none.
+    def open_source(self, directory: str) -> ContextManager[SourceStore]:
+        """Open a store of the same kind in another directory.
+
+        :raises CruntimeError: if the store can't be opened.
+        """
+        raise NotImplementedError
+
+    def _require_tool(self, *tools: str, what: str) -> str:
+        """Return the first of some tools that is installed.
+
+        :raises CruntimeError: if none of them is installed.
         """
         for tool in tools:
             if self._runner.which(tool):
                 return tool
         raise CruntimeError(
-            f"{what} on {self.label} takes {' or '.join(tools)}, and this node has "
-            f"{'neither' if len(tools) > 1 else 'no ' + tools[0]}: install the package first",
+            f"{what} on {self.label} needs {' or '.join(tools)}: not installed. "
+            f"Install the package of {tools[0]}",
             reason="tool_not_found",
         )
 
-    def _cannot(self, what: str, why: str) -> CruntimeError:
-        return CruntimeError(f"{self.label} can't {what}: {why}", reason="option_unsupported")
-
-
-def wait_until(answers: Callable[[], bool], what: str) -> None:
-    """Wait for a daemon that was just started.
-
-    :raises CruntimeError: it does not answer in time.
-    """
-    deadline = time.monotonic() + _START_TIME
-    while not answers():
-        if time.monotonic() > deadline:
-            raise CruntimeError(
-                f"{what} gave no answer within {_START_TIME} seconds", reason="no_response"
-            )
-        time.sleep(0.2)
+    def _unsupported(self, what: str, cause: str) -> CruntimeError:
+        return CruntimeError(f"{self.label} can't {what}: {cause}", reason="option_unsupported")
 
 
 def parse_time(text: str | None) -> float:
-    """Read C(2024-01-01T00:00:00.5Z), as Go writes times; 0 for none."""
+    """Parse a time as Go prints it, such as C(2024-01-01T00:00:00.5Z); 0 if it is invalid."""
     try:
         return float(calendar.timegm(time.strptime((text or "")[:19], "%Y-%m-%dT%H:%M:%S")))
     except ValueError:
         return 0.0
 
 
-def gone(error: CommandError) -> bool:
-    """Say whether a tool failed because there is no such image: somebody else was faster."""
-    words = str(error).lower()
-    return "no such image" in words or "image not known" in words or "not found" in words
+def is_not_found(error: CommandError) -> bool:
+    """Return whether a tool failed because the image does not exist: it was already removed."""
+    message = str(error).lower()
+    return any(part in message for part in ("no such image", "image not known", "not found"))

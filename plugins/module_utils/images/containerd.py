@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image store of containerd's CRI: the namespace k8s.io, by crictl and ctr."""
+"""Image store of the containerd CRI: the namespace k8s.io, through crictl and ctr."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import functools
 import json
 import os
 import tempfile
-from typing import Any, Callable, Iterator
+from typing import AbstractSet, Any, Callable, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import image_archive
+from ansible_collections.cruntime.node.plugins.module_utils import image_archive, image_manifests
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -26,21 +26,24 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     split,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    START_TIME,
     Build,
     Credentials,
-    Foreign,
     Image,
-    wait_until,
+    SourceStore,
+    Verb,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import display_name
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import NAMESPACE
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
+from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
 
 _HOSTS_DIR = "/etc/containerd/certs.d"
 _PIN = "io.cri-containerd.pinned"
-# Images without a name get this one while they are imported.
+# Name of an unnamed image while it is imported.
 _UNNAMED = "localhost/cruntime-import"
-# Of a containerd that only lends its content: no CRI, and no socket that the other one has.
+# Configuration of a second containerd without a CRI, which shares no socket with the first one.
 _CONFIG = """version = 2
 root = "{root}"
 state = "{state}"
@@ -49,11 +52,13 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", 
 [grpc]
 address = "{socket}"
 """
-# What a terminal takes as one line.
+# Longest line that a terminal accepts.
 _MAX_PASSWORD = 4000
 
 
 class ContainerdStore(CriStore):
+    """Images of containerd."""
+
     pins = True
 
     @property
@@ -62,12 +67,12 @@ class ContainerdStore(CriStore):
             root: str = json.loads(self._crictl("info"))["config"]["containerdRootDir"]
         return root
 
-    def check(self, wanted: set[str]) -> None:
-        super().check(wanted)
-        self._need("ctr", what="image work")
-        if "build" in wanted:
-            self._need("nerdctl", "buildctl", what="building images")
-        if wanted & {"pin", "unpin"}:
+    def check(self, needed: AbstractSet[Verb]) -> None:
+        super().check(needed)
+        self._require_tool("ctr", what="image work")
+        if "build" in needed:
+            self._require_tool("nerdctl", "buildctl", what="building images")
+        if needed & {"pin", "unpin"}:
             self._check_pins()
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
@@ -93,25 +98,25 @@ class ContainerdStore(CriStore):
             self._ctr("images", "remove", *made)
 
     def tag(self, image: Image, name: str) -> None:
-        self._ctr("images", "tag", "--force", self._any_name(image), name)
+        self._ctr("images", "tag", "--force", display_name(image), name)
 
     def save(self, names: list[str], path: str) -> None:
         self._ctr("images", "export", *self._local(), path, *names, timeout=self._timeout)
 
     def _local(self) -> tuple[str, ...]:
-        # Through its transfer service, ctr 2.x may end before all of an archive is written, and
-        # pushes images for more platforms than it is told.
+        # With its transfer service, ctr 2.x can end before the archive is complete, and pushes
+        # images of more platforms than requested.
         return ("--local",) if Version(self._runtime.version()).major > 1 else ()
 
     def untag(self, image: Image, name: str) -> None:
-        # With the last tag of a repository, its digests go too, as they do elsewhere.
+        # As with the other runtimes, the last tag of a repository takes the digests with it.
         repository = split(name)[0]
         others = [tag for tag in image.repo_tags if tag != name and split(tag)[0] == repository]
         digests = [name for name in image.repo_digests if split(name)[0] == repository]
         self._ctr("images", "remove", name, *([] if others else digests))
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
-        digest, flags = self._sent(name)
+        digest, flags = self._find_pushed(name)
         push = functools.partial(
             self._with_registry, credentials, "images", "push", *flags, last=(name,)
         )
@@ -122,22 +127,24 @@ class ContainerdStore(CriStore):
         return digest
 
     def _push_insecurely(self, name: str, push: Callable[..., None]) -> None:
-        # A push asks the first host only, so TLS and plain HTTP are tried one after the other.
-        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as folder:
+        # A push uses only the first host, so TLS and plain HTTP are tried one after the other.
+        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as directory:
             host = registry_of(name)
-            os.mkdir(os.path.join(folder, host))
+            os.mkdir(os.path.join(directory, host))
             for scheme in ("https", "http"):
-                with open(os.path.join(folder, host, "hosts.toml"), "w", encoding="utf-8") as file:
+                with open(
+                    os.path.join(directory, host, "hosts.toml"), "w", encoding="utf-8"
+                ) as file:
                     file.write(f'[host."{scheme}://{host}"]\nskip_verify = true\n')
                 try:
-                    return push("--hosts-dir", folder)
+                    return push("--hosts-dir", directory)
                 except CommandError as error:
                     if scheme == "http" or "HTTP response to HTTPS client" not in str(error):
                         raise
         return None
 
     def build(self, build: Build) -> None:
-        tool = self._need("nerdctl", "buildctl", what="building images")
+        tool = self._require_tool("nerdctl", "buildctl", what="building images")
         if tool == "nerdctl":
             self._build_by_nerdctl(build)
         else:
@@ -148,21 +155,26 @@ class ContainerdStore(CriStore):
         self._ctr("images", "label", name, f"{_PIN}={'pinned' if pinned else ''}")
 
     @contextlib.contextmanager
-    def opened(self, folder: str) -> Iterator[Foreign]:
-        base = os.path.dirname(folder)
+    def open_source(self, directory: str) -> Iterator[SourceStore]:
+        base = os.path.dirname(directory)
         socket, config = os.path.join(base, "containerd.sock"), os.path.join(base, "config.toml")
         with open(config, "w", encoding="utf-8") as file:
             file.write(
-                _CONFIG.format(root=folder, state=os.path.join(base, "state"), socket=socket)
+                _CONFIG.format(root=directory, state=os.path.join(base, "state"), socket=socket)
             )
 
-        def answers() -> bool:
+        def is_responding() -> bool:
             return self._runner.run("ctr", "--address", socket, "version", timeout=20).rc == 0
 
         with self._runner.started("containerd", "--config", config):
-            wait_until(answers, "a containerd for the preloaded store")
+            if not wait_until(is_responding, START_TIME):
+                raise CruntimeError(
+                    f"preload: The containerd that reads {directory} did not respond within "
+                    f"{START_TIME} seconds",
+                    reason="no_response",
+                )
             ctr = functools.partial(self._ctr, address=socket, timeout=self._timeout)
-            yield _Foreign(ctr, self._local())
+            yield _Source(ctr, self._local())
 
     def _build_by_nerdctl(self, build: Build) -> None:
         self._runner.output(
@@ -179,14 +191,14 @@ class ContainerdStore(CriStore):
         )
 
     def _build_by_buildctl(self, build: Build) -> None:
-        folder, name = os.path.split(build.dockerfile)
+        directory, name = os.path.split(build.dockerfile)
         with tempfile.TemporaryDirectory(dir=self._scratch_dir) as scratch:
-            # An archive, because buildkitd may have a store of its own and not this one.
+            # Build an archive, because buildkitd can have a separate store.
             path = os.path.join(scratch, "image.tar")
             self._runner.output(
                 "buildctl",
                 *("build", "--frontend", "dockerfile.v0", "--progress", "plain"),
-                *("--local", f"context={build.context}", "--local", f"dockerfile={folder}"),
+                *("--local", f"context={build.context}", "--local", f"dockerfile={directory}"),
                 *("--opt", f"filename={name}"),
                 *_options("build-arg", build.args),
                 *_options("label", build.labels),
@@ -201,36 +213,34 @@ class ContainerdStore(CriStore):
         version = Version(installed)
         oldest = {6: "1.6.22", 7: "1.7.3"}.get(version.minor) if version.major == 1 else None
         if oldest and version < Version(oldest):
-            raise self._cannot("pin images", f"{installed} is too old, {oldest} or newer can")
+            raise self._unsupported("pin images", f"{installed} is older than {oldest}")
 
     @parsing("ctr content get")
-    def _sent(self, name: str) -> tuple[str, tuple[str, ...]]:
-        """Return the digest of what a push sends, and the flags that make it do so.
+    def _find_pushed(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """Return the digest of the image that a push sends, and the flags for the push.
 
-        The CRI has one platform of an image, and a push of all of them fails for the others.
+        The CRI pulls one platform of an image, and a push of the whole index would fail.
         """
         kind, digest = parse_target(self._ctr("images", "list", f"name=={name}"), name)
-        if kind not in image_archive.INDEXES:
+        if kind not in image_manifests.INDEXES:
             return digest, ()
-        entry = image_archive.for_this_node(json.loads(self._ctr("content", "get", digest)))
+        entry = image_manifests.for_this_node(json.loads(self._ctr("content", "get", digest)))
         if entry is None:
-            raise self._cannot(f"push {name}", f"it is not for {image_archive.this_platform()}")
-        return entry["digest"], (*self._local(), "--platform", image_archive.this_platform())
-
-    def _any_name(self, image: Image) -> str:
-        # The CRI names each of its images by its ID as well.
-        return next(iter((*image.repo_tags, *image.repo_digests)), image.id)
+            raise self._unsupported(
+                f"push {name}", f"it is not for {image_manifests.this_platform()}"
+            )
+        return entry["digest"], (*self._local(), "--platform", image_manifests.this_platform())
 
     def _with_registry(
         self, credentials: Credentials | None, *words: str, last: tuple[str, ...]
     ) -> None:
-        """Run what talks to a registry. ctr takes a password in its argv or on its terminal."""
+        """Run a command that uses a registry. ctr reads a password from its terminal."""
         if credentials is None:
             self._ctr(*words, *last, timeout=self._timeout)
             return
         if len(credentials.password) > _MAX_PASSWORD:
-            raise self._cannot(
-                "take this password", f"ctr reads {_MAX_PASSWORD} characters at most"
+            raise self._unsupported(
+                "use this password", f"ctr reads at most {_MAX_PASSWORD} characters"
             )
         self._ctr(
             *(*words, "--user", credentials.username, *last),
@@ -251,13 +261,15 @@ class ContainerdStore(CriStore):
         return result.out
 
 
-class _Foreign(Foreign):
+class _Source(SourceStore):
+    """Store of a second containerd."""
+
     def __init__(self, ctr: Callable[..., str], export_flags: tuple[str, ...]) -> None:
         self._ctr = ctr
         self._export_flags = export_flags
 
     def names(self) -> list[str]:
-        # The CRI names its images by their IDs and digests too.
+        # The CRI adds the IDs and digests of its images to the names.
         listed = self._ctr("images", "list", "--quiet").split()
         return [name for name in listed if "@" not in name and not image_id(name)]
 
@@ -266,21 +278,21 @@ class _Foreign(Foreign):
 
 
 def parse_target(table: str, name: str) -> tuple[str, str]:
-    """Read C(ctr images list): REF TYPE DIGEST and more columns.
+    """Parse C(ctr images list): REF TYPE DIGEST and more columns.
 
-    :return: the type and the digest.
-    :raises CruntimeError: there is no such image.
+    :return: the media type and the digest of an image.
+    :raises CruntimeError: if the image is not in the list.
     """
     for line in table.splitlines():
         columns = line.split()
         if columns and columns[0] == name:
             return columns[1], columns[2]
-    raise CruntimeError(f"containerd lists no image {name}", reason="image_not_found")
+    raise CruntimeError(f"{name}: Image not found in containerd", reason="image_not_found")
 
 
-def parse_failure(words: str) -> str:
-    """Pick ctr's reason out of its progress."""
-    return words.rpartition("ctr: ")[2]
+def parse_failure(output: str) -> str:
+    """Return the error message in the output of ctr, without the progress."""
+    return output.rpartition("ctr: ")[2]
 
 
 def _options(kind: str, values: dict[str, str]) -> list[str]:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an image is built of, as one digest: its build is not repeated while that stays."""
+"""Compute the digest of a build: it is repeated only if the digest changes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import stat
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import open_regular
 
-#: The label that keeps the digest.
+#: Label of an image with the digest of its build.
 LABEL = "io.cruntime.build-digest"
 _CHUNK = 1024 * 1024
 
 
 def digest(context: str, dockerfile: str, args: dict[str, str], options: list[str]) -> str:
-    """Digest every file of a context (path, type, mode, content), the Dockerfile and the options.
+    """Return a digest of all files of a context (path, type, mode, content) and of all options.
 
-    :raises CruntimeError: a file can't be read.
+    :raises CruntimeError: if a file can't be read.
     """
     total = hashlib.sha256(json.dumps([sorted(args.items()), options]).encode())
     try:
@@ -31,7 +31,7 @@ def digest(context: str, dockerfile: str, args: dict[str, str], options: list[st
             total.update(_entry(context, path))
     except OSError as error:
         raise CruntimeError(
-            f"{error.filename} can't be read: {error.strerror}", reason="file_unreadable"
+            f"{error.filename}: could not be read: {error.strerror}", reason="file_unreadable"
         ) from error
     return f"sha256:{total.hexdigest()}"
 
@@ -41,9 +41,9 @@ def _walk(context: str) -> list[str]:
         raise error
 
     return sorted(
-        os.path.join(folder, name)
-        for folder, folders, files in os.walk(context, onerror=refuse)
-        for name in folders + files
+        os.path.join(directory, name)
+        for directory, directories, files in os.walk(context, onerror=refuse)
+        for name in directories + files
     )
 
 

@@ -2,13 +2,13 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image store of a CRI, as far as crictl goes: listing, pulling, removing."""
+"""Image store of a CRI: list, pull and remove images with crictl."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import AbstractSet, Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
@@ -21,13 +21,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Details,
     Image,
     ImageStore,
-    gone,
+    Verb,
+    is_not_found,
     parse_time,
 )
 
 
 class CriStore(ImageStore):
-    """What containerd and CRI-O have in common."""
+    """Images of containerd or CRI-O, as far as the CRI supports them."""
 
     def images(self) -> list[Image]:
         return parse_images(self._crictl("images", "--output", "json"))
@@ -42,8 +43,8 @@ class CriStore(ImageStore):
     def users(self) -> dict[str, list[str]]:
         return parse_users(self._crictl("ps", "--all", "--output", "json"))
 
-    def check(self, wanted: set[str]) -> None:
-        self._need("crictl", what="image work")
+    def check(self, needed: AbstractSet[Verb]) -> None:
+        self._require_tool("crictl", what="image work")
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
         env = {"CRICTL_CREDS": ":".join(credentials)} if credentials else None
@@ -53,7 +54,7 @@ class CriStore(ImageStore):
         try:
             self._crictl("rmi", _hex(image.id), timeout=self._timeout)
         except CommandError as error:
-            if not gone(error):
+            if not is_not_found(error):
                 raise
 
     def _crictl(self, *words: str, timeout: float = 60, env: dict[str, Any] | None = None) -> str:
@@ -66,13 +67,13 @@ class CriStore(ImageStore):
 
 @parsing("crictl images")
 def parse_images(text: str) -> list[Image]:
-    """Read C(crictl images --output json)."""
+    """Parse C(crictl images --output json)."""
     return [
         Image(
             id=full_id(item["id"]),
             repo_tags=tuple(normalised(name) for name in item.get("repoTags") or ()),
             repo_digests=tuple(normalised(name) for name in item.get("repoDigests") or ()),
-            # 64-bit numbers are strings in JSON made of protocol buffers.
+            # In JSON from protocol buffers, 64-bit numbers are strings.
             size=int(item.get("size") or 0),
             pinned=bool(item.get("pinned")),
         )
@@ -82,7 +83,7 @@ def parse_images(text: str) -> list[Image]:
 
 @parsing("crictl ps")
 def parse_users(text: str) -> dict[str, list[str]]:
-    """Read C(crictl ps --all --output json)."""
+    """Parse C(crictl ps --all --output json)."""
     users: dict[str, list[str]] = {}
     for item in json.loads(text).get("containers") or ():
         image = item.get("imageId") or item.get("imageRef") or item["image"]["image"]
@@ -93,7 +94,7 @@ def parse_users(text: str) -> dict[str, list[str]]:
 
 @parsing("crictl inspecti")
 def parse_details(text: str) -> dict[str, Details]:
-    """Read C(crictl inspecti) of one or several images."""
+    """Parse C(crictl inspecti) of one or several images."""
     details = {}
     for item in crictl.documents(text):
         spec = (item.get("info") or {}).get("imageSpec") or {}
@@ -102,16 +103,16 @@ def parse_details(text: str) -> dict[str, Details]:
     return details
 
 
-def parse_failure(words: str) -> str:
-    """Pick crictl's reason out of what it logs, which says most things twice."""
-    found = re.search(r'level=fatal msg="((?:[^"\\]|\\.)*)"', words)
+def parse_failure(output: str) -> str:
+    """Return the error message in the output of crictl, which also logs it."""
+    found = re.search(r'level=fatal msg="((?:[^"\\]|\\.)*)"', output)
     if found:
-        words = found.group(1).replace('\\"', '"').replace("\\\\", "\\")
+        output = found.group(1).replace('\\"', '"').replace("\\\\", "\\")
     else:
-        words = re.sub(r"^.*(?:FATA|ERRO)\[\d+\] ", "", words)
-    return re.sub(r"^pulling image: |rpc error: code = \w+ desc = ", "", words)
+        output = re.sub(r"^.*(?:FATA|ERRO)\[\d+\] ", "", output)
+    return re.sub(r"^pulling image: |rpc error: code = \w+ desc = ", "", output)
 
 
 def _hex(image_id: str) -> str:
-    # An ID as both runtimes take it. CRI-O looks for a short name of what has a colon.
+    # Both runtimes accept an ID without its algorithm. CRI-O takes an ID with a colon for a name.
     return image_id.rpartition(":")[2]

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CRI-O's image store, which is podman's too: crictl does what a CRI can, podman the rest."""
+"""Image store of CRI-O, through crictl and, if the CRI has no such call, through podman."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import tempfile
-from typing import Any, Callable, Iterator, cast
+from typing import AbstractSet, Any, Callable, Iterator, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
@@ -24,18 +24,19 @@ from ansible_collections.cruntime.node.plugins.module_utils.images import auth_f
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Build,
     Credentials,
-    Foreign,
     Image,
+    SourceStore,
+    Verb,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio, Storage
 
 _SAVE = ("save", "--quiet", "--format", "docker-archive", "--multi-image-archive")
-_BY_PODMAN = {
+_BY_PODMAN: dict[Verb, str] = {
     "load": "loading images",
     "preload": "loading images",
     "tag": "tagging images",
-    "untag": "removing one of an image's names",
+    "untag": "removing a name of an image",
     "save": "saving images",
     "push": "pushing images",
     "platform": "pulling for another platform",
@@ -43,6 +44,8 @@ _BY_PODMAN = {
 
 
 class CrioStore(CriStore):
+    """Images of CRI-O."""
+
     @property
     def root(self) -> str:
         return self._storage.root
@@ -51,18 +54,18 @@ class CrioStore(CriStore):
     def _storage(self) -> Storage:
         return cast(Crio, self._runtime).storage()
 
-    def check(self, wanted: set[str]) -> None:
-        super().check(wanted)
+    def check(self, needed: AbstractSet[Verb]) -> None:
+        super().check(needed)
         for what, words in _BY_PODMAN.items():
-            if what in wanted:
-                self._need("podman", what=words)
-        if "build" in wanted:
-            self._need("podman", "buildah", what="building images")
-        if wanted & {"pin", "unpin"}:
-            raise self._cannot(
+            if what in needed:
+                self._require_tool("podman", what=words)
+        if "build" in needed:
+            self._require_tool("podman", "buildah", what="building images")
+        if needed & {"pin", "unpin"}:
+            raise self._unsupported(
                 "pin or unpin a single image",
-                "its configuration lists what is pinned; "
-                "give the option pinned_images to cruntime_enable",
+                "its configuration lists the pinned images. Set the option pinned_images of "
+                "cruntime_enable",
             )
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
@@ -76,7 +79,7 @@ class CrioStore(CriStore):
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
             words = self._podman("load", "--quiet", stdin=archive.as_docker(stream))
         if name:
-            # It says: Loaded image: sha256:HEX
+            # The output is: Loaded image: sha256:HEX
             self._podman("tag", words.strip().rpartition(" ")[2], name)
 
     def tag(self, image: Image, name: str) -> None:
@@ -86,8 +89,8 @@ class CrioStore(CriStore):
         self._podman(*_SAVE, "--output", path, *names)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
-        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as folder:
-            path = os.path.join(folder, "digest")
+        with tempfile.TemporaryDirectory(dir=self._scratch_dir) as directory:
+            path = os.path.join(directory, "digest")
             verify = ("--tls-verify=false",) if insecure else ()
             with self._auth(name, credentials) as given:
                 self._podman("push", "--quiet", "--digestfile", path, *verify, name, **given)
@@ -95,10 +98,10 @@ class CrioStore(CriStore):
                 return file.read().strip()
 
     def build(self, build: Build) -> None:
-        tool = self._need("podman", "buildah", what="building images")
+        tool = self._require_tool("podman", "buildah", what="building images")
         self._podman(
             "build",
-            # Else each step stays as an image of its own, which the kubelet would see.
+            # Otherwise each step leaves an image, which the kubelet would list.
             "--layers=false",
             *(word for tag in build.tags for word in ("--tag", tag)),
             *("--file", build.dockerfile),
@@ -119,20 +122,20 @@ class CrioStore(CriStore):
         except CommandError as error:
             if not force or "in use" not in str(error):
                 raise
-            # CRI-O keeps what its containers use, whatever one says: the names go.
+            # CRI-O never removes an image that its containers use. Remove only the names.
             self._podman("untag", image.id)
 
     @contextlib.contextmanager
-    def opened(self, folder: str) -> Iterator[Foreign]:
-        # podman's own records, of containers and of where it once was; they refuse another folder.
-        for path in (os.path.join(folder, name) for name in ("db.sql", "libpod/bolt_state.db")):
+    def open_source(self, directory: str) -> Iterator[SourceStore]:
+        # Remove the databases of podman: with them, it does not accept another directory.
+        for path in (os.path.join(directory, name) for name in ("db.sql", "libpod/bolt_state.db")):
             if os.path.exists(path):
                 os.remove(path)
-        yield _Foreign(self._tool, folder)
+        yield _Source(self._tool, directory)
 
     @contextlib.contextmanager
     def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
-        """Yield what the tool must be given to be that user."""
+        """Yield the arguments of the runner that log a tool in to a registry."""
         if credentials is None:
             yield {}
             return
@@ -140,12 +143,12 @@ class CrioStore(CriStore):
             yield {"env": {"REGISTRY_AUTH_FILE": file.path}, "descriptors": (file.descriptor,)}
 
     def _podman(self, *words: str, tool: str = "podman", **given: Any) -> str:
-        """Run podman or buildah on the store that CRI-O has, which need not be their own."""
+        """Run podman or buildah on the store of CRI-O."""
         store = self._storage
         return self._tool(
             tool,
             *("--root", store.root, "--runroot", store.runroot, "--storage-driver", store.driver),
-            # With any of these, the tools leave out the options in storage.conf.
+            # With one of these options, the tools ignore the options in storage.conf.
             *(word for option in store.options for word in ("--storage-opt", option)),
             *words,
             **given,
@@ -158,10 +161,12 @@ class CrioStore(CriStore):
         return result.out
 
 
-class _Foreign(Foreign):
-    def __init__(self, run: Callable[..., str], folder: str) -> None:
-        run_root = os.path.join(os.path.dirname(folder), "run")
-        flags = ("--root", folder, "--runroot", run_root, "--storage-driver", "overlay")
+class _Source(SourceStore):
+    """Store in another directory, through podman."""
+
+    def __init__(self, run: Callable[..., str], directory: str) -> None:
+        run_root = os.path.join(os.path.dirname(directory), "run")
+        flags = ("--root", directory, "--runroot", run_root, "--storage-driver", "overlay")
         self._podman = functools.partial(run, "podman", *flags)
 
     @parsing("podman images")
@@ -173,6 +178,6 @@ class _Foreign(Foreign):
         self._podman(*_SAVE, "--output", path, *names)
 
 
-def parse_failure(words: str) -> str:
-    """Pick podman's reason out of its warnings."""
-    return words.rpartition("Error: ")[2]
+def parse_failure(output: str) -> str:
+    """Return the error message in the output of podman, without the warnings."""
+    return output.rpartition("Error: ")[2]

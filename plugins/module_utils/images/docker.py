@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Docker's image store, its own or containerd's."""
+"""Image store of Docker, or of containerd if Docker uses it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import re
-from typing import Any, Callable, Iterator
+from typing import AbstractSet, Any, Callable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import docker_cli, image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
@@ -19,10 +19,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
     parsing,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import (
-    Archive,
-    fingerprint,
-)
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalised,
     registry_of,
@@ -30,22 +28,26 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images import auth_file
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    START_TIME,
     Build,
     Credentials,
     Details,
-    Foreign,
     Image,
     ImageStore,
-    gone,
+    SourceStore,
+    Verb,
+    is_not_found,
     parse_time,
-    wait_until,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
 
-# Docker Hub, in the files that hold passwords.
+# Name of Docker Hub in files with passwords.
 _HUB = "https://index.docker.io/v1/"
 
 
 class DockerStore(ImageStore):
+    """Images of Docker."""
+
     @property
     def root(self) -> str:
         return self._docker("info", "--format", "{{.DockerRootDir}}").strip()
@@ -61,12 +63,12 @@ class DockerStore(ImageStore):
         ids = self._docker("ps", "--all", "--quiet", "--no-trunc").split()
         return parse_users(self._inspected("container", ids))
 
-    def check(self, wanted: set[str]) -> None:
-        self._need("docker", what="image work")
-        if wanted & {"pin", "unpin"}:
-            raise self._cannot(
+    def check(self, needed: AbstractSet[Verb]) -> None:
+        self._require_tool("docker", what="image work")
+        if needed & {"pin", "unpin"}:
+            raise self._unsupported(
                 "pin or unpin images",
-                "no kubelet collects its images but by cri-dockerd, which has its own",
+                "only cri-dockerd has a kubelet that collects images, and it keeps its own list",
             )
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
@@ -112,50 +114,55 @@ class DockerStore(ImageStore):
         self._docker("rmi", "--no-prune", name)
 
     def remove(self, image: Image, force: bool) -> None:
-        # By its names, because Docker refuses an ID that has several. The last name takes the
-        # digests along.
+        # Docker does not remove an ID that has several names, so remove the names. The last name
+        # takes the digests with it.
         names = list(image.repo_tags) or list(image.repo_digests) or [image.id]
         try:
             self._docker(*("rmi", *(("--force",) if force else ()), *names), timeout=self._timeout)
         except CommandError as error:
-            if not gone(error):
+            if not is_not_found(error):
                 raise
 
     @contextlib.contextmanager
-    def opened(self, folder: str) -> Iterator[Foreign]:
-        base = os.path.dirname(folder)
+    def open_source(self, directory: str) -> Iterator[SourceStore]:
+        base = os.path.dirname(directory)
         config, host = os.path.join(base, "daemon.json"), f"unix://{base}/docker.sock"
         with open(config, "w", encoding="utf-8") as file:
             file.write("{}")
 
-        def answers() -> bool:
+        def is_responding() -> bool:
             return self._runner.run("docker", "--host", host, "version", timeout=20).rc == 0
 
         with self._runner.started(
-            # In a network of its own: without a bridge, it removes the one of the Docker in use.
+            # Use a separate network namespace: without a bridge, dockerd removes docker0.
             *("unshare", "--net", "--mount", "dockerd"),
-            *("--config-file", config, "--host", host, "--data-root", folder),
+            *("--config-file", config, "--host", host, "--data-root", directory),
             *("--exec-root", os.path.join(base, "exec"), "--pidfile", os.path.join(base, "pid")),
-            # It only lends its images: no network, and containers of nobody else.
+            # The second dockerd needs no network, and must not find other containers.
             *("--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"),
             *("--containerd-namespace", "cruntime-preload"),
             *("--containerd-plugins-namespace", "cruntime-preload-plugins"),
         ):
-            wait_until(answers, "a dockerd for the preloaded store")
-            yield _Foreign(functools.partial(self._docker, host=host, timeout=self._timeout))
+            if not wait_until(is_responding, START_TIME):
+                raise CruntimeError(
+                    f"preload: The dockerd that reads {directory} did not respond within "
+                    f"{START_TIME} seconds",
+                    reason="no_response",
+                )
+            yield _Source(functools.partial(self._docker, host=host, timeout=self._timeout))
 
     @parsing("docker info")
     def _check_insecure(self, host: str) -> None:
-        """Docker's daemon alone decides whom it trusts."""
+        """Check that the daemon trusts a registry without TLS: no command can override it."""
         known = json.loads(self._docker("info", "--format", "{{json .RegistryConfig}}"))
         index = (known.get("IndexConfigs") or {}).get(host)
         name = host.partition(":")[0]
         if (index and not index["Secure"]) or name == "localhost" or name.startswith("127."):
             return
-        raise self._cannot(
-            f"push to {host} without TLS that it can verify",
-            "its daemon decides that; list the registry with insecure: true in the option "
-            "registries of cruntime_enable",
+        raise self._unsupported(
+            f"push to {host} without verified TLS",
+            "the configuration of the daemon decides it. Add the registry with insecure: true to "
+            "the option registries of cruntime_enable",
         )
 
     def _inspected(self, kind: str, ids: list[str]) -> str:
@@ -163,7 +170,7 @@ class DockerStore(ImageStore):
 
     @contextlib.contextmanager
     def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
-        """Yield what the tool must be given to be that user."""
+        """Yield the arguments of the runner that log a tool in to a registry."""
         if credentials is None:
             yield {}
             return
@@ -182,7 +189,9 @@ class DockerStore(ImageStore):
         return result.out
 
 
-class _Foreign(Foreign):
+class _Source(SourceStore):
+    """Store of a second dockerd."""
+
     def __init__(self, docker: Callable[..., str]) -> None:
         self._docker = docker
 
@@ -196,13 +205,13 @@ class _Foreign(Foreign):
 
 @parsing("docker image inspect")
 def parse_images(text: str) -> list[Image]:
-    """Read C(docker image inspect)."""
+    """Parse C(docker image inspect)."""
     return [_image(item) for item in json.loads(text)]
 
 
 @parsing("docker image inspect")
 def parse_details(text: str) -> dict[str, Details]:
-    """Read C(docker image inspect)."""
+    """Parse C(docker image inspect)."""
     return {
         item["Id"]: Details(
             (item.get("Config") or {}).get("Labels") or {}, parse_time(item.get("Created"))
@@ -213,7 +222,7 @@ def parse_details(text: str) -> dict[str, Details]:
 
 def _image(item: dict[str, Any]) -> Image:
     digests = tuple(normalised(name) for name in item.get("RepoDigests") or ())
-    # In containerd's store the ID is that of a manifest, not of the configuration.
+    # In the store of containerd, the ID is the digest of a manifest, not of the configuration.
     is_manifest = any(split(name)[2] == item["Id"] for name in digests)
     layers = (item.get("RootFS") or {}).get("Layers") or []
     return Image(
@@ -227,7 +236,7 @@ def _image(item: dict[str, Any]) -> Image:
 
 @parsing("docker container inspect")
 def parse_users(text: str) -> dict[str, list[str]]:
-    """Read C(docker container inspect)."""
+    """Parse C(docker container inspect)."""
     users: dict[str, list[str]] = {}
     for item in json.loads(text):
         users.setdefault(item["Image"], []).append(
@@ -236,24 +245,25 @@ def parse_users(text: str) -> dict[str, list[str]]:
     return users
 
 
-def parse_loaded(words: str) -> str:
-    """Read C(docker load): C(Loaded image ID: sha256:HEX) for one without a name."""
-    return words.strip().rpartition(" ")[2]
+def parse_loaded(output: str) -> str:
+    """Parse C(docker load): C(Loaded image ID: sha256:HEX) for an image without a name."""
+    return output.strip().rpartition(" ")[2]
 
 
-def parse_pushed(words: str, name: str) -> str:
-    """Read C(docker push): the last line is C(TAG: digest: DIGEST size: N).
+def parse_pushed(output: str, name: str) -> str:
+    """Parse C(docker push): the last line is C(TAG: digest: DIGEST size: N).
 
-    :raises CruntimeError: it says no digest.
+    :raises CruntimeError: if the output has no digest.
     """
-    found = re.search(r"digest: (\S+) size: ", words)
+    found = re.search(r"digest: (\S+) size: ", output)
     if found is None:
         raise CruntimeError(
-            f"docker push said no digest of {name}: {words.strip()}", reason="output_unreadable"
+            f"docker push: {name}: no digest in the output: {output.strip()}",
+            reason="output_unreadable",
         )
     return found.group(1)
 
 
-def parse_failure(words: str) -> str:
-    """Leave out who says it."""
-    return re.sub(r"^(Error response from daemon|Error): ", "", words)
+def parse_failure(output: str) -> str:
+    """Return an error message without its prefix."""
+    return re.sub(r"^(Error response from daemon|Error): ", "", output)

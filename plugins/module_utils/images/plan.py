@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to do about images, from what is wanted and what was seen. Pure."""
+"""Plan the steps from the images that exist to the images that a task requests. Pure."""
 
 from __future__ import annotations
 
@@ -10,39 +10,38 @@ import fnmatch
 from typing import Iterable, NamedTuple, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
     normalised,
     spellings,
     split,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.images.base import Image
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import Image, Verb
 
 
 class Step(NamedTuple):
     """One change to the store.
 
-    :param verb: what to do: pull, load, preload, build, tag, untag, remove, pin, unpin, save or
-        push.
-    :param name: what it is about, as a reference, an image ID or a path.
-    :param image: the image that it is about, where that is known before.
-    :param archive: what to load.
+    :param name: reference or ID of the image, or the path of an archive.
+    :param image: the image to tag, untag or remove.
+    :param archive: the archive to load.
     """
 
-    verb: str
+    verb: Verb
     name: str
     image: Image | None = None
     archive: Archive | None = None
 
     @property
-    def known(self) -> Image:
-        """The image, of a step that can't be without."""
+    def known_image(self) -> Image:
+        """Return the image of a step that always has one."""
         return cast("Image", self.image)
 
 
-class Seen:
-    """What a store listed, by everything that an image can be called."""
+class ImageIndex:
+    """Images of a store by ID, tag and digest."""
 
     def __init__(self, images: Iterable[Image]) -> None:
         self.images = list(images)
@@ -52,24 +51,28 @@ class Seen:
                 self._by_name[name] = image
 
     def find(self, name: str) -> Image | None:
-        """Return the image that this name stands for; a digest that does not match is no match.
+        """Return the image with a name; None if the digest of the name does not match.
 
-        :param name: a reference, maybe with a digest, or an image ID.
+        :param name: reference, with or without a digest, or image ID.
         """
-        return self._by_name.get(key(name))
+        return self._by_name.get(canonical_name(name))
 
     def find_spelled(self, name: str) -> tuple[str, Image] | None:
-        """Return an image by any spelling of its name, and that spelling."""
-        keys = [image_id(name)] if image_id(name) else [key(each) for each in spellings(name)]
+        """Return the fully qualified reference for a short name, and its image."""
+        keys = (
+            [image_id(name)]
+            if image_id(name)
+            else [canonical_name(each) for each in spellings(name)]
+        )
         return next(((each, self._by_name[each]) for each in keys if each in self._by_name), None)
 
     def find_same(self, archived: Archived) -> Image | None:
-        """Return the image that an archive holds, whatever its name here."""
+        """Return the image of an archive that is in the store under any name."""
         return next((image for image in self.images if image.is_same(archived)), None)
 
 
-def key(name: str) -> str:
-    """Return the one way in which a store lists a name: with a digest, its tag does not count."""
+def canonical_name(name: str) -> str:
+    """Return a name as a store lists it. If it has a digest, the tag is ignored."""
     identity = image_id(name)
     if identity:
         return identity
@@ -77,33 +80,34 @@ def key(name: str) -> str:
     return f"{repository}@{digest}" if digest else normalised(name)
 
 
-def to_pull(names: list[str], seen: Seen, policy: str) -> list[Step]:
-    """Pull what is missing, or all.
+def to_pull(names: list[str], found: ImageIndex, policy: str) -> list[Step]:
+    """Plan to pull missing images, or all images.
 
     :param policy: missing, always or never.
-    :raises CruntimeError: what is missing can't or may not be pulled.
+    :raises CruntimeError: if a missing image must not or can not be pulled.
     """
-    missing = [name for name in names if seen.find(name) is None]
+    missing = [name for name in names if found.find(name) is None]
     for name in missing:
         if image_id(name):
             raise CruntimeError(
-                f"there is no image {name} on this node, and an ID can't be pulled: "
-                "name it by a reference",
+                f"{name}: Image not found, and an ID can't be pulled. Set a reference as its name",
                 reason="image_not_found",
             )
     if missing and policy == "never":
         raise CruntimeError(
-            f"not on this node, and pull is never: {', '.join(missing)}", reason="image_not_found"
+            f"Images not found, and pull is never: {', '.join(missing)}", reason="image_not_found"
         )
-    wanted = names if policy == "always" else missing
-    return [Step("pull", normalised(name)) for name in wanted if not image_id(name)]
+    pulled = names if policy == "always" else missing
+    return [Step("pull", normalised(name)) for name in pulled if not image_id(name)]
 
 
-def wanted_of(names: list[str], archives: list[Archive]) -> dict[str, tuple[Archive, Archived]]:
-    """Say which image of which archive each name is to stand for.
+def select_archived(
+    names: list[str], archives: list[Archive]
+) -> dict[str, tuple[Archive, Archived]]:
+    """Return the image that each name must have, with its archive.
 
-    :param names: those wanted; none for all that the archives name.
-    :raises CruntimeError: the archives have no such image.
+    :param names: requested names; none for all names in the archives.
+    :raises CruntimeError: if the archives do not contain an image.
     """
     held = {
         name: (archive, image)
@@ -118,87 +122,90 @@ def wanted_of(names: list[str], archives: list[Archive]) -> dict[str, tuple[Arch
     if not names:
         return {**held, **{image.config: (archive, image) for archive, image in unnamed}}
     if len(names) == len(unnamed) == 1 and not held:
-        return {key(names[0]): unnamed[0]}
-    lacking = [name for name in names if key(name) not in held]
-    if lacking:
+        return {canonical_name(names[0]): unnamed[0]}
+    missing = [name for name in names if canonical_name(name) not in held]
+    if missing:
         raise CruntimeError(
-            f"{paths} holds no {', '.join(lacking)}, but {', '.join(sorted(held)) or 'no names'}",
+            f"{paths}: The archive does not contain {', '.join(missing)}, only "
+            f"{', '.join(sorted(held)) or 'no names'}",
             reason="image_not_found",
         )
-    return {key(name): held[key(name)] for name in names}
+    return {canonical_name(name): held[canonical_name(name)] for name in names}
 
 
-def to_load(wanted: dict[str, tuple[Archive, Archived]], seen: Seen) -> list[Step]:
-    """Load the archives whose images are not all there; only tag what is there but unnamed."""
+def to_load(archived: dict[str, tuple[Archive, Archived]], found: ImageIndex) -> list[Step]:
+    """Plan to load archives with missing images, and to tag images that only miss a name.
+
+    :param archived: by name, the image that it must have, with its archive.
+    """
     steps: dict[str, Step] = {}
-    for name, (archive, archived) in wanted.items():
-        present = seen.find(name)
-        if (present and present.is_same(archived)) or (image_id(name) and seen.find_same(archived)):
+    for name, (archive, image) in archived.items():
+        present, same = found.find(name), found.find_same(image)
+        if (present and present.is_same(image)) or (image_id(name) and same):
             continue
-        same = seen.find_same(archived)
         if same:
             steps[name] = Step("tag", name, image=same)
         else:
-            unnamed = "" if archived.names or image_id(name) else name
-            steps[archive.path] = Step("load", unnamed, archive=archive)
+            new_name = "" if image.names or image_id(name) else name
+            steps[archive.path] = Step("load", new_name, archive=archive)
     loads = {path for path, step in steps.items() if step.verb == "load"}
     return [
         step
         for name, step in steps.items()
-        if step.verb == "load" or wanted[name][0].path not in loads
+        if step.verb == "load" or archived[name][0].path not in loads
     ]
 
 
-def to_tag(names: list[str], source: str, seen: Seen) -> list[Step]:
-    """Let names stand for the image that another name stands for.
+def to_tag(names: list[str], source: str, found: ImageIndex) -> list[Step]:
+    """Plan to add names to an image.
 
-    :raises CruntimeError: that one is not there.
+    :param source: a name of the image.
+    :raises CruntimeError: if the image is not in the store.
     """
-    found = seen.find_spelled(source)
-    if found is None:
-        raise CruntimeError(
-            f"there is no image {source} on this node to tag", reason="image_not_found"
-        )
-    image = found[1]
+    spelled = found.find_spelled(source)
+    if spelled is None:
+        raise CruntimeError(f"source_image: {source} not found", reason="image_not_found")
+    image = spelled[1]
     return [
         Step("tag", normalised(name), image=image)
         for name in names
-        if (seen.find(name) or Image("")).id != image.id
+        if (found.find(name) or Image("")).id != image.id
     ]
 
 
-def to_remove(names: list[str], seen: Seen, all_tags: bool) -> list[Step]:
-    """Take names away, and the images that are left without any.
+def to_remove(names: list[str], found: ImageIndex, all_tags: bool) -> list[Step]:
+    """Plan to remove names, and images that have no further name.
 
-    :param all_tags: remove an image with its other names too. An ID stands for all of them.
+    :param all_tags: whether to remove the other names of an image too. An ID removes all names.
     """
     untag: dict[str, tuple[Image, list[str]]] = {}
     remove: dict[str, Image] = {}
     for name in names:
-        found = seen.find_spelled(name)
-        if found is None:
+        spelled = found.find_spelled(name)
+        if spelled is None:
             continue
-        spelling, image = found
+        spelling, image = spelled
         if all_tags or image_id(name) or spelling not in image.repo_tags:
             remove[image.id] = image
         else:
             untag.setdefault(image.id, (image, []))[1].append(spelling)
     steps = []
-    for image, spelled in untag.values():
-        if set(spelled) >= set(image.repo_tags):
+    for image, names_of in untag.values():
+        if set(names_of) >= set(image.repo_tags):
             remove[image.id] = image
         elif image.id not in remove:
-            steps += [Step("untag", name, image=image) for name in dict.fromkeys(spelled)]
-    return steps + [Step("remove", called(image), image=image) for image in remove.values()]
+            steps += [Step("untag", name, image=image) for name in dict.fromkeys(names_of)]
+    return steps + [Step("remove", display_name(image), image=image) for image in remove.values()]
 
 
 class Filters(NamedTuple):
-    """Which unused images are pruned.
+    """Selection of the unused images to prune.
 
-    :param include: patterns of references; none for all.
-    :param exclude: patterns of references that stay.
-    :param untagged: only those without a tag.
-    :param spared: names of images that stay: no patterns, for the host C([fd00::1]) looks like one.
+    :param include: patterns of references; none for all images.
+    :param exclude: patterns of references to keep.
+    :param untagged: whether to prune only images without a tag.
+    :param spared: names of images to keep. They are no patterns, because a host such as
+        C([fd00::1]) looks like one.
     """
 
     include: tuple[str, ...] = ()
@@ -207,12 +214,15 @@ class Filters(NamedTuple):
     spared: tuple[str, ...] = ()
 
 
-def to_prune(seen: Seen, users: dict[str, list[str]], filters: Filters) -> list[Step]:
-    """Remove what no container uses, nobody pinned and no filter keeps."""
-    spared = {image.id for image in map(seen.find, filters.spared) if image}
+def to_prune(found: ImageIndex, users: dict[str, list[str]], filters: Filters) -> list[Step]:
+    """Plan to remove images that no container uses, that are not pinned and that fit the filters.
+
+    :param users: by image ID, the containers that use an image.
+    """
+    spared = {image.id for image in map(found.find, filters.spared) if image}
     return [
-        Step("remove", called(image), image=image)
-        for image in seen.images
+        Step("remove", display_name(image), image=image)
+        for image in found.images
         if not users.get(image.id)
         and not image.pinned
         and image.id not in spared
@@ -223,11 +233,12 @@ def to_prune(seen: Seen, users: dict[str, list[str]], filters: Filters) -> list[
 
 
 def is_published(image: Image, digest: str, config: str, fingerprint: str) -> bool:
-    """Say whether what a registry has is this image.
+    """Return whether a registry has an image.
 
-    :param digest: of its manifest, or of its index for several platforms, one of which is here.
-    :param config: of its configuration: the manifest may have been made for the registry.
-    :param fingerprint: where the ID here is that of an index, and one of its manifests is there.
+    :param digest: digest of the manifest or image index in the registry.
+    :param config: digest of the configuration, because a push can generate another manifest.
+    :param fingerprint: fingerprint, because the store can have the image index and the registry
+        only one of its manifests.
     """
     known = {image.id, *(split(name)[2] for name in image.repo_digests)}
     return (
@@ -237,25 +248,25 @@ def is_published(image: Image, digest: str, config: str, fingerprint: str) -> bo
     )
 
 
-def to_pin(names: list[str], seen: Seen, pinned: bool) -> list[Step]:
-    """Pin images, or let go of them."""
+def to_pin(names: list[str], found: ImageIndex, pinned: bool) -> list[Step]:
+    """Plan to pin or unpin images."""
     return [
-        Step("pin" if pinned else "unpin", key(name))
+        Step("pin" if pinned else "unpin", canonical_name(name))
         for name in names
-        if (seen.find(name) or Image("")).pinned is not pinned
+        if (found.find(name) or Image("")).pinned is not pinned
     ]
 
 
-def called(image: Image) -> str:
-    """Return the name of an image that says most."""
+def display_name(image: Image) -> str:
+    """Return the most readable name of an image."""
     return next(iter((*image.repo_tags, *image.repo_digests)), image.id)
 
 
 def _matches(image: Image, patterns: tuple[str, ...]) -> bool:
     names = (image.id, *image.repo_tags, *image.repo_digests)
-    # A pattern may be a name, and short for it too.
+    # A pattern can be a short name too.
     return any(
-        fnmatch.fnmatchcase(name, pattern) or name == key(pattern)
+        fnmatch.fnmatchcase(name, pattern) or name == canonical_name(pattern)
         for name in names
         for pattern in patterns
     )

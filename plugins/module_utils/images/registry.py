@@ -2,9 +2,10 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a registry has by a name, asked before a push and after it: only what it lacks is pushed.
+"""Look up an image in a registry, before and after a push.
 
-No tool on every node tells it without a pull. Whoever can't be asked is pushed to.
+No tool that every node has can do this without a pull. If a registry does not respond, the image is
+pushed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import urllib.parse
 import urllib.request
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import fingerprint
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalised,
     split,
@@ -38,7 +39,7 @@ _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
-# Where runtimes keep whom they trust, by host.
+# Certificate authorities that the runtimes trust, by host.
 _CERTIFICATES = ("/etc/docker/certs.d/{}/*.crt", "/etc/containers/certs.d/{}/*.crt")
 _HOSTS = "/etc/containerd/certs.d/{}/hosts.toml"
 _NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
@@ -46,11 +47,10 @@ _TIMEOUT = 15
 _MAX_MANIFEST = 4 * 1024 * 1024
 
 
-def look(name: str, credentials: Credentials | None, insecure: bool) -> Published | None:
-    """Ask a registry what a name stands for there; None where it stands for nothing, or nobody
-    says.
+def look_up(name: str, credentials: Credentials | None, insecure: bool) -> Published | None:
+    """Return the image of a name in its registry; None if there is none or no response.
 
-    :param insecure: the registry may have any certificate, or speak plain HTTP.
+    :param insecure: whether the registry can have any certificate, or use plain HTTP.
     """
     host, _slash, repository = split(normalised(name))[0].partition("/")
     tag = split(normalised(name))[1]
@@ -67,7 +67,7 @@ def look(name: str, credentials: Credentials | None, insecure: bool) -> Publishe
             described = json.loads(_get(f"{url}/blobs/{config}", credentials, context))
             made_of = fingerprint(described, described["rootfs"]["diff_ids"])
         except (*_NO_ANSWER, KeyError, TypeError, AttributeError):
-            # An index, or garbage.
+            # It is an image index, or not a manifest.
             return Published(digest, "", "")
         return Published(digest, config, made_of)
     return None
@@ -82,7 +82,7 @@ def _get(url: str, credentials: Credentials | None, context: ssl.SSLContext) -> 
         challenge = error.headers.get("WWW-Authenticate", "")
         if error.code != 401 or not challenge.lower().startswith("bearer "):
             raise
-    # The password is for whom the registry names, over TLS only.
+    # Send the password only over TLS to the token server that the registry names.
     given = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     realm = given.pop("realm", "")
     if not realm.startswith("https://"):
@@ -96,7 +96,7 @@ def _get(url: str, credentials: Credentials | None, context: ssl.SSLContext) -> 
 def _read(opener: urllib.request.OpenerDirector, url: str, who: str) -> bytes:
     request = urllib.request.Request(url, headers={"Accept": ", ".join(_MANIFESTS)})
     if who:
-        # Not for whoever a registry sends us on to.
+        # The header must not follow a redirect to another host.
         request.add_unredirected_header("Authorization", who)
     with opener.open(request, timeout=_TIMEOUT) as answer:
         content: bytes = answer.read(_MAX_MANIFEST)

@@ -2,13 +2,13 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task asks for, judged before anything is looked at. Pure."""
+"""Check and parse the options of a task on images. Pure."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
@@ -16,10 +16,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     is_reference,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
-from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters, key
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import (
+    Filters,
+    canonical_name,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.words import as_word
 
-#: Of cruntime_image.
+#: Options of cruntime_image.
 OPTIONS = {
     "name": {"type": "list", "elements": "str", "default": []},
     "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
@@ -60,8 +63,11 @@ OPTIONS = {
     "timeout": {"type": "int", "default": 600},
 }
 
-_SOURCES = ("archive", "source_image", "build", "preload")
-# What makes no sense for an image that is to go.
+#: The source of the images of a task.
+Source = Literal["pull", "archive", "source_image", "build", "preload"]
+
+_SOURCES: tuple[Source, ...] = ("archive", "source_image", "build", "preload")
+# Options that state absent does not support.
 _PRESENT_ONLY = (*_SOURCES, "pull", "platform", "pin", "export_path", "push", "prune")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -70,9 +76,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class Prune(NamedTuple):
-    """What to prune.
+    """Selection of the images to prune.
 
-    :param age: seconds since an image was made; None for any.
+    :param age: least age of an image, in seconds; None for any age.
     """
 
     filters: Filters
@@ -80,48 +86,53 @@ class Prune(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A task, without contradictions."""
+    """Valid options of a task.
+
+    :param source: None if the images are removed.
+    """
 
     names: list[str]
-    source: str
+    source: Source | None
     options: dict[str, Any]
     credentials: Credentials | None
     prune: Prune | None
 
 
 def parse(options: dict[str, Any]) -> Request:
-    """Judge the options of a task.
+    """Parse the options of a task.
 
-    :raises CruntimeError: one of them makes no sense, alone or beside another.
+    :raises CruntimeError: if an option is not valid, alone or together with another option.
     """
     spelled: dict[str, str] = {}
     for name in options["name"]:
         check_name("name", name)
-        spelled.setdefault(key(name), name)
+        spelled.setdefault(canonical_name(name), name)
     names = list(spelled.values())
     if options["state"] == "absent":
-        source = "absent"
+        source = None
         for option in _PRESENT_ONLY:
             if options[option]:
                 raise CruntimeError(
-                    f"{option} is of no use with state absent", reason="option_invalid"
+                    f"{option} is not supported with state absent", reason="option_invalid"
                 )
         if not names:
             raise CruntimeError(
-                "state absent takes a name: say which images are to go", reason="option_invalid"
+                "state absent needs name: set it to the images to remove", reason="option_invalid"
             )
     else:
         source = _source(options, names)
         if options["all_tags"]:
-            raise CruntimeError("all_tags is for state absent", reason="option_invalid")
-    _check_values(options, names, source)
+            raise CruntimeError(
+                "all_tags is only supported with state absent", reason="option_invalid"
+            )
+    _check_values(options)
     return Request(names, source, options, _credentials(options), _prune(options["prune"]))
 
 
 def check_name(option: str, name: str) -> None:
-    """Refuse what names no image.
+    """Check that an option is the name of an image.
 
-    :raises CruntimeError: it does not.
+    :raises CruntimeError: if it is not.
     """
     if image_id(name) or is_reference(name):
         return
@@ -131,57 +142,61 @@ def check_name(option: str, name: str) -> None:
     elif name.startswith("-"):
         hint = ": it begins with '-'"
     elif re.search(r"\s", name):
-        hint = ": it holds white space"
+        hint = ": it contains white space"
     elif is_reference(name.lower()):
-        hint = ": a repository is lower-case"
+        hint = ": a repository must be lower-case"
     raise CruntimeError(
-        f"{option}: {name!r} names no image{hint}. "
-        "An image is [registry/]repository[:tag][@digest], or sha256:ID",
+        f"{option}: {name!r} is not an image reference{hint}. "
+        "Use [registry/]repository[:tag][@digest], or sha256:ID",
         reason="option_invalid",
     )
 
 
-def _source(options: dict[str, Any], names: list[str]) -> str:
+def _source(options: dict[str, Any], names: list[str]) -> Source:
     given = [option for option in _SOURCES if options[option]]
     if len(given) > 1:
         raise CruntimeError(
-            f"{' and '.join(given)} are given, but an image has one source", reason="option_invalid"
+            f"{' and '.join(given)} are mutually exclusive: an image has one source",
+            reason="option_invalid",
         )
     source = given[0] if given else "pull"
     for option in ("pull", "platform"):
         if options[option] and given:
             raise CruntimeError(
-                f"{option} is of no use with {source}: nothing is pulled", reason="option_invalid"
+                f"{option} is not supported with {source}: nothing is pulled",
+                reason="option_invalid",
             )
     if source == "pull" and not names and not options["prune"]:
         raise CruntimeError(
-            "name, archive, preload or prune: one of them must be given", reason="option_invalid"
+            "One of name, archive, preload or prune must be set", reason="option_invalid"
         )
     if source in ("build", "source_image"):
         if not names:
             raise CruntimeError(
-                f"{source} takes a name for the image that it makes", reason="option_invalid"
+                f"{source} needs name: set it to the names of the new image",
+                reason="option_invalid",
             )
         for name in names:
             if image_id(name) or "@" in name:
                 raise CruntimeError(
-                    f"name: {name!r} can't be given to an image: it is a digest",
+                    f"name: {name!r} can't be the name of a new image: it is a digest. Set a tag",
                     reason="option_invalid",
                 )
     if not names and any(options[option] for option in ("export_path", "push")):
         raise CruntimeError(
-            "export_path and push take a name: say which images they are about",
+            "export_path and push need name: set it to the images",
             reason="option_invalid",
         )
     for name in names if options["push"] else []:
         if image_id(name) or "@" in name:
             raise CruntimeError(
-                f"name: {name!r} can't be pushed: name it by a tag", reason="option_invalid"
+                f"name: {name!r} can't be pushed: it is a digest. Set a tag",
+                reason="option_invalid",
             )
     return source
 
 
-def _check_values(options: dict[str, Any], names: list[str], source: str) -> None:
+def _check_values(options: dict[str, Any]) -> None:
     for option in ("parallel", "timeout"):
         if options[option] < 1:
             raise CruntimeError(
@@ -193,13 +208,13 @@ def _check_values(options: dict[str, Any], names: list[str], source: str) -> Non
         )
     if options["insecure"] and not options["push"]:
         raise CruntimeError(
-            "insecure is for push; whom a pull trusts is in the option registries of "
+            "insecure is only supported with push. For pulls, set the option registries of "
             "cruntime_enable",
             reason="option_invalid",
         )
     if options["platform"] and not _PLATFORM.fullmatch(options["platform"]):
         raise CruntimeError(
-            f"platform: {options['platform']!r} is none, such as linux/arm64 or linux/arm/v7",
+            f"platform: {options['platform']!r} is not a platform such as linux/arm64",
             reason="option_invalid",
         )
     if options["source_image"]:
@@ -222,21 +237,21 @@ def _check_build(build: dict[str, Any]) -> None:
     for name in build["args"]:
         if not _ARGUMENT.fullmatch(name):
             raise CruntimeError(
-                f"build.args: {name!r} is no name of a build argument", reason="option_invalid"
+                f"build.args: {name!r} is not the name of a build argument", reason="option_invalid"
             )
     build_args(build)
     for word in build["options"]:
         if not word.startswith("-") or not word.isprintable():
             raise CruntimeError(
-                f"build.options: {word!r} is no option; write it as --name=value",
+                f"build.options: {word!r} is not an option. Use --name=value",
                 reason="option_invalid",
             )
 
 
 def build_args(build: dict[str, Any]) -> dict[str, str]:
-    """Return the build arguments as the builder gets them.
+    """Return the build arguments as text.
 
-    :raises CruntimeError: one of them has no value.
+    :raises CruntimeError: if an argument has no value.
     """
     return {name: as_word(f"build.args: {name}", value) for name, value in build["args"].items()}
 
@@ -246,10 +261,10 @@ def _credentials(options: dict[str, Any]) -> Credentials | None:
     if username is None and password is None:
         return None
     if not username or not password:
-        raise CruntimeError("username and password go together", reason="option_invalid")
+        raise CruntimeError("username and password must be set together", reason="option_invalid")
     if ":" in username or not username.isprintable() or not password.isprintable():
         raise CruntimeError(
-            "username holds a colon, or username or password a control character",
+            "username contains a colon, or username or password a control character",
             reason="option_invalid",
         )
     return Credentials(username, password)
@@ -263,7 +278,7 @@ def _prune(options: dict[str, Any] | None) -> Prune | None:
         match = _AGE.fullmatch(options["older_than"])
         if match is None:
             raise CruntimeError(
-                f"prune.older_than: {options['older_than']!r} is no age, such as 30m, 24h or 7d",
+                f"prune.older_than: {options['older_than']!r} is not an age such as 24h or 7d",
                 reason="option_invalid",
             )
         age = int(match.group(1)) * _SECONDS[match.group(2)]

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several images pulled or pushed at once; what may pass is tried again."""
+"""Pull or push several images at once, and retry after temporary failures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Callable, NamedTuple
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import trim_docker_io
 
-# What a registry or the way to it may recover from. Everything else is as wrong a minute later.
+# Failures that can be temporary. A retry does not help after any other failure.
 _MAY_PASS = re.compile(
     r"timeout|timed out|deadline exceeded|did not finish|connection refused|connection reset"
     r"|broken pipe|unexpected EOF|: EOF|no such host|server misbehaving|temporary failure"
@@ -27,9 +27,9 @@ _LONGEST_PAUSE = 30
 
 
 class Failure(NamedTuple):
-    """An image that could not be transferred.
+    """Image that could not be pulled or pushed.
 
-    :param attempts: how often it was tried.
+    :param attempts: number of attempts.
     """
 
     name: str
@@ -38,14 +38,14 @@ class Failure(NamedTuple):
 
 
 def cause_of(error: CruntimeError) -> str:
-    """Leave out the command: the image is named already."""
+    """Return the message of an error without the command."""
     return str(error).partition("' failed: ")[2] or str(error)
 
 
 def may_pass(cause: str, name: str = "") -> bool:
-    """Say whether a failure is worth another attempt.
+    """Return whether a failure can be temporary.
 
-    :param name: the image's, which may be made of any words.
+    :param name: name of the image, which is ignored in the message.
     """
     for word in filter(None, (name, trim_docker_io(name))):
         cause = cause.replace(word, "")
@@ -59,11 +59,11 @@ def transfer_all(
     retries: int,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Failure]:
-    """Pull or push all of these, and return those that failed.
+    """Pull or push images, and return the failures.
 
-    :param transfer: transfers one image, in a thread of its own.
-    :param parallel: how many at once.
-    :param retries: how often one is tried again, with pauses of 1, 2, 4 ... seconds.
+    :param transfer: function that transfers one image, called in a separate thread.
+    :param parallel: number of images that are transferred at once.
+    :param retries: number of retries of each image, with pauses of 1, 2, 4 ... seconds.
     """
 
     def attempt(name: str) -> Failure | None:
@@ -80,3 +80,18 @@ def transfer_all(
 
     with ThreadPoolExecutor(max_workers=parallel) as pool:
         return [failure for failure in pool.map(attempt, names) if failure]
+
+
+def raise_failures(failures: list[Failure], problem: str) -> None:
+    """Raise an error that names each image that failed, with its cause.
+
+    :param problem: what failed, after the number of failures.
+    :raises CruntimeError: if there are failures.
+    """
+    if failures:
+        causes = "; ".join(f"{failure.name}: {failure.cause}" for failure in failures)
+        raise CruntimeError(
+            f"{len(failures)} {problem}: {causes}",
+            reason="transfer_failed",
+            failures=[failure._asdict() for failure in failures],
+        )

@@ -7,25 +7,19 @@
 from __future__ import annotations
 
 import copy
-import glob
 import json
-import os
 import re
-from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple, Optional, Tuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import Identity
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
-#: Prefix of the names of the drop-ins that this collection writes.
-OURS = "50-cruntime"
-
-if TYPE_CHECKING:
-    from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
-    from ansible_collections.cruntime.node.plugins.module_utils.stored_data import Names
+#: Regular expressions of names in a data root. A second one limits the names in a directory.
+Names = Tuple[Tuple[str, Optional[str]], ...]
 
 
 class OciRuntime(NamedTuple):
@@ -50,8 +44,6 @@ class Runtime:
     adapted = False
     #: What else may decide the same as its configuration file does.
     overrides: str
-    #: Glob patterns of the drop-ins that the runtime reads in addition to its configuration file.
-    drop_in_patterns: tuple[str, ...] = ()
     #: Names that the runtime creates in its data root, see C(stored_data.Names).
     data_names: Names
     #: The names to remove first, because the other data has no meaning without them.
@@ -180,36 +172,6 @@ class Runtime:
         """Return the options given that change nothing on this node, each with the reason."""
         return {}
 
-    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        """Let the runtime's own binary judge staged files, by live path, before they go live.
-
-        :raises CruntimeError: it refuses them; the message holds its words.
-        """
-
-    def find_drop_ins(self, units: dict[str, Unit]) -> list[str]:
-        """Return the foreign drop-ins of the runtime: of its configuration and of its units."""
-        found = [path for pattern in self.drop_in_patterns for path in glob.glob(pattern)]
-        found += [path for name in self.services for path in units[name].drop_ins]
-        return sorted(path for path in found if not os.path.basename(path).startswith(OURS))
-
-    def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
-        """Check that the changes hide no data, and that the next start of the runtime succeeds.
-
-        :raises CruntimeError: if a check fails. Nothing was changed.
-        """
-
-    def find_dropped(
-        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
-    ) -> list[Dropped]:
-        """Return the settings of this runtime's files that are lost when files are replaced.
-
-        :param changes: changed files, before they are applied.
-        :param foreign: by path, the changed files that others wrote.
-        :param staged: by live path, the path of the new file.
-        :raises CruntimeError: if a file can't be compared.
-        """
-        return []
-
     def reloads(self, changes: Iterable[Change]) -> bool:
         """Say whether the running process takes these changes by a reload, without a restart."""
         return False
@@ -276,14 +238,3 @@ class Runtime:
         :raises CruntimeError: it does not answer.
         """
         raise NotImplementedError
-
-    def _refuse(self, problem: str, result: Result | None = None) -> CruntimeError:
-        """Return the error of a configuration that this runtime does not accept.
-
-        :param result: the command that refused it, if a command did.
-        """
-        return CruntimeError(
-            f"{self.label} refuses this spec: {problem}",
-            reason="configuration_refused",
-            **(result.facts if result else {}),
-        )

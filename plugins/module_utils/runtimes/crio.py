@@ -11,7 +11,6 @@ import glob
 import json
 import os
 import re
-import shutil
 from typing import Any, Iterable, Iterator, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni
@@ -28,11 +27,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CRIO_REGISTRIES,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import (
-    read_drop_in,
     read_regular,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     Version,
     installed_version,
@@ -80,7 +78,6 @@ class Storage(NamedTuple):
 class Crio(Runtime):
     identity = CRIO
     overrides = f"another file in {CRIO_DROP_INS}, or a flag of crio.service"
-    drop_in_patterns = (f"{CRIO_DROP_INS}/*",)
     # Names of containers/storage, and names that podman adds if it uses the same store.
     data_names = (
         ("(overlay|vfs|btrfs|zfs|aufs|devicemapper)(-(containers|images|layers))?", None),
@@ -99,49 +96,6 @@ class Crio(Runtime):
             cni.BIN_DIR_FACT: _find_other_bin_dir(),
         }
 
-    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        path = staged.get(CRIO.config_path)
-        if path is None:
-            return
-        # CRI-O reads the drop-ins of everyone, so they are judged together.
-        drop_ins = f"{path}.d"
-        os.mkdir(drop_ins)
-        try:
-            _copy_drop_ins(drop_ins)
-            shutil.copy(path, os.path.join(drop_ins, os.path.basename(CRIO.config_path)))
-            result = self._runner.run(
-                "crio",
-                "--config",
-                CONFIG_PATH if os.path.exists(CONFIG_PATH) else os.devnull,
-                "--config-dir",
-                drop_ins,
-                "config",
-            )
-        finally:
-            shutil.rmtree(drop_ins)
-        if result.rc != 0:
-            words = parse_refusal(result.err).replace(drop_ins, CRIO_DROP_INS)
-            raise self._refuse(explained(words), result)
-        with open(path, encoding="utf-8") as handle:
-            # What CRI-O does not know, it ignores without a word.
-            unknown = parse_keys(handle.read()) - parse_keys(result.out)
-        if unknown:
-            raise self._refuse(f"{version} knows no key {' and no key '.join(sorted(unknown))}")
-        self._check_store(result.out)
-
-    def _check_store(self, new_config: str) -> None:
-        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import crio_store
-
-        try:
-            old = crio_store.parse(self._status("config"), escaped=True)
-        except CommandError:
-            result = self._runner.run("crio", "config")
-            if result.rc != 0:
-                # CRI-O does not start with the present files, so its store is not known.
-                return
-            old = crio_store.parse(result.out, escaped=False)
-        crio_store.check(old, crio_store.parse(new_config, escaped=False))
-
     def reloads(self, changes: Iterable[Change]) -> bool:
         keys = {key for change in changes for key in changed_keys(change)}
         told = keys - _SHOWN
@@ -158,7 +112,7 @@ class Crio(Runtime):
         )
         failure = re.search(r'msg="Unable to reload configuration: ((?:[^"\\]|\\.)*)"', log)
         if failure:
-            raise self._refuse(failure.group(1).replace('\\"', '"'))
+            raise refuse(self.label, failure.group(1).replace('\\"', '"'))
         shown = self._shown()
         if self._tells(shown) and _TAKEN_OVER not in log:
             return False
@@ -183,10 +137,10 @@ class Crio(Runtime):
                 )
 
     def settings(self) -> dict[str, str]:
-        return parse_settings_in_use(self._status("config"))
+        return parse_settings_in_use(self.ask_status("config"))
 
     def oci_runtimes(self) -> dict[str, OciRuntime | None]:
-        config = self._status("config")
+        config = self.ask_status("config")
         if _NO_ROOT not in config:
             return parse_oci_runtimes(config)
         # Its own default for all handlers, whichever tool they name.
@@ -196,15 +150,15 @@ class Crio(Runtime):
 
     def storage(self) -> Storage:
         """Ask the running process, which a flag or any drop-in may have told."""
-        return parse_storage(self._status("config"))
+        return parse_storage(self.ask_status("config"))
 
     def probe(self) -> None:
-        self._status("info")
+        self.ask_status("info")
 
     def _shown(self) -> dict[str, str]:
         """Return what the process that runs now goes by; nothing where it does not answer."""
         with contextlib.suppress(CommandError):
-            return parse_shown(self._status("config"), escaped=True)
+            return parse_shown(self.ask_status("config"), escaped=True)
         return {}
 
     def _tells(self, shown: dict[str, str]) -> bool:
@@ -212,30 +166,9 @@ class Crio(Runtime):
         loud = shown.get("log_level") in _TELLING_LEVELS and not shown["log_filter"]
         return loud and installed_version(self.version()) >= _TELLS_SINCE
 
-    def _status(self, what: str) -> str:
+    def ask_status(self, what: str) -> str:
+        """Return the output of C(crio status), which asks the running process."""
         return self._runner.output("crio", "status", "--socket", self.socket_path, what, timeout=10)
-
-
-def _copy_drop_ins(directory: str) -> None:
-    """Copy the files that CRI-O reads in its drop-in directory and below.
-
-    :raises CruntimeError: if CRI-O could not read one of the files.
-    """
-    from ansible_collections.cruntime.node.plugins.module_utils import atomic
-
-    if os.path.islink(CRIO_DROP_INS):
-        raise CruntimeError(
-            f"{CRIO_DROP_INS}: unreadable drop-ins: it is a link, and CRI-O does not start with "
-            "one. Make it a directory again, or mount the other one there",
-            reason="file_unreadable",
-        )
-    for source, directories, names in os.walk(CRIO_DROP_INS):
-        copy = os.path.join(directory, os.path.relpath(source, CRIO_DROP_INS))
-        for name in directories:
-            os.mkdir(os.path.join(copy, name))
-        for name in names:
-            content = read_drop_in(os.path.join(source, name))
-            atomic.write_new(os.path.join(copy, name), content, 0o600)
 
 
 def _find_other_bin_dir() -> str | None:
@@ -328,11 +261,6 @@ def parse_storage(config: str) -> Storage:
     return Storage(root, runroot, driver, json.loads(found.get("storage_option", "[]")))
 
 
-def parse_keys(config: str) -> set[str]:
-    """Return the names of all keys of a configuration, those commented out too."""
-    return set(re.findall(r"^[ \t#]*([\w-]+) *=", config, re.MULTILINE))
-
-
 def changed_keys(change: Change) -> set[tuple[str, str]]:
     """Return what differs: a table and a key of the drop-in, or the path of another file."""
     if change.path != CRIO.config_path:
@@ -363,20 +291,3 @@ def parse_shown(config: str, escaped: bool) -> dict[str, str]:
     found = re.findall(rf'^[# \t]*({keys}) = (".*")$', config, re.MULTILINE)
     # The first one is that of CRI-O itself; handlers may have their own.
     return {key: json.loads(text) if escaped else text[1:-1] for key, text in reversed(found)}
-
-
-def parse_refusal(log: str) -> str:
-    """Pick what ended C(crio config) from all that it logs."""
-    errors = re.findall(r'level=(?:fatal|error) msg="(.*)"', log)
-    return errors[-1].replace('\\"', '"') if errors else log.strip()
-
-
-def explained(refusal: str) -> str:
-    """Add the way out to a refusal that names none."""
-    handler = re.search(r'default_runtime set to "(.+?)", but no runtime entry', refusal)
-    if handler:
-        refusal += (
-            f". CRI-O has no OCI runtime {handler.group(1)} of its own here: give its path by "
-            "oci_runtimes, or choose another oci_runtime"
-        )
-    return refusal

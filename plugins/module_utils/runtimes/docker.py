@@ -21,7 +21,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
     wants_adapter,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.paths import CRI_DOCKERD_DROP_IN
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.shims import (
@@ -32,7 +31,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.shims import (
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
 if TYPE_CHECKING:
-    from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
+    pass
 
 # What dockerd takes over on SIGHUP, in every version since 20.10.
 _RELOADABLE = frozenset(
@@ -99,17 +98,6 @@ class Docker(Runtime):
             return {}
         return {"sandbox_image": "Docker has no pod sandboxes, they are those of cri_service"}
 
-    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        # Docker can judge a file from 23.0 on.
-        path = staged.get(DOCKER.config_path)
-        if path is None or installed_version(version).major < 23:
-            return
-        # With the unit's own flags, because a key also given as a flag stops the daemon.
-        flags = [word for word in units[DOCKER.service].command[1:] if not word.startswith("$")]
-        result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
-        if result.rc != 0:
-            raise self._refuse(result.err.strip().replace(path, DOCKER.config_path), result)
-
     def configured_root(self, files: Iterable[Change]) -> str:
         for file in files:
             if file.path == DOCKER.config_path:
@@ -129,33 +117,6 @@ class Docker(Runtime):
                     "directory _data. Move it away, or set keep_data to true",
                     reason="data_foreign",
                 )
-
-    def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
-        for change in changes:
-            if change.path == DOCKER.config_path:
-                from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
-                    docker_checks,
-                )
-
-                docker_checks.check(self._runner, change, units[DOCKER.service], self._find_major)
-
-    def find_dropped(
-        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
-    ) -> list[Dropped]:
-        from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
-            cri_dockerd,
-            docker_checks,
-        )
-
-        found = []
-        for change in changes:
-            if change.path == DOCKER.config_path and isinstance(change.before, bytes):
-                found += docker_checks.find_dropped(change)
-        path = staged.get(CRI_DOCKERD_DROP_IN)
-        known = any(change.path == CRI_DOCKERD_DROP_IN and change.before for change in changes)
-        if path is not None and not known:
-            found += cri_dockerd.find_dropped(path)
-        return found
 
     def reloads(self, changes: Iterable[Change]) -> bool:
         return all(map(_reloads, changes))
@@ -185,7 +146,8 @@ class Docker(Runtime):
             services = [name for name in self.adapters if name.endswith(".service")]
             self._runner.output("systemctl", "is-active", *services)
 
-    def _find_major(self) -> int:
+    def find_major(self) -> int:
+        """Return the major version of the installed daemon."""
         return installed_version(self.version()).major
 
     def _ask(self, command: str, template: str) -> str:

@@ -15,6 +15,8 @@ from ansible.template import Templar
 
 from ansible_collections.cruntime.node.plugins.action.cruntime_enable import ActionModule
 
+ENABLE, INFO = "cruntime_enable", "cruntime_enable_info"
+
 
 class Vaulted:
     """What !vault holds before ansible-core 2.19: no text, but it has one."""
@@ -30,16 +32,28 @@ class Vaulted:
 
 @pytest.fixture
 def handed_over(monkeypatch):
-    """A function that takes a task's options, and returns the module's."""
+    """A function that takes a task's options, and returns the options of the modules by name.
 
-    def run(**options):
+    On this node, there is always something to do.
+    """
+
+    def run(background=0, needs_action=True, **options):
+        given = {}
+
+        def execute(module_name, module_args, **_options):
+            name = module_name.rpartition(".")[2]
+            given[name] = module_args
+            return {"needs_action": needs_action} if name == INFO else {"changed": True}
+
         task = Task()
-        task.args = options
+        task.args, task.async_val = options, background
         context, loader = PlayContext(), DataLoader()
         connection = plugins.connection_loader.get("local", context)
         action = ActionModule(task, connection, context, loader, Templar(loader), plugins)
-        monkeypatch.setattr(action, "_execute_module", lambda **given: given["module_args"])
-        return action.run(task_vars={})
+        monkeypatch.setattr(action, "_execute_module", execute)
+        result = action.run(task_vars={})
+        assert result == ({"changed": True} if ENABLE in given else {})
+        return given
 
     return run
 
@@ -49,7 +63,7 @@ def test_what_vault_holds_is_text(handed_over):
         runtime="containerd",
         registries=[{"registry": "a.test", "username": "me", "password": Vaulted("hunter2")}],
         extra_config={"oom_score": -1, "debug": {"address": Vaulted("/run/x.sock")}},
-    )
+    )[ENABLE]
     assert given["registries"][0]["password"] == "hunter2"
     assert given["extra_config"]["debug"]["address"] == "/run/x.sock"
     assert any("hunter2" in secret for secret in given["rendered_secrets"])
@@ -69,3 +83,23 @@ def test_a_bad_spec_ends_before_the_node_is_asked(handed_over, options, facts):
         handed_over(**options)
     assert refused.value.result["reason"] == "option_invalid"
     assert [fact for fact in facts if fact not in str(refused.value)] == []
+
+
+def test_the_module_that_changes_a_node_is_sent_only_if_the_node_differs(handed_over):
+    assert list(handed_over(runtime="docker")) == [INFO, ENABLE]
+    assert list(handed_over(runtime="docker", needs_action=False)) == [INFO]
+    # A restart is always something to do, and a module in the background can't be followed.
+    assert list(handed_over(runtime="docker", state="restarted")) == [ENABLE]
+    assert list(handed_over(runtime="docker", state="absent")) == [ENABLE]
+    assert list(handed_over(runtime="docker", background=60)) == [ENABLE]
+
+
+def test_the_comparison_gets_no_secret_beside_those_of_files(handed_over):
+    mirror = {"url": "https://m.test", "ca_file": "/ca", "headers": {"X-Token": "hunter2"}}
+    entry = {"registry": "a.test", "username": "me", "password": "hunter2", "mirrors": [mirror]}
+    proxy = {"http": "http://me:hunter2@p.test:3128"}
+    given = handed_over(runtime="containerd", registries=[entry], proxy=proxy)[INFO]
+    assert given["spec"]["registries"][0]["mirrors"][0]["ca_file"] == "/ca"
+    assert any("hunter2" in secret for secret in given["rendered_secrets"])
+    del given["rendered_secrets"]
+    assert "hunter2" not in str(given)

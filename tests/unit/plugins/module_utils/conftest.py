@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import time
 
 import pytest
 from ansible.module_utils import basic
@@ -28,3 +29,21 @@ def module(monkeypatch):
     # From ansible-core 2.19 on, the arguments have a format.
     monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
     return basic.AnsibleModule(argument_spec={}, supports_check_mode=True)
+
+
+class Clock:
+    """A monotonic clock that only a pause advances."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.pauses = 1000.0, []
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self.sleep)
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.pauses.append(seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)

@@ -19,8 +19,8 @@ def scratch(tmp_path):
     return tmp_path / "scratch"
 
 
-def write(path, scratch):
-    with new_archive(str(path), str(scratch)) as written:
+def write(module, path, scratch):
+    with new_archive(module, str(path), str(scratch)) as written:
         with open(written, "w", encoding="utf-8") as handle:
             handle.write("new")
         return os.path.dirname(os.path.dirname(written))
@@ -31,7 +31,9 @@ MODES = {"root's": 0o755, "sticky": 0o1777, "everybody's": 0o777}
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 @pytest.mark.parametrize("plant", [None, "link", "fifo", "file"])
-def test_only_root_reads_a_new_archive_and_no_link_is_followed(tmp_path, scratch, mode, plant):
+def test_only_root_reads_a_new_archive_and_no_link_is_followed(
+    tmp_path, module, scratch, mode, plant
+):
     directory, victim = tmp_path / "srv", tmp_path / "victim"
     directory.mkdir()
     directory.chmod(mode)
@@ -46,7 +48,7 @@ def test_only_root_reads_a_new_archive_and_no_link_is_followed(tmp_path, scratch
         path.touch()
         path.chmod(0o666)
         os.chown(path, 4711, 4711)
-    where = write(path, scratch)
+    where = write(module, path, scratch)
     assert where == str(scratch if mode == 0o777 else directory)
     found = path.lstat()
     assert path.read_text() == "new"
@@ -57,18 +59,18 @@ def test_only_root_reads_a_new_archive_and_no_link_is_followed(tmp_path, scratch
     assert not [name for name in os.listdir(directory) if name.startswith(".cruntime-")]
 
 
-def test_a_directory_of_another_user_is_written_to_by_itself(tmp_path, scratch):
+def test_a_directory_of_another_user_is_written_to_by_itself(tmp_path, module, scratch):
     directory = tmp_path / "home"
     directory.mkdir()
     os.chown(directory, 4711, 4711)
-    assert write(directory / "images.tar", scratch) == str(scratch)
+    assert write(module, directory / "images.tar", scratch) == str(scratch)
     assert (directory / "images.tar").read_text() == "new"
     assert os.listdir(directory) == ["images.tar"]
 
 
-def test_a_write_that_fails_leaves_the_old_archive(tmp_path, scratch):
+def test_a_write_that_fails_leaves_the_old_archive(tmp_path, module, scratch):
     path = tmp_path / "images.tar"
     path.write_text("old")
-    with pytest.raises(ValueError, match="x"), new_archive(str(path), str(scratch)):
+    with pytest.raises(ValueError, match="x"), new_archive(module, str(path), str(scratch)):
         raise ValueError("x")
     assert path.read_text() == "old"

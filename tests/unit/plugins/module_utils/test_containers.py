@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Containers,
     Sandbox,
     Snapshot,
+    Verb,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -134,7 +136,7 @@ def test_what_shall_be_gone_may_be_gone():
     ],
 )
 def test_a_state_alone_is_no_selection(options, narrows):
-    assert meant(**options).narrows is narrows
+    assert meant(**options).is_narrow is narrows
 
 
 hexadecimal = st.text("0123456789abcdef", min_size=1, max_size=64)
@@ -180,16 +182,16 @@ def steps(planned):
     ],
 )
 def test_what_is_planned(wanted, expected):
-    planned = plan.make(wanted, CONTAINERS, [])
+    planned = plan.make_plan(wanted, CONTAINERS, [])
     assert steps(planned) == expected
     assert planned.refused == {}
     after = plan.predict(wanted, Snapshot(CONTAINERS, []), planned.items)
-    assert plan.make(wanted, after.containers, []).steps == []
+    assert plan.make_plan(wanted, after.containers, []).steps == []
 
 
 def test_only_what_runs_can_be_paused_and_that_is_said_where_it_was_named():
     for wanted, deed in (("paused", "paused"), ("running", "unpaused")):
-        refused = plan.make(wanted, CONTAINERS, [], by_id=True).refused
+        refused = plan.make_plan(wanted, CONTAINERS, [], by_id=True).refused
         assert set(refused) == {"fff2", "fff23", "0123"}
         assert refused["fff2"] == f"it is exited, and only a running container can be {deed}"
 
@@ -226,12 +228,12 @@ PODS = [
 def test_a_sandbox_goes_with_its_last_container(wanted, options, going):
     snapshot = Snapshot(CONTAINERS, PODS)
     chosen = selection.select(meant(**options), CONTAINERS)
-    assert ids(plan.going_too(wanted, meant(**options), snapshot, chosen)) == going
+    assert ids(plan.select_sandboxes(wanted, meant(**options), snapshot, chosen)) == going
 
 
 def test_a_stopped_sandbox_is_left_alone_and_a_frozen_one_thawed():
     frozen = dataclasses.replace(PODS[0], state="paused")
-    planned = plan.make("stopped", [], [frozen, *PODS[1:]])
+    planned = plan.make_plan("stopped", [], [frozen, *PODS[1:]])
     assert steps(planned) == [("unpause", ["d0"]), ("stop_sandboxes", ["d0", "e1"])]
 
 
@@ -293,15 +295,15 @@ def test_t11_a_container_is_stopped_and_all_are_killed():
     node = t11()
 
     def running(**options):
-        found = converge.listed(node, meant(current_state="running", **options))
+        found = converge.list_containers(node, meant(current_state="running", **options))
         return {each.id for each in found}
 
     assert running(name="apiserver") == {"abc0"}
-    assert converge.bring(node, meant(name="apiserver"), "stopped")["changed"]
+    assert converge.ensure_state(node, meant(name="apiserver"), "stopped")["changed"]
     assert running(name="apiserver") == set()
     assert running() == {"fa1", "fb2"}
-    assert converge.bring(node, meant(), "absent")["changed"]
-    assert converge.listed(node, meant()) == []
+    assert converge.ensure_state(node, meant(), "absent")["changed"]
+    assert converge.list_containers(node, meant()) == []
     assert node.verbs == [("stop 10", ["abc0"]), ("remove", ["abc0", "fa1", "fb2"])]
 
 
@@ -309,21 +311,22 @@ def test_t11_a_container_is_stopped_and_all_are_killed():
 def test_a_second_run_changes_nothing(wanted):
     node = InMemory(CONTAINERS, PODS)
     sandboxes = wanted in ("stopped", "absent")
-    foreseen = converge.bring(node, meant(), wanted, with_sandboxes=sandboxes, check_mode=True)
+    options = {"with_sandboxes": sandboxes}
+    foreseen = converge.ensure_state(node, meant(), wanted, **options, check_mode=True)
     assert node.verbs == []
-    done = converge.bring(node, meant(), wanted, with_sandboxes=sandboxes)
+    done = converge.ensure_state(node, meant(), wanted, **options)
     assert done["changed"]
     for key in ("changed", "changes", "diff", "warnings"):
         assert foreseen[key] == done[key]
     verbs = list(node.verbs)
-    again = converge.bring(node, meant(), wanted, with_sandboxes=sandboxes)
+    again = converge.ensure_state(node, meant(), wanted, **options)
     assert (again["changed"], again["changes"], again["warnings"]) == (False, [], [])
     assert (again["diff"]["before"], again["diff"]["after"]) == ("", "")
     assert node.verbs == verbs
 
 
 def test_what_changed_is_told():
-    result = converge.bring(InMemory(CONTAINERS), meant(pod="web"), "stopped", timeout=3)
+    result = converge.ensure_state(InMemory(CONTAINERS), meant(pod="web"), "stopped", timeout=3)
     assert result["changes"] == [
         {"id": "abc0", "before": "running", "after": "exited"},
         {"id": "abd1", "before": "paused", "after": "exited"},
@@ -335,14 +338,15 @@ def test_what_changed_is_told():
         "abc0 (default/web/api): exited\nabd1 (default/web/api-gateway): exited\n"
     )
     assert result["warnings"] == [
-        "abd1 (default/web/api-gateway) was paused: it is unpaused first, to end"
+        "abd1 (default/web/api-gateway) was paused: it is unpaused first, "
+        "because a paused container can not end"
     ]
 
 
 @pytest.mark.parametrize("wanted", ["stopped", "absent"])
 def test_what_vanishes_meanwhile_is_as_good_as_ended(wanted):
     node = InMemory(CONTAINERS, vanishing=("abc0",))
-    result = converge.bring(node, meant(pod="web"), wanted)
+    result = converge.ensure_state(node, meant(pod="web"), wanted)
     assert {"id": "abc0", "before": "running", "after": "absent"} in result["changes"]
 
 
@@ -359,12 +363,12 @@ def test_one_that_fails_is_named_and_the_others_are_done(wanted, failing, vanish
     others = [container("abe2"), container("abf3")]
     node = InMemory([CONTAINERS[0], *others], failing=failing, vanishing=vanishing)
     with pytest.raises(CruntimeError, match=f"abc0 .default/web/api.: {reason}") as error:
-        converge.bring(node, meant(name="api"), wanted)
+        converge.ensure_state(node, meant(name="api"), wanted)
     facts = error.value.facts
     assert facts["failed_containers"] == [{"id": "abc0", "name": "api", "cause": reason}]
     assert facts["changed"] is True
     assert {change["id"] for change in facts["changes"]} >= {"abe2", "abf3"}
-    assert all(plan.reached(wanted, node.now.get(each.id)) for each in others)
+    assert all(plan.is_reached(wanted, node.now.get(each.id)) for each in others)
 
 
 def test_a_tool_that_hangs_fails_what_it_did_not_do():
@@ -375,7 +379,7 @@ def test_a_tool_that_hangs_fails_what_it_did_not_do():
 
     node = Hanging(CONTAINERS[:2])
     with pytest.raises(CruntimeError, match="did not finish") as error:
-        converge.bring(node, meant(pod="web"), "stopped")
+        converge.ensure_state(node, meant(pod="web"), "stopped")
     assert ids_of(error.value.facts["failed_containers"]) == ["abd1"]
 
 
@@ -386,7 +390,7 @@ def ids_of(results):
 def test_a_sandbox_stays_with_a_container_that_could_not_be_stopped():
     node = InMemory(CONTAINERS, PODS, failing=("abc0",))
     with pytest.raises(CruntimeError) as error:
-        converge.bring(node, meant(), "stopped", with_sandboxes=True)
+        converge.ensure_state(node, meant(), "stopped", with_sandboxes=True)
     assert error.value.facts["failed_sandboxes"] == [
         {"id": "d0", "pod": "web", "cause": "a container of its pod failed"}
     ]
@@ -397,6 +401,13 @@ def test_a_sandbox_stays_with_a_container_that_could_not_be_stopped():
 def test_one_that_was_named_and_can_not_be_paused_does_not_keep_the_others_from_it():
     node = InMemory(CONTAINERS)
     with pytest.raises(CruntimeError, match="it is exited") as error:
-        converge.bring(node, meant(ids=["abc0", "fff2"]), "paused")
+        converge.ensure_state(node, meant(ids=["abc0", "fff2"]), "paused")
     assert node.now["abc0"].state == "paused"
     assert ids_of(error.value.facts["failed_containers"]) == ["fff2"]
+
+
+@pytest.mark.parametrize("verb", get_args(Verb))
+def test_each_verb_of_a_plan_is_a_method(verb):
+    node = InMemory(CONTAINERS, PODS)
+    assert node.apply(verb, [], 3) == {}
+    assert node.verbs == [("stop 3" if verb == "stop" else verb, [])]

@@ -268,7 +268,7 @@ def test_without_containers_no_oci_runtime_is_asked():
 def test_an_oci_runtime_that_knows_none_of_the_containers_is_the_wrong_one():
     ps = ps_of(a="CONTAINER_RUNNING")
     _told, api = api_for(listing(ps, PODS, **{LIST: "null"}))
-    with pytest.raises(CommandError, match=f"'{LIST[:-14]}' knows none of the 1 containers"):
+    with pytest.raises(CommandError, match=f"'{LIST[:-14]}' lists none of the 1 containers"):
         api.look()
 
 
@@ -349,7 +349,7 @@ def test_a_pause_is_a_process_for_each_container():
     failed = api.pause([item("aa"), item("bb"), item("cc", CRUN), item("dd", None)])
     assert failed == {
         "bb": "container not running",
-        "dd": "its runtime handler has no tool with the verb pause",
+        "dd": "its runtime handler has no tool with the command pause",
     }
     assert api.unpause([item("aa")]) == {}
     assert len(told.asked) == 4
@@ -408,7 +408,7 @@ def test_no_crictl_names_the_package_and_the_variable_of_the_role():
     api = cri.CriContainers(Without({}), ENDPOINT, dict)
     with pytest.raises(
         CommandError,
-        match=r"cri-tools, or by runtime_crictl_archive of the role cruntime\.node\.runtime",
+        match=r"cri-tools, or set runtime_crictl_archive of the role cruntime\.node\.runtime",
     ):
         api.look()
 
@@ -573,4 +573,4 @@ def test_docker_stops_with_a_time_of_grace():
 
 def test_words_of_a_tool_about_nobody_are_about_all():
     result = Result(1, "", "Cannot connect to the Docker daemon\n")
-    assert base.failures(result, [item("aa")]) == {"aa": "Cannot connect to the Docker daemon"}
+    assert base.find_causes(result, [item("aa")]) == {"aa": "Cannot connect to the Docker daemon"}

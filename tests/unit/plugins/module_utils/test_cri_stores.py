@@ -9,11 +9,11 @@ import json
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     containerd_store,
     crio_store,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio_store import Store
+from ansible_collections.cruntime.node.plugins.module_utils.checks.crio_store import Store
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 DEFAULT = "/var/lib/containers/storage"

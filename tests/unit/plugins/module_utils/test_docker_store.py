@@ -9,11 +9,11 @@ import json
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_disk,
     docker_store,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 FEATURE = "containerd-snapshotter"

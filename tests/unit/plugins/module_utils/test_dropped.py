@@ -10,13 +10,16 @@ import json
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import dropped, dump, takeover
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
+    containerd_dump,
+    cri_dockerd,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.checks.catalog import checks_of
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
     catalog,
-    containerd_dump,
-    cri_dockerd,
 )
 
 DEFAULT = {"level": "", "score": 0, "limit": 3, "dirs": ["/a"], "debug": True, "runtimes": {}}
@@ -117,7 +120,7 @@ def inspect(tmp_path):
         runner = Containerd({path: old, str(staged): new, "default": default})
         runtime = catalog.runtimes(runner)["containerd"].configured(options or {})
         changes = [change(path, b"old")._replace(owned=owned)]
-        return takeover.inspect(runtime, changes, {path: str(staged)})
+        return takeover.inspect(checks_of(runner, runtime), changes, {path: str(staged)})
 
     return run
 
@@ -166,7 +169,7 @@ def test_what_crictl_yaml_loses():
     after = b"runtime-endpoint: unix:///y\nimage-endpoint: unix:///y\n"
     changes = [change("/etc/crictl.yaml", before, after)]
     runtime = catalog.runtimes(Runner())["crio"]
-    found = takeover.inspect(runtime, changes, {})
+    found = takeover.inspect(checks_of(Runner(), runtime), changes, {})
     assert {entry.key: entry.value for entry in found.dropped} == {
         "timeout": "10",
         "pull-image": "true",
@@ -264,7 +267,8 @@ def test_what_a_daemon_json_loses_when_it_is_replaced_as_a_whole():
     before = b'{"dns": ["192.0.2.1"], "features": {"cdi": true}, "log-opts": {"max-file": "9"}}'
     after = b'{"features": {"cdi": true}, "exec-opts": ["native.cgroupdriver=systemd"]}'
     changes = [change("/etc/docker/daemon.json", before, after)]
-    found = takeover.inspect(catalog.runtimes(Runner())["docker"], changes, {})
+    checks = checks_of(Runner(), catalog.runtimes(Runner())["docker"])
+    found = takeover.inspect(checks, changes, {})
     assert {entry.key: entry.value for entry in found.dropped} == {
         "dns": ["192.0.2.1"],
         "log-opts.max-file": "9",

@@ -361,6 +361,18 @@ def test_systemd_reads_its_own_files_anew(path, touched):
     assert swap.need_daemon_reload([change]) is touched
 
 
+def test_a_mounted_file_is_refused_before_anything_is_touched(tmp_path, node, monkeypatch):
+    path = tmp_path / "x"
+    path.write_text("old\n")
+    monkeypatch.setattr(atomic, "list_mount_points", lambda: {str(path)})
+    changes = node.look(wanted(path, "new\n"))
+    with fails("file_unwritable", path), swap.staged(changes, str(tmp_path)):
+        pytest.fail("The file was staged")
+    # A file that needs no change can be mounted.
+    with swap.staged(node.look(wanted(path, "old\n")), str(tmp_path)) as paths:
+        assert list(paths) == [str(path)]
+
+
 def test_staged_files_are_gone_afterwards(tmp_path, node):
     changes = node.look(wanted("/etc/containerd/config.toml", "version = 2\n"))
     with swap.staged(changes, str(tmp_path)) as paths:
@@ -426,7 +438,10 @@ def test_a_run_killed_while_a_file_goes_leaves_its_restart_owed(
     node.apply(wanted(path, "x", unit="x.service"))
     unlink = os.unlink
 
-    def killed(name):
+    def killed(name, **options):
+        # Temporary files are unlinked too.
+        if name != str(path):
+            return unlink(name, **options)
         if after_unlink:
             unlink(name)
         raise Killed

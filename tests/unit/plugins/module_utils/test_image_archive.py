@@ -17,7 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.cruntime.node.plugins.module_utils import image_archive
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    image_archive,
+    image_manifests,
+    tar_documents,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
@@ -135,7 +139,7 @@ def test_what_an_archive_holds(read, members, names, target, pack):
 
 
 def test_the_image_for_this_node_is_found_among_several_platforms(read):
-    machine = image_archive.this_platform().partition("/")[2]
+    machine = image_manifests.this_platform().partition("/")[2]
     entries = [
         {"digest": digest(b"?"), "platform": {"os": "unknown", "architecture": "unknown"}},
         {"digest": digest(MANIFEST), "platform": {"os": "linux", "architecture": machine}},
@@ -199,9 +203,9 @@ def without(members, part):
         (without(oci(), blob(MANIFEST)), "it is not whole"),
         ({**oci(), blob(LAYER): b"short"}, "it is not whole"),
         ({**oci(), blob(CONFIG): b"{}"}, "another digest"),
-        ({**docker(), "manifest.json": b"[{}]"}, "makes no sense"),
-        ({**docker(), "manifest.json": b"nothing"}, "makes no sense"),
-        ({**docker(), "manifest.json": b"7"}, "makes no sense"),
+        ({**docker(), "manifest.json": b"[{}]"}, "in an invalid way"),
+        ({**docker(), "manifest.json": b"nothing"}, "in an invalid way"),
+        ({**docker(), "manifest.json": b"7"}, "in an invalid way"),
         ({**docker(), "manifest.json": b"[]"}, "holds no images"),
         ({**oci(), "index.json": b'{"manifests": []}'}, "holds no image for linux"),
         # Loaders differ in which of the two they would take.
@@ -234,12 +238,12 @@ def test_what_is_no_file_is_refused(path):
 
 def test_a_pipe_is_no_archive(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(CruntimeError, match="pipe is no file"):
+    with pytest.raises(CruntimeError, match="pipe is not a regular file"):
         image_archive.read(Runner(), str(tmp_path / "pipe"))
 
 
 def test_a_flood_of_members_is_refused(read, monkeypatch):
-    monkeypatch.setattr(image_archive, "_MAX_MEMBERS", 5)
+    monkeypatch.setattr(tar_documents, "_MAX_MEMBERS", 5)
     with pytest.raises(CruntimeError, match="more than 5 files"):
         read({f"{number}": b"" for number in range(6)})
 
@@ -250,16 +254,16 @@ def test_damage_that_leads_nowhere_is_refused(read):
     # An index that lists itself: of this digest nobody can say that it is a lie.
     itself = f"sha512:{'0' * 128}"
     kind = "application/vnd.oci.image.index.v1+json"
-    system, machine = image_archive.this_platform().split("/")
+    system, machine = image_manifests.this_platform().split("/")
     entry = {
         "digest": itself,
         "mediaType": kind,
         "platform": {"os": system, "architecture": machine},
     }
     listing = json.dumps({"manifests": [entry]}).encode()
-    with pytest.raises(CruntimeError, match="in a way that makes no sense"):
+    with pytest.raises(CruntimeError, match="in an invalid way"):
         read({**oci(digest=itself, mediaType=kind), f"blobs/sha512/{'0' * 128}": listing})
-    with pytest.raises(CruntimeError, match="in a way that makes no sense"):
+    with pytest.raises(CruntimeError, match="in an invalid way"):
         read({**docker(), "manifest.json": b"[" * 100_000})
 
 
@@ -335,3 +339,21 @@ class Zeros(io.RawIOBase):
 def bytes_read():
     text = pathlib.Path(f"/proc/{os.getpid()}/io").read_text(encoding="ascii")
     return int(dict(line.split(": ") for line in text.splitlines())["rchar"])
+
+
+def test_the_members_of_an_archive_are_read_without_its_layers():
+    buffer = io.BytesIO(tar({**docker(), "note.txt": b"x"}))
+    with tarfile.open(fileobj=buffer, tarinfo=tar_documents.LimitedMember) as opened:
+        documents = tar_documents.read_documents(opened)
+    assert documents.sizes[blob(LAYER)] == len(LAYER)
+    assert "note.txt" in documents.sizes
+    assert set(documents.contents) == {"manifest.json", blob(CONFIG), blob(MANIFEST)}
+
+
+@pytest.mark.parametrize("files", [docker(), oci()], ids=["docker", "oci"])
+def test_the_manifests_of_an_image_name_its_parts(files):
+    sizes = {name: len(content) for name, content in files.items()}
+    (image,) = image_manifests.parse_images(tar_documents.Documents(files, sizes))
+    assert image.config == digest(CONFIG)
+    assert image.config_path == blob(CONFIG)
+    assert image.layer_paths == (blob(LAYER),)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task does to a store, as far as no real runtime is needed to see it."""
+"""A task brings the images of a store to the requested state; what needs no real runtime."""
 
 from __future__ import annotations
 
@@ -12,14 +12,25 @@ import json
 import os
 import stat
 import tarfile
+from typing import get_args
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images import request
-from ansible_collections.cruntime.node.plugins.module_utils.images.base import Image, ImageStore
-from ansible_collections.cruntime.node.plugins.module_utils.images.ensure import Work
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Details,
+    Image,
+    ImageStore,
+    Verb,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.ensure import _SOURCES, ensure
+from ansible_collections.cruntime.node.plugins.module_utils.images.report import _ACTIONS
+from ansible_collections.cruntime.node.plugins.module_utils.images.task import ImageTask
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 
@@ -87,22 +98,40 @@ def write_archive(path, names):
             archive.addfile(member, io.BytesIO(content))
 
 
-def run(store, **task):
-    result = ArgumentSpecValidator(request.OPTIONS).validate(task)
-    assert not result.error_messages
-    work = Work(store, Runner(), request.parse(result.validated_parameters), check_mode=False)
-    return [action["action"] for action in work.run()["actions"]]
+@pytest.fixture
+def make_task(module):
+    """A function that returns the task of some options on a store."""
+
+    def make(store, check_mode=False, **options):
+        validated = ArgumentSpecValidator(request.OPTIONS).validate(options)
+        assert not validated.error_messages
+        module.check_mode = check_mode
+        return ImageTask(module, store, Runner(), request.parse(validated.validated_parameters))
+
+    return make
+
+
+@pytest.fixture
+def run(make_task):
+    """A function that does a task on a store, and returns the actions in its result."""
+
+    def do(store, **options):
+        result = ensure(make_task(store, **options))
+        assert result["changed"] is bool(result["actions"])
+        return [action["action"] for action in result["actions"]]
+
+    return do
 
 
 @pytest.mark.parametrize(("kind", "pinned"), [(Store, False), (Pinning, True)])
-def test_a_second_name_moves_off_a_pinned_image(kind, pinned):
+def test_a_second_name_moves_off_a_pinned_image(run, kind, pinned):
     store = kind(Image(APP, (PAUSE, ALIAS), pinned=True), Image(OTHER, ("r.test/other:1",)))
     assert run(store, name=[ALIAS], source_image=OTHER) == ["tagged"]
     # Where nobody can pin, the configuration has the last word, and nothing breaks.
     assert [image.pinned for image in store.images()] == [True, pinned]
 
 
-def test_what_a_task_loads_it_does_not_prune(tmp_path):
+def test_what_a_task_loads_it_does_not_prune(tmp_path, run):
     write_archive(tmp_path / "app.tar", ["[fd00::1]:5000/app:1"])
     for source in ({"archive": [str(tmp_path / "app.tar")]}, {"preload": str(tmp_path)}):
         store = Store(Image(OTHER, ("r.test/other:1",)))
@@ -113,7 +142,7 @@ def test_what_a_task_loads_it_does_not_prune(tmp_path):
         assert run(store, name=["[fd00::1]:5000/app:1"], prune={}) == []
 
 
-def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path):
+def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path, run):
     path = tmp_path / "saved.tar"
     store = Store(Image(APP, ("r.test/app:1",)))
     task = {"name": ["r.test/app:1"], "export_path": str(path)}
@@ -134,7 +163,7 @@ def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path):
     assert run(store, **task) == []
 
 
-def test_an_archive_of_something_else_is_not_kept(tmp_path):
+def test_an_archive_of_something_else_is_not_kept(tmp_path, run):
     path = tmp_path / "saved.tar"
     path.write_bytes(b"old")
     store = Store(Image(APP, ("r.test/app:1",)), saves=["r.test/else:1"])
@@ -142,3 +171,141 @@ def test_an_archive_of_something_else_is_not_kept(tmp_path):
         run(store, name=["r.test/app:1"], export_path=str(path))
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["saved.tar"]
+
+
+def test_a_failed_export_names_the_file_and_the_steps_before_it(tmp_path, make_task):
+    write_archive(tmp_path / "app.tar", ["r.test/app:1"])
+    options = {"name": ["r.test/app:1"], "archive": [str(tmp_path / "app.tar")]}
+    with pytest.raises(CruntimeError, match="/nowhere not found") as failed:
+        ensure(make_task(Store(), **options, export_path=f"{tmp_path}/nowhere/saved.tar"))
+    assert failed.value.reason == "file_not_found"
+    assert failed.value.facts["changed"] is True
+    assert [each["action"] for each in failed.value.facts["actions"]] == ["loaded"]
+
+
+def test_check_mode_predicts_the_same_steps_and_does_none(tmp_path, make_task):
+    write_archive(tmp_path / "app.tar", ["r.test/app:1"])
+    options = {
+        "name": ["r.test/app:1"],
+        "archive": [str(tmp_path / "app.tar")],
+        "pin": True,
+        "export_path": str(tmp_path / "saved.tar"),
+        "prune": {},
+    }
+    images = [Image(OTHER, ("r.test/other:1",))]
+    store = Pinning(*images)
+    predicted = ensure(make_task(store, check_mode=True, **options))
+    assert store.images() == images
+    assert not (tmp_path / "saved.tar").exists()
+    done = ensure(make_task(store, **options))
+    for key in ("changed", "actions", "diff"):
+        assert predicted[key] == done[key]
+    assert [each["action"] for each in done["actions"]] == ["loaded", "pinned", "saved", "removed"]
+
+
+class Blind(Store):
+    """A store that never lists the changes that it made."""
+
+    def __init__(self, *images):
+        super().__init__(*images)
+        self.first = list(images)
+
+    def images(self):
+        return list(self.first)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"name": [ALIAS], "source_image": PAUSE}, f"does not list {ALIAS}"),
+        ({"name": [PAUSE], "state": "absent"}, "still lists images that were removed"),
+        ({"prune": {}}, "still lists images that were pruned"),
+    ],
+)
+def test_a_change_that_the_store_never_lists_is_an_error(make_task, clock, options, problem):
+    begun = clock.now
+    with pytest.raises(CruntimeError) as failed:
+        ensure(make_task(Blind(Image(APP, (PAUSE,))), **options))
+    assert failed.value.reason == "result_unexpected"
+    assert f"after 10 seconds CRI-O {problem}" in str(failed.value)
+    assert 10 < clock.now - begun < 11
+
+
+class Registry(Store):
+    """A store whose pulls fail for some names."""
+
+    def __init__(self, *images, failing=()):
+        super().__init__(*images)
+        self.failing = failing
+
+    def pull(self, name, credentials, platform):
+        if name in self.failing:
+            raise CommandError("'pull x' failed: not found", reason="command_failed")
+        self.listed.append(Image(APP, (name,)))
+
+
+def test_a_failed_pull_keeps_the_other_images_and_names_the_cause(make_task):
+    store = Registry(failing=["r.test/b:1"])
+    with pytest.raises(CruntimeError) as failed:
+        ensure(make_task(store, name=["r.test/a:1", "r.test/b:1"]))
+    assert failed.value.reason == "transfer_failed"
+    assert failed.value.facts["failures"] == [
+        {"name": "r.test/b:1", "cause": "not found", "attempts": 1}
+    ]
+    assert failed.value.facts["actions"] == [{"action": "pulled", "name": "r.test/a:1"}]
+    assert [image["name"] for image in failed.value.facts["images"]] == ["r.test/a:1"]
+
+
+def test_a_pull_of_an_image_that_is_up_to_date_changes_nothing(run):
+    store = Registry(Image(APP, ("r.test/a:1",)))
+    assert run(store, name=["r.test/a:1"], pull="always") == []
+
+
+class Used(Store):
+    """A store whose images all have a container."""
+
+    def users(self):
+        return {image.id: ["web (0123)"] for image in self.listed}
+
+
+def test_an_image_in_use_is_removed_only_by_force(make_task, run):
+    store = Used(Image(APP, (PAUSE,)))
+    with pytest.raises(CruntimeError, match=r"r.test/pause:1: .* in use by web \(0123\)") as failed:
+        ensure(make_task(store, name=[PAUSE], state="absent"))
+    assert failed.value.reason == "image_in_use"
+    assert run(store, name=[PAUSE], state="absent", force=True) == ["removed"]
+    assert store.images() == []
+
+
+@pytest.mark.parametrize(("label", "actions"), [("same", []), ("other", ["built"])])
+def test_a_build_is_repeated_only_if_its_files_changed(tmp_path, run, label, actions):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+
+    class Builder(Store):
+        """A store that builds, and remembers the labels of its images."""
+
+        def __init__(self):
+            super().__init__()
+            self.labels = {}
+
+        def build(self, build):
+            self.labels[APP] = dict(build.labels)
+            self.listed = [Image(APP, build.tags)]
+
+        def details(self, ids):
+            return {each: Details(self.labels[each], 0) for each in ids}
+
+    store = Builder()
+    options = {"name": ["r.test/built:1"], "build": {"context": str(tmp_path)}}
+    assert run(store, **options) == ["built"]
+    if label == "other":
+        (tmp_path / "file").touch()
+    assert run(store, **options) == actions
+
+
+def test_each_source_of_a_request_has_its_function():
+    assert set(get_args(request.Source)) == set(_SOURCES)
+
+
+def test_each_verb_of_a_step_has_its_action_in_the_result():
+    assert set(get_args(Verb)) - {"platform"} == set(_ACTIONS)

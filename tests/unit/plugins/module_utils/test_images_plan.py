@@ -10,10 +10,11 @@ import dataclasses
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive, Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.images import plan
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Image
-from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters, Seen
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Filters, ImageIndex
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 APP, OTHER = "r.test/app:1", "r.test/other:1"
@@ -31,7 +32,7 @@ def told(steps):
     return [(step.verb, step.name) for step in steps]
 
 
-SEEN = Seen(
+SEEN = ImageIndex(
     [
         Image(A, (APP, "docker.io/library/busybox:latest"), (f"r.test/app@{C}",)),
         Image(B, (OTHER,), pinned=True),
@@ -84,7 +85,7 @@ def test_what_can_not_be_pulled(name, policy, words):
 
 
 def load(*archives, names=()):
-    return told(plan.to_load(plan.wanted_of(list(names), list(archives)), SEEN))
+    return told(plan.to_load(plan.select_archived(list(names), list(archives)), SEEN))
 
 
 def test_an_archive_is_loaded_for_what_is_missing():
@@ -104,7 +105,7 @@ def test_an_image_without_a_name_is_given_one():
     assert load(unnamed, names=["new:1"]) == [("load", "docker.io/library/new:1")]
     assert load(unnamed) == [("load", "")]
     assert load(archive(archived(A))) == []
-    with pytest.raises(CruntimeError, match=r"/a.tar holds no new:1, but r.test/app:1"):
+    with pytest.raises(CruntimeError, match=r"/a.tar: .* contain new:1, only r.test/app:1"):
         load(archive(archived(A, APP)), names=["new:1"])
 
 
@@ -120,7 +121,7 @@ def test_the_same_image_by_what_the_store_counts():
 def test_a_tag_is_set_where_it_is_not():
     assert told(plan.to_tag(["r.test/new:1", APP], APP, SEEN)) == [("tag", "r.test/new:1")]
     assert told(plan.to_tag([OTHER], A, SEEN)) == [("tag", OTHER)]
-    with pytest.raises(CruntimeError, match="no image nothing"):
+    with pytest.raises(CruntimeError, match="source_image: nothing not found"):
         plan.to_tag([APP], "nothing", SEEN)
 
 
@@ -142,12 +143,12 @@ def test_what_is_removed(names, all_tags, steps):
 
 def test_a_short_name_is_also_one_of_localhost():
     for spelling in ("localhost/app:1", "localhost/library/app:1"):
-        seen = Seen([Image(A, (spelling,))])
+        seen = ImageIndex([Image(A, (spelling,))])
         assert told(plan.to_remove(["app:1"], seen, False)) == [("remove", spelling)]
         assert plan.to_pull(["app:1"], seen, "missing")
 
 
-PRUNED = Seen(
+PRUNED = ImageIndex(
     [
         Image(A, ("r.test/used:1",)),
         Image(B, ("r.test/pinned:1",), pinned=True),
@@ -178,7 +179,7 @@ def test_what_is_pruned(filters, pruned):
 
 def test_a_name_is_no_pattern():
     name = "[fd00::1]:5000/app:1"
-    seen = Seen([Image(A, (name,))])
+    seen = ImageIndex([Image(A, (name,))])
     for filters in (Filters(spared=(name,)), Filters(exclude=(name,))):
         assert plan.to_prune(seen, {}, filters) == []
     assert plan.to_prune(seen, {}, Filters(include=(name,)))

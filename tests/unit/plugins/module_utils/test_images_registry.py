@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import fingerprint
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.images import registry
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
 
@@ -70,35 +70,38 @@ def host():
 
 def test_what_a_registry_has(host):
     known = fingerprint(CONTENT, CONTENT["rootfs"]["diff_ids"])
-    assert registry.look(f"{host}/app:1", None, insecure=True) == (of(MANIFEST), CONFIG, known)
-    assert registry.look(f"{host}/index:1", None, insecure=True) == (of(INDEX), "", "")
+    assert registry.look_up(f"{host}/app:1", None, insecure=True) == (of(MANIFEST), CONFIG, known)
+    assert registry.look_up(f"{host}/index:1", None, insecure=True) == (of(INDEX), "", "")
 
 
 @pytest.mark.parametrize(
     ("name", "content"), [("garbage", b"<html>"), ("list", b"[]"), ("blob", MANIFEST)]
 )
 def test_garbage_is_something_else_than_any_image(host, name, content):
-    assert registry.look(f"{host}/{name}:1", None, insecure=True) == (of(content), "", "")
+    assert registry.look_up(f"{host}/{name}:1", None, insecure=True) == (of(content), "", "")
 
 
 @pytest.mark.parametrize("name", ["nothing:1", "noise:1", "broken:1", "private/app:1"])
 def test_who_does_not_tell_has_nothing(host, name):
-    assert registry.look(f"{host}/{name}", None, insecure=True) is None
+    assert registry.look_up(f"{host}/{name}", None, insecure=True) is None
+
+
+USER = Credentials("user", "password")
 
 
 def test_a_password_opens(host):
-    known = registry.look(f"{host}/private/app:1", Credentials("user", "password"), insecure=True)
+    known = registry.look_up(f"{host}/private/app:1", USER, insecure=True)
     assert known.config == CONFIG
 
 
 def test_a_password_goes_nowhere_else(host):
-    assert registry.look(f"{host}/moved:1", Credentials("user", "password"), insecure=True) is None
+    assert registry.look_up(f"{host}/moved:1", USER, insecure=True) is None
     assert ELSEWHERE == [None]
 
 
 def test_plain_http_is_not_tried_unasked(host):
-    assert registry.look(f"{host}/app:1", None, insecure=False) is None
+    assert registry.look_up(f"{host}/app:1", None, insecure=False) is None
 
 
 def test_a_registry_that_is_down(host):
-    assert registry.look("127.0.0.1:1/app:1", None, insecure=True) is None
+    assert registry.look_up("127.0.0.1:1/app:1", None, insecure=True) is None

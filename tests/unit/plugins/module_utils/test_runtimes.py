@@ -9,6 +9,9 @@ import json
 
 import pytest
 
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
+    containerd as containerd_checks,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -220,7 +223,7 @@ def test_settings_of_a_dumped_configuration(transcript, version):
 
 def test_keys_that_containerd_2_does_not_know(transcript):
     log = transcript("containerd-2.1.9-config-dump-unknown-keys.txt")
-    assert containerd.parse_unknown_keys(log) == ["foo", "bogus"]
+    assert containerd_checks.parse_unknown_keys(log) == ["foo", "bogus"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import os
 import re
 from typing import Iterable
 
+from ansible_collections.cruntime.node.plugins.module_utils.checks import hidden_data
 from ansible_collections.cruntime.node.plugins.module_utils.containerd_namespaces import (
     read_namespaces,
 )
@@ -21,7 +22,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
 #: Storage drivers of Docker itself, unlike the snapshotters of containerd.
 GRAPH_DRIVERS = frozenset(

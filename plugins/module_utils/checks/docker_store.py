@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple, Sequence
 
-from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
-from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_disk,
     hidden_data,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 _FEATURE = "containerd-snapshotter"
 _SNAPSHOTTER = "overlayfs"

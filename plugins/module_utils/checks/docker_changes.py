@@ -13,15 +13,15 @@ import json
 from typing import Any, Callable
 
 from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, docker_cli, dropped
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
+    docker_disk,
+    docker_store,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import (
-    docker_disk,
-    docker_store,
-)
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 _REMEDY = "If they are needed, set them by options or by extra_config"

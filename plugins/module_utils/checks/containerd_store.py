@@ -11,10 +11,10 @@ import os
 import re
 from typing import Iterator
 
+from ansible_collections.cruntime.node.plugins.module_utils.checks import hidden_data
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
 _BLOBS = "io.containerd.content.v1.content/blobs/sha256"
 

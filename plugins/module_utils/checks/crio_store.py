@@ -11,10 +11,10 @@ import os
 import re
 from typing import NamedTuple
 
+from ansible_collections.cruntime.node.plugins.module_utils.checks import hidden_data
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CRIO
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes import hidden_data
 
 #: The keys of the CRI-O configuration that choose a store.
 _KEYS = ("root", "storage_driver")

@@ -1,0 +1,101 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of changed files of containerd."""
+
+from __future__ import annotations
+
+import glob
+import re
+from typing import Iterable
+
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
+    containerd_dump,
+    containerd_store,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
+from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
+from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CONTAINERD_CERTS,
+    CONTAINERD_DROP_INS,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_drop_in
+from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import Containerd
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
+
+
+class ContainerdChecks(Checks[Containerd]):
+    drop_in_patterns = tuple(f"{each}/*.toml" for each in CONTAINERD_DROP_INS)
+
+    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
+        path = staged.get(CONTAINERD.config_path)
+        if path is None:
+            return
+        with open(path, encoding="utf-8") as handle:
+            text = handle.read()
+        if "io.containerd.cri.v1." in text and installed_version(version).major < 2:
+            raise refuse(
+                CONTAINERD.label,
+                "the plugins io.containerd.cri.v1.* of extra_config are those of containerd 2.x; "
+                f"{version} has io.containerd.grpc.v1.cri",
+            )
+        self._check_drop_ins()
+        result = self._runner.run("containerd", "--config", path, "config", "dump")
+        if result.rc != 0:
+            raise refuse(
+                CONTAINERD.label, result.err.strip().replace(path, CONTAINERD.config_path), result
+            )
+        if not re.search(r"^version = [0-9]+$", result.out, re.MULTILINE):
+            raise CruntimeError(
+                "containerd config dump: unreadable output: it has no version. Run the command on "
+                "the node to see what it prints",
+                reason="output_unreadable",
+            )
+        unknown = parse_unknown_keys(result.err)
+        # A drop-in may know more than this version does; that is its admin's concern.
+        ours = [key for key in unknown if key.rpartition(".")[2] in text]
+        if ours:
+            raise refuse(CONTAINERD.label, f"{version} knows no key {' and no key '.join(ours)}")
+        containerd_store.check(self._runner, self._runtime.socket_path, result.out)
+
+        if "config_path" in text:
+            self._check_mirrors(result.out)
+
+    def _check_drop_ins(self) -> None:
+        """Check that no drop-in would block containerd, or fill the memory of the node."""
+        for path in (path for pattern in self.drop_in_patterns for path in glob.glob(pattern)):
+            read_drop_in(path)
+
+    def _check_mirrors(self, dump: str) -> None:
+        found = containerd_dump.find_mirror_drop_ins(dump)
+        if found:
+            raise CruntimeError(
+                f"{' and '.join(found)}: registry.mirrors and registry.configs.*.tls are not "
+                f"supported together with the config_path {CONTAINERD_CERTS}: containerd would "
+                "start without its CRI plugin. Move them to registries, or to hosts.toml files in "
+                f"{CONTAINERD_CERTS}",
+                reason="configuration_refused",
+            )
+
+    def find_dropped(
+        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
+    ) -> list[Dropped]:
+        if CONTAINERD.config_path not in foreign or CONTAINERD.config_path not in staged:
+            return []
+        return containerd_dump.find_dropped(
+            self._runner,
+            foreign[CONTAINERD.config_path].target,
+            staged[CONTAINERD.config_path],
+            unasked_bin_dirs=self._runtime.unasked_bin_dirs,
+        )
+
+
+def parse_unknown_keys(log: str) -> list[str]:
+    """Read what C(containerd config dump) logs: 2.x names each key that it will ignore."""
+    return re.findall(r'msg="Ignoring unknown key in TOML.* key=(\S+)', log)

@@ -1,0 +1,56 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of changed files of Docker and cri-dockerd."""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+from ansible_collections.cruntime.node.plugins.module_utils.checks import (
+    cri_dockerd,
+    docker_changes,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
+from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
+from ansible_collections.cruntime.node.plugins.module_utils.paths import CRI_DOCKERD_DROP_IN
+from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
+
+
+class DockerChecks(Checks[Docker]):
+    def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
+        # Docker can judge a file from 23.0 on.
+        path = staged.get(DOCKER.config_path)
+        if path is None or installed_version(version).major < 23:
+            return
+        # With the unit's own flags, because a key also given as a flag stops the daemon.
+        flags = [word for word in units[DOCKER.service].command[1:] if not word.startswith("$")]
+        result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
+        if result.rc != 0:
+            raise refuse(DOCKER.label, result.err.strip().replace(path, DOCKER.config_path), result)
+
+    def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
+        for change in changes:
+            if change.path == DOCKER.config_path:
+                docker_changes.check(
+                    self._runner, change, units[DOCKER.service], self._runtime.find_major
+                )
+
+    def find_dropped(
+        self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
+    ) -> list[Dropped]:
+        found = []
+        for change in changes:
+            if change.path == DOCKER.config_path and isinstance(change.before, bytes):
+                found += docker_changes.find_dropped(change)
+        path = staged.get(CRI_DOCKERD_DROP_IN)
+        known = any(change.path == CRI_DOCKERD_DROP_IN and change.before for change in changes)
+        if path is not None and not known:
+            found += cri_dockerd.find_dropped(path)
+        return found

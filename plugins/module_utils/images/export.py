@@ -1,0 +1,84 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Export the images of a task to an archive on the node, unless it has them already."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.cruntime.node.plugins.module_utils import atomic, image_archive
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import image_id
+from ansible_collections.cruntime.node.plugins.module_utils.images import archive_file
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step, canonical_name
+from ansible_collections.cruntime.node.plugins.module_utils.images.task import ImageTask
+
+
+def export_images(task: ImageTask, names: list[str], path: str) -> None:
+    """Write images to an archive.
+
+    :raises CruntimeError: if the archive can't be written, or is incomplete.
+    """
+    if os.path.isdir(path):
+        raise CruntimeError(
+            f"export_path: {path} is a directory. Set the path of a file", reason="option_invalid"
+        )
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        raise CruntimeError(
+            f"export_path: {directory} not found: there is no such directory on the node",
+            reason="file_not_found",
+        )
+    if _is_exported(task, names, path):
+        return
+    steps = [Step("save", path)]
+    task.check(steps)
+    task.apply(steps, lambda: _write(task, names, path))
+
+
+def _is_exported(task: ImageTask, names: list[str], path: str) -> bool:
+    """Return whether an archive has exactly these images under these names."""
+    found = {canonical_name(name): task.found.find(name) for name in names}
+    images = {name: image for name, image in found.items() if image}
+    if len(images) < len(found) or task.report.is_predicted(names):
+        return False
+    try:
+        archive = image_archive.read(task.runner, path)
+    except CruntimeError:
+        return False
+    archived, tags = _archived_by_tag(archive), _list_tags(names)
+    return (
+        set(archived) == tags
+        and all(images[name].is_same(archived[name]) for name in tags)
+        and all(any(map(image.is_same, archive.images)) for image in images.values())
+    )
+
+
+def _write(task: ImageTask, names: list[str], path: str) -> None:
+    try:
+        with archive_file.new_archive(task.module, path, task.store.scratch_dir) as written:
+            task.store.save([canonical_name(name) for name in names], written)
+            # Check the archive even if the tool succeeded: it must be complete.
+            tags = set(_archived_by_tag(image_archive.read(task.runner, written)))
+            if tags != _list_tags(names):
+                raise CruntimeError(
+                    f"export_path: {path} was not changed: {task.store.label} wrote an archive of "
+                    f"{', '.join(sorted(tags)) or 'no names'} instead of {', '.join(names)}",
+                    reason="result_unexpected",
+                )
+    except OSError as error:
+        raise atomic.describe_error(path, error) from error
+
+
+def _list_tags(names: list[str]) -> set[str]:
+    """Return the fully qualified references that an archive keeps: no digests and no IDs."""
+    return {canonical_name(name) for name in names if not image_id(name) and "@" not in name}
+
+
+def _archived_by_tag(archive: Archive) -> dict[str, Archived]:
+    """Return the images of an archive by tag. Some tools add the digests to the names."""
+    return {name: image for image in archive.images for name in image.names if "@" not in name}

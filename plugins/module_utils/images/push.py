@@ -1,0 +1,67 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Push the images of a task that a registry does not have yet."""
+
+from __future__ import annotations
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalised
+from ansible_collections.cruntime.node.plugins.module_utils.images import plan, transfers
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import Published
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step
+from ansible_collections.cruntime.node.plugins.module_utils.images.task import ImageTask
+
+
+def push_images(task: ImageTask, names: list[str]) -> None:
+    """Push images.
+
+    :raises CruntimeError: if some of them could not be pushed.
+    """
+    steps = [Step("push", normalised(name)) for name in names if not _is_pushed(task, name)]
+    task.check(steps)
+    failures: list[transfers.Failure] = []
+    if not task.check_mode:
+        failures = transfers.transfer_all(
+            lambda name: _push(task, name),
+            [step.name for step in steps],
+            task.options["parallel"],
+            task.options["retries"],
+        )
+    failed = {failure.name for failure in failures}
+    for step in steps:
+        if step.name not in failed:
+            task.report.add(step)
+    transfers.raise_failures(failures, f"of {len(steps)} images could not be pushed")
+
+
+def _is_pushed(task: ImageTask, name: str) -> bool:
+    """Return whether the registry has the image of a name; if so, report the digest."""
+    image = task.found.find(name)
+    if image is None or task.report.is_predicted([name]):
+        return False
+    published = _look_up(task, name)
+    if published is None or not plan.is_published(image, *published):
+        return False
+    task.report.digests[normalised(name)] = published.digest
+    return True
+
+
+def _push(task: ImageTask, name: str) -> None:
+    digest = task.store.push(name, task.request.credentials, task.options["insecure"])
+    published = _look_up(task, name)
+    # podman accepts any response of a registry.
+    if published and published.digest != digest:
+        raise CruntimeError(
+            f"{name}: The push of {digest} succeeded, but the registry has {published.digest}",
+            reason="result_unexpected",
+        )
+    task.report.digests[name] = digest
+
+
+def _look_up(task: ImageTask, name: str) -> Published | None:
+    # Import it only here: TLS and HTTP take long to import, and most tasks do not need them.
+    from ansible_collections.cruntime.node.plugins.module_utils.images import registry
+
+    return registry.look_up(name, task.request.credentials, task.options["insecure"])

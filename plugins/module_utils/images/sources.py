@@ -1,0 +1,139 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Get the images of a task from its source: a registry, archives or another image."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.cruntime.node.plugins.module_utils import image_archive
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    image_id,
+    normalised,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images import plan, preload, transfers
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step
+from ansible_collections.cruntime.node.plugins.module_utils.images.task import ImageTask
+
+
+def pull_images(task: ImageTask) -> list[str]:
+    """Pull images; return the names of the task."""
+    names, options = task.request.names, task.options
+    steps = plan.to_pull(names, task.found, options["pull"] or "missing")
+    task.check(steps, ["platform"] if options["platform"] else [])
+    failures: list[transfers.Failure] = []
+    if steps and not task.check_mode:
+        credentials, platform = task.request.credentials, options["platform"]
+        failures = transfers.transfer_all(
+            lambda name: task.store.pull(name, credentials, platform),
+            [step.name for step in steps],
+            options["parallel"],
+            options["retries"],
+        )
+        task.list_images()
+    for step in steps:
+        # A pull of an image that is up to date changes nothing.
+        if task.check_mode or task.is_new(step.name):
+            task.report.add(step)
+    transfers.raise_failures(failures, f"of {len(steps)} images could not be pulled")
+    if steps and not task.check_mode:
+        task.expect(names)
+    return names
+
+
+def load_archives(task: ImageTask) -> list[str]:
+    """Load images from archives; return the names of the task or else of the archives."""
+    archives = [image_archive.read(task.runner, path) for path in task.options["archive"]]
+    return _load(task, plan.select_archived(task.request.names, archives))
+
+
+def preload_images(task: ImageTask) -> list[str]:
+    """Load images from a directory of archives, or from a tarball of a whole store.
+
+    :return: the names of the task or else of the archives.
+    """
+    path, names = task.options["preload"], task.request.names
+    missing = [name for name in names if task.found.find(name) is None]
+    if names and not missing:
+        return names
+    if os.path.isdir(path):
+        archives = [image_archive.read(task.runner, each) for each in preload.archives(path)]
+        loaded = _load(task, plan.select_archived(missing, archives))
+        return names or loaded
+    _preload_store(task, path, missing)
+    return names
+
+
+def tag_image(task: ImageTask) -> list[str]:
+    """Add names to an image; return the names of the task."""
+    names = task.request.names
+    steps = plan.to_tag(names, task.options["source_image"], task.found)
+    task.check(steps)
+    if task.apply(steps):
+        task.expect(names)
+    return names
+
+
+def _load(task: ImageTask, archived: dict[str, tuple[Archive, Archived]]) -> list[str]:
+    """Load images that are missing.
+
+    :param archived: by name, the image to load and its archive.
+    :return: the names of the task or else of the archives.
+    """
+    steps = plan.to_load(archived, task.found)
+    task.check(steps)
+    images = {name: image for name, (_archive, image) in archived.items()}
+    if task.check_mode:
+        for name, image in images.items():
+            task.report.predict(name, image.config)
+    if task.apply(steps):
+        task.list_images()
+        # Some stores load an image but not all of its names.
+        rest = plan.to_load(archived, task.found)
+        if all(step.verb == "tag" for step in rest):
+            for step in rest:
+                task.do(step)
+        task.expect([name for name in images if not image_id(name)], images)
+    if steps:
+        for name in images:
+            task.report.add_change(name)
+    return task.request.names or list(images)
+
+
+def _preload_store(task: ImageTask, path: str, missing: list[str]) -> None:
+    image_archive.compression_of(path)
+    if not missing:
+        raise CruntimeError(
+            f"preload: {path} needs names: it is a tarball of a store. Set name to the images to "
+            "load from it",
+            reason="option_invalid",
+        )
+    steps = [Step("preload", normalised(name)) for name in missing]
+    task.check(steps)
+    if task.apply(steps, lambda: _copy_from_store(task, path, missing)):
+        task.expect(task.request.names)
+
+
+def _copy_from_store(task: ImageTask, path: str, names: list[str]) -> None:
+    """Copy images from a tarball of a store.
+
+    :raises CruntimeError: if the store in the tarball does not have all names.
+    """
+    with preload.unpacked(task.runner, task.store, path) as directory:
+        archive = os.path.join(os.path.dirname(directory), "images.tar")
+        with task.store.open_source(directory) as source:
+            found = source.names()
+            missing = [name for name in names if plan.canonical_name(name) not in found]
+            if missing:
+                raise CruntimeError(
+                    f"preload: {path} does not contain {', '.join(missing)}, only "
+                    f"{', '.join(sorted(found)) or 'no images'}",
+                    reason="image_not_found",
+                )
+            source.save([plan.canonical_name(name) for name in names], archive)
+        task.store.load(image_archive.read(task.runner, archive))

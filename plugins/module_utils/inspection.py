@@ -1,0 +1,232 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Comparison of a node with a spec: look, check and plan. It changes nothing.
+
+It names no runtime.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any, NamedTuple
+
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    cgroups,
+    compatibility,
+    files,
+    oci_runtimes,
+    plan,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
+from ansible_collections.cruntime.node.plugins.module_utils.node import Node
+from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import choose
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import recall_sockets
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
+
+
+class Inspection(NamedTuple):
+    """State of a node, and the plan that makes it match the spec.
+
+    :param runtime: the runtime as the spec configures it.
+    :param driver: the cgroup driver that the spec selects on this node.
+    """
+
+    runtime: Runtime
+    version: str
+    driver: str
+    units: dict[str, Unit]
+    record: ManagedFiles
+    plan: Plan
+    warnings: list[str]
+
+    @property
+    def needs_action(self) -> bool:
+        return bool(self.plan.changed or self.plan.steps)
+
+
+def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> Inspection:
+    """Compare a node with a spec.
+
+    :param rendered: the files that the controller rendered, for every kind of node.
+    :raises CruntimeError: if the node can't match the spec.
+    """
+    record = ManagedFiles()
+    recall_sockets(node.runtimes, record)
+    present = node.runtimes[options["runtime"]]
+    runtime = present.configured(options)
+    units = node.look()
+    runtime.check_installed(units)
+    version = node.versions.of(runtime)
+    kubernetes = options.get("kubernetes_version")
+    warnings = compatibility.check(runtime.name, version, kubernetes, cgroups.version())
+    if options["rootless"]:
+        warnings += compatibility.check_rootless(os.uname().release)
+    warnings += _check_oci_runtimes(options)
+    _check_certificates(options["registries"])
+    driver = _find_cgroup_driver(present, units, options["cgroup_driver"])
+    version_range = runtime.identity.find_range(version)
+    facts = {**runtime.find_facts(), "version_range": version_range, "cgroup_driver": driver}
+    changes = files.look(choose(rendered, facts), record, runtime.name)
+    todo = Plan(
+        changes,
+        plan.bring_up(runtime, units, changes, restart=options["state"] == "restarted"),
+        _plan_others_down(node, runtime, units) if options["disable_others"] else [],
+    )
+    return Inspection(runtime, version, driver, units, record, todo, warnings)
+
+
+def report(
+    node: Node,
+    found: Inspection,
+    options: dict[str, Any],
+    backups: dict[str, str],
+    dropped: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return the result of the module.
+
+    :param backups: by path, the backup of a foreign file.
+    :param dropped: settings that are lost.
+    """
+    result = describe_runtime(
+        found.runtime, found.version, found.driver, options.get("kubernetes_version")
+    )
+    result["files"] = [describe_file(change, backups) for change in found.plan.files]
+    result["dropped"] = dropped
+    result["warnings"] = [
+        *found.warnings,
+        *_warn_of_options(found.runtime, options, found.plan.up, backups),
+    ]
+    diffs = [change.diff for change in found.plan.changed]
+    return add_units(node, result, found.units, found.plan.steps, diffs)
+
+
+def _plan_others_down(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[Step]:
+    others = [other for other in node.runtimes.values() if other.name != runtime.name]
+    needed = needed_by(runtime.units, units)
+    why = f"{runtime.label} shall be the one runtime"
+    return plan.take_down(others, units, keep=needed, why=why)
+
+
+def _find_cgroup_driver(runtime: Runtime, units: dict[str, Unit], wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    if cgroups.version() == 2:
+        return "systemd"
+    # On v1 both work, and a change under running pods breaks them: stay with what is in use.
+    with contextlib.suppress(CruntimeError):
+        if runtime.active(units):
+            return runtime.cgroup_driver()
+    # None runs, or one that serves no CRI yet: containerd as Docker's own packages set it up.
+    return "cgroupfs"
+
+
+def _check_oci_runtimes(options: dict[str, Any]) -> list[str]:
+    """Look for the binaries that the spec names; return warnings.
+
+    :raises CruntimeError: the one that every container would be run by is not there.
+    """
+    default = oci_runtimes.default(options)
+    warnings = []
+    for handler in oci_runtimes.named(options):
+        if os.access(handler["path"], os.X_OK):
+            continue
+        words = f"the OCI runtime {handler['name']} needs {handler['path']}, which is not there"
+        if handler["name"] == default:
+            raise CruntimeError(
+                f"{words}: install it first, or choose another oci_runtime",
+                reason="oci_runtime_not_found",
+            )
+        warnings.append(words)
+    return warnings
+
+
+def _check_certificates(registries: list[dict[str, Any]]) -> None:
+    if registries:
+        from ansible_collections.cruntime.node.plugins.module_utils import certificates
+
+        certificates.check(registries)
+
+
+def describe_runtime(
+    runtime: Runtime, version: str | None, driver: str | None, kubernetes: str | None
+) -> dict[str, Any]:
+    return {
+        "runtime": runtime.name,
+        "version": version,
+        "socket_path": runtime.socket_path,
+        "cri_endpoint": runtime.cri_endpoint,
+        "cgroup_driver": driver,
+        "kubelet_options": runtime.kubelet_options(kubernetes),
+        "kubelet_config": runtime.kubelet_config(kubernetes, driver),
+        "files": [],
+        "rolled_back": False,
+        "warnings": [],
+    }
+
+
+def _warn_of_options(
+    runtime: Runtime, options: dict[str, Any], up: list[Step], backups: dict[str, str]
+) -> list[str]:
+    unused = runtime.unused_options(options)
+    unmasked = [name for step in up if step.verb == "unmask" for name in step.units]
+    return [
+        *(f"{option} changes nothing on this node: {why}" for option, why in unused.items()),
+        *(f"{name} was masked; it is unmasked to enable its runtime" for name in unmasked),
+        *(
+            f"{path} was not written by this collection; it is kept as {backup}"
+            for path, backup in backups.items()
+        ),
+    ]
+
+
+def describe_file(change: Change, backups: dict[str, str]) -> dict[str, Any]:
+    result: dict[str, Any] = {"path": change.target, "changed": change.changed}
+    if change.changed:
+        result["diff"] = change.diff
+    if change.target in backups:
+        result["backup"] = backups[change.target]
+    return result
+
+
+def add_units(
+    node: Node,
+    result: dict[str, Any],
+    before: dict[str, Unit],
+    steps: list[Step],
+    diffs: list[dict[str, Any]],
+) -> dict[str, Any]:
+    reasons = {name: step.why for step in reversed(steps) for name in step.units}
+    after = plan.predict(before, steps) if node.check_mode or not steps else node.look()
+    touched = sorted(reasons)
+    result["units"] = [
+        {
+            "name": name,
+            "before": before[name].state,
+            "after": after[name].state,
+            "cause": reasons[name],
+        }
+        for name in touched
+    ]
+    result["changed"] = bool(diffs or steps)
+    result["diff"] = list(diffs)
+    if steps:
+        restarted = {name for step in steps if step.verb == "restart" for name in step.units}
+        result["diff"].append(
+            {
+                "before_header": "systemd units",
+                "after_header": "systemd units",
+                "before": "".join(f"{name}: {before[name]}\n" for name in touched),
+                "after": "".join(
+                    f"{name}: {after[name]}{', restarted' if name in restarted else ''}\n"
+                    for name in touched
+                ),
+            }
+        )
+    return result

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is sent to a node by a run that changes nothing."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+
+ROOT = pathlib.Path(__file__).parents[3]
+PREFIX = "ansible_collections.cruntime.node."
+#: Only a run that changes a node needs these.
+ACTING = ("checks", "converge", "removal", "stored_data", "swap", "takeover", "transaction")
+
+
+def imported_by(path):
+    """Return the files of the collection that a file imports, anywhere in it, as Ansible does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
+            package = ROOT.joinpath(*node.module[len(PREFIX) :].split("."))
+            for name in ("", *(alias.name for alias in node.names)):
+                found = package / f"{name}.py" if name else package.with_suffix(".py")
+                if found.exists():
+                    yield found
+
+
+def closure(path):
+    found, todo = set(), [path]
+    while todo:
+        for each in imported_by(todo.pop()):
+            if each not in found:
+                found.add(each)
+                todo.append(each)
+    return found
+
+
+def test_a_run_that_changes_nothing_sends_nothing_that_changes_a_node():
+    utils = ROOT / "plugins" / "module_utils"
+    small, large = (
+        {str(path.relative_to(utils)) for path in closure(ROOT / "plugins" / "modules" / name)}
+        for name in ("cruntime_enable_info.py", "cruntime_enable.py")
+    )
+    assert small < large
+    assert {path for path in small if path.partition("/")[0].removesuffix(".py") in ACTING} == set()
+    assert "transaction.py" in large
