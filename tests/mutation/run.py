@@ -80,6 +80,7 @@ def effect(source: str | None) -> str | None:
         if isinstance(node, ast.arguments):
             node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
             node.posonlyargs = node.kwonlyargs = []
+            node.kw_defaults = [value for value in node.kw_defaults if value]
     return ast.dump(tree)
 
 

@@ -66,8 +66,9 @@ class Fake(Runtime):
         self.used = {"cgroup_driver": "systemd"}
 
     def probe(self):
-        if self.probes and self.probes.pop(0):
-            raise CommandError("no such socket", reason="command_failed", rc=1)
+        problem = self.probes.pop(0) if self.probes else ""
+        if problem:
+            raise CommandError(problem, reason="command_failed", stderr=problem)
 
     def reloaded(self, since):
         return self.reloads_done.pop(0) if self.reloads_done else False
@@ -251,7 +252,7 @@ def test_a_rollback_does_not_need_a_readable_journal(make_lab):
 
 def test_a_rollback_fails_if_the_runtime_does_not_respond(make_lab):
     lab = make_lab(broken={"stop": HANGS})
-    lab.runtime.probes = [True] * 9
+    lab.runtime.probes = ["no such socket"] * 9
     with fails("unit_not_stopped", "no such socket") as caught:
         lab.disable(STOP)
     assert caught.value.facts["rolled_back"] is False
@@ -259,7 +260,7 @@ def test_a_rollback_fails_if_the_runtime_does_not_respond(make_lab):
 
 def test_a_rollback_does_not_ask_a_runtime_that_was_stopped(make_lab):
     lab = make_lab(DOWN, broken={"enable": FAILED})
-    lab.runtime.probes = [True] * 9
+    lab.runtime.probes = ["no such socket"] * 9
     with fails("unit_not_started") as caught:
         lab.disable(Step("enable", (UNIT,)))
     assert caught.value.facts["rolled_back"] is True
@@ -366,19 +367,21 @@ def test_the_settings_of_the_running_runtime_are_verified(make_lab, config, driv
         assert lab.systemd.calls == ["reset-failed", "start", "stop"]
 
 
-def test_a_runtime_that_needs_what_was_stopped_is_found(make_lab, config):
+def test_a_runtime_that_needs_what_was_stopped_is_found(make_lab, config, clock):
     lab = make_lab()
     # It responds after the start, and no longer after the stop.
-    lab.runtime.probes = [False, *[True] * 2]
-    with fails("no_response", "X", "no such socket") as caught:
+    lab.runtime.probes = ["", "first", "last"]
+    with fails("no_response", "X", "last") as caught:
         lab.enable(lab.look(config), [RESTART], [Step("disable", (UNIT,))])
     assert lab.systemd.calls[:3] == ["reset-failed", "restart", "disable"]
-    assert caught.value.facts["rc"] == 1
+    assert caught.value.facts["stderr"] == "last"
+    assert str(caught.value.__cause__.__cause__) == "last"
+    assert clock.pauses == [0.2]
 
 
 def test_a_slow_runtime_is_asked_again(make_lab, config, clock):
     lab = make_lab(timeout=20)
-    lab.runtime.probes = [True, True, False]
+    lab.runtime.probes = ["no such socket", "no such socket", ""]
     lab.enable(lab.look(config), [RESTART])
     assert lab.runtime.probes == []
     assert clock.pauses == [0.2, 0.2]
