@@ -97,5 +97,5 @@ def test_an_execution_environment_can_be_made_of_it(archive, tmp_path):
     with tarfile.open(archive) as tar:
         tar.extractall(installed)
     found = yaml.safe_load(run(BIN / "ansible-builder", "introspect", tmp_path / "collections"))
-    assert {re.split("[ <>=]", line)[0] for line in found["python"]} == {"tomlkit"}
+    assert {re.split("[ <>=]", line)[0] for line in found["python"]} == {"semver", "tomlkit"}
     assert any(line.startswith("openssh-client ") for line in found["system"])
