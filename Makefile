@@ -1,4 +1,4 @@
-# Needs Python 3.10 or newer and git, and a Docker Engine or root on a Debian to install one.
+# Needs Python 3.11 or newer and git, and a Docker Engine or root on a Debian to install one.
 PYTHON ?= python3
 VENV := .venv
 # Where Ansible finds this checkout as a collection.
@@ -6,17 +6,17 @@ COLLECTION := .cache/collections/ansible_collections/cruntime/node
 SETUP := $(VENV)/.made $(COLLECTION)
 
 .PHONY: test test-unit test-roles test-vm test-matrix test-mutation coverage bench lint docs unit oldest sanity \
-	nodes molecule demo link clean
+	nodes molecule slice demo link clean
 
-# Every test but those of the matrix, and of the roles and the machine only the short ones; ends with
-# the line: N passed, N failed, N skipped
+# The short form of every test except the matrix, and a slice of the long form. Ends with the line:
+# N passed, N failed, N skipped
 test: $(SETUP)
 	@$(VENV)/bin/python tests/run.py
 
 test-unit: unit
 
-# One stage, or the stages whose name begins so.
-lint docs unit oldest sanity nodes molecule: $(SETUP)
+# One stage, or the stages whose name begins so. SLICE=NAME repeats a slice of the long form.
+lint docs unit oldest sanity nodes molecule slice: $(SETUP)
 	@$(VENV)/bin/python tests/run.py $@
 
 # All tests of the roles, on nodes provisioned from bare and on a fleet that is switched.

@@ -15,7 +15,9 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from importlib.metadata import version
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
@@ -27,28 +29,26 @@ NODES = ROOT / "tests" / "nodes"
 # Two runs on one machine must not share nodes.
 RUN = f"cruntime-{os.getpid()}"
 SHOWN_LINES = 15
+# Of the scenarios without nodes of their own: the nodes of every run, and those of the long form.
+NODES_OF = {
+    "containerd": (("trixie", "current"), ("bookworm", "trixie-forky", "lts")),
+    "crio": (("trixie-crio",), ("trixie-crio-oldest",)),
+    "docker": (("trixie", "current"), ("bookworm", "trixie-forky")),
+    "switch": (("trixie", "current"), ("bookworm", "trixie-forky")),
+}
+# How long a slice of the long form may take.
+SLICE_SECONDS = 360
+DEPRECATED = "[DEPRECATION WARNING]"
 
 
-@dataclass
-class Tally:
-    """How many checks passed, failed and were skipped."""
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped
-        )
-
-    def __str__(self) -> str:
-        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+#: How many checks passed, failed and were skipped.
+Tally = Counter
+PASSED, FAILED, SKIPPED = Tally(passed=1), Tally(failed=1), Tally(skipped=1)
 
 
-def one(passed: bool) -> Tally:
-    """The tally of a single check."""
-    return Tally(passed=1) if passed else Tally(failed=1)
+def words(tally: Tally) -> str:
+    """Return the numbers of a tally, zeros included."""
+    return ", ".join(f"{tally[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
 
 
 def show(text: str) -> None:
@@ -87,9 +87,9 @@ class Stage:
                 start_new_session=True,
             )
 
-    def succeeded(self) -> bool:
+    def succeeded(self, limit: float | None = None) -> bool:
         """Wait for the command that was started, and say whether it succeeded."""
-        return self._process is not None and self._process.wait() == 0
+        return self._process is not None and self._process.wait(limit) == 0
 
     def end(self) -> None:
         """End what an interrupt left running, with all that it started."""
@@ -109,47 +109,60 @@ class Stage:
             outcome = {element.tag: element for element in case}
             failure = outcome.get("failure", outcome.get("error"))
             if failure is not None:
-                total += Tally(failed=1)
+                total += FAILED
                 print(f"   FAILED {case.get('classname')}::{case.get('name')}")
                 show(failure.text or failure.get("message", ""))
             elif "skipped" not in outcome:
-                total += Tally(passed=1)
+                total += PASSED
             # ansible-test also lists tests that have no file to look at here.
-            elif outcome["skipped"].text != "No tests applicable.":
-                total += Tally(skipped=1)
+            elif (
+                outcome["skipped"].text != "No tests applicable."
+                # It says so too where there is no shellcheck.
+                or case.get("name") == "shellcheck"
+            ):
+                total += SKIPPED
         return total
 
 
-def checkers(stage: Stage) -> Tally:
-    """The nox sessions with this stage's name as their tag: their reports, or one check each."""
-    outcome = LOGS / f"{stage.name}.json"
-    outcome.unlink(missing_ok=True)
-    stage.run("nox", "--tags", stage.name, "--report", outcome)
-    if not outcome.exists():
-        return no_report(stage)
-    sessions = json.loads(outcome.read_text())["sessions"]
-    return sum((outcome_of(stage, session) for session in sessions), Tally())
+def nox(*arguments: str) -> Callable[[Stage], Tally]:
+    """A stage of nox sessions: their reports, or one check each."""
+
+    def run(stage: Stage) -> Tally:
+        outcome = LOGS / f"{stage.name}.json"
+        outcome.unlink(missing_ok=True)
+        stage.run("nox", "--report", outcome, *arguments)
+        if not outcome.exists():
+            return no_report(stage)
+        results = json.loads(outcome.read_text())["sessions"]
+        return sum((outcome_of(stage, result) for result in results), Tally())
+
+    return run
 
 
 def outcome_of(stage: Stage, session: dict) -> Tally:
     """The tally of one nox session, by its reports if it left any."""
     name = session["signatures"][0]
     if session["result"] == "skipped":
-        print(f"   SKIPPED {name}: {session.get('reason') or 'it has no Python here'}")
-        return Tally(skipped=1)
+        return skipped(f"{name}: {session.get('reason') or 'it has no Python here'}")
     tally = stage.read(*sorted((JUNIT / name).glob("*.xml")))
     if session["result"] == "success":
-        return tally if tally.passed else tally + one(True)
-    if tally.failed:
+        return tally if tally["passed"] else tally + PASSED
+    if tally["failed"]:
         return tally
     print(f"   FAILED {name}")
     return tally + no_report(stage)
 
 
+def skipped(reason: str) -> Tally:
+    """The tally of what can't run here."""
+    print(f"   SKIPPED {reason}")
+    return SKIPPED
+
+
 def no_report(stage: Stage) -> Tally:
     """The tally of a command that ended before it could say what failed."""
     stage.show_log()
-    return Tally(failed=1)
+    return FAILED
 
 
 def nodes(stage: Stage) -> Tally:
@@ -157,43 +170,96 @@ def nodes(stage: Stage) -> Tally:
     return Tally() if stage.succeeded() else no_report(stage)
 
 
+def has_image(node: str) -> bool:
+    """Return whether the node has an image."""
+    inspect = ["docker", "image", "inspect", f"cruntime-node:{node}"]
+    return not subprocess.run(inspect, check=False, capture_output=True).returncode
+
+
 def molecule(stage: Stage) -> Tally:
     """One scenario: its checks, and one more for its sequence with the idempotence step."""
     scenario = stage.name.removeprefix("molecule-")
+    short, long = NODES_OF.get(scenario, ((), ()))
+    return run_scenario(stage, scenario, short + long * ("CRUNTIME_LONG" in os.environ))
+
+
+def run_scenario(
+    stage: Stage, scenario: str, images: tuple[str, ...], limit: float | None = None, **env: object
+) -> Tally:
+    """Run a scenario on those of the nodes that can be had, or on nodes of its own."""
     if scenario == "vm" and platform.machine() != "x86_64":
-        print(f"   SKIPPED: its machine is an x86_64, and this one is {platform.machine()}")
-        return Tally(skipped=1)
-    if scenario == "crio" and not has_crio():
-        print("   SKIPPED: no CRI-O; name a folder with crio and pinns by CRUNTIME_TEST_BIN, or a")
-        print("   repository with the package cri-o, as a line of apt's, by CRUNTIME_TEST_CRIO_APT")
-        return Tally(skipped=1)
+        return skipped(f"its machine is an x86_64, and this one is {platform.machine()}")
     # They have recipes of their own, and are in no other scenario.
     if scenario in ("bare", "vm") and not stage.run(NODES / "images.sh", scenario):
         return no_report(stage)
-    # One node of those that the scenario has.
-    node = os.environ.get("CRUNTIME_NODE")
-    succeeded = stage.run(
-        "molecule", "test", "--scenario-name", scenario,
-        *(("--platform-name", f"{RUN}-{scenario}-{node}") if node else ()),
-        CRUNTIME_RUN=RUN, CRUNTIME_REPORT=stage.report, PYTHONPATH=COLLECTIONS,
-    )  # fmt: skip
-    checks = stage.read(stage.report) if stage.report.exists() else Tally()
-    return checks + (one(True) if succeeded or checks.failed else no_report(stage))
+    total, platforms, chosen = Tally(), [], os.environ.get("CRUNTIME_NODE")
+    for image in (chosen,) if chosen in images else images:
+        if has_image(image) or (stage.run(NODES / "images.sh", image) and has_image(image)):
+            platforms.append({"name": f"{RUN}-{scenario}-{image}", "image": image})
+        elif image in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
+            return no_report(stage)
+        else:
+            total += skipped(f"the node {image}, which can't be made here; see the log")
+    if images and not platforms:
+        return total
+    # JSON is YAML; without platforms, the scenario has its own.
+    config = stage.log.with_suffix(".json")
+    config.write_text(json.dumps({"platforms": platforms} if platforms else {}))
+    stage.begin(
+        *("molecule", "--base-config", MOLECULE / "config.yml", "--base-config", config),
+        *("test", "--scenario-name", scenario),
+        **{"CRUNTIME_RUN": RUN, "CRUNTIME_REPORT": stage.report, "PYTHONPATH": COLLECTIONS, **env},
+    )
+    try:
+        succeeded = stage.succeeded(limit)
+    except subprocess.TimeoutExpired:
+        stage.end()
+        return total + skipped("the rest, because the time is over")
+    total += stage.read(stage.report) if stage.report.exists() else Tally()
+    if DEPRECATED in stage.log.read_text(errors="replace"):
+        print(f"   FAILED: the log has {DEPRECATED}")
+        total += FAILED
+    return total + (PASSED if succeeded or total["failed"] else no_report(stage))
 
 
-def has_crio() -> bool:
-    """Whether images.sh could make a node with CRI-O."""
-    folder = os.environ.get("CRUNTIME_TEST_BIN", "")
-    has_binaries = bool(folder) and (pathlib.Path(folder) / "crio").exists()
-    return has_binaries or bool(os.environ.get("CRUNTIME_TEST_CRIO_APT"))
+def part(stage: Stage) -> Tally:
+    """A slice of the long form, chosen by the commit; SLICE names another one.
+
+    SCENARIO-NODE/PERCENT is that scenario on a node of the long form, or the long tests of a
+    scenario with nodes of its own, from the test on that PERCENT of them are before.
+    """
+    units = {name: (name, ()) for name in ("bare", "fleet")}
+    for scenario, (_, long) in NODES_OF.items():
+        units |= {f"{scenario}-{node}": (scenario, (node,)) for node in long}
+    command = ["git", "rev-parse", "HEAD"]
+    commit = int(subprocess.check_output(command, cwd=ROOT, text=True), 16)
+    chosen = f"{[*units][commit % len(units)]}/{commit // len(units) % 100}"
+    name, _, percent = os.environ.get("SLICE", chosen).partition("/")
+    print(f"   repeat it by: make slice SLICE={name}/{percent}", flush=True)
+    # No test begins in the last third.
+    env = {"CRUNTIME_SLICE": f"{percent} {time.time() + SLICE_SECONDS * 2 / 3:.0f}"}
+    env |= {"CRUNTIME_LONG": "1", "CRUNTIME_PROCESSES": "0"}
+    return run_scenario(stage, *units[name], SLICE_SECONDS, **env)
 
 
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+CORE = ".".join(version("ansible-core").split(".")[:2])
+LINT = (
+    *("codeqa", "yamllint", "typing", "antsibull-nox-config", "docs-check", "extra-checks"),
+    *("ansible-lint", "workflows"),
+)
 STAGES = {
-    **dict.fromkeys(("lint", "docs", "unit", "oldest", "sanity", "matrix"), checkers),
+    "lint": nox("--session", *LINT),
+    "docs": nox("--session", "docs"),
+    "unit": nox("--session", "unit"),
+    "oldest": nox("--session", "unit_oldest"),
+    "sanity": nox("--session", f"sanity-{CORE}", "--", "--python", PYTHON),
+    "matrix": nox("--keywords", "unit_core or unit_node or sanity or importer"),
     "nodes": nodes,
     **{
         f"molecule-{path.parent.name}": molecule for path in sorted(MOLECULE.glob("*/molecule.yml"))
     },
+    "slice": part,
 }
 # It takes hours, and needs more Pythons: it runs when it is named.
 BY_NAME = {"matrix"}
@@ -221,7 +287,7 @@ def run_stages(names: list[str]) -> Tally:
             print(f"== {name}", flush=True)
             started = time.monotonic()
             tally = STAGES[name](stage)
-            print(f"   {tally} ({time.monotonic() - started:.0f} s)", flush=True)
+            print(f"   {words(tally)} ({time.monotonic() - started:.0f} s)", flush=True)
             total += tally
     finally:
         for stage in stages.values():
@@ -253,9 +319,9 @@ def main() -> int:
         return 128 + signal.SIGINT
     finally:
         remove_nodes()
-    print(total)
+    print(words(total))
     # The nodes alone hold no test.
-    return 0 if not total.failed and (total.passed or names == ["nodes"]) else 1
+    return 0 if not total["failed"] and (total["passed"] or names == ["nodes"]) else 1
 
 
 if __name__ == "__main__":

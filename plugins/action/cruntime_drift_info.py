@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Callable
+
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.unsafe_proxy import wrap_var
@@ -16,8 +18,11 @@ from ansible_collections.cruntime.node.plugins.plugin_utils import report
 class ActionModule(ActionBase):
     _supports_check_mode = True
 
-    def run(self, tmp=None, task_vars=None):
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         super().run(tmp, task_vars)
+        task_vars = task_vars or {}
         _validation, options = self.validate_argument_spec(
             {"spec": {"type": "dict"}, "images": {"type": "list", "elements": "str", "default": []}}
         )
@@ -35,17 +40,23 @@ class ActionModule(ActionBase):
         node = wrap_var({"name": task_vars["inventory_hostname"], **node})
         return {"changed": False, "node": node}
 
-    def _run_module(self, name, args, task_vars):
+    def _run_module(
+        self, name: str, args: dict[str, Any], task_vars: dict[str, Any]
+    ) -> dict[str, Any]:
         return self._outcome(lambda: self._execute_module(name, args, task_vars=task_vars))
 
-    def _look_for(self, names, plan, task_vars):
+    def _look_for(
+        self, names: list[str], plan: dict[str, Any] | None, task_vars: dict[str, Any]
+    ) -> report.Images:
         if not names or not plan or "runtime" not in plan:
             return report.NO_IMAGES
         args = {"runtime": plan["runtime"], "name": names}
         found = self._run_module("cruntime.node.cruntime_image", args, task_vars)
         return report.Images(names, found)
 
-    def _compare(self, spec, task_vars):
+    def _compare(
+        self, spec: dict[str, Any] | None, task_vars: dict[str, Any]
+    ) -> dict[str, Any] | None:
         if spec is None:
             return None
         task = self._task.copy()
@@ -61,7 +72,7 @@ class ActionModule(ActionBase):
         )
         return self._outcome(lambda: enable.run(task_vars=task_vars))
 
-    def _outcome(self, run):
+    def _outcome(self, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             return run()
         except AnsibleConnectionFailure:

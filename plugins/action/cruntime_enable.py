@@ -28,9 +28,12 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = True
 
-    def run(self, tmp=None, task_vars=None):
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         super().run(tmp, task_vars)
         spec, rendered = self._render()
+        result: dict[str, Any] = {"needs_action": True}
         # A module in the background can't be followed by another one.
         if spec["state"] == "enabled" and not self._task.async_val:
             compared = {option: spec[option] for option in options.COMPARED}
@@ -40,19 +43,19 @@ class ActionModule(ActionBase):
                 module_args={"spec": compared, **rendered},
                 task_vars=task_vars,
             )
-            if not result.pop("needs_action", False):
-                return result
-        return self._execute_module(
-            module_name="cruntime.node.cruntime_enable",
-            # An option that is not set is omitted, because null is not one of its choices.
-            module_args={
-                **{option: value for option, value in spec.items() if value is not None},
-                **rendered,
-                "rendered_sandbox_image": kubernetes.find_sandbox_image(spec),
-            },
-            task_vars=task_vars,
-            wrap_async=self._task.async_val,
-        )
+        if result.pop("needs_action", False):
+            result = self._execute_module(
+                module_name="cruntime.node.cruntime_enable",
+                # An option that is not set is omitted, because null is not one of its choices.
+                module_args={
+                    **{option: value for option, value in spec.items() if value is not None},
+                    **rendered,
+                    "rendered_sandbox_image": kubernetes.find_sandbox_image(spec),
+                },
+                task_vars=task_vars,
+                wrap_async=self._task.async_val,
+            )
+        return result
 
     def _render(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the spec, and its rendered files as options of the modules."""

@@ -64,24 +64,27 @@ _value:
       desired: 6
 """
 
+from typing import Any, Callable
+
 from ansible.errors import AnsibleFilterError
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.cruntime.node.plugins.plugin_utils import drift
 
 
-def of_result(result):
+def of_result(result: Any) -> list[dict[str, Any]]:
     try:
         # What a node says is never a template, be it new text made of it.
-        return wrap_var(drift.of_files(result["diff"]))
+        found: list[dict[str, Any]] = wrap_var(drift.of_files(result["diff"]))
     except (KeyError, TypeError) as error:
         raise AnsibleFilterError(
             "cruntime.node.drift needs what cruntime_enable returned, with its diff"
         ) from error
+    return found
 
 
 class FilterModule:
     """The filter, by its name."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"drift": of_result}

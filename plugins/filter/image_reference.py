@@ -41,6 +41,8 @@ _value:
   sample: docker.io/library/busybox:latest
 """
 
+from typing import Any, Callable
+
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_reference
@@ -58,5 +60,5 @@ def in_full(reference: object) -> str:
 class FilterModule:
     """The filter, by its name."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"image_reference": in_full}

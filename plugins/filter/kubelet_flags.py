@@ -48,6 +48,7 @@ _value:
 """
 
 from collections.abc import Mapping
+from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
@@ -70,5 +71,5 @@ def flags(options: object) -> list[str]:
 class FilterModule:
     """The filter, by its name."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"kubelet_flags": flags}

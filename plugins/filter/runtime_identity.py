@@ -79,12 +79,14 @@ _value:
     versions: ["1.28.0"]
 """
 
+from typing import Any, Callable
+
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 
 
-def runtime_identity(name):
+def runtime_identity(name: str) -> dict[str, Any]:
     if name not in RUNTIMES:
         raise AnsibleFilterError(
             f"cruntime.node.runtime_identity: {name!r} is not supported. Use {', '.join(RUNTIMES)}"
@@ -94,5 +96,5 @@ def runtime_identity(name):
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"runtime_identity": runtime_identity}

@@ -33,7 +33,8 @@ _MOUNT_ERRORS = (errno.EBUSY, errno.EXDEV)
 def replace(module: AnsibleModule, source: str, target: str, keep_access: bool = True) -> None:
     """Rename one file over another, and keep the owner, mode and SELinux context of the latter.
 
-    A new file gets the SELinux context of the policy.
+    A new file gets the SELinux context of the policy. A file on which another file is mounted is
+    overwritten in place if the option unsafe_writes is true, like AnsibleModule.atomic_move does.
 
     :param source: file that no other user can replace.
     :param keep_access: whether a replaced file counts. If not, the file counts as new.
@@ -47,7 +48,23 @@ def replace(module: AnsibleModule, source: str, target: str, keep_access: bool =
         os.chown(source, found.st_uid, found.st_gid)
         os.chmod(source, stat.S_IMODE(found.st_mode))
     module.set_context_if_different(source, context, False)
-    os.rename(source, target)
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno not in _MOUNT_ERRORS or not module.params.get("unsafe_writes"):
+            raise
+        _overwrite(source, target)
+
+
+def _overwrite(source: str, target: str) -> None:
+    """Copy the content of a file into another file, and remove the first file."""
+    descriptor = os.open(target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with open(source, "rb") as content, open(descriptor, "wb") as sink:
+        sink.truncate(0)
+        shutil.copyfileobj(content, sink)
+        sink.flush()
+        os.fsync(sink.fileno())
+    os.unlink(source)
 
 
 def write_file(path: str, content: bytes, mode: int, replace_file: Replace = os.rename) -> None:
@@ -212,7 +229,7 @@ def describe_mount(path: str) -> CruntimeError:
     """Return the error for a file that is a mount point, which no rename can replace."""
     return CruntimeError(
         f"{path}: could not be written: a file is mounted here, so it can not be replaced "
-        "atomically. Unmount it, or mount its directory instead",
+        "atomically. Unmount it, mount its directory instead, or set unsafe_writes to true",
         reason="file_unwritable",
     )
 
@@ -220,7 +237,7 @@ def describe_mount(path: str) -> CruntimeError:
 def list_mount_points() -> set[str]:
     """Return the paths of all mount points of this node."""
     # Import it only if files change: most runs do not need it.
-    from ansible_collections.cruntime.node.plugins.module_utils.stored_data import read_mounts
+    from ansible_collections.cruntime.node.plugins.module_utils.mounts import read_mounts
 
     return {mount.path for mount in read_mounts()}
 

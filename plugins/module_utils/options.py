@@ -26,6 +26,7 @@ ENABLE = {
     },
     "keep_data": {"type": "bool", "default": False},
     "disable_others": {"type": "bool", "default": True},
+    "unsafe_writes": {"type": "bool", "default": False},
     "cgroup_driver": {
         "type": "str",
         "default": "auto",

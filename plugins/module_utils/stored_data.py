@@ -13,7 +13,7 @@ import stat
 from typing import Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+from ansible_collections.cruntime.node.plugins.module_utils.mounts import Mount, read_mounts
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Names
 
@@ -26,19 +26,6 @@ _LOST_AND_FOUND = "lost+found"
 # Temporary directory of this collection next to a store; it stays if a run is killed.
 _SCRATCH = r"\.cruntime-.+"
 _SHOWN = 10
-
-
-class Mount(NamedTuple):
-    """A line of C(/proc/self/mountinfo).
-
-    :param device: device number as MAJOR:MINOR.
-    :param source: the part of the file system that is mounted.
-    """
-
-    path: str
-    device: str
-    source: str
-    kind: str
 
 
 class Data(NamedTuple):
@@ -142,25 +129,6 @@ def _remove_tree(path: str) -> None:
         # An interrupted run or the daemon removed the path, or a part of it. Remove the rest.
         if os.path.lexists(path):
             _remove_tree(path)
-
-
-def read_mounts() -> list[Mount]:
-    """Return the mounts of this node, in the order in which they were made."""
-    return parse_mounts(read_regular("/proc/self/mountinfo").decode(errors="surrogateescape"))
-
-
-def parse_mounts(table: str) -> list[Mount]:
-    """Parse C(/proc/self/mountinfo), see proc_pid_mountinfo(5)."""
-    mounts = []
-    for line in table.splitlines():
-        fields = line.split(" ")
-        kind = fields[fields.index("-") + 1]
-        mounts.append(Mount(_unescaped(fields[4]), fields[2], _unescaped(fields[3]), kind))
-    return mounts
-
-
-def _unescaped(field: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
 
 
 def _is_in(path: str, directory: str) -> bool:

@@ -42,14 +42,17 @@ def need_daemon_reload(changes: Iterable[Change]) -> bool:
 
 
 @contextlib.contextmanager
-def staged(changes: Iterable[Change], directory: str) -> Iterator[dict[str, str]]:
+def staged(
+    changes: Iterable[Change], directory: str, unsafe_writes: bool = False
+) -> Iterator[dict[str, str]]:
     """Write the new contents into a scratch directory, where no runtime reads them.
 
+    :param unsafe_writes: whether mounted files can be overwritten in place.
     :return: by live path, the path of the staged file.
     :raises CruntimeError: if a file can't be replaced because it is a mount point.
     """
     changes = list(changes)
-    _check_mounts(changes)
+    _check_mounts(changes, unsafe_writes)
     paths = {}
     try:
         texts = {change.path: change.after for change in changes}
@@ -64,8 +67,13 @@ def staged(changes: Iterable[Change], directory: str) -> Iterator[dict[str, str]
                 os.unlink(path)
 
 
-def _check_mounts(changes: Iterable[Change]) -> None:
-    changed = {change.target for change in changes if change.changed}
+def _check_mounts(changes: Iterable[Change], unsafe_writes: bool) -> None:
+    changed = {
+        change.target
+        for change in changes
+        # A mounted file can be overwritten in place, but not removed.
+        if change.changed and not (unsafe_writes and isinstance(change.after, bytes))
+    }
     for path in sorted(changed.intersection(atomic.list_mount_points() if changed else ())):
         raise atomic.describe_mount(path)
 

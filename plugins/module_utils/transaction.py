@@ -79,7 +79,8 @@ def enable(
     if changed:
         checks.check_changes(changed, units)
     if to_validate:
-        with staged(to_validate, node.module.tmpdir) as paths:
+        unsafe_writes = bool(node.module.params.get("unsafe_writes"))
+        with staged(to_validate, node.module.tmpdir, unsafe_writes) as paths:
             checks.validate(paths, version, units)
             found = takeover.inspect(checks, changed, paths)
     if node.check_mode:

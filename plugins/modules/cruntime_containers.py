@@ -254,6 +254,7 @@ stderr:
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -261,6 +262,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers import co
 from ansible_collections.cruntime.node.plugins.module_utils.containers.catalog import (
     containers_of,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.containers.selection import Selection
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -272,7 +274,7 @@ LOCK_TIMEOUT = 60
 STATES = ["stopped", "paused", "running", "absent"]
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             selection.OPTIONS,
@@ -294,7 +296,7 @@ def main():
     module.exit_json(**result)
 
 
-def run(module):
+def run(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
     selected = selection.parse(options)
     check_options(options, selected)
@@ -318,7 +320,7 @@ def run(module):
     return dict(result, runtime=runtime.name)
 
 
-def check_options(options, selected):
+def check_options(options: dict[str, Any], selected: Selection) -> None:
     """Check the options that selectors do not have, and that not everything is selected by mistake.
 
     :raises CruntimeError: if an option is not valid.

@@ -72,6 +72,14 @@ options:
       - With O(runtime=crio), containers and volumes of podman in the same store are an error.
     type: bool
     default: false
+  unsafe_writes:
+    description:
+      - Whether a file on which another file is mounted is overwritten in place, because it can not
+        be replaced atomically. Such mounts are common in containers.
+      - If the task is killed while it overwrites a file, only a part of the file can remain.
+      - If V(false), the task fails before it changes anything.
+    type: bool
+    default: false
   disable_others:
     description:
       - Whether the other runtimes, of those that this collection knows, are stopped and disabled.
@@ -657,6 +665,8 @@ stderr:
   sample: Job for containerd.service failed.
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils import converge, options
@@ -665,7 +675,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import restore_secrets
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(options.ENABLE, **options.RENDERED),
         supports_check_mode=True,
@@ -679,7 +689,7 @@ def main():
     module.exit_json(**result)
 
 
-def run(module):
+def run(module: AnsibleModule) -> dict[str, Any]:
     if module.params["rendered_files"] is None:
         raise CruntimeError(
             "cruntime_enable got no rendered files: it must be called by its full name, "

@@ -68,6 +68,8 @@ reason:
   sample: runtime_not_installed
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -77,7 +79,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import restore_secrets
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "spec": {"type": "dict", "required": True},
@@ -100,7 +102,7 @@ def main():
     module.exit_json(**result)
 
 
-def run(module):
+def run(module: AnsibleModule) -> dict[str, Any]:
     spec = module.params["spec"]
     node = Node.of(module, spec["timeout"])
     with locked(shared=True, timeout=node.timeout, check_mode=module.check_mode):

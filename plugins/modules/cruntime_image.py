@@ -391,6 +391,7 @@ stderr:
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -405,7 +406,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes import cata
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec=request.OPTIONS, supports_check_mode=True)
     try:
         result = run(module)
@@ -414,7 +415,7 @@ def main():
     module.exit_json(**result)
 
 
-def run(module):
+def run(module: AnsibleModule) -> dict[str, Any]:
     wanted = request.parse(module.params)
     if os.geteuid() != 0:
         raise CruntimeError(

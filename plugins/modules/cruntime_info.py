@@ -295,6 +295,7 @@ stderr:
 """
 
 import os
+from typing import Any, Iterable
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -314,18 +315,19 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.catalog impor
 from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     in_their_own_right,
     recall_sockets,
     running,
     runtimes,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.services import Services
+from ansible_collections.cruntime.node.plugins.module_utils.services import Services, Unit
 
 SUBSETS = ["runtimes", "images", "containers", "logs"]
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             selection.OPTIONS,
@@ -346,9 +348,9 @@ def main():
     module.exit_json(changed=False, cgroup_version=cgroups.version(), **result)
 
 
-def look(module):
+def look(module: AnsibleModule) -> dict[str, Any]:
     subset = module.params["gather_subset"]
-    result = {}
+    result: dict[str, Any] = {}
     if "runtimes" in subset:
         result.update(look_at_runtimes(module))
     if "images" in subset:
@@ -358,7 +360,7 @@ def look(module):
     return result
 
 
-def look_at_runtimes(module):
+def look_at_runtimes(module: AnsibleModule) -> dict[str, Any]:
     runner = Runner()
     known = runtimes(runner)
     recall_sockets(known, ManagedFiles())
@@ -369,7 +371,7 @@ def look_at_runtimes(module):
     }
 
 
-def look_at_images(module):
+def look_at_images(module: AnsibleModule) -> list[dict[str, Any]]:
     if os.geteuid() != 0:
         raise CruntimeError(
             "images can only be seen by root: run this task with become", reason="not_root"
@@ -381,7 +383,7 @@ def look_at_images(module):
     return [image.result for image in store.images()]
 
 
-def look_at_containers(module, subset):
+def look_at_containers(module: AnsibleModule, subset: list[str]) -> dict[str, Any]:
     meant = selection.parse(module.params)
     lines = module.params["log_lines"]
     if lines < 1:
@@ -406,7 +408,7 @@ def look_at_containers(module, subset):
         return {"logs": {"containers": [], "runtime": journal, "status_command": None}}
     api = containers_of(runner, runtime)
     found = list_containers(api, meant)
-    result = {}
+    result: dict[str, Any] = {}
     if "containers" in subset:
         result["containers"] = [container.result for container in found]
     if "logs" in subset:
@@ -418,11 +420,11 @@ def look_at_containers(module, subset):
     return result
 
 
-def units_of(services, about):
+def units_of(services: Services, about: Iterable[Runtime]) -> Iterable[Unit]:
     return services.look(name for runtime in about for name in runtime.all_units).values()
 
 
-def describe(module, runtime, units):
+def describe(module: AnsibleModule, runtime: Runtime, units: dict[str, Unit]) -> dict[str, Any]:
     installed = runtime.installed(units)
     active = installed and runtime.active(units)
     version = cgroup_driver = None

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
+import types
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Tuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import Identity
 from ansible_collections.cruntime.node.plugins.plugin_utils import formats
@@ -49,7 +50,7 @@ class File(NamedTuple):
 
     path: str
     template: str = ""
-    variables: Spec = {}  # noqa: RUF012 (nothing changes it)
+    variables: Mapping[str, Any] = types.MappingProxyType({})
     link: str = ""
     format: Format = TEXT
     restart: bool = True
@@ -103,7 +104,9 @@ class Rendering:
         variables = self.find_variables(spec, self._bind_at_least(version_range))
         return self.render_template(self.template, {**spec, **variables, **node}, version_range)
 
-    def render_template(self, template: str, variables: Spec, version_range: str) -> str:
+    def render_template(
+        self, template: str, variables: Mapping[str, Any], version_range: str
+    ) -> str:
         """Render a template, which can call C(at_least) with a version of the identity.
 
         :param version_range: range of versions of the node, see C(Identity.find_range).

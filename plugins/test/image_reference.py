@@ -37,6 +37,8 @@ _value:
   type: bool
 """
 
+from typing import Callable
+
 from ansible_collections.cruntime.node.plugins.module_utils import image_reference
 
 
@@ -47,5 +49,5 @@ def names_an_image(text: object) -> bool:
 class TestModule:
     """The test, by its name."""
 
-    def tests(self):
+    def tests(self) -> dict[str, Callable[[object], bool]]:
         return {"image_reference": names_an_image}

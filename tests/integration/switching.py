@@ -18,6 +18,7 @@ def switch(inventory, *flags, **variables):
     command += ["--extra-vars", json.dumps(variables)]
     env = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+    assert "[DEPRECATION WARNING]" not in done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout)["stats"], done.stdout
 
 

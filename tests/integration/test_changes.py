@@ -254,7 +254,9 @@ SWITCHES = {"containerd": ["docker"], "crio": ["containerd", "docker"], "docker"
 @pytest.mark.once
 def test_to_each_other_runtime_and_back(node, spec, runtime, enable):
     for other in SWITCHES[runtime.name]:
-        for wanted, changes in ((RUNTIMES[other], {"runtime": other}), (runtime, {})):
+        # The keys of extra_config are those of one runtime.
+        switched = {"runtime": other, "extra_config": {}}
+        for wanted, changes in ((RUNTIMES[other], switched), (runtime, {})):
             result = enable(**changes)
             assert result["changed"] is True, result
             node.check_output(wanted.version)

@@ -151,9 +151,13 @@ HIDING = [
 def test_a_change_that_hides_data_is_refused(docker, changes, key):
     if FEATURE in key and docker.version < 28:
         pytest.skip("Docker before 28 has no such store that is made for daily use")
+    if FEATURE in key and docker.version >= 29:
+        pytest.skip("This store is the default from Docker 29 on")
     docker.fill()
     before = docker.visible()
-    docker.refuse("data_hidden", CONFIG, key, DATA, **changes)
+    # From Docker 29 on, containerd keeps the images, and not in Docker's directory.
+    of_containerd = docker.version >= 29 and key != "storage-driver"
+    docker.refuse("data_hidden", CONFIG, key, "1 container" if of_containerd else DATA, **changes)
     assert docker.visible() == before
     docker.empty()
     if key == "userns-remap":
@@ -172,7 +176,9 @@ def test_a_change_that_hides_data_of_a_stopped_docker_is_refused(docker):
     docker.node.check_output("docker volume create precious")
     docker.node.check_output("systemctl stop docker.socket docker")
     new = {"root": "/var/lib/docker/elsewhere"}
-    docker.refuse("data_hidden", "1 container, 1 image and 1 volume", storage=new)
+    # From Docker 29 on, containerd keeps the images, and not in Docker's directory.
+    image = "" if docker.version >= 29 else ", 1 image"
+    docker.refuse("data_hidden", f"1 container{image} and 1 volume", storage=new)
     docker.refuse("data_hidden", DATA, storage={"driver": "vfs"})
     docker.enable()
     assert "keep" in docker.visible()

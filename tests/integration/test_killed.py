@@ -26,7 +26,8 @@ def operations(spec, other):
         "first": node_options(first),
         "second": node_options(second),
         "plain": node_options(spec),
-        "other": node_options(spec, runtime=other.name),
+        # What Docker's extra_config sets is no key of containerd, and from 2.0 on it refuses that.
+        "other": node_options(spec, runtime=other.name, extra_config={}),
     }
     stopped = {"runtime": name, "state": "disabled", "rendered_files": []}
     return {

@@ -77,6 +77,11 @@ def test_a_mounted_file_is_refused_in_check_mode_too_and_nothing_is_touched(spar
         assert spare.process_of(service) == process
         # A mounted file that needs no change is no error.
         assert spare.enable(**spec)["changed"] is False
+        inode = spare.sh("stat -c %i /srv/mounted")
+        assert "failed" not in spare.enable(**changed, unsafe_writes=True)
+        assert "second.test" in spare.sh("cat /srv/mounted")
+        assert spare.sh("stat -c %i /srv/mounted") == inode
+        assert spare.enable(**changed, unsafe_writes=True)["changed"] is False
     finally:
         spare.sh(f"umount {path}; rm /srv/mounted")
     assert "failed" not in spare.enable(**changed)

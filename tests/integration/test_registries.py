@@ -15,6 +15,9 @@ TLS, PLAIN, PASSWORD = (f"ADDRESS:{port}" for port in (5000, 5001, 5002))
 IMAGE = "library/mirrored:1"
 SECRETS = ("open-sesame", base64.b64encode(b"user:open-sesame").decode())
 MIRROR = {"registry": "docker.io", "mirrors": [{"url": f"https://{TLS}", "ca_file": CA}]}
+MIRROR_OF_DOCKER_29 = pytest.mark.fails_on(
+    *("docker", "current"), "Docker 29 reads the CA of a mirror of docker.io in certs.d/docker.io"
+)
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def pull(node, runtime, registry, enable):
     ("image", "registries"),
     [
         # Docker Hub itself is nowhere to be found: the image comes from the mirror.
-        (f"docker.io/{IMAGE}", [MIRROR]),
+        pytest.param(f"docker.io/{IMAGE}", [MIRROR], marks=MIRROR_OF_DOCKER_29),
         (f"{TLS}/{IMAGE}", [{"registry": TLS, "ca_file": CA}]),
         (f"{TLS}/{IMAGE}", [{"registry": TLS, "insecure": True}]),
         (f"{PLAIN}/{IMAGE}", [{"registry": PLAIN, "insecure": True}]),

@@ -291,8 +291,11 @@ def test_keys_that_this_version_does_not_know_are_refused(node, runtime, refused
     if runtime.name == "crio":
         extra = {"crio": {"runtime": {"no_such_key": True}}}
     else:
-        version = node.check_output("containerd --version").split()[2].lstrip("v")[0]
-        extra = {"plugins": {CRI["2" if version == "1" else "1"]: {"enable_selinux": True}}}
+        version = node.check_output("containerd --version").split()[2].lstrip("v").split(".")
+        other = {CRI["2" if version[0] == "1" else "1"]: {"enable_selinux": True}}
+        # From 2.4 on, containerd migrates the other plugin's keys within a file of version 3.
+        migrates = [int(part) for part in version[:2]] >= [2, 4]
+        extra = {"plugins": {CRI["2"]: {"no_such_key": True}} if migrates else other}
     refused("configuration_refused", runtime=runtime.name, extra_config=extra)
 
 

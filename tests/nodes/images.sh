@@ -9,6 +9,9 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/cruntime-node
 # name -> the Debian suite, and the newer suite its runtimes come from ('' for the same)
 declare -A suite=([bookworm]=bookworm [trixie]=trixie [trixie-forky]=trixie)
 declare -A runtimes_from=([bookworm]='' [trixie]='' [trixie-forky]=forky)
+# an additional node, described below -> the node that it is based on
+declare -A based_on=([current]=trixie-forky [lts]=trixie-forky)
+for name in bare registry trixie-crio trixie-crio-oldest vm; do based_on[$name]=trixie; done
 
 # The mirror that this host's apt uses, where the host is a Debian. Known only after an update.
 host_mirror() {
@@ -76,34 +79,35 @@ for tool in nerdctl buildctl buildkitd; do
     [[ ! -x ${CRUNTIME_TEST_BIN:-/nonexistent}/$tool ]] || install "$CRUNTIME_TEST_BIN/$tool" "$context/bin/"
 done
 
-(($#)) || set -- bookworm trixie trixie-forky
-# The additional nodes below are each based on one of these.
-wanted=
-case $* in
-    bare | registry | trixie-crio | vm) wanted=$1 && set -- trixie ;;
-    current) wanted=$1 && set -- trixie-forky ;;
-esac
-if [[ $wanted == current ]]; then
-    "$here/current.sh" "$cache/current"
-    [[ -x $cache/current/dockerd ]] || exit 0
-fi
-declare -A suites
-for name; do suites[${suite[$name]}]=; done
+(($#)) || set -- bookworm trixie trixie-forky registry current
+# The Go toolchain needs the longest of all.
+for name; do
+    [[ ! $name =~ ^(current|lts)$ ]] || "$here/current.sh" "$name" "$cache/$name" &
+done
+declare -A suites images
+for name; do
+    name=${based_on[$name]:-$name}
+    suites[${suite[$name]}]='' images[$name]=''
+done
 at_once base_image "${!suites[@]}"
-at_once node_image "$@"
+at_once node_image "${!images[@]}"
+wait
 
-# Additional nodes: a registry, a node without a runtime, a virtual machine, and two nodes with runtimes that
-# no Debian suite has: CRI-O, and the newest containerd and Docker.
+# Additional nodes: a registry, a node without a runtime, a virtual machine, and nodes with runtimes that
+# no Debian suite has: CRI-O, and newer containerds and Dockers.
 further() {
     local log=$cache/image-$1.log
     docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 }
 
-# CRI-O goes into the image's root: its binaries from the folder $CRUNTIME_TEST_BIN, with a unit, or
-# the line for apt in $CRUNTIME_TEST_CRIO_APT, with the files of this host that it names.
+# CRI-O goes into the image's root: its binaries from the directory $CRUNTIME_TEST_BIN, with a unit, or
+# the line for apt in $CRUNTIME_TEST_CRIO_APT, with the files of this host that it names. The oldest
+# CRI-O is in the directory "oldest" of $CRUNTIME_TEST_BIN.
 put_crio() {
     local bin=${CRUNTIME_TEST_BIN:-/nonexistent} line=${CRUNTIME_TEST_CRIO_APT:-}
     local root=$context/crio/root path
+    [[ $1 != *-oldest ]] || bin+=/oldest line=
+    rm -rf "$root"
     if [[ -x $bin/crio ]]; then
         mkdir -p "$root"/usr/{local/bin,lib/systemd/system}
         install "$bin"/{crio,pinns} "$root/usr/local/bin/"
@@ -115,22 +119,36 @@ put_crio() {
             mkdir -p "$root${path%/*}"
             cp -rL "$path" "$root${path%/*}/"
         done
+    else
+        echo "No CRI-O for $1: name a directory with crio and pinns by CRUNTIME_TEST_BIN, or a" \
+            "repository with the package cri-o, as a line of apt's, by CRUNTIME_TEST_CRIO_APT" >&2
     fi
 }
 
-if [[ $wanted == vm ]]; then
-    cp -r "$here/vm" "$context/"
-    further vm vm
-elif [[ $wanted == current ]]; then
-    cp -r "$here/current" "$context/"
-    cp -r "$cache/current" "$context/current/bin"
-    further current current
-elif [[ $* == *trixie* ]]; then
-    cp -r "$here"/{registry,bare,crio} "$context/"
-    further registry registry
-    [[ $wanted != bare ]] || further bare bare
-    put_crio
-    [[ ! -d $context/crio/root ]] || further trixie-crio crio
-fi
+# What current.sh built goes where Debian's packages have it.
+put_built() {
+    local root=$context/current/root binary
+    rm -rf "$root"
+    for binary in "$cache/$1"/*; do
+        case ${binary##*/} in
+            dockerd | docker-proxy) install -D "$binary" "$root/usr/sbin/${binary##*/}" ;;
+            *) install -D "$binary" "$root/usr/bin/${binary##*/}" ;;
+        esac
+    done
+}
+
+cp -r "$here"/{registry,bare,crio,current,vm} "$context/"
+for name; do
+    case $name in
+        trixie-crio*)
+            put_crio "$name"
+            [[ ! -d $context/crio/root ]] || further "$name" crio
+            ;;
+        current | lts)
+            [[ ! -x $cache/$name/containerd ]] || { put_built "$name" && further "$name" current; }
+            ;;
+        bare | registry | vm) further "$name" "$name" ;;
+    esac
+done
 # What a newer image replaced.
 docker image prune --force --filter label=cruntime-node >/dev/null

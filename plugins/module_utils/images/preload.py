@@ -19,8 +19,8 @@ from typing import Iterator
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import ImageStore
+from ansible_collections.cruntime.node.plugins.module_utils.mounts import read_mounts
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.stored_data import read_mounts
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.lz4")
 # Time to unpack a store, in seconds.

@@ -37,6 +37,7 @@ def report(tmp_path):
             text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "[DEPRECATION WARNING]" not in done.stderr, done.stderr
         folder = tmp_path / "cruntime-report"
         return done.stdout, json.loads((folder / "report.json").read_text())["nodes"]
 

@@ -36,4 +36,5 @@ def play(folder, text, variables, *flags, tools=None):
         capture_output=True,
         text=True,
     )
+    assert "[DEPRECATION WARNING]" not in done.stderr, done.stderr
     return done.returncode, done.stdout + done.stderr

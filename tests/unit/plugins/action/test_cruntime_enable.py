@@ -34,7 +34,7 @@ class Vaulted:
 def handed_over(monkeypatch):
     """A function that takes a task's options, and returns the options of the modules by name.
 
-    On this node, there is always something to do.
+    On this node, there is always something to do, unless the test says otherwise.
     """
 
     def run(background=0, needs_action=True, **options):
@@ -46,7 +46,8 @@ def handed_over(monkeypatch):
             return {"needs_action": needs_action} if name == INFO else {"changed": True}
 
         task = Task()
-        task.args, task.async_val = options, background
+        task.args = options
+        task.async_val = background
         context, loader = PlayContext(), DataLoader()
         connection = plugins.connection_loader.get("local", context)
         action = ActionModule(task, connection, context, loader, Templar(loader), plugins)

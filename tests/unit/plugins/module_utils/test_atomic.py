@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -36,7 +37,7 @@ class Module(AnsibleModule):
     """A module on a node with SELinux, whose policy labels every new file."""
 
     def __init__(self):
-        self.labeled = []
+        self.labeled, self.params = [], {}
 
     def selinux_default_context(self, path, mode=0):
         return POLICY
@@ -80,6 +81,28 @@ def test_a_replaced_file_keeps_owner_mode_and_context(tmp_path, module, source):
     found = path.stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12, 34, 0o640)
     assert module.labeled == [FOUND]
+
+
+@pytest.mark.parametrize("unsafe_writes", [True, False])
+def test_a_mounted_file_is_overwritten_only_if_the_option_says_so(
+    tmp_path, module, source, monkeypatch, unsafe_writes
+):
+    def rename(old, new):
+        raise OSError(errno.EBUSY, "Device or resource busy", new)
+
+    path = tmp_path / "file"
+    path.write_text("a longer old content")
+    before = path.stat().st_ino
+    monkeypatch.setattr(os, "rename", rename)
+    module.params["unsafe_writes"] = unsafe_writes
+    if unsafe_writes:
+        atomic.replace(module, str(source), str(path))
+        assert (path.read_text(), path.stat().st_ino) == ("new", before)
+        assert not source.exists()
+    else:
+        with pytest.raises(OSError, match="busy"):
+            atomic.replace(module, str(source), str(path))
+        assert path.read_text() == "a longer old content"
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/etc/shadow", path)])

@@ -18,6 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     stored_data,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.mounts import parse_mounts
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
@@ -160,7 +161,7 @@ MOUNTS = r"""
 
 
 def test_mounts_are_told_apart():
-    table = stored_data.parse_mounts(MOUNTS.replace("\\\\", "\\").strip())
+    table = parse_mounts(MOUNTS.replace("\\\\", "\\").strip())
     made = {each.path for each in table if stored_data._is_made_by_runtime(each, table)}
     assert made - {"/"} == {
         "/var/lib/containers/storage/overlay",
@@ -181,7 +182,7 @@ def test_mounts_are_told_apart():
 )
 def test_a_mount_point_stays_and_what_is_below_is_named(root, monkeypatch, mounts, paths, foreign):
     table = f"1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 8:2 / {root}/{mounts} rw - ext4 /dev/sdb rw\n"
-    monkeypatch.setattr(stored_data, "read_mounts", lambda: stored_data.parse_mounts(table))
+    monkeypatch.setattr(stored_data, "read_mounts", lambda: parse_mounts(table))
     if foreign:
         with fails("data_foreign", root / foreign):
             find(root)

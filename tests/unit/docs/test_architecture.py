@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page on the architecture lists the files of the code, and its rules hold."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+UTILS = ROOT / "plugins" / "module_utils"
+PREFIX = "ansible_collections.cruntime.node.plugins."
+RUNTIMES = ("containerd", "crio", "docker")
+
+
+def listed(heading):
+    """Return the files and directories in the table below a heading."""
+    table = PAGE.partition(f"### {heading}")[2].partition("\n#")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    return sorted(name for row in rows for name in re.findall(r"`(.*?)`", row))
+
+
+@pytest.mark.parametrize(
+    ("heading", "directory"),
+    [
+        ("Controller: `plugins/plugin_utils/`", "plugin_utils"),
+        ("Node: `plugins/module_utils/`", "module_utils"),
+    ],
+)
+def test_the_page_lists_each_file_once(heading, directory):
+    entries = (ROOT / "plugins" / directory).iterdir()
+    names = [f"{each.name}/" if each.is_dir() else each.name for each in entries]
+    found = [name for name in names if name not in ("__init__.py", "__pycache__/")]
+    assert listed(heading) == sorted(found)
+
+
+def test_the_page_names_only_files_that_exist():
+    tops = "plugins|templates|modules|module_utils|plugin_utils"
+    named = set(re.findall(rf"`((?:{tops})/[\w./-]+)`", PAGE))
+    named = {name for name in named if "NAME" not in name}
+    assert len(named) > 10
+    places = (ROOT, ROOT / "plugins")
+    assert [name for name in sorted(named) if not any((p / name).exists() for p in places)] == []
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
+            yield from (f"{node.module[len(PREFIX):]}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("package", ["runtimes", "checks", "images"])
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_no_runtime_imports_another(package, name):
+    others = {f"module_utils.{package}.{other}" for other in RUNTIMES if other != name}
+    found = {module.rpartition(".")[0] for module in imports_of(UTILS / package / f"{name}.py")}
+    assert found & others == set()
+
+
+@pytest.mark.parametrize("name", ["inspection", "converge", "plan", "transaction", "removal"])
+def test_what_orders_the_steps_names_no_runtime(name):
+    path = UTILS / f"{name}.py"
+    names = {word.rpartition(".")[2].lower() for word in imports_of(path)}
+    assert names.isdisjoint(RUNTIMES)
+
+
+def test_no_import_goes_in_a_circle():
+    graph = {}
+    for path in (ROOT / "plugins").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT / "plugins").with_suffix("").parts)
+        graph[module] = set(imports_of(path))
+    modules = set(graph)
+    graph = {
+        module: {name if name in modules else name.rpartition(".")[0] for name in names} & modules
+        for module, names in graph.items()
+    }
+    while graph:
+        free = {module for module, names in graph.items() if not names - {module}}
+        assert free, sorted(graph)
+        graph = {module: names - free for module, names in graph.items() if module not in free}
