@@ -47,6 +47,8 @@ OPERATORS = re.compile(
 CPU_TIME, TIMEOUT = 60, 300
 PYTEST = (
     *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=mutation"),
+    # pytest warns of modules that were imported before it starts.
+    *("-p", "no:warnings"),
     # These properties need hundreds of examples, and the other tests find the mutants.
     *("-k", "not test_free_text and not test_whatever_a_record_holds"),
 )

@@ -698,3 +698,9 @@ def test_keys_of_others_stay_in_daemon_json_unless_it_is_exclusive(exclusive):
     rendered = render.render(checked(runtime="docker", exclusive=exclusive))
     shared = {file["shared"] for file in rendered if file["path"] == "/etc/docker/daemon.json"}
     assert shared == {not exclusive}
+
+
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+def test_no_file_of_a_spec_without_secrets_is_secret(runtime):
+    spec = checked(runtime=runtime, registries=[{"registry": "a.test", "insecure": True}])
+    assert {file.get("secret", False) for file in render.render(spec)} == {False}
