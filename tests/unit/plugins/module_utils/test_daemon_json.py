@@ -231,3 +231,7 @@ def test_a_file_is_written_as_people_write_it():
 )
 def test_a_list_that_is_one_value_keeps_its_entries(found, path):
     assert daemon_json.remove(found, [path]) == found
+
+
+def test_a_table_in_place_of_a_list_is_dropped_by_its_keys():
+    assert daemon_json.find_dropped({"labels": {"a": {"b": 1}}}, {}) == {("labels", "a", "b"): 1}
