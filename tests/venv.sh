@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make the Python environment of the tests. Usage: venv.sh FOLDER [PYTHON]
+# Create the Python environment of the tests. Usage: venv.sh DIRECTORY [PYTHON]
 set -euo pipefail
 
 directory=$1 python=${2:-python3}

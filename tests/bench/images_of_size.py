@@ -1,4 +1,4 @@
-"""On a node: write archives of one image each, with a layer of so many MiB. Usage: FOLDER MIB..."""
+"""On a node: write archives of one image with a layer of N MiB. Usage: DIRECTORY N..."""
 
 from __future__ import annotations
 

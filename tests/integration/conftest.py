@@ -129,13 +129,13 @@ UNIT_PROPERTIES = "Id,ActiveState,UnitFileState,MainPID,ExecMainStartTimestampMo
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "runtime(name): only for nodes whose spec asks for it")
-    config.addinivalue_line("markers", "scenario(name): only in this one of Molecule's scenarios")
-    config.addinivalue_line("markers", "long: only where $CRUNTIME_LONG asks for it")
-    config.addinivalue_line("markers", "fails_on(runtime, image, reason): a known fault")
-    config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
+    config.addinivalue_line("markers", "runtime(name): only for nodes with this runtime")
+    config.addinivalue_line("markers", "scenario(name): only in this Molecule scenario")
+    config.addinivalue_line("markers", "long: only if $CRUNTIME_LONG is set")
+    config.addinivalue_line("markers", "fails_on(runtime, image, reason): known bug")
+    config.addinivalue_line("markers", "once: only on one node of a scenario, because the test takes long")
     config.addinivalue_line(
-        "markers", "alike: versions matter little; once too, but where $CRUNTIME_LONG asks for all"
+        "markers", "alike: versions matter little; like once, unless $CRUNTIME_LONG is set"
     )
 
 
@@ -332,7 +332,7 @@ def skip_unless_required(name, reason):
 def require_crictl(node):
     """Skip a test that needs crictl, or fail it if crictl is required."""
     if not node.exists("crictl"):
-        skip_unless_required("crictl", "no crictl can be had here (see tests/nodes/crictl.sh)")
+        skip_unless_required("crictl", "crictl is not available (see tests/nodes/crictl.sh)")
 
 
 def require_image(name):
@@ -341,7 +341,7 @@ def require_image(name):
     if subprocess.run(inspect, check=False, capture_output=True).returncode:
         subprocess.run([NODES / "images.sh", name], check=True)
         if subprocess.run(inspect, check=False, capture_output=True).returncode:
-            reason = f"no image for the node {name} can be had here (see tests/nodes/images.sh)"
+            reason = f"the image of the node {name} is not available (see tests/nodes/images.sh)"
             skip_unless_required(name, reason)
 
 

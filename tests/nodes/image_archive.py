@@ -1,7 +1,7 @@
-"""Write the test images, busybox.tar and pause.tar, into the directory given.
+"""Write the test images, busybox.tar and pause.tar, into the given directory.
 
-Each archive is a docker-archive and an OCI layout at once: both kinds of index name the same blobs,
-so that Docker of any version, containerd, CRI-O, skopeo and podman can load it.
+Each archive is a docker-archive and an OCI layout at once: both indexes refer to the same blobs.
+Therefore Docker of any version, containerd, CRI-O, skopeo and podman can load it.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ import tarfile
 BUSYBOX = "/bin/busybox"
 IMAGES = {
     "busybox": ["/bin/sh"],
-    # As a pod's first process: reaps orphans' slots by waiting, ends at once on SIGTERM.
+    # The first process of a pod: waits for its children, and exits on SIGTERM.
     "pause": ["/bin/sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done"],
 }
 
 
 def add(archive: tarfile.TarFile, name: str, content: bytes = b"", **attributes) -> None:
-    """Add one member with no owner and no time, so that equal content makes an equal archive."""
+    """Add a member without owner and time, so that equal content gives an equal archive."""
     info = tarfile.TarInfo(name)
     info.size = len(content)
     for key, value in attributes.items():
@@ -30,7 +30,7 @@ def add(archive: tarfile.TarFile, name: str, content: bytes = b"", **attributes)
 
 
 def root_file_system() -> bytes:
-    """Return the one layer: busybox and a link for each of its applets."""
+    """Return the only layer: busybox, and a link for each of its applets."""
     applets = subprocess.check_output([BUSYBOX, "--list"], text=True).split()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as layer:
@@ -46,7 +46,7 @@ def root_file_system() -> bytes:
 
 
 def architecture() -> str:
-    """This machine's name in image configurations (Debian's names are Go's for the common ones)."""
+    """Return this machine's architecture: Debian and Go use the same names for common ones."""
     return subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
 
 

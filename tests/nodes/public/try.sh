@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Try the role runtime on a public image: foretell, provision, provision again without a change, remove.
-# Usage: try.sh IMAGE RUNTIME. A package repository in $REPOSITORY is used beside the image's own.
+# Try the role runtime on a public image: check mode, provision, provision again without a change, remove.
+# Usage: try.sh IMAGE RUNTIME. A package repository in $REPOSITORY is used in addition to those of the image.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
@@ -22,7 +22,7 @@ all:
       ansible_connection: community.docker.docker
       ansible_user: root
       runtime_spec: {runtime: $runtime, cgroup_driver: systemd}
-      # The kernel of the host may have the other one built in, or not at all.
+      # The other module may be built into the kernel of the host, or may be missing.
       runtime_kernel_modules: [overlay]
       runtime_repositories: $repositories
 END
