@@ -188,7 +188,7 @@ def run_scenario(
 ) -> Tally:
     """Run a scenario on the nodes that can be built, or on its own nodes."""
     if scenario == "vm" and platform.machine() != "x86_64":
-        return skipped(f"the virtual machine requires x86_64, but this host is {platform.machine()}")
+        return skipped(f"the machine requires x86_64, but this host is {platform.machine()}")
     # These scenarios have their own images, which no other scenario uses.
     if scenario in ("bare", "vm") and not stage.run(NODES / "images.sh", scenario):
         return no_report(stage)

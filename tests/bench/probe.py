@@ -20,13 +20,13 @@ _TIMEOUT = 2
 _PAUSE = 0.002
 
 
-def is_responding(path, words):
+def is_responding(path, request):
     """Return whether a daemon responds on its socket, or None after a timeout."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(_TIMEOUT)
         try:
             client.connect(path)
-            client.sendall(words)
+            client.sendall(request)
             return bool(client.recv(9))
         except socket.timeout:
             return None

@@ -133,7 +133,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "scenario(name): only in this Molecule scenario")
     config.addinivalue_line("markers", "long: only if $CRUNTIME_LONG is set")
     config.addinivalue_line("markers", "fails_on(runtime, image, reason): known bug")
-    config.addinivalue_line("markers", "once: only on one node of a scenario, because the test takes long")
+    config.addinivalue_line("markers", "once: on one node of a scenario, as the test takes long")
     config.addinivalue_line(
         "markers", "alike: versions matter little; like once, unless $CRUNTIME_LONG is set"
     )

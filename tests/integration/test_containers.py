@@ -345,7 +345,7 @@ def test_paused_container_stops_counting_until_it_is_unpaused(results):
 
 def test_stop_unpauses_a_paused_container(results):
     assert results.changes("stopped") == [("paused", "exited"), ("running", "exited")]
-    assert [words for words in results["stopped"]["warnings"] if "was paused" in words]
+    assert [warning for warning in results["stopped"]["warnings"] if "was paused" in warning]
     assert results["stopped again"]["changed"] is False
     # A selection other than by ID skips a container that is not running.
     assert results.changes("not running") == [("running", "paused")]
@@ -394,4 +394,4 @@ def test_stopped_runtime_is_reported(results):
         check_failed(results.refusal(label), "runtime_not_running")
     # The error contains the journal of the runtime.
     assert results["logs down"]["logs"]["runtime"]["text"]
-    assert [words for words in results["logs down"]["warnings"] if "is not running" in words]
+    assert [warning for warning in results["logs down"]["warnings"] if "is not running" in warning]

@@ -34,7 +34,7 @@ def cri_dockerd(node, spec, run_module):
     """Yield a node with cri-dockerd, which is removed afterwards; the spec is applied again."""
     binary = pathlib.Path(os.environ.get("CRUNTIME_TEST_BIN", "/nonexistent"), "cri-dockerd")
     if not os.access(binary, os.X_OK):
-        reason = "no cri-dockerd can be had here: CRUNTIME_TEST_BIN names no directory with one"
+        reason = "cri-dockerd is not available: set CRUNTIME_TEST_BIN to its directory"
         skip_unless_required("cri-dockerd", reason)
     name = node.ansible.get_variables()["inventory_hostname"]
     installed = {

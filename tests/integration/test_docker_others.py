@@ -150,9 +150,9 @@ HIDING = [
 @pytest.mark.parametrize(("changes", "key"), HIDING)
 def test_change_that_hides_data_is_rejected(docker, changes, key):
     if FEATURE in key and docker.version < 28:
-        pytest.skip("Docker before 28 has no such store that is made for daily use")
+        pytest.skip("before Docker 28, the store in containerd is experimental")
     if FEATURE in key and docker.version >= 29:
-        pytest.skip("This store is the default from Docker 29 on")
+        pytest.skip("the store in containerd is the default from Docker 29 on")
     docker.fill()
     before = docker.visible()
     # From Docker 29 on, containerd keeps the images, and not in Docker's directory.
@@ -217,7 +217,7 @@ def test_copied_data_is_not_hidden(docker):
 
 def test_foreign_feature_key_keeps_the_image_store(docker):
     if docker.version < 28:
-        pytest.skip("Docker before 28 has no such store that is made for daily use")
+        pytest.skip("before Docker 28, the store in containerd is experimental")
     docker.write({**docker.config, "features": {FEATURE: True}})
     docker.restart()
     docker.fill()

@@ -81,7 +81,7 @@ def listed(call):
 
 @pytest.fixture
 def directory(node, call):
-    """Return a directory of archives on the node. None of their images is present."""
+    """Yield a directory of archives on the node. None of their images is present."""
     script = (ON_NODE / "archives.py").read_text()
     node.check_output(f"test -d {DIRECTORY} || /usr/bin/python3 -c %s {DIRECTORY}", script)
     call(*CLEAN)
@@ -91,7 +91,7 @@ def directory(node, call):
 
 @pytest.fixture
 def registries(node, registry, spec, run_module):
-    """Return the addresses of a registry that the runtime is configured for."""
+    """Yield the addresses of a registry that the runtime is configured for."""
     address, certificate = registry
     found = Registries(*(f"{address}:{port}" for port in (5000, 5001, 5002, 5003, 5009)))
     node.check_output("echo %s > %s", certificate, CA)
@@ -359,7 +359,7 @@ def test_images_are_pushed(registries, node, directory, image, call):
 
 @pytest.fixture
 def build(node):
-    """Return the build options: a context on the node."""
+    """Yield the build options: a context on the node."""
     node.check_output(
         "mkdir -p /root/context && cd /root/context && "
         "printf 'FROM scratch\\nARG WHO=you\\nLABEL who=$WHO\\nCOPY hello /\\n' > Dockerfile && "
@@ -436,7 +436,7 @@ def test_build_on_containerd_needs_a_builder(directory, build, call, hidden):
 @pytest.mark.once
 def test_containerd_builds_with_each_builder(node, directory, hidden, check_builds):
     if not node.exists("buildkitd"):
-        reason = "no nerdctl, buildctl and buildkitd; CRUNTIME_TEST_BIN may name their directory"
+        reason = "no nerdctl, buildctl and buildkitd: set CRUNTIME_TEST_BIN to their directory"
         skip_unless_required("buildkitd", reason)
     node.check_output("systemd-run --unit buildkit --collect buildkitd")
     try:
@@ -609,7 +609,7 @@ def test_image_store_of_docker_in_containerd(
 ):
     version = node.check_output("docker version --format '{{.Server.Version}}'")
     if int(version.partition(".")[0]) < 28:
-        pytest.skip("the option is older than Docker 28, but not made for daily use there")
+        pytest.skip("before Docker 28, the option is experimental")
     empty_store()
     dockers_spec(features={"containerd-snapshotter": True})
     node.check_output("rm -f /root/saved.tar")

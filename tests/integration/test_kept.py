@@ -31,7 +31,7 @@ def tables(version):
 
 @pytest.fixture
 def write(node):
-    """Return a function that writes a file, which is removed after the test."""
+    """Yield a function that writes a file, which is removed after the test."""
     paths = []
 
     def run(path, *lines):
@@ -52,7 +52,7 @@ def write_drop_in(write, version):
 
 @pytest.fixture
 def install_foreign(node, spec, run_module, version):
-    """Return a function that installs a foreign configuration on the node."""
+    """Yield a function that installs a foreign configuration on the node."""
 
     def run(*lines):
         node.check_output("rm -f /var/lib/cruntime/files.json")

@@ -43,6 +43,6 @@ def test_next_run_finishes_a_run_killed_at_any_step(spec, other, run_on_node, en
     every = 1 if "CRUNTIME_LONG" in os.environ else EVERY
     request = {"operations": operations(spec, other), "every": every}
     result = run_on_node("kill_matrix", request)
-    assert not result["trouble"], "\n".join(result["trouble"])
+    assert not result["problems"], "\n".join(result["problems"])
     assert len(set(result["points"])) == len(result["points"])
     assert len(result["points"]) >= 100 // every

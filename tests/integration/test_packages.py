@@ -122,7 +122,7 @@ class Bare:
 
 @pytest.fixture(scope="module")
 def nodes(start_nodes, tmp_path_factory):
-    """Yield two bare nodes: one for all tests in their order, and one for two simultaneous runs."""
+    """Return two bare nodes: one for all tests in their order, and one for two simultaneous runs."""
     names = start_nodes("bare", "bare")
     inventory = tmp_path_factory.mktemp("packages") / "hosts.json"
     inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, REACHED)}}))
@@ -139,9 +139,10 @@ def test_repository_with_another_key_is_rejected_before_it_is_written(bare):
         bare.write(path, text)
         before = bare.apt_files()
         for check in (True, False):
-            said = bare.refuse(check=check, runtime_spec=CONTAINERD)
-            assert f"could not read these repositories together with {path}: E: Conflicting" in said
-            assert "Remove the repository from that file, set the same key here" in said
+            output = bare.refuse(check=check, runtime_spec=CONTAINERD)
+            facts = f"could not read these repositories together with {path}: E: Conflicting"
+            assert facts in output
+            assert "Remove the repository from that file, set the same key here" in output
             assert bare.apt_files() == before
         bare.host.check_output(f"rm {path}")
     assert not bare.host.exists("containerd")
@@ -157,10 +158,10 @@ def test_repository_that_apt_accepts_twice_is_written(bare):
 def test_repositories_that_apt_cannot_read_are_rejected(bare):
     before = bare.apt_files()
     twice = [{**REPOSITORY, "name": name, "key": f"/{name}.asc"} for name in ("one", "other")]
-    said = bare.refuse(check=True, runtime_spec=CONTAINERD, runtime_repositories=twice)
-    assert "could not read these repositories: E: Conflicting values" in said
-    said = bare.refuse(runtime_spec=CONTAINERD, runtime_repositories=[{**REPOSITORY, "pin": 0}])
-    assert "could not read these repositories: E: No priority" in said
+    output = bare.refuse(check=True, runtime_spec=CONTAINERD, runtime_repositories=twice)
+    assert "could not read these repositories: E: Conflicting values" in output
+    output = bare.refuse(runtime_spec=CONTAINERD, runtime_repositories=[{**REPOSITORY, "pin": 0}])
+    assert "could not read these repositories: E: No priority" in output
     assert bare.apt_files() == before
 
 
@@ -168,9 +169,9 @@ def test_repositories_that_apt_cannot_use_are_removed_again(bare):
     # This file is not a key, which apt reports only when it updates.
     wrong = [{**REPOSITORY, "key": "file:///etc/hostname", "pin": 900}]
     before = bare.apt_files()
-    said = bare.refuse(runtime_spec=CONTAINERD, runtime_repositories=wrong)
-    assert "apt could not use these repositories: " in said
-    assert "All files in /etc/apt were restored" in said
+    output = bare.refuse(runtime_spec=CONTAINERD, runtime_repositories=wrong)
+    assert "apt could not use these repositories: " in output
+    assert "All files in /etc/apt were restored" in output
     assert bare.apt_files() == before
     bare.host.check_output("apt-get update")
     # The files of an earlier run are restored.
@@ -185,8 +186,8 @@ def test_repositories_that_apt_cannot_use_are_removed_again(bare):
 def test_extra_package_has_its_own_version(bare):
     packages = {"runtime_spec": DOCKER, "runtime_extra_packages": ["containerd=1.7.24*", "runc"]}
     wrong = {**packages, "runtime_extra_packages": ["=1", "containerd=", "a b"]}
-    said = bare.refuse(check=True, **wrong)
-    assert "Must be NAME or NAME=VERSION" in said
+    output = bare.refuse(check=True, **wrong)
+    assert "Must be NAME or NAME=VERSION" in output
     assert bare.provision(check=True, **packages) > 0
     assert bare.provision(**packages) > 0
     versions = bare.versions("docker.io", "containerd", "runc")

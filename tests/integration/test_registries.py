@@ -39,7 +39,7 @@ def enable(node, registry, spec, run_module):
 
 @pytest.fixture
 def pull(node, runtime, registry, enable):
-    """Return a function that pulls an image after it has configured registries."""
+    """Yield a function that pulls an image after it has configured registries."""
     address, _certificate = registry
 
     def run(image, registries, credentials=None):
@@ -113,7 +113,7 @@ def test_password_of_the_spec_is_used(node, enable, pull):
 
 @pytest.fixture
 def ipv6(node, registry):
-    """Return a registry at ::1, through a proxy on the node: containers may have no other IPv6."""
+    """Yield a registry at ::1, through a proxy on the node: containers may have no other IPv6."""
     node.check_output("sysctl -w net.ipv6.conf.lo.disable_ipv6=0")
     for port in (5001, 5002):
         unit = f"--unit=cruntime-test-{port} --socket-property=ListenStream=[::1]:{port}"

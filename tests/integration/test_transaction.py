@@ -19,14 +19,14 @@ def test_second_of_two_simultaneous_runs_waits_and_changes_nothing(node, spec, o
 
 @pytest.mark.alike
 @pytest.mark.parametrize(
-    ("mount", "words"),
+    ("mount", "cause"),
     [
         ("mount --bind {0} {0} && mount -o remount,bind,ro {0}", "Read-only file system"),
         ("mount -t tmpfs -o size=4k,nr_inodes=4 full {0} && dd if=/dev/zero of={0}/x", "No space"),
     ],
 )
 def test_unwritable_directory_changes_nothing(
-    node, *, spec, runtime, run_module, snapshot, mount, words
+    node, *, spec, runtime, run_module, snapshot, mount, cause
 ):
     # All configuration files of the runtime are in /etc/NAME.
     directory = "/".join(runtime.config.split("/")[:3])
@@ -37,7 +37,7 @@ def test_unwritable_directory_changes_nothing(
         after = snapshot()
     finally:
         node.check_output("umount %s", directory)
-    check_failed(result, "file_unwritable", words, directory)
+    check_failed(result, "file_unwritable", cause, directory)
     assert result["rolled_back"] is True
     # The process of the runtime was not restarted.
     assert after == before

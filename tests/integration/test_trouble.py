@@ -303,7 +303,7 @@ def test_keys_that_this_version_does_not_support_are_rejected(node, runtime, ref
 @pytest.mark.runtime("crio")
 def test_oci_runtime_that_crio_does_not_have_is_rejected(node, refused, spec):
     if "crio.runtime.runtimes.runc" in node.check_output("crio status config"):
-        pytest.skip("this CRI-O comes with a runc of its own")
+        pytest.skip("this CRI-O has its own runc")
     facts = ("oci_runtimes", "oci_runtime")
     refused("configuration_refused", *facts, **{**spec, "oci_runtime": "runc"})
 

@@ -100,7 +100,7 @@ def assert_within(wanted, found):
 
 @pytest.fixture
 def put(node):
-    """Return a function that writes a file with this name on the node, and returns its path."""
+    """Yield a function that writes a file with this name on the node, and returns its path."""
     directory = node.check_output("mktemp --directory")
 
     def write(name, content):
@@ -137,8 +137,8 @@ def validate_with_crio(node, put, spec, facts):
             # CRI-O adds a slash to the name of a directory.
             assert all(f'"{word}' in dump for word in value), path
         else:
-            said = f'"{value}"' if isinstance(value, str) else json.dumps(value)
-            assert f"{path[-1]} = {said}\n" in dump, path
+            printed = f'"{value}"' if isinstance(value, str) else json.dumps(value)
+            assert f"{path[-1]} = {printed}\n" in dump, path
 
 
 def validate_with_docker(node, put, spec, facts):

@@ -70,12 +70,12 @@ def cut_power(node, vm, on_node, run_on_node):
         command = on_node("power_cut", {"options": options, "at": at})
         argv = [*ssh, variables["inventory_hostname"], f"sudo {command}"]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-            told = json.loads(process.stdout.readline())
-            assert "step" in told, told
+            reported = json.loads(process.stdout.readline())
+            assert "step" in reported, reported
             vm("cut")
             process.terminate()
         vm("boot")
-        return run_on_node("power_cut", {"options": options, "was": told["was"]})
+        return run_on_node("power_cut", {"options": options, "was": reported["was"]})
 
     return cut
 

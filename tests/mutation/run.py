@@ -55,7 +55,7 @@ PYTEST = (
 
 
 class Mutant(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Import one module from a changed source."""
+    """Finder and loader of one module with a changed source."""
 
     def __init__(self, module: str, source: str) -> None:
         self.module, self.source = module, source

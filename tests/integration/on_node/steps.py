@@ -50,9 +50,9 @@ def watch(happens):
 
 def _watched(inner, name, happens):
     def watched(*args, **kwargs):
-        words = [arg if isinstance(arg, str) else " ".join(arg) for arg in args if _names(arg)]
+        parts = [arg if isinstance(arg, str) else " ".join(arg) for arg in args if _names(arg)]
         # The names of the scratch directory and of backups are different in each run.
-        step = STAMP.sub("STAMP", SCRATCH.sub("SCRATCH", " ".join([name, *words])))
+        step = STAMP.sub("STAMP", SCRATCH.sub("SCRATCH", " ".join([name, *parts])))
         happens(f"before {step}")
         result = inner(*args, **kwargs)
         happens(f"after {step}")
@@ -75,10 +75,10 @@ class Numbered:
     def __init__(self):
         self._seen = collections.Counter()
 
-    def name(self, words):
+    def name(self, step):
         """Return the name, with a number if it was used before."""
-        self._seen[words] += 1
-        return words if self._seen[words] == 1 else f"{words} ({self._seen[words]})"
+        self._seen[step] += 1
+        return step if self._seen[step] == 1 else f"{step} ({self._seen[step]})"
 
 
 def as_an_admin_left_it(options):

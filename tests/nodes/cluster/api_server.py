@@ -191,8 +191,8 @@ def listed(kind: str, items: list[dict]) -> dict:
 
 
 def failure(code: int, reason: str, message: str) -> tuple[int, dict]:
-    words = {"status": "Failure", "reason": reason, "message": message, "code": code}
-    return code, {"kind": "Status", "apiVersion": "v1", "metadata": {}, **words}
+    details = {"status": "Failure", "reason": reason, "message": message, "code": code}
+    return code, {"kind": "Status", "apiVersion": "v1", "metadata": {}, **details}
 
 
 @contextlib.contextmanager

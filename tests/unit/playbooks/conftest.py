@@ -32,7 +32,7 @@ def rendered():
 def browser(tmp_path_factory):
     """Yield a page of a headless Chromium. Without Chromium, skip the test or fail it."""
     if not chromium.find():
-        reason = f"no Chromium here: none of {', '.join(chromium.NAMES)}"
+        reason = f"Chromium is not installed: none of {', '.join(chromium.NAMES)}"
         if "chromium" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
             pytest.fail(reason)
         pytest.skip(reason)

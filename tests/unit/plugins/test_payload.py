@@ -15,7 +15,7 @@ ACTING = ("checks", "converge", "removal", "stored_data", "swap", "takeover", "t
 
 
 def imported_by(path):
-    """Return the files of the collection that a file imports anywhere, as Ansible finds them."""
+    """Yield the files of the collection that a file imports anywhere, as Ansible finds them."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
             package = ROOT.joinpath(*node.module[len(PREFIX) :].split("."))

@@ -34,7 +34,7 @@ FACTORIES = {"failure": "command_failed", "_refuse": "configuration_refused"}
 
 
 def raised(path: pathlib.Path) -> dict[str, str | None]:
-    """Yield the reason and the place of each error that a file creates."""
+    """Return the reason and the place of each error that a file creates."""
     found = {}
     for node in ast.walk(ast.parse(path.read_text())):
         name = getattr(getattr(node, "func", None), "id", None)
@@ -71,7 +71,7 @@ def test_each_reason_is_documented():
     page = (ROOT / "docs" / "reasons.md").read_text()
     documented = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
     assert documented == {
-        code: re.sub(r"RV\((\w+)\)", r"`\1`", words) for code, words in REASONS.items()
+        code: re.sub(r"RV\((\w+)\)", r"`\1`", text) for code, text in REASONS.items()
     }
 
 

@@ -86,8 +86,8 @@ def play(node):
             "between": between,
             "then": then,
         }
-        status, words = playing.play(node, PLAY, variables, tools=node)
-        return status, "changed=0" not in words, words
+        status, output = playing.play(node, PLAY, variables, tools=node)
+        return status, "changed=0" not in output, output
 
     return run
 
@@ -108,16 +108,16 @@ def test_an_unchanged_lock_is_no_change(node, play, variables):
     # The newest version is installed without the lock of the old one.
     between = "dnf --quiet versionlock delete containerd.io" if variables else "true"
     for expected in (True, False):
-        status, changed, words = play(
+        status, changed, output = play(
             "look-redhat", between=between, then=["hold-redhat"], **variables
         )
-        assert status == 0, words
+        assert status == 0, output
         assert changed is expected
         assert locks(node) == BOTH
     # A newer version is available.
     (node / "version").write_text("2.1")
     if variables:
-        _status, changed, _words = play(
+        _status, changed, _output = play(
             "look-redhat", between=between, then=["hold-redhat"], **variables
         )
         assert changed
@@ -127,8 +127,8 @@ def test_an_unchanged_lock_is_no_change(node, play, variables):
 def test_removed_locks_are_one_change(node, play):
     (node / "locks").write_text("\n".join(BOTH) + "\n")
     for expected in (True, False):
-        status, changed, words = play("look-redhat", then=["hold-redhat"], runtime_hold=False)
-        assert status == 0, words
+        status, changed, output = play("look-redhat", then=["hold-redhat"], runtime_hold=False)
+        assert status == 0, output
         assert changed is expected
         assert locks(node) == []
 
@@ -136,20 +136,20 @@ def test_removed_locks_are_one_change(node, play):
 def test_a_removed_runtime_leaves_no_lock(node, play):
     (node / "locks").write_text("\n".join([*BOTH, "kernel-0:6-1.*"]) + "\n")
     removed = {"configured_runtimes": []}
-    status, _changed, words = play("look-redhat", "release-redhat", runtime_removed=removed)
-    assert status == 0, words
+    status, _changed, output = play("look-redhat", "release-redhat", runtime_removed=removed)
+    assert status == 0, output
     assert locks(node) == ["kernel-0:6-1.*"]
 
 
 def test_packages_that_depend_on_a_removed_package_are_not_removed(node, play):
-    status, _changed, words = play("look-redhat", "refuse-redhat")
-    assert status == 0, words
+    status, _changed, output = play("look-redhat", "refuse-redhat")
+    assert status == 0, output
     (node / "docker").touch()
-    status, _changed, words = play("look-redhat", "refuse-redhat")
+    status, _changed, output = play("look-redhat", "refuse-redhat")
     assert status != 0
-    words = " ".join(words.split())
-    assert "rpm can't remove containerd.io: error: Failed dependencies: containerd.io" in words
-    assert "is needed by (installed) docker-ce-3:28.0-1.x86_64. Remove what needs them" in words
+    output = " ".join(output.split())
+    assert "rpm can't remove containerd.io: error: Failed dependencies: containerd.io" in output
+    assert "is needed by (installed) docker-ce-3:28.0-1.x86_64. Remove what needs them" in output
 
 
 @pytest.fixture
@@ -180,16 +180,16 @@ def contents(directory):
 def test_repository_in_another_file_is_refused(write_repositories, repos):
     before = contents(repos)
     new, other = ({"name": name, "url": "file:/srv"} for name in ("new", "other"))
-    status, changed, words = write_repositories(new, other)
+    status, changed, output = write_repositories(new, other)
     assert status != 0
     assert not changed
-    assert f"runtime_repositories: other: {repos}/vendor.repo has" in " ".join(words.split())
+    assert f"runtime_repositories: other: {repos}/vendor.repo has" in " ".join(output.split())
     assert contents(repos) == before
     # The file of an earlier run is not a conflict. A dot in a name matches only a dot.
     dotted = {"name": "oth.r", "url": "file:/srv"}
     for expected in (True, False):
-        status, changed, words = write_repositories(new, dotted)
-        assert status == 0, words
+        status, changed, output = write_repositories(new, dotted)
+        assert status == 0, output
         assert changed is expected
     assert set(contents(repos)) == {*before, "new.repo", "oth.r.repo"}
 
@@ -198,8 +198,8 @@ def test_repositories_are_restored_if_dnf_cannot_read_them(write_repositories, r
     old, new = ({"name": name, "url": "file:/srv"} for name in ("old", "new"))
     assert write_repositories(old)[0] == 0
     before = contents(repos)
-    status, _changed, words = write_repositories({**old, "url": "file:/nowhere"}, new)
+    status, _changed, output = write_repositories({**old, "url": "file:/nowhere"}, new)
     assert status != 0
-    words = " ".join(words.split())
-    assert "could not use these repositories: Error: Failed to download metadata. Correct" in words
+    output = " ".join(output.split())
+    assert "could not use these repositories: Error: Failed to download metadata. Correct" in output
     assert contents(repos) == before

@@ -92,9 +92,9 @@ def answers(tmp_path_factory):
     directory = tmp_path_factory.mktemp("validation")
     (directory / "case.yml").write_text(CASE)
     cases = [{**case, "id": number} for number, (case, _answer) in enumerate(CASES)]
-    status, words = playing.play(directory, PLAY, {"cases": cases})
-    assert status == 0, words
-    lines = [line.partition("CASE ")[2] for line in words.splitlines() if '"msg": "CASE' in line]
+    status, message = playing.play(directory, PLAY, {"cases": cases})
+    assert status == 0, message
+    lines = [line.partition("CASE ")[2] for line in message.splitlines() if '"msg": "CASE' in line]
     return dict(line.split(" ", 1) for line in lines)
 
 

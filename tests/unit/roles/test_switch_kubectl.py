@@ -30,8 +30,8 @@ def play(tmp_path):
     """Return a function that runs task files on a cluster and returns the status and output."""
     if not shutil.which("kubectl"):
         if "kubectl" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
-            pytest.fail("no kubectl here")
-        pytest.skip("no kubectl here")
+            pytest.fail("kubectl is not installed")
+        pytest.skip("kubectl is not installed")
 
     def run(cluster, *files, check=False, **variables):
         with api_server.served(cluster):
@@ -50,8 +50,8 @@ def play(tmp_path):
 
 def test_a_node_is_drained_and_uncordoned(play):
     cluster = api_server.Cluster("node-1")
-    status, words = play(cluster, "drain", "uncordon")
-    assert status == 0, words
+    status, output = play(cluster, "drain", "uncordon")
+    assert status == 0, output
     # The pod of the DaemonSet stays.
     assert list(cluster.pods) == ["log"]
     evicted = "POST /api/v1/namespaces/default/pods/web/eviction"
@@ -61,31 +61,31 @@ def test_a_node_is_drained_and_uncordoned(play):
 
 def test_check_mode_lists_the_pods_to_evict_and_changes_nothing(play):
     cluster = api_server.Cluster("node-1")
-    status, words = play(cluster, "drain", "uncordon", check=True)
-    assert status == 0, words
-    assert "changed=1" in words
+    status, output = play(cluster, "drain", "uncordon", check=True)
+    assert status == 0, output
+    assert "changed=1" in output
     assert cluster.changes == []
 
 
 def test_a_drain_fails_if_a_disruption_budget_prevents_it(play):
     cluster = api_server.Cluster("node-1", protected=("web",))
     flags = ["--ignore-daemonsets", "--timeout=2s"]
-    status, words = play(cluster, "drain", "uncordon", switch_drain_flags=flags)
+    status, output = play(cluster, "drain", "uncordon", switch_drain_flags=flags)
     assert status != 0
-    assert "disruption budget" in words
+    assert "disruption budget" in output
     assert set(cluster.pods) == {"log", "web"}
 
 
 def test_a_node_that_was_cordoned_before_stays_cordoned(play):
     cluster = api_server.Cluster("node-1", cordoned=True)
-    status, words = play(cluster, "drain", "uncordon")
-    assert status == 0, words
+    status, output = play(cluster, "drain", "uncordon")
+    assert status == 0, output
     assert cluster.cordoned
 
 
 def test_a_node_that_does_not_become_ready_stays_cordoned(play):
     cluster = api_server.Cluster("node-1", ready=False)
-    status, words = play(cluster, "drain", "uncordon")
+    status, output = play(cluster, "drain", "uncordon")
     assert status != 0
-    assert "timed out waiting for the condition" in words
+    assert "timed out waiting for the condition" in output
     assert cluster.cordoned

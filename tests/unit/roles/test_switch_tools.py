@@ -40,9 +40,9 @@ def play(tmp_path):
             (bin_dir / name).chmod(0o755)
         row = tmp_path / "row.json"
         given = {"file": file, "row": str(row), **variables}
-        status, words = playing.play(tmp_path, TASKS, given, tools=bin_dir)
-        words = " ".join(words.split())
-        return status, json.loads(row.read_text()) if row.exists() else None, words
+        status, output = playing.play(tmp_path, TASKS, given, tools=bin_dir)
+        output = " ".join(output.split())
+        return status, json.loads(row.read_text()) if row.exists() else None, output
 
     return run
 
@@ -73,11 +73,11 @@ NO_RPM = 'echo "file $5 is not owned by any package"; exit 1'
 def test_a_package_of_the_new_runtime_is_rejected(play, *, runtime, old, dpkg, rpm, refused):
     tools = {"readlink": READLINK, "dpkg-query": dpkg, "rpm": rpm}
     spec = {"runtime": runtime}
-    status, _row, words = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
-    assert (status != 0) is bool(refused), words
+    status, _row, output = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
+    assert (status != 0) is bool(refused), output
     if refused:
-        assert f"switch_old_packages has {refused}, which {runtime} needs: " in words
-        assert "Leave out what the node shall run" in words
+        assert f"switch_old_packages has {refused}, which {runtime} needs: " in output
+        assert "Leave out what the node shall run" in output
 
 
 # Output of journalctl in systemd 252 and 257.
@@ -110,7 +110,7 @@ UNIT=containerd.service
 )
 def test_a_failed_measurement_is_no_failure(play, tmp_path, status, journal, seconds):
     (tmp_path / "journal").write_text("\n".join(journal))
-    code, row, words = play(
+    code, row, output = play(
         "measure",
         {"journalctl": f"cat {tmp_path}/journal; exit {status}"},
         switch_spec={"runtime": "containerd"},
@@ -122,7 +122,7 @@ def test_a_failed_measurement_is_no_failure(play, tmp_path, status, journal, sec
         },
         _switch_row_start={"before": "docker 1", "after": "-"},
     )
-    assert code == 0, words
+    assert code == 0, output
     assert (row["before"], row["after"]) == ("docker 1", "containerd 2.0")
     # Before ansible-core 2.19, the value is a string.
     assert str(row["seconds"]) == str(seconds)

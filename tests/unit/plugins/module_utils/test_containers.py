@@ -101,7 +101,7 @@ def test_selectors(options, found):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({"ids": ["dead"]}, "no container of this node has the id dead"),
         ({"ids": ["dead", "abc0", "beef"]}, "has the id dead or beef"),
@@ -113,8 +113,8 @@ def test_selectors(options, found):
         ({"labels": {"tier": None}}, "labels: tier has no value"),
     ],
 )
-def test_invalid_selections_are_rejected(options, words):
-    with pytest.raises(CruntimeError, match=words):
+def test_invalid_selections_are_rejected(options, message):
+    with pytest.raises(CruntimeError, match=message):
         selection.select(select(**options), CONTAINERS)
 
 

@@ -45,11 +45,11 @@ class ReplayRunner(Runner):
         return f"/usr/bin/{name}"
 
     def run(self, *argv, **options):
-        words = " ".join(argv).replace(f" --host {docker_cli.ENDPOINT}", "")
-        self.deadlines += [(int(each), options["timeout"]) for each in re.findall(GLOBAL, words)]
-        words = re.sub(GLOBAL, "", words)
-        self.commands.append(words)
-        answer = self.answers[words]
+        command = " ".join(argv).replace(f" --host {docker_cli.ENDPOINT}", "")
+        self.deadlines += [(int(each), options["timeout"]) for each in re.findall(GLOBAL, command)]
+        command = re.sub(GLOBAL, "", command)
+        self.commands.append(command)
+        answer = self.answers[command]
         if isinstance(answer, list):
             answer = answer.pop(0)
         return answer if isinstance(answer, Result) else Result(0, answer, "")

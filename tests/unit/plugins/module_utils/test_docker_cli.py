@@ -42,6 +42,6 @@ def test_objects_that_disappear_are_omitted():
 
 
 def test_another_error_among_missing_objects_is_raised():
-    words = "Error: No such image: a\nError response from daemon: input/output error\n"
+    errors = "Error: No such image: a\nError response from daemon: input/output error\n"
     with fails("command_failed", "input/output error"):
-        docker_cli.inspect(Answers(1, "[]", words), "image", ["a", "b"])
+        docker_cli.inspect(Answers(1, "[]", errors), "image", ["a", "b"])

@@ -192,7 +192,7 @@ def without(members, part):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"", "no whole tar archive"),
         (b"no tar\n" * 1000, "no whole tar archive"),
@@ -225,8 +225,8 @@ def without(members, part):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_invalid_archives_are_rejected(read, content, words):
-    with pytest.raises(CruntimeError, match=words) as failure:
+def test_invalid_archives_are_rejected(read, content, message):
+    with pytest.raises(CruntimeError, match=message) as failure:
         read(content)
     assert "archive.tar" in str(failure.value)
 

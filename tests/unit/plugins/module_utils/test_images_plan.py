@@ -29,7 +29,7 @@ def archive(*images, path="/a.tar"):
     return Archive(path, "", True, images)
 
 
-def told(steps):
+def summarize(steps):
     return [(step.verb, step.name) for step in steps]
 
 
@@ -73,20 +73,20 @@ def test_presence_of_an_image(name, found):
     ],
 )
 def test_images_to_pull(names, policy, pulled):
-    assert told(plan.to_pull(names, SEEN, policy)) == [("pull", name) for name in pulled]
+    assert summarize(plan.to_pull(names, SEEN, policy)) == [("pull", name) for name in pulled]
 
 
 @pytest.mark.parametrize(
-    ("name", "policy", "words"),
+    ("name", "policy", "message"),
     [("new:1", "never", "pull is never: new:1"), (C, "missing", "an ID can't be pulled")],
 )
-def test_images_that_cannot_be_pulled(name, policy, words):
-    with pytest.raises(CruntimeError, match=words):
+def test_images_that_cannot_be_pulled(name, policy, message):
+    with pytest.raises(CruntimeError, match=message):
         plan.to_pull([name], SEEN, policy)
 
 
 def load(*archives, names=()):
-    return told(plan.to_load(plan.select_archived(list(names), list(archives)), SEEN))
+    return summarize(plan.to_load(plan.select_archived(list(names), list(archives)), SEEN))
 
 
 def test_an_archive_is_loaded_for_missing_images():
@@ -120,8 +120,8 @@ def test_images_are_compared_as_the_store_identifies_them():
 
 
 def test_only_missing_tags_are_set():
-    assert told(plan.to_tag(["r.test/new:1", APP], APP, SEEN)) == [("tag", "r.test/new:1")]
-    assert told(plan.to_tag([OTHER], A, SEEN)) == [("tag", OTHER)]
+    assert summarize(plan.to_tag(["r.test/new:1", APP], APP, SEEN)) == [("tag", "r.test/new:1")]
+    assert summarize(plan.to_tag([OTHER], A, SEEN)) == [("tag", OTHER)]
     with fails("image_not_found", "source_image", "nothing"):
         plan.to_tag([APP], "nothing", SEEN)
 
@@ -139,13 +139,13 @@ def test_only_missing_tags_are_set():
     ],
 )
 def test_images_to_remove(names, all_tags, steps):
-    assert told(plan.to_remove(names, SEEN, all_tags)) == steps
+    assert summarize(plan.to_remove(names, SEEN, all_tags)) == steps
 
 
 def test_a_short_name_also_matches_localhost():
     for spelling in ("localhost/app:1", "localhost/library/app:1"):
         seen = ImageIndex([Image(A, (spelling,))])
-        assert told(plan.to_remove(["app:1"], seen, False)) == [("remove", spelling)]
+        assert summarize(plan.to_remove(["app:1"], seen, False)) == [("remove", spelling)]
         assert plan.to_pull(["app:1"], seen, "missing")
 
 
@@ -205,5 +205,5 @@ def test_images_that_a_registry_has_already(digest, config, fingerprint, same):
 
 
 def test_images_to_pin():
-    assert told(plan.to_pin([APP, OTHER], SEEN, True)) == [("pin", APP)]
-    assert told(plan.to_pin([APP, OTHER], SEEN, False)) == [("unpin", OTHER)]
+    assert summarize(plan.to_pin([APP, OTHER], SEEN, True)) == [("pin", APP)]
+    assert summarize(plan.to_pin([APP, OTHER], SEEN, False)) == [("unpin", OTHER)]

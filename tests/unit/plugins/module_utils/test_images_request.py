@@ -46,7 +46,7 @@ def test_build_arguments_are_converted_from_yaml():
 
 
 @pytest.mark.parametrize(
-    ("task", "words"),
+    ("task", "message"),
     [
         ({}, "name, archive, preload or prune"),
         ({"state": "absent"}, "state absent needs name"),
@@ -81,8 +81,8 @@ def test_build_arguments_are_converted_from_yaml():
         ({"name": ["a"], "source_image": "--help"}, "source_image: '--help' is not"),
     ],
 )
-def test_invalid_requests_are_rejected(task, words):
-    with pytest.raises(CruntimeError, match=words) as failed:
+def test_invalid_requests_are_rejected(task, message):
+    with pytest.raises(CruntimeError, match=message) as failed:
         parse(**task)
     assert failed.value.reason == "option_invalid"
 

@@ -73,14 +73,14 @@ def test_a_log_without_secrets_is_its_end(text, limit):
 class Logged(Containers):
     """Containers with the given logs, or without readable logs."""
 
-    def __init__(self, said):
-        self.said = said
+    def __init__(self, texts):
+        self.texts = texts
 
     def environments(self, containers):
-        return {each.id: ["TOKEN=hunter2"] for each in containers if each.id in self.said}
+        return {each.id: ["TOKEN=hunter2"] for each in containers if each.id in self.texts}
 
     def log(self, container, lines):
-        return self.said[container.id]
+        return self.texts[container.id]
 
     @property
     def _tool(self):
@@ -118,8 +118,8 @@ def test_logs_of_containers():
 def test_the_total_size_of_container_logs_is_limited():
     names = [f"{number:x}" for number in range(100)]
     api = Logged({name: Result(0, "x" * logs.LOG_LIMIT, "") for name in names})
-    told = logs.of_containers(api, [container(name) for name in names], 5)
-    assert sum(len(each["text"]) for each in told) <= logs.TOTAL_LIMIT
+    found = logs.of_containers(api, [container(name) for name in names], 5)
+    assert sum(len(each["text"]) for each in found) <= logs.TOTAL_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_the_log_of_units(names, command):
 
     journal = Journal()
     units = [Unit(name, "loaded") for name in names] + [Unit("crio.service")]
-    told = logs.of_units(journal, units, 25)
-    assert told["command"] == f"sudo journalctl {command} -n 25"
-    assert (told["text"], told["truncated"]) == ("line\n", False)
-    assert journal.argv.count("--unit") == len(told["units"]) == len(command.split()) // 2
+    found = logs.of_units(journal, units, 25)
+    assert found["command"] == f"sudo journalctl {command} -n 25"
+    assert (found["text"], found["truncated"]) == ("line\n", False)
+    assert journal.argv.count("--unit") == len(found["units"]) == len(command.split()) // 2
     assert "crio.service" not in journal.argv
 
 
 def test_missing_units_have_no_log():
-    told = logs.of_units(Runner(), [Unit("crio.service")], 25)
-    assert (told["units"], told["text"]) == ([], "")
+    found = logs.of_units(Runner(), [Unit("crio.service")], 25)
+    assert (found["units"], found["text"]) == ([], "")

@@ -139,13 +139,13 @@ def test_any_record_is_corrupt_or_can_be_used(tmp_path_factory, entries):
 
 
 def test_the_record_of_version_1_is_read(tmp_path, node):
-    ours, edited = tmp_path / "ours", tmp_path / "edited"
-    ours.write_text("old\n")
+    managed, edited = tmp_path / "managed", tmp_path / "edited"
+    managed.write_text("old\n")
     edited.write_text("an admin's\n")
     entry = {"digest": digest(b"old\n"), "restart": True, "runtime": "containerd", "keys": []}
-    node.record(json.dumps({str(ours): entry, str(edited): entry}))
-    assert node.apply(wanted(ours, "new\n")) == {}
-    assert (ours.read_text(), edited.read_text()) == ("new\n", "an admin's\n")
+    node.record(json.dumps({str(managed): entry, str(edited): entry}))
+    assert node.apply(wanted(managed, "new\n")) == {}
+    assert (managed.read_text(), edited.read_text()) == ("new\n", "an admin's\n")
     with open(f"{node.state_dir}/files.json", encoding="utf-8") as handle:
         assert json.load(handle)["version"] == VERSION
 

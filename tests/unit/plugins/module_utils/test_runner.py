@@ -57,7 +57,7 @@ def test_a_timeout_ends_the_children_too(tmp_path):
         if not status.exists() or "State:\tZ" in status.read_text():
             return
         time.sleep(0.1)
-    pytest.fail("the child lives on")
+    pytest.fail("the child is still running")
 
 
 def test_tools_print_english(monkeypatch):

@@ -196,7 +196,7 @@ def test_a_mount_point_stays_and_data_below_is_reported(root, monkeypatch, mount
 
 @pytest.fixture
 def metadata(tmp_path):
-    """Path of the metadata in a data root of containerd, copied from a real node."""
+    """Return the path of the metadata in a data root of containerd, copied from a real node."""
     path = tmp_path / containerd_namespaces.METADATA
     path.parent.mkdir(parents=True)
     path.write_bytes((TRANSCRIPTS / "containerd-2.4.2-meta.db").read_bytes())

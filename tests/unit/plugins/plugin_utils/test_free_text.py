@@ -322,13 +322,13 @@ def test_cri_dockerd(bin_dirs, conf_dir):
     path = "/etc/systemd/system/cri-docker.service.d/50-cruntime.conf"
     text = files(runtime="docker", cri_service=True, cni=cni)[path]["content"]
     command = text.partition("ExecStart=cri-dockerd \\\n")[2]
-    words = []
+    arguments = []
     for line in command.split("\n")[:-2]:
         # systemd processes escapes, then % specifiers and $ variables.
         match = re.fullmatch(r' {4}"((?:[^"\\%$]|\\["\\]|%%|\$\$)*)" \\', line)
         assert match, line
-        words.append(re.sub(r"\\(.)|%(%)|\$(\$)", r"\1\2\3", match[1]))
-    assert words == [f"--cni-bin-dir={','.join(bin_dirs)}", f"--cni-conf-dir={conf_dir}"]
+        arguments.append(re.sub(r"\\(.)|%(%)|\$(\$)", r"\1\2\3", match[1]))
+    assert arguments == [f"--cni-bin-dir={','.join(bin_dirs)}", f"--cni-conf-dir={conf_dir}"]
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ ADAPTER_CONFIG = "/etc/systemd/system/cri-docker.service.d/50-cruntime.conf"
 DEFAULT_DOCKER = {"exec-opts": ["native.cgroupdriver=systemd"]}
 
 
-def refused(words, **values):
-    with pytest.raises(SpecError, match=words):
+def refused(message, **values):
+    with pytest.raises(SpecError, match=message):
         render.render(checked(**values))
 
 
@@ -249,8 +249,8 @@ def test_cri_dockerd_is_supported_only_with_docker(runtime, values):
     ],
 )
 def test_pod_options_need_cri_service_with_docker(option, value):
-    words = f"^{option}.* can't be met with runtime docker alone: .* set cri_service"
-    refused(words, runtime="docker", **{option: value})
+    message = f"^{option}.* can't be met with runtime docker alone: .* set cri_service"
+    refused(message, runtime="docker", **{option: value})
     assert render.render(checked(runtime="docker", cri_service=True, **{option: value}))
 
 

@@ -40,8 +40,8 @@ def hub(*mirrors, **values):
     return [{"registry": "docker.io", "mirrors": list(mirrors), **values}]
 
 
-def refused(words, runtime="containerd", **values):
-    with pytest.raises(SpecError, match=words):
+def refused(message, runtime="containerd", **values):
+    with pytest.raises(SpecError, match=message):
         render.render(checked(runtime=runtime, **values))
 
 
@@ -251,7 +251,7 @@ def test_a_registry_with_another_name():
 
 
 @pytest.mark.parametrize(
-    ("mirror", "words"),
+    ("mirror", "message"),
     [
         ({"headers": {"x": "y"}}, "CRI-O sends no headers"),
         ({"capabilities": ["resolve"]}, "the capabilities of the mirror https://m.local"),
@@ -262,8 +262,8 @@ def test_a_registry_with_another_name():
         ({"url": "https://m.local/v2/x"}, "with override_path set"),
     ],
 )
-def test_entries_that_crio_does_not_support(mirror, words):
-    refused(words, "crio", registries=hub({"url": "https://m.local", **mirror}))
+def test_entries_that_crio_does_not_support(mirror, message):
+    refused(message, "crio", registries=hub({"url": "https://m.local", **mirror}))
 
 
 def test_crio_has_no_mirror_for_all_registries():
@@ -325,7 +325,7 @@ def test_docker_registries():
 
 
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("entry", "message"),
     [
         (
             {"registry": "quay.io", "mirrors": [{"url": "https://m.local"}]},
@@ -347,15 +347,15 @@ def test_docker_registries():
         (hub({"url": "https://m.local", "override_path": True})[0], "can't have a path"),
     ],
 )
-def test_entries_that_docker_does_not_support(entry, words):
-    refused(words, "docker", registries=[entry])
+def test_entries_that_docker_does_not_support(entry, message):
+    refused(message, "docker", registries=[entry])
 
 
 # Entries that no runtime supports
 
 
 @pytest.mark.parametrize(
-    ("entries", "words"),
+    ("entries", "message"),
     [
         ([{"registry": "https://x"}], r"registries\[0\].registry must be a host"),
         ([{"registry": "a/b"}], "must be a host"),
@@ -396,12 +396,12 @@ def test_entries_that_docker_does_not_support(entry, words):
         ([{"registry": "*", **LOGIN, "mirrors": [{"url": "http://x"}]}], "for all registries"),
     ],
 )
-def test_invalid_registry_entries_are_rejected(entries, words):
-    refused(words, registries=entries)
+def test_invalid_registry_entries_are_rejected(entries, message):
+    refused(message, registries=entries)
 
 
 @pytest.mark.parametrize(
-    ("mirror", "words"),
+    ("mirror", "message"),
     [
         ({"url": "m.local"}, r"mirrors\[0\].url must begin with http:// or https://"),
         ({"url": "ftp://m.local"}, "must begin with"),
@@ -433,8 +433,8 @@ def test_invalid_registry_entries_are_rejected(entries, words):
         ({"headers": {"X-A": "1", "x-a": "2"}}, "x-a is there twice"),
     ],
 )
-def test_invalid_mirrors_are_rejected(mirror, words):
-    refused(words, registries=hub({"url": "https://m.local", **mirror}))
+def test_invalid_mirrors_are_rejected(mirror, message):
+    refused(message, registries=hub({"url": "https://m.local", **mirror}))
 
 
 def test_a_mirror_named_twice_is_rejected():

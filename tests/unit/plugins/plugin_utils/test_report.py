@@ -76,17 +76,17 @@ def test_drifted_files_and_units():
 
 
 @pytest.mark.parametrize(
-    ("before", "words"),
+    ("before", "current"),
     [
         ({"active": False, "enabled": True, "masked": True}, "inactive, masked"),
         ({"active": True, "enabled": False, "masked": False}, "active, disabled"),
     ],
 )
-def test_a_changed_unit_alone_is_drift(before, words):
+def test_a_changed_unit_alone_is_drift(before, current):
     after = {"active": True, "enabled": True, "masked": False}
     unit = {"name": "docker.service", "before": before, "after": after, "cause": "asked for"}
     found = row(units=[unit])
-    assert (found["state"], found["units"][0]["current"]) == ("drift", words)
+    assert (found["state"], found["units"][0]["current"]) == ("drift", current)
 
 
 def test_drift_of_the_running_runtime():

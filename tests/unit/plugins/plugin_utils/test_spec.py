@@ -23,7 +23,7 @@ def test_an_invalid_sandbox_image_is_rejected(image):
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "message"),
     [
         ({"kubernetes_version": "1.34"}, "kubernetes_version must be a full version"),
         ({"kubernetes_version": "vv1.34.0"}, "kubernetes_version must be a full version"),
@@ -73,8 +73,8 @@ def test_an_invalid_sandbox_image_is_rejected(image):
         ({"socket": "/" + "x" * 107}, "socket must be an absolute path"),
     ],
 )
-def test_invalid_values_are_rejected(values, words):
-    with pytest.raises(SpecError, match=words):
+def test_invalid_values_are_rejected(values, message):
+    with pytest.raises(SpecError, match=message):
         checked(**values)
 
 
@@ -98,7 +98,7 @@ def test_extra_config_that_can_be_rendered(extra):
 
 
 @pytest.mark.parametrize(
-    ("extra", "words"),
+    ("extra", "message"),
     [
         ({"a": {"b": None}}, r"a\.b has no value"),
         ({"a": [None]}, "a has no value"),
@@ -109,14 +109,14 @@ def test_extra_config_that_can_be_rendered(extra):
         ({"a": [float("inf")]}, "a must be text, a number"),
     ],
 )
-def test_extra_config_that_cannot_be_rendered(extra, words):
-    with pytest.raises(SpecError, match=words):
+def test_extra_config_that_cannot_be_rendered(extra, message):
+    with pytest.raises(SpecError, match=message):
         checked(extra_config=extra)
 
 
 def test_each_option_is_in_the_table_or_in_the_text_before_it():
     page = (pathlib.Path(__file__).parents[4] / "docs" / "spec.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
-    words = " ".join([page.partition("## Files")[0], *rows])
-    named = {re.split(r"[.:\[]", name)[0] for name in re.findall("`([^`]+)`", words)}
+    text = " ".join([page.partition("## Files")[0], *rows])
+    named = {re.split(r"[.:\[]", name)[0] for name in re.findall("`([^`]+)`", text)}
     assert ENABLE.keys() - named == set()
