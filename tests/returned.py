@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any, Iterator
 
 import yaml
@@ -45,7 +46,8 @@ def _in_dict(page: dict[str, Any], value: dict[str, Any], path: str) -> Iterator
 
 def _in_value(entry: dict[str, Any], value: Any, path: str) -> Iterator[str]:
     if value is None:
-        if "none" not in str(entry["description"]) and entry["type"] != "raw":
+        description = str(entry["description"])
+        if not re.search("none|null", description) and entry["type"] != "raw":
             yield f"{path} is null, but its description does not mention null"
     elif not _is(value, entry["type"]):
         yield f"{path} is documented as {entry['type']}, but is {value!r}"

@@ -21,7 +21,7 @@ def figures(directory: pathlib.Path) -> Iterator[Figure]:
     probe = (HERE / "probe.py").read_text()
     with nodes("trixie", directory) as node:
         node.sh(f"cat >/root/probe.py <<'END'\n{probe}\nEND")
-        # Create the files of both runtimes first, so that a switch changes only units.
+        # Create the files of both runtimes first, so a switch changes only units.
         for runtime in ("docker", "containerd"):
             node.play(enable(runtime=runtime))
         # containerd is stopped with Docker, because systemctl does not check who else needs it.

@@ -24,7 +24,7 @@ def name():
 
 
 def store_image(node, name):
-    """Load an image, so that the store of the runtime is not empty."""
+    """Load an image, so the store of the runtime is not empty."""
     if name == "crio":
         node.sh(f"podman load --input {ARCHIVES}/busybox.tar")
     else:

@@ -88,7 +88,7 @@ def test_each_node_that_cannot_be_switched_gets_a_reason(nodes, switch, mode):
     for name in done:
         nodes[name].check_output("systemctl enable --now containerd")
     before = {name: processes(node) for name, node in nodes.items()}
-    # Accept failed nodes, so that all failures are reported.
+    # Accept failed nodes, so all failures are reported.
     status, stats, output = switch(
         mode, ghost=True, switch_spec={"runtime": "containerd"}, cruntime_max_fail_percentage=80
     )

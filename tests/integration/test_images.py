@@ -514,7 +514,7 @@ def test_store_and_directory_are_preloaded(node, runtime, directory, image, list
     )
     image(archive=f"{directory}/both.tar")
     units = {"containerd": "containerd", "crio": "crio", "docker": "docker.socket docker"}
-    # Stop the runtime first, so that the tarball has a consistent store.
+    # Stop the runtime first, so the tarball has a consistent store.
     node.check_output(
         f"systemctl stop {units[runtime.name]} && cd /var && "
         f"tar --use-compress-program lz4 --create --file {directory}/store.lz4 "

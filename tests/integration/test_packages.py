@@ -122,7 +122,7 @@ class Bare:
 
 @pytest.fixture(scope="module")
 def nodes(start_nodes, tmp_path_factory):
-    """Return two bare nodes: one for all tests in their order, and one for two simultaneous runs."""
+    """Return two bare nodes: one for all tests in order, and one for two simultaneous runs."""
     names = start_nodes("bare", "bare")
     inventory = tmp_path_factory.mktemp("packages") / "hosts.json"
     inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, REACHED)}}))

@@ -123,7 +123,7 @@ def test_endless_file_is_rejected(spare, spare_spec, kind):
 
 
 #: By runtime: the tool that a run with changes calls, and its arguments.
-ASKED = {
+CALLS = {
     "containerd": ("containerd", "config dump"),
     "crio": ("crio", " config"),
     "docker": ("dockerd", "--validate"),
@@ -141,9 +141,9 @@ ASKED = {
     ],
 )
 def test_tool_that_hangs_or_prints_garbage_ends_in_one_error(spare, spare_spec, answer):
-    tool, asked = ASKED[spare_spec["runtime"]]
+    tool, arguments = CALLS[spare_spec["runtime"]]
     real = spare.sh(f"command -v {tool}").strip()
-    wrapper = f'#!/bin/sh\ncase "$*" in *"{asked}"*) {answer};; esac\nexec {real} "$@"\n'
+    wrapper = f'#!/bin/sh\ncase "$*" in *"{arguments}"*) {answer};; esac\nexec {real} "$@"\n'
     # This directory is earlier in the PATH than the directory of the tool.
     path = f"/usr/local/sbin/{tool}"
     spare.write(path, wrapper)

@@ -23,7 +23,7 @@ command -v docker >/dev/null || "$here/../install.sh" docker-cli
 if [[ -d /run/systemd/system ]]; then
     systemctl start docker.service
 else
-    # Without an init system, start the daemon in its own session, so that it survives the caller.
+    # Without an init system, start the daemon in its own session, so it survives the caller.
     mkdir -p "$(dirname "$log")"
     # After a crash of the machine, the PIDs in PID files can belong to other processes.
     pgrep -x dockerd >/dev/null || rm -f /run/docker.pid /run/docker/containerd/containerd.pid

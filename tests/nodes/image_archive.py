@@ -21,7 +21,7 @@ IMAGES = {
 
 
 def add(archive: tarfile.TarFile, name: str, content: bytes = b"", **attributes) -> None:
-    """Add a member without owner and time, so that equal content gives an equal archive."""
+    """Add a member without owner and time, so equal content gives an equal archive."""
     info = tarfile.TarInfo(name)
     info.size = len(content)
     for key, value in attributes.items():

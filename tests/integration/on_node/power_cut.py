@@ -33,7 +33,7 @@ def rename():
 
 
 def write_to_cache():
-    # Overwrite whole pages in place, so that no metadata has to be written.
+    # Overwrite whole pages in place, so no metadata has to be written.
     with mmap.mmap(-1, 1 << 20) as page:
         page.write(b"x" * len(page))
         descriptor = os.open(IN_CACHE, os.O_WRONLY | os.O_DIRECT)

@@ -82,7 +82,7 @@ class Numbered:
 
 
 def as_an_admin_left_it(options):
-    """Write other contents to the files, so that a run performs every kind of step."""
+    """Write other contents to the files, so a run performs every kind of step."""
     for path in {file["path"] for file in options.get("rendered_files", ()) if file["restart"]}:
         with open(path, "w", encoding="utf-8") as handle:
             handle.write("{}\n" if path.endswith(".json") else "# old\n")

@@ -14,7 +14,7 @@ PLAY = """
   gather_facts: false
   tasks:
     - ansible.builtin.set_fact:
-        # dnf 4 would be asked for its plugin.
+        # dnf 4 would need its plugin.
         pkg_mgr: dnf5
         cacheable: true
     - ansible.builtin.include_role:
@@ -31,7 +31,7 @@ PLAY = """
 # Each package has the version that is in the file.
 DNF = """#!/bin/sh
 cd "$(dirname "$0")"
-# As dnf 4.23 reports a repository that it cannot reach.
+# dnf 4.23 reports a repository that it cannot reach in this way.
 if [ "$1 $2" = "--quiet makecache" ]; then
     ! grep -q nowhere repos/*.repo || { echo "Error: Failed to download metadata" >&2; exit 1; }
     exit 0

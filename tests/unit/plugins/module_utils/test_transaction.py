@@ -486,5 +486,5 @@ def test_data_that_cannot_be_removed_is_an_error_after_the_stop(removed, config,
         lab.remove(changes, [STOP], Kept((Data(paths=(str(path),)),)))
     assert caught.value.facts["rolled_back"] is False
     assert not config.exists()
-    # The record still has the runtime, so that the next run removes the rest.
+    # The record still has the runtime, so the next run removes the rest.
     assert list(lab.record.entries) == [str(config)]
