@@ -272,7 +272,7 @@ def break_runtime(script, runtime):
     script.do("down", runtime=runtime, state="stopped", all=True)
     script.task("info down", INFO, gather_subset=["containers"], runtime=runtime)
     script.task("logs down", INFO, gather_subset=["logs"], runtime=runtime)
-    script.command("start", "systemctl", "start", *units)
+    script.command("start again", "systemctl", "start", *units)
 
 
 @pytest.fixture(scope="module")
