@@ -103,11 +103,11 @@ def test_each_node_that_can_not_be_switched_is_told_why(nodes, switch, mode):
     assert "--container-runtime-endpoint" in told[1]
     assert stats["ghost"]["unreachable"] == 1
     assert [name for name in stats if stats[name]["changed"]] == []
-    assert "containerd runs already; the node is left alone" in words
+    assert "containerd is already running. Nothing to do on this node" in words
     for name in done:
-        assert "left alone" in table(words)[name]
+        assert "unchanged" in table(words)[name]
     for name in (nothing, untold, "ghost"):
-        assert "FAILED or lost, as it was" in table(words)[name]
+        assert "FAILED or UNREACHABLE, unchanged" in table(words)[name]
     assert {name: processes(node) for name, node in nodes.items()} == before
 
 
@@ -149,8 +149,8 @@ def test_a_node_is_lost_between_two_batches_and_one_on_the_way(nodes, switch, tm
     assert told[first].endswith("  0.0")
     assert " docker " in told[beside]
     assert stats[lost]["unreachable"] == 1
-    assert "FAILED or lost, as it was" in told[lost]
-    assert "not reached, as it was" in told[behind]
+    assert "FAILED or UNREACHABLE, unchanged" in told[lost]
+    assert "not started, unchanged" in told[behind]
     assert f"there are some that failed or can't be reached: {lost}." in words
     # Docker's nodes keep the old one for it.
     docker = [node.service("docker").is_enabled for node in nodes.values()]
@@ -162,9 +162,9 @@ def test_a_node_is_lost_between_two_batches_and_one_on_the_way(nodes, switch, tm
     assert status != 0
     told = table(words)
     assert [name for name in nodes if stats[name]["failures"]] == [lost]
-    assert "FAILED, brought back to containerd" in told[lost]
-    assert "left alone" in told[first]
-    assert "left alone" in told[beside]
+    assert "FAILED, rolled back to containerd" in told[lost]
+    assert "unchanged" in told[first]
+    assert "unchanged" in told[beside]
     assert " docker " in told[behind]
     assert booted(nodes[lost]) == ["containerd"]
     assert nodes[lost].service("containerd").is_running
@@ -177,11 +177,11 @@ def test_a_node_is_lost_between_two_batches_and_one_on_the_way(nodes, switch, tm
     subprocess.run(["docker", "unpause", lost], check=False)
     assert status != 0
     assert stats[lost]["unreachable"] == 1
-    assert "LOST half way: run the play again" in table(words)[lost]
+    assert "UNREACHABLE, incomplete: run the playbook again" in table(words)[lost]
     assert nodes[lost].file(MARKER).exists
 
     status, _stats, words = switch(*limit, **there)
     assert status == 0, words[-3000:]
-    assert "taken up where it stopped" in words
+    assert "resumes an interrupted run" in words
     assert nodes[lost].service("docker").is_enabled
     assert not nodes[lost].file(MARKER).exists

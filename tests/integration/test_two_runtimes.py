@@ -28,5 +28,5 @@ def test_a_node_that_runs_two_runtimes_is_not_touched(node, request, snapshot, m
     finally:
         node.check_output("systemctl stop containerd")
     assert done.returncode != 0
-    assert "containerd and crio run on this node. Say which one goes" in done.stdout
+    assert "containerd and crio are running on this node. Disable all except" in done.stdout
     assert after == before

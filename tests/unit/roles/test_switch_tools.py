@@ -76,8 +76,8 @@ def test_a_package_of_the_new_runtime_is_refused(play, *, runtime, old, dpkg, rp
     status, _row, words = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
     assert (status != 0) is bool(refused), words
     if refused:
-        assert f"switch_old_packages has {refused}, which {runtime} needs: " in words
-        assert "Leave out what the node shall run" in words
+        assert f"switch_old_packages: {refused} must not be removed, because {runtime} needs" in words
+        assert "Remove the package from the list" in words
 
 
 # As journalctl writes them, of systemd 252 and 257.
