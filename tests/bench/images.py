@@ -57,11 +57,11 @@ def _present(node: Fleet) -> Iterator[Figure]:
     node.play(image(name=names, source_image=f"{OURS}/busybox:1"))
     present = image(name=names)
     yield Figure(
-        "100 images that are there", "cruntime_image / ping", "<= 1.3",
+        "100 images already present", "cruntime_image / ping", "<= 1.3",
         ratios(lambda: seconds(node, present), lambda: seconds(node, PING)),
     )  # fmt: skip
     commands, _memory = node.watched(present)
-    yield Figure("100 images that are there", "processes on the node", "<= 3", [len(commands)])
+    yield Figure("100 images already present", "processes on the node", "<= 3", [len(commands)])
 
 
 def _archives(node: Fleet) -> Iterator[Figure]:
@@ -70,7 +70,7 @@ def _archives(node: Fleet) -> Iterator[Figure]:
     small, large = (image(archive=[f"/root/bench/{mib}.tar"]) for mib in (1, 1024))
     node.play(small, large)
     yield Figure(
-        "an archive that is loaded", "1 GiB / 1 MiB", "<= 1.2",
+        "an archive already loaded", "1 GiB / 1 MiB", "<= 1.2",
         ratios(lambda: seconds(node, large), lambda: seconds(node, small)),
     )  # fmt: skip
 
@@ -78,7 +78,7 @@ def _archives(node: Fleet) -> Iterator[Figure]:
 def _pulls(node: Fleet, address: str) -> Iterator[Figure]:
     names = [eight(address, number) for number in _EIGHT]
     yield Figure(
-        "8 images that are not there", "loop of tasks / one task", ">= 2",
+        "8 missing images", "loop of tasks / one task", ">= 2",
         ratios(
             lambda: seconds(node, *(image(name=[name]) for name in names)),
             lambda: seconds(node, image(name=names, parallel=8)),

@@ -43,7 +43,7 @@ def _roles(folder: pathlib.Path, roles: str) -> Iterator[Figure]:
         ours.play(enable)
         theirs.play(**role)
         yield Figure(
-            "containerd is as specified", f"{_ROLE} / cruntime_enable", "",
+            "containerd matches its spec", f"{_ROLE} / cruntime_enable", "",
             ratios(lambda: seconds(theirs, **role), lambda: seconds(ours, enable)),
         )  # fmt: skip
 
@@ -66,7 +66,7 @@ def _modules(folder: pathlib.Path) -> Iterator[Figure]:
             for name in names
         ]
         yield Figure(
-            "8 images that are there", "docker_image_pull in a loop / cruntime_image", "",
+            "8 images already present", "docker_image_pull in a loop / cruntime_image", "",
             ratios(lambda: seconds(node, *pulls), lambda: seconds(node, image(name=names))),
         )  # fmt: skip
         archives = [f"{ARCHIVES}/{name}.tar" for name in ("busybox", "pause")]
@@ -74,6 +74,6 @@ def _modules(folder: pathlib.Path) -> Iterator[Figure]:
         load = image(archive=archives)
         node.play(load, *loads)
         yield Figure(
-            "2 archives that are loaded", "docker_image_load in a loop / cruntime_image", "",
+            "2 archives already loaded", "docker_image_load in a loop / cruntime_image", "",
             ratios(lambda: seconds(node, *loads), lambda: seconds(node, load)),
         )  # fmt: skip
