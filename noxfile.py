@@ -1,8 +1,8 @@
 """Sessions of nox for every checker. `nox --list` lists them.
 
-antsibull-nox.toml configures the sessions that Ansible collections share. Each of these sessions, and
-each session below with a version in its name, has its own environment, and is skipped if its Python
-is not on the PATH. The other sessions run in the environment of nox, .venv, which `make` creates.
+antsibull-nox.toml configures the sessions that Ansible collections share. Each of these sessions,
+and each session below with a version in its name, has its own environment, and is skipped if its
+Python is not on the PATH. The other sessions run in the environment of nox, .venv, which `make` creates.
 tests/run.py calls the sessions and counts their results. The workflows run one version per job.
 
 A session that runs tests leaves their JUnit reports in .cache/junit/NAME.
@@ -90,7 +90,7 @@ def keep_reports(name: str) -> None:
 
 @in_venv
 def workflows(session: nox.Session) -> None:
-    """Validate the workflows and issue forms against GitHub's schemas; run actionlint if installed."""
+    """Validate the workflows and issue forms against GitHub's schemas, and with actionlint."""
     files = sorted(map(str, ROOT.glob(".github/workflows/*.yml")))
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
     forms = sorted(map(str, ROOT.glob(".github/ISSUE_TEMPLATE/[!c]*.yml")))
@@ -129,8 +129,8 @@ def unit(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Measure the coverage of unit and integration tests, on the controller and on nodes.
 
-    One node of each scenario is measured, which $CRUNTIME_NODE selects. To measure only some stages,
-    list them after `--`: unit, molecule-docker ...
+    $CRUNTIME_NODE selects the one node of each scenario that is measured. To measure only some
+    stages, list them after `--`: unit, molecule-docker ...
     """
     directory = CACHE / "coverage"
     shutil.rmtree(directory, ignore_errors=True)
@@ -160,7 +160,7 @@ def coverage(session: nox.Session) -> None:
 
 
 def newest(core: str) -> str:
-    """Return the requirement for the newest version of an ansible-core, or its release candidate."""
+    """Return the requirement for the newest version or release candidate of an ansible-core."""
     return f"ansible-core>={core}.0rc1,<{core}.99"
 
 

@@ -76,7 +76,7 @@ def test_a_package_of_the_new_runtime_is_refused(play, *, runtime, old, dpkg, rp
     status, _row, words = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
     assert (status != 0) is bool(refused), words
     if refused:
-        assert f"switch_old_packages: {refused} must not be removed, because {runtime} needs" in words
+        assert f"{refused} must not be removed, because {runtime} needs this package" in words
         assert "Remove the package from the list" in words
 
 
