@@ -2,8 +2,9 @@
 
 antsibull-nox.toml configures the sessions that Ansible collections share. Each of these sessions,
 and each session below with a version in its name, has its own environment, and is skipped if its
-Python is not on the PATH. The other sessions run in the environment of nox, .venv, which `make` creates.
-tests/run.py calls the sessions and counts their results. The workflows run one version per job.
+Python is not on the PATH. The other sessions run in the environment of nox, .venv, which `make`
+creates. tests/run.py calls the sessions and counts their results. The workflows run one version per
+job.
 
 A session that runs tests leaves their JUnit reports in .cache/junit/NAME.
 """
