@@ -65,7 +65,8 @@ def test_an_image_and_containers_wait_for_no_image(spare, spare_spec, hold):
     assert "failed" not in loaded, loaded["msg"]
     stopped = spare.run(CONTAINERS, **given, state="stopped", all=True)
     assert "failed" not in stopped, stopped["msg"]
-    result = spare.enable(**spare_spec, timeout=2)
+    # A run without changes only reads, and shares the lock.
+    result = spare.enable(**{**spare_spec, "log_level": "warn"}, timeout=2)
     check_untouched(result, "lock_timeout", "2 seconds")
 
 
@@ -117,7 +118,6 @@ def test_something_endless_in_place_of_a_file(spare, spare_spec, kind):
         finally:
             spare.sh(f"rm {path}; test ! -e /srv/away || mv /srv/away {path}")
         check_untouched(result, "file_unreadable", path)
-        assert "exception" not in result
     assert spare.process_of(RUNTIMES[spare_spec["runtime"]].service) == process
     assert spare.enable(**spare_spec)["changed"] is False
 
@@ -154,7 +154,6 @@ def test_a_tool_that_hangs_or_prints_garbage_ends_in_one_sentence(spare, spare_s
     finally:
         spare.sh(f"rm {path}")
     check_untouched(result, "command_timeout" if "sleep" in answer else "output_unreadable")
-    assert "exception" not in result
     assert spare.process_of(RUNTIMES[spare_spec["runtime"]].service) == process
 
 

@@ -276,8 +276,8 @@ class InMemory(Containers):
     def pause(self, containers):
         return self._do("pause", containers, "paused")
 
-    def unpause(self, containers):
-        return self._do("unpause", containers, "running")
+    def unpause(self, items):
+        return self._do("unpause", items, "running")
 
     def stop_sandboxes(self, sandboxes):
         return self._do("stop_sandboxes", sandboxes, "exited")

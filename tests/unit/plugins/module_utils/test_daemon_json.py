@@ -173,6 +173,7 @@ def test_options_of_another_log_driver_go():
         (b'"x"', "no JSON object"),
         (b"\xff{}", "not UTF-8"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', '"c" twice'),
+        (b'{"b": {"a": 1, "c": 1, "c": 2}}', '"c" twice'),
         (b'{"a": NaN}', "NaN"),
         (b'{"a": ["\\ud800"]}', "half a character"),
         (b'{"\\udfff": 1}', "half a character"),
@@ -201,3 +202,36 @@ def test_what_is_dropped():
         ("insecure-registries",): ["a", "c"],
     }
     assert daemon_json.find_dropped(small, large) == {}
+
+
+def nested(depth):
+    return b'{"a": ' * depth + b"1" + b"}" * depth
+
+
+def test_the_depth_of_a_file_is_limited():
+    limit = next(depth for depth in range(1, 200) if not is_accepted(nested(depth)))
+    # Python's own limit is not far away.
+    assert limit == 100
+
+
+def is_accepted(content):
+    try:
+        return bool(daemon_json.parse(content))
+    except ValueError:
+        return False
+
+
+def test_a_file_is_written_as_people_write_it():
+    assert daemon_json.dump({"a": {"b": 1}}) == b'{\n  "a": {\n    "b": 1\n  }\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("found", "path"),
+    [({"dns": ["192.0.2.1"]}, ("dns", "192.0.2.1")), ({"labels": [1]}, ("labels", "1"))],
+)
+def test_a_list_that_is_one_value_keeps_its_entries(found, path):
+    assert daemon_json.remove(found, [path]) == found
+
+
+def test_a_table_in_place_of_a_list_is_dropped_by_its_keys():
+    assert daemon_json.find_dropped({"labels": {"a": {"b": 1}}}, {}) == {("labels", "a", "b"): 1}

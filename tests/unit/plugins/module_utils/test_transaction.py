@@ -64,12 +64,11 @@ class Fake(Runtime):
         super().__init__(runner)
         self.probes, self.reloads_done = [], []
         self.used = {"cgroup_driver": "systemd"}
-        self.validated = []
-        self.error = None
 
     def probe(self):
-        if self.probes and self.probes.pop(0):
-            raise CommandError("no such socket", reason="command_failed", rc=1)
+        problem = self.probes.pop(0) if self.probes else ""
+        if problem:
+            raise CommandError(problem, reason="command_failed", stderr=problem)
 
     def reloaded(self, since):
         return self.reloads_done.pop(0) if self.reloads_done else False
@@ -79,15 +78,23 @@ class Fake(Runtime):
 
 
 class FakeChecks(Checks[Fake]):
-    """Checks that note which files they validate, and fail with the error of the runtime."""
+    """Checks that record the files, and can refuse them."""
+
+    def __init__(self, runner, runtime):
+        super().__init__(runner, runtime)
+        self.changed, self.validated = [], []
+        self.error = None
+
+    def check_changes(self, changes, units):
+        self.changed.append([change.path for change in changes])
 
     def validate(self, staged, version, units):
-        self._runtime.validated.append((sorted(staged), version))
+        self.validated.append((sorted(staged), version))
         for path in staged.values():
             with open(path, encoding="utf-8") as handle:
                 assert handle.read() == "new\n"
-        if self._runtime.error:
-            raise self._runtime.error
+        if self.error:
+            raise self.error
 
 
 class Systemd(services.Services):
@@ -139,6 +146,7 @@ class Lab:
     def __init__(self, tmp_path, module, unit=UP, timeout=0, **systemd):
         runner = Runner()
         self.runtime = Fake(runner)
+        self.checks = FakeChecks(runner, self.runtime)
         self.systemd = Systemd(unit, **systemd)
         self.record = ManagedFiles(str(tmp_path / "state"))
         versions = KnownVersions(keep=False, state_dir=str(tmp_path))
@@ -174,8 +182,14 @@ class Lab:
 
 @pytest.fixture
 def make_lab(tmp_path, module, monkeypatch):
-    monkeypatch.setattr(transaction, "checks_of", FakeChecks)
-    return lambda *args, **options: Lab(tmp_path, module, *args, **options)
+    """A function that makes a lab."""
+
+    def make(*args, **options):
+        lab = Lab(tmp_path, module, *args, **options)
+        monkeypatch.setattr(transaction, "checks_of", lambda runner, runtime: lab.checks)
+        return lab
+
+    return make
 
 
 @pytest.fixture
@@ -238,7 +252,7 @@ def test_a_rollback_does_not_need_a_readable_journal(make_lab):
 
 def test_a_rollback_fails_if_the_runtime_does_not_respond(make_lab):
     lab = make_lab(broken={"stop": HANGS})
-    lab.runtime.probes = [True] * 9
+    lab.runtime.probes = ["no such socket"] * 9
     with fails("unit_not_stopped", "no such socket") as caught:
         lab.disable(STOP)
     assert caught.value.facts["rolled_back"] is False
@@ -246,7 +260,7 @@ def test_a_rollback_fails_if_the_runtime_does_not_respond(make_lab):
 
 def test_a_rollback_does_not_ask_a_runtime_that_was_stopped(make_lab):
     lab = make_lab(DOWN, broken={"enable": FAILED})
-    lab.runtime.probes = [True] * 9
+    lab.runtime.probes = ["no such socket"] * 9
     with fails("unit_not_started") as caught:
         lab.disable(Step("enable", (UNIT,)))
     assert caught.value.facts["rolled_back"] is True
@@ -270,7 +284,7 @@ def test_enable_validates_applies_starts_and_verifies(make_lab, config):
     lab = make_lab(DOWN)
     outcome = lab.enable(lab.look(config), [START, Step("enable", (UNIT,))])
     assert outcome == ({}, takeover.NOTHING)
-    assert lab.runtime.validated == [([str(config)], "1.2.3")]
+    assert lab.checks.validated == [([str(config)], "1.2.3")]
     assert config.read_text() == "new\n"
     assert lab.systemd.calls == ["reset-failed", "start", "enable"]
     assert lab.record.entries[str(config)]["socket"] == "/run/x.sock"
@@ -280,7 +294,7 @@ def test_check_mode_ends_with_the_validation(make_lab, config, module):
     module.check_mode = True
     lab = make_lab(DOWN)
     assert lab.enable(lab.look(config), [START]) == ({}, takeover.NOTHING)
-    assert len(lab.runtime.validated) == 1
+    assert len(lab.checks.validated) == 1
     assert lab.systemd.calls == []
     assert not config.exists()
 
@@ -292,13 +306,14 @@ def test_all_files_are_validated_before_a_start_and_else_the_changed_ones(make_l
     lab.enable(lab.look(old, new), [])
     lab.enable(lab.look(old, new), [RESTART])
     lab.enable(lab.look(old, new), [])
-    found = [paths for paths, _version in lab.runtime.validated]
+    found = [paths for paths, _version in lab.checks.validated]
     assert found == [[str(new)], [str(new), str(old)]]
+    assert lab.checks.changed == [[str(new)]]
 
 
 def test_refused_files_are_not_applied(make_lab, config):
     lab = make_lab()
-    lab.runtime.error = CruntimeError("unknown key", reason="configuration_refused")
+    lab.checks.error = CruntimeError("unknown key", reason="configuration_refused")
     with fails("configuration_refused", "unknown key") as caught:
         lab.enable(lab.look(config), [RESTART])
     assert caught.value.facts == {}
@@ -352,23 +367,24 @@ def test_the_settings_of_the_running_runtime_are_verified(make_lab, config, driv
         assert lab.systemd.calls == ["reset-failed", "start", "stop"]
 
 
-def test_a_runtime_that_needs_what_was_stopped_is_found(make_lab, config):
+def test_a_runtime_that_needs_what_was_stopped_is_found(make_lab, config, clock):
     lab = make_lab()
     # It responds after the start, and no longer after the stop.
-    lab.runtime.probes = [False, *[True] * 2]
-    with fails("no_response", "X", "no such socket") as caught:
+    lab.runtime.probes = ["", "first", "last"]
+    with fails("no_response", "X", "last") as caught:
         lab.enable(lab.look(config), [RESTART], [Step("disable", (UNIT,))])
     assert lab.systemd.calls[:3] == ["reset-failed", "restart", "disable"]
-    assert caught.value.facts["rc"] == 1
+    assert caught.value.facts["stderr"] == "last"
+    assert str(caught.value.__cause__.__cause__) == "last"
+    assert clock.pauses == [0.2]
 
 
-def test_a_slow_runtime_is_asked_again(make_lab, config):
+def test_a_slow_runtime_is_asked_again(make_lab, config, clock):
     lab = make_lab(timeout=20)
-    lab.runtime.probes = [True, True, False]
-    begun = time.monotonic()
+    lab.runtime.probes = ["no such socket", "no such socket", ""]
     lab.enable(lab.look(config), [RESTART])
     assert lab.runtime.probes == []
-    assert 0.3 < time.monotonic() - begun < 15
+    assert clock.pauses == [0.2, 0.2]
 
 
 def test_a_reload_without_effect_is_rolled_back(make_lab, config):
@@ -380,12 +396,13 @@ def test_a_reload_without_effect_is_rolled_back(make_lab, config):
     assert caught.value.facts["rolled_back"] is False
 
 
-def test_a_slow_reload_is_waited_for_and_recorded(make_lab, tmp_path):
+def test_a_slow_reload_is_waited_for_and_recorded(make_lab, tmp_path, clock):
     first, second = tmp_path / "first", tmp_path / "second"
     lab = make_lab(timeout=20)
     lab.runtime.reloads_done = [False, True]
     changes = lab.look(first) + lab.look(second, restart=False)
     lab.enable(changes, [RELOAD])
+    assert clock.pauses == [0.1]
     loaded = {path: entry.get("loaded") for path, entry in lab.record.entries.items()}
     assert loaded == {str(first): [1, first.stat().st_mtime_ns], str(second): None}
 

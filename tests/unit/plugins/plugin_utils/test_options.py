@@ -691,3 +691,16 @@ def test_a_bare_spec_leaves_everything_to_the_runtime(runtime):
     assert daemon_json() == DEFAULT_DOCKER
     assert crio() == {"runtime": {"cgroup_manager": "systemd"}, "network": {}}
     assert json.dumps(sorted(toml(3))) == '["imports", "plugins", "required_plugins", "version"]'
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_keys_of_others_stay_in_daemon_json_unless_it_is_exclusive(exclusive):
+    rendered = render.render(checked(runtime="docker", exclusive=exclusive))
+    shared = {file["shared"] for file in rendered if file["path"] == "/etc/docker/daemon.json"}
+    assert shared == {not exclusive}
+
+
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+def test_no_file_of_a_spec_without_secrets_is_secret(runtime):
+    spec = checked(runtime=runtime, registries=[{"registry": "a.test", "insecure": True}])
+    assert {file.get("secret", False) for file in render.render(spec)} == {False}
