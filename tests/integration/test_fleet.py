@@ -198,7 +198,7 @@ def test_fleet_with_an_unreachable_node_is_not_touched(fleet, switch, tmp_path):
     status, stats, words = switch("--inventory", str(ghost))
     assert status != 0
     assert "Stopping before the next batch" in words
-    assert "can't be reached: ghost." in words
+    assert "are unreachable: ghost." in words
     assert "FAILED or UNREACHABLE, unchanged" in table(words)["ghost"]
     assert all("not started, unchanged" in table(words)[name] for name in fleet)
     assert not any(stats[name]["changed"] for name in fleet)
