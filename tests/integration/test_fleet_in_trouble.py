@@ -119,7 +119,7 @@ def test_a_kubeconfig_that_leads_elsewhere_stops_everything(nodes, switch, tmp_p
         there["switch_kubeconfig"] = another.kubeconfig(tmp_path / "kubeconfig")
         status, stats, words = switch("--check", "--limit", done, **there)
     assert status != 0
-    assert f"by switch_kubeconfig {tmp_path}/kubeconfig" in words
+    assert f"with the kubeconfig {tmp_path}/kubeconfig" in words
     assert "NotFound" in words
     # Nobody answers there now.
     status, stats, words = switch("--limit", done, **there)
@@ -151,7 +151,7 @@ def test_a_node_is_lost_between_two_batches_and_one_on_the_way(nodes, switch, tm
     assert stats[lost]["unreachable"] == 1
     assert "FAILED or UNREACHABLE, unchanged" in told[lost]
     assert "not started, unchanged" in told[behind]
-    assert f"there are some that failed or can't be reached: {lost}." in words
+    assert f"these nodes failed or are unreachable: {lost}." in words
     # Docker's nodes keep the old one for it.
     docker = [node.service("docker").is_enabled for node in nodes.values()]
     assert docker == [True, False, True, False]

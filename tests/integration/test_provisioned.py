@@ -193,7 +193,7 @@ def test_images_that_nothing_could_take_are_refused_before_a_package_is_touched(
     assert not node.exists("crictl")
     wanted = {"runtime_spec": {"runtime": "containerd"}, "runtime_images": [IMAGE]}
     said = play(PROVISION, fails=True, **wanted)
-    assert "Give runtime_crictl_archive, or name cri-tools in runtime_extra_packages" in said
+    assert "Set runtime_crictl_archive, or add cri-tools to runtime_extra_packages" in said
     assert snapshot() == before
 
 
