@@ -52,7 +52,7 @@ def figures(folder: pathlib.Path) -> Iterator[Figure]:
             pairs = [(part.play(PING), part.play(ENABLE)) for _pair in range(count + 1)][1:]
             pings[size], converges[size] = map(list, zip(*pairs))
             yield Figure(
-                f"no-op run, {size} nodes" if size > 1 else "no-op converge, 1 node",
+                f"no-op run, {size} nodes" if size > 1 else "no-op run, 1 node",
                 "cruntime_enable / ping", "<= 1.15",
                 [ours.seconds / ping.seconds for ping, ours in pairs],
             )  # fmt: skip
