@@ -52,7 +52,7 @@ def figures(directory: pathlib.Path) -> Iterator[Figure]:
             pairs = [(part.play(PING), part.play(ENABLE)) for _pair in range(count + 1)][1:]
             pings[size], converges[size] = map(list, zip(*pairs))
             yield Figure(
-                f"no-op converge, {size} nodes" if size > 1 else "no-op converge, 1 node",
+                f"no-op run, {size} nodes" if size > 1 else "no-op run, 1 node",
                 "cruntime_enable / ping", "<= 1.15",
                 [ours.seconds / ping.seconds for ping, ours in pairs],
             )  # fmt: skip
@@ -77,9 +77,9 @@ def _growth(costs: dict[int, list[Cost]], few: int, many: int) -> float:
 def _costs(fleet: Fleet) -> Iterator[Figure]:
     commands, memory = fleet.watched(ENABLE)
     _commands, ping_memory = fleet.watched(PING)
-    yield Figure("no-op converge", "processes on the node", "<= 4", [len(commands)])
+    yield Figure("no-op run", "processes on the node", "<= 4", [len(commands)])
     yield Figure(
-        "no-op converge, peak memory of the module", "cruntime_enable / ping", "<= 1.3",
+        "no-op run, peak memory of the module", "cruntime_enable / ping", "<= 1.3",
         [memory / ping_memory],
     )  # fmt: skip
     yield Figure(

@@ -70,7 +70,7 @@ def _archives(node: Fleet) -> Iterator[Figure]:
     small, large = (image(archive=[f"/root/bench/{mib}.tar"]) for mib in (1, 1024))
     node.play(small, large)
     yield Figure(
-        "an archive that is loaded", "1 GiB / 1 MiB", "<= 1.2",
+        "an archive already loaded", "1 GiB / 1 MiB", "<= 1.2",
         ratios(lambda: seconds(node, large), lambda: seconds(node, small)),
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ def _roles(directory: pathlib.Path, roles: str) -> Iterator[Figure]:
         ours.play(enable)
         theirs.play(**role)
         yield Figure(
-            "containerd is as specified", f"{_ROLE} / cruntime_enable", "",
+            "containerd matches its spec", f"{_ROLE} / cruntime_enable", "",
             ratios(lambda: seconds(theirs, **role), lambda: seconds(ours, enable)),
         )  # fmt: skip
 

@@ -30,12 +30,12 @@ def figures(directory: pathlib.Path) -> Iterator[Figure]:
             ("docker", "containerd", "docker.socket docker.service containerd.service"),
         ):
             yield Figure(
-                f"seconds without a runtime, {old} to {new}",
+                f"runtime downtime (s), {old} to {new}",
                 "switch / systemctl stop and start", "<= 1.2",
                 _switches(node, old, new, units),
             )  # fmt: skip
         yield Figure(
-            "seconds without containerd, its file changed",
+            "containerd downtime (s), changed file",
             "cruntime_enable / systemctl restart", "<= 1.2",
             _restarts(node),
         )  # fmt: skip

@@ -107,11 +107,11 @@ def test_each_node_that_cannot_be_switched_gets_a_reason(nodes, switch, mode):
     assert "--container-runtime-endpoint" in rows[1]
     assert stats["ghost"]["unreachable"] == 1
     assert [name for name in stats if stats[name]["changed"]] == []
-    assert "containerd runs already; the node is left alone" in output
+    assert "containerd is already running. Nothing to do on this node" in output
     for name in done:
-        assert "left alone" in table(output)[name]
+        assert "unchanged" in table(output)[name]
     for name in (nothing, untold, "ghost"):
-        assert "FAILED or lost, as it was" in table(output)[name]
+        assert "FAILED or UNREACHABLE, unchanged" in table(output)[name]
     assert {name: processes(node) for name, node in nodes.items()} == before
 
 
@@ -123,7 +123,7 @@ def test_kubeconfig_of_another_cluster_stops_the_switch(nodes, switch, tmp_path)
         there["switch_kubeconfig"] = another.kubeconfig(tmp_path / "kubeconfig")
         status, stats, output = switch("--check", "--limit", done, **there)
     assert status != 0
-    assert f"by switch_kubeconfig {tmp_path}/kubeconfig" in output
+    assert f"with the kubeconfig {tmp_path}/kubeconfig" in output
     assert "NotFound" in output
     # The API server has ended.
     status, stats, output = switch("--limit", done, **there)
@@ -153,9 +153,9 @@ def test_nodes_lost_before_and_during_their_switch(nodes, switch, tmp_path):
     assert rows[first].endswith("  0.0")
     assert " docker " in rows[healthy]
     assert stats[lost]["unreachable"] == 1
-    assert "FAILED or lost, as it was" in rows[lost]
-    assert "not reached, as it was" in rows[behind]
-    assert f"there are some that failed or can't be reached: {lost}." in output
+    assert "FAILED or UNREACHABLE, unchanged" in rows[lost]
+    assert "not started, unchanged" in rows[behind]
+    assert f"these nodes failed or are unreachable: {lost}." in output
     # The old runtime keeps running, because Docker needs it.
     docker = [node.service("docker").is_enabled for node in nodes.values()]
     assert docker == [True, False, True, False]
@@ -166,9 +166,9 @@ def test_nodes_lost_before_and_during_their_switch(nodes, switch, tmp_path):
     assert status != 0
     rows = table(output)
     assert [name for name in nodes if stats[name]["failures"]] == [lost]
-    assert "FAILED, brought back to containerd" in rows[lost]
-    assert "left alone" in rows[first]
-    assert "left alone" in rows[healthy]
+    assert "FAILED, rolled back to containerd" in rows[lost]
+    assert "unchanged" in rows[first]
+    assert "unchanged" in rows[healthy]
     assert " docker " in rows[behind]
     assert runtimes_at_boot(nodes[lost]) == ["containerd"]
     assert nodes[lost].service("containerd").is_running
@@ -181,11 +181,11 @@ def test_nodes_lost_before_and_during_their_switch(nodes, switch, tmp_path):
     subprocess.run(["docker", "unpause", lost], check=False)
     assert status != 0
     assert stats[lost]["unreachable"] == 1
-    assert "LOST half way: run the play again" in table(output)[lost]
+    assert "UNREACHABLE, incomplete: run the playbook again" in table(output)[lost]
     assert nodes[lost].file(MARKER).exists
 
     status, _stats, output = switch(*limit, **there)
     assert status == 0, output[-3000:]
-    assert "taken up where it stopped" in output
+    assert "resumes an interrupted run" in output
     assert nodes[lost].service("docker").is_enabled
     assert not nodes[lost].file(MARKER).exists

@@ -28,5 +28,5 @@ def test_node_with_two_running_runtimes_is_not_changed(node, request, snapshot, 
     finally:
         node.check_output("systemctl stop containerd")
     assert done.returncode != 0
-    assert "containerd and crio run on this node. Say which one goes" in done.stdout
+    assert "containerd and crio are running on this node. Disable all except" in done.stdout
     assert after == before

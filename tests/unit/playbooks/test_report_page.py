@@ -118,7 +118,7 @@ def test_nodes_that_need_attention_are_first(page):
     assert page.evaluate(NAMES) == WORST_FIRST
     summary = page.evaluate("document.getElementById('summary').textContent")
     assert summary == (
-        "7 nodes · 2 drift · 1 not compared · 1 unreachable · 1 no spec · 2 as specified"
+        "7 nodes · 2 drift · 1 check failed · 1 unreachable · 1 no spec · 2 matches the spec"
     )
     assert page.evaluate("document.querySelector('time').dateTime") == "2026-01-02T03:04:05Z"
 
@@ -164,7 +164,7 @@ def test_drift_shows_both_values(page):
     assert tables[0][1][1][:2] == [HOSTILE, "true"]
     assert tables[1:] == [
         ["/etc/crictl.yaml", [["the whole file", "(not shown)", "not set"]]],
-        ["as it runs", [["cgroup_driver", '"cgroupfs"', '"systemd"']]],
+        ["running configuration", [["cgroup_driver", '"cgroupfs"', '"systemd"']]],
     ]
     assert "spec: containerd" not in page.evaluate(f"{ROWS}[0].cells[2].textContent")
     assert "spec: containerd" in page.evaluate(f"{ROWS}[1].cells[2].textContent")

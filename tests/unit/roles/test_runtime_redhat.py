@@ -148,8 +148,8 @@ def test_packages_that_depend_on_a_removed_package_are_not_removed(node, play):
     status, _changed, output = play("look-redhat", "refuse-redhat")
     assert status != 0
     output = " ".join(output.split())
-    assert "rpm can't remove containerd.io: error: Failed dependencies: containerd.io" in output
-    assert "is needed by (installed) docker-ce-3:28.0-1.x86_64. Remove what needs them" in output
+    assert "rpm could not remove containerd.io: error: Failed dependencies: containerd.io" in output
+    assert "is needed by (installed) docker-ce-3:28.0-1.x86_64. Remove the dependent" in output
 
 
 @pytest.fixture

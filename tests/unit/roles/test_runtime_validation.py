@@ -45,7 +45,7 @@ CASE = """
 NAMED = "Must be NAME or NAME=VERSION without blanks"
 VERSION = "Must be a version without blanks"
 NAMES = "The names become names of files and must differ"
-DIRECTORY_ONLY = "leave out runtime_repositories, runtime_version and versions of packages"
+DIRECTORY_ONLY = "cannot be used with runtime_repositories, runtime_version or versions of packages"
 
 
 def repositories(*names):

@@ -76,8 +76,8 @@ def test_a_package_of_the_new_runtime_is_rejected(play, *, runtime, old, dpkg, r
     status, _row, output = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
     assert (status != 0) is bool(refused), output
     if refused:
-        assert f"switch_old_packages has {refused}, which {runtime} needs: " in output
-        assert "Leave out what the node shall run" in output
+        assert f"{refused} must not be removed, because {runtime} needs this package" in output
+        assert "Remove the package from the list" in output
 
 
 # Output of journalctl in systemd 252 and 257.
