@@ -43,9 +43,9 @@ START, STOP, RELOAD, RESTART = (Step(verb, (UNIT,)) for verb in VERBS)
 
 
 class Fake(Runtime):
-    """A runtime without a daemon.
+    """Runtime without a daemon.
 
-    Its lists can be set by a test: the errors of the next calls, and what it uses.
+    Tests can set its lists: the errors of the next calls, and the settings in use.
     """
 
     identity = Identity(
@@ -64,12 +64,11 @@ class Fake(Runtime):
         super().__init__(runner)
         self.probes, self.reloads_done = [], []
         self.used = {"cgroup_driver": "systemd"}
-        self.validated = []
-        self.error = None
 
     def check_responding(self):
-        if self.probes and self.probes.pop(0):
-            raise CommandError("no such socket", reason="command_failed", rc=1)
+        problem = self.probes.pop(0) if self.probes else ""
+        if problem:
+            raise CommandError(problem, reason="command_failed", stderr=problem)
 
     def reloaded(self, since):
         return self.reloads_done.pop(0) if self.reloads_done else False
@@ -79,22 +78,30 @@ class Fake(Runtime):
 
 
 class FakeChecks(Checks[Fake]):
-    """Checks that note which files they validate, and fail with the error of the runtime."""
+    """Checks that record the validated files, and can reject them."""
+
+    def __init__(self, runner, runtime):
+        super().__init__(runner, runtime)
+        self.changed, self.validated = [], []
+        self.error = None
+
+    def check_changes(self, changes, units):
+        self.changed.append([change.path for change in changes])
 
     def validate(self, staged, version, units):
-        self._runtime.validated.append((sorted(staged), version))
+        self.validated.append((sorted(staged), version))
         for path in staged.values():
             with open(path, encoding="utf-8") as handle:
                 assert handle.read() == "new\n"
-        if self._runtime.error:
-            raise self._runtime.error
+        if self.error:
+            raise self.error
 
 
 class Systemd(services.Services):
-    """The states of units. C(broken) has the error of a verb."""
+    """Unit states without systemd. C(broken) has the error of a verb."""
 
     def __init__(self, unit, journal=(), broken=()):
-        # The base class refuses a machine without systemd, which this one may be.
+        # The base class rejects a machine without systemd, and the test machine can be one.
         self.units = {UNIT: unit}
         self.calls = []
         self.broken = dict(broken)
@@ -139,6 +146,7 @@ class Lab:
     def __init__(self, tmp_path, module, unit=UP, timeout=0, **systemd):
         runner = Runner()
         self.runtime = Fake(runner)
+        self.checks = FakeChecks(runner, self.runtime)
         self.systemd = Systemd(unit, **systemd)
         self.record = ManagedFiles(str(tmp_path / "state"))
         versions = KnownVersions(keep=False, state_dir=str(tmp_path))
@@ -174,8 +182,14 @@ class Lab:
 
 @pytest.fixture
 def make_lab(tmp_path, module, monkeypatch):
-    monkeypatch.setattr(transaction, "checks_of", FakeChecks)
-    return lambda *args, **options: Lab(tmp_path, module, *args, **options)
+    """Return a function that creates a lab."""
+
+    def make(*args, **options):
+        lab = Lab(tmp_path, module, *args, **options)
+        monkeypatch.setattr(transaction, "checks_of", lambda runner, runtime: lab.checks)
+        return lab
+
+    return make
 
 
 @pytest.fixture
@@ -215,13 +229,13 @@ def test_only_the_failure_of_a_command_is_explained_by_the_journal(make_lab):
 
 
 @pytest.mark.parametrize("starts", [True, False])
-def test_a_failure_names_the_drop_ins_of_others(make_lab, starts):
+def test_a_failure_names_foreign_drop_ins(make_lab, starts):
     broken = {"stop": CommandError("it hangs", reason="command_failed")}
     broken.update({} if starts else {"start": FAILED})
     lab = make_lab(UP._replace(drop_ins=DROP_INS), journal=["last"], broken=broken)
     with fails("command_failed", "it hangs", "last", DROP_INS[0]) as caught:
         lab.disable(STOP)
-    # The collection wrote this one.
+    # This drop-in is managed.
     assert DROP_INS[1] not in str(caught.value)
     assert ("it is broken" in str(caught.value)) is not starts
     assert caught.value.facts["rolled_back"] is starts
@@ -238,15 +252,15 @@ def test_a_rollback_does_not_need_a_readable_journal(make_lab):
 
 def test_a_rollback_fails_if_the_runtime_does_not_respond(make_lab):
     lab = make_lab(broken={"stop": HANGS})
-    lab.runtime.probes = [True] * 9
+    lab.runtime.probes = ["no such socket"] * 9
     with fails("unit_not_stopped", "no such socket") as caught:
         lab.disable(STOP)
     assert caught.value.facts["rolled_back"] is False
 
 
-def test_a_rollback_does_not_ask_a_runtime_that_was_stopped(make_lab):
+def test_a_rollback_does_not_query_a_runtime_that_was_stopped(make_lab):
     lab = make_lab(DOWN, broken={"enable": FAILED})
-    lab.runtime.probes = [True] * 9
+    lab.runtime.probes = ["no such socket"] * 9
     with fails("unit_not_started") as caught:
         lab.disable(Step("enable", (UNIT,)))
     assert caught.value.facts["rolled_back"] is True
@@ -270,7 +284,7 @@ def test_enable_validates_applies_starts_and_verifies(make_lab, config):
     lab = make_lab(DOWN)
     outcome = lab.enable(lab.look(config), [START, Step("enable", (UNIT,))])
     assert outcome == ({}, takeover.NOTHING)
-    assert lab.runtime.validated == [([str(config)], "1.2.3")]
+    assert lab.checks.validated == [([str(config)], "1.2.3")]
     assert config.read_text() == "new\n"
     assert lab.systemd.calls == ["reset-failed", "start", "enable"]
     assert lab.record.entries[str(config)]["socket"] == "/run/x.sock"
@@ -280,25 +294,26 @@ def test_check_mode_ends_with_the_validation(make_lab, config, module):
     module.check_mode = True
     lab = make_lab(DOWN)
     assert lab.enable(lab.look(config), [START]) == ({}, takeover.NOTHING)
-    assert len(lab.runtime.validated) == 1
+    assert len(lab.checks.validated) == 1
     assert lab.systemd.calls == []
     assert not config.exists()
 
 
-def test_all_files_are_validated_before_a_start_and_else_the_changed_ones(make_lab, tmp_path):
+def test_a_start_validates_all_files_and_other_runs_the_changed_ones(make_lab, tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_text("new\n")
     lab = make_lab()
     lab.enable(lab.look(old, new), [])
     lab.enable(lab.look(old, new), [RESTART])
     lab.enable(lab.look(old, new), [])
-    found = [paths for paths, _version in lab.runtime.validated]
+    found = [paths for paths, _version in lab.checks.validated]
     assert found == [[str(new)], [str(new), str(old)]]
+    assert lab.checks.changed == [[str(new)]]
 
 
-def test_refused_files_are_not_applied(make_lab, config):
+def test_rejected_files_are_not_applied(make_lab, config):
     lab = make_lab()
-    lab.runtime.error = CruntimeError("unknown key", reason="configuration_refused")
+    lab.checks.error = CruntimeError("unknown key", reason="configuration_refused")
     with fails("configuration_refused", "unknown key") as caught:
         lab.enable(lab.look(config), [RESTART])
     assert caught.value.facts == {}
@@ -326,7 +341,7 @@ def test_systemd_reads_changed_unit_files_and_restored_ones(make_lab, config):
     assert lab.systemd.calls == ["daemon-reload", "reset-failed", "start", "daemon-reload"]
 
 
-def test_systemd_reads_unit_files_of_others_before_a_start(make_lab):
+def test_systemd_reads_foreign_unit_files_before_a_start(make_lab):
     lab = make_lab(UP._replace(reload_needed=True))
     lab.disable(STOP)
     assert lab.systemd.calls == ["stop"]
@@ -352,23 +367,24 @@ def test_the_settings_of_the_running_runtime_are_verified(make_lab, config, driv
         assert lab.systemd.calls == ["reset-failed", "start", "stop"]
 
 
-def test_a_runtime_that_needs_what_was_stopped_is_found(make_lab, config):
+def test_a_runtime_that_needs_a_stopped_unit_is_detected(make_lab, config, clock):
     lab = make_lab()
     # It responds after the start, and no longer after the stop.
-    lab.runtime.probes = [False, *[True] * 2]
-    with fails("no_response", "X", "no such socket") as caught:
+    lab.runtime.probes = ["", "first", "last"]
+    with fails("no_response", "X", "last") as caught:
         lab.enable(lab.look(config), [RESTART], [Step("disable", (UNIT,))])
     assert lab.systemd.calls[:3] == ["reset-failed", "restart", "disable"]
-    assert caught.value.facts["rc"] == 1
+    assert caught.value.facts["stderr"] == "last"
+    assert str(caught.value.__cause__.__cause__) == "last"
+    assert clock.pauses == [0.2]
 
 
-def test_a_slow_runtime_is_asked_again(make_lab, config):
+def test_a_slow_runtime_is_queried_again(make_lab, config, clock):
     lab = make_lab(timeout=20)
-    lab.runtime.probes = [True, True, False]
-    begun = time.monotonic()
+    lab.runtime.probes = ["no such socket", "no such socket", ""]
     lab.enable(lab.look(config), [RESTART])
     assert lab.runtime.probes == []
-    assert 0.3 < time.monotonic() - begun < 15
+    assert clock.pauses == [0.2, 0.2]
 
 
 def test_a_reload_without_effect_is_rolled_back(make_lab, config):
@@ -380,12 +396,13 @@ def test_a_reload_without_effect_is_rolled_back(make_lab, config):
     assert caught.value.facts["rolled_back"] is False
 
 
-def test_a_slow_reload_is_waited_for_and_recorded(make_lab, tmp_path):
+def test_a_slow_reload_is_awaited_and_recorded(make_lab, tmp_path, clock):
     first, second = tmp_path / "first", tmp_path / "second"
     lab = make_lab(timeout=20)
     lab.runtime.reloads_done = [False, True]
     changes = lab.look(first) + lab.look(second, restart=False)
     lab.enable(changes, [RELOAD])
+    assert clock.pauses == [0.1]
     loaded = {path: entry.get("loaded") for path, entry in lab.record.entries.items()}
     assert loaded == {str(first): [1, first.stat().st_mtime_ns], str(second): None}
 
@@ -393,7 +410,7 @@ def test_a_slow_reload_is_waited_for_and_recorded(make_lab, tmp_path):
 @pytest.mark.parametrize(
     "change", [{"unit": "y.service"}, {"after": None, "before": b"old", "owned": True}]
 )
-def test_a_reload_is_recorded_only_for_what_the_process_read(make_lab, config, change):
+def test_a_reload_is_recorded_only_for_files_that_the_process_read(make_lab, config, change):
     config.write_text("old")
     lab = make_lab(timeout=20)
     lab.runtime.reloads_done = [True]
@@ -409,7 +426,7 @@ def test_a_reload_before_a_restart_is_not_recorded(make_lab, config):
     assert "loaded" not in lab.record.entries[str(config)]
 
 
-def test_a_file_from_the_future_is_dated_to_now(make_lab, config):
+def test_a_file_with_a_future_mtime_gets_the_current_time(make_lab, config):
     config.write_text("new\n")
     os.utime(config, (2**32, 2**32))
     lab = make_lab()
@@ -422,7 +439,7 @@ def test_a_file_from_the_future_is_dated_to_now(make_lab, config):
 
 @pytest.fixture
 def removed(make_lab, config, tmp_path):
-    """A lab whose runtime has a managed file and data, and the changes that remove the file."""
+    """Return a lab whose runtime has a managed file and data, and the changes of its removal."""
     lab = make_lab()
     lab.enable(lab.look(config), [])
     root = tmp_path / "data"
@@ -469,5 +486,5 @@ def test_data_that_cannot_be_removed_is_an_error_after_the_stop(removed, config,
         lab.remove(changes, [STOP], Kept((Data(paths=(str(path),)),)))
     assert caught.value.facts["rolled_back"] is False
     assert not config.exists()
-    # The record still has the runtime, so that the next run removes the rest.
+    # The record still has the runtime, so the next run removes the rest.
     assert list(lab.record.entries) == [str(config)]

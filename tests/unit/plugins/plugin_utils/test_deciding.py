@@ -26,8 +26,8 @@ def conflicts(**values):
     with pytest.raises(SpecError) as error:
         render.render(checked(**values))
     assert error.value.reason == "option_invalid"
-    words = (problem.partition(" conflicts with ")[2] for problem in error.value.problems)
-    return [text.partition(",")[0] for text in words]
+    options = (problem.partition(" conflicts with ")[2] for problem in error.value.problems)
+    return [text.partition(",")[0] for text in options]
 
 
 def cri(plugin, **tables):
@@ -64,13 +64,31 @@ def test_the_option_that_the_user_set_is_named(values, extra, option):
     assert conflicts(**values, **extra) == [option]
 
 
-@pytest.mark.parametrize("key", ["monitor_path", "runtime_root", "monitor_cgroup"])
-def test_a_handler_of_crio_is_decided_as_a_whole(key):
+@pytest.mark.parametrize(
+    ("key", "option"),
+    [
+        ("monitor_path", "oci_runtimes"),
+        ("runtime_root", "oci_runtimes"),
+        ("monitor_cgroup", "cgroup_driver"),
+    ],
+)
+def test_a_handler_of_crio_is_decided_as_a_whole(key, option):
     handlers = {"crun": {key: "/x"}}
     extra = {"crio": {"runtime": {"runtimes": handlers}}}
     crun = {"name": "crun", "path": "/usr/bin/crun"}
     values = {"runtime": "crio", "oci_runtimes": [crun], "extra_config": extra}
-    assert conflicts(**values) in (["oci_runtimes"], ["cgroup_driver"])
+    assert conflicts(**values) == [option]
+
+
+def test_one_of_several_options_that_set_the_same_value_is_named():
+    extra = cri(CRI_V3, containerd={"default_runtime_name": "x"})
+    assert conflicts(gpus="nvidia", oci_runtime="nvidia", log_level="debug", **extra) == ["gpus"]
+
+
+def test_a_table_in_place_of_a_value_is_no_conflict_with_an_option():
+    with pytest.raises(SpecError, match="containerd") as error:
+        render.render(checked(gpus="nvidia", **cri(CRI_V3, containerd=1)))
+    assert "gpus" not in str(error.value)
 
 
 def test_all_conflicts_are_reported_together():
