@@ -229,12 +229,12 @@ def part(stage: Stage) -> Tally:
     scenario with nodes of its own, from the test on that PERCENT of them are before.
     """
     units = {name: (name, ()) for name in ("bare", "fleet")}
-    for scenario, (_, long) in NODES_OF.items():
+    for scenario, (_short, long) in NODES_OF.items():
         units |= {f"{scenario}-{node}": (scenario, (node,)) for node in long}
     command = ["git", "rev-parse", "HEAD"]
     commit = int(subprocess.check_output(command, cwd=ROOT, text=True), 16)
     chosen = f"{[*units][commit % len(units)]}/{commit // len(units) % 100}"
-    name, _, percent = os.environ.get("SLICE", chosen).partition("/")
+    name, _slash, percent = os.environ.get("SLICE", chosen).partition("/")
     print(f"   repeat it by: make slice SLICE={name}/{percent}", flush=True)
     # No test begins in the last third.
     env = {"CRUNTIME_SLICE": f"{percent} {time.time() + SLICE_SECONDS * 2 / 3:.0f}"}

@@ -30,11 +30,12 @@ class CruntimeError(Exception):
     def result(self) -> dict[str, Any]:
         """Return the failure result of the module."""
         result = {"msg": str(self), "reason": self.reason, **self.facts}
-        if "stderr" in result:
+        if "cmd" in result:
             # Import it only after a command failed: most runs do not need it.
             from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
 
-            result["stderr"] = redact_text(result["stderr"])[-_STDERR_LIMIT:]
+            result["cmd"] = redact_text(result["cmd"])
+            result["stderr"] = redact_text(result.get("stderr", ""))[-_STDERR_LIMIT:]
         return result
 
 

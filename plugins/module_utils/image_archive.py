@@ -17,7 +17,10 @@ import os
 import tarfile
 from typing import IO, Iterator, Literal
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import (
     Archived,
     parse_images,
@@ -160,5 +163,11 @@ def plain(runner: Runner, path: str, compression: str) -> Iterator[IO[bytes]]:
             f"install the package {compression}",
             reason="tool_not_found",
         )
-    with runner.opened(compression, "--decompress", "--stdout", "--", path) as stream:
-        yield stream
+    try:
+        with runner.opened(compression, "--decompress", "--stdout", "--", path) as stream:
+            yield stream
+    except CommandError as error:
+        # The caller can run other commands while it reads the stream.
+        if error.facts.get("cmd", [""])[0] != compression:
+            raise
+        raise CommandError(str(error), reason="archive_invalid", **error.facts) from error

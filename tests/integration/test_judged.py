@@ -9,7 +9,10 @@ import tomlkit
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
-from ansible_collections.cruntime.node.plugins.module_utils.rendered import complete
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import (
+    RUNTIMES as KNOWN_RUNTIMES,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import choose
 from ansible_collections.cruntime.node.plugins.plugin_utils import extra_config, render
 from ansible_collections.cruntime.node.plugins.plugin_utils import spec as spec_utils
 
@@ -76,12 +79,10 @@ def rendered(facts, **values):
     """Return by path the files that a node like this gets, the way that the action plugin goes."""
     validation = ArgumentSpecValidator(options.ENABLE).validate(values)
     assert not validation.errors.errors
-    spec_utils.check(validation.validated_parameters)
-    return {
-        file["path"]: complete(file, facts)["content"]
-        for file in render.render(validation.validated_parameters)
-        if file["when"].items() <= facts.items() and "content" in file
-    }
+    spec = validation.validated_parameters
+    render.check(spec, spec_utils.find_problems(spec))
+    chosen = choose(render.render(spec), facts)
+    return {file["path"]: file["content"] for file in chosen if "content" in file}
 
 
 def assert_within(wanted, found):
@@ -152,11 +153,10 @@ JUDGES = {"containerd": judge_containerd, "crio": judge_crio, "docker": judge_do
 
 def test_the_runtime_reads_what_the_spec_says(node, runtime, put, run_module):
     runtimes = run_module(node, "cruntime.node.cruntime_info")["runtimes"]
-    major, minor = (int(part) for part in runtimes[runtime.name]["version"].split(".")[:2])
+    version = runtimes[runtime.name]["version"]
     facts = {
-        "version": major,
-        "config_version": 2 if major < 2 else 3,
-        "cni_bin_dirs": (major, minor) >= (2, 1),
+        "version": int(version.partition(".")[0]),
+        "version_range": KNOWN_RUNTIMES[runtime.name].find_range(version),
         "cni_bin_dir": "/usr/lib/cni",
         "own_conmon": node.file("/usr/libexec/crio/conmon").exists,
     }
@@ -169,7 +169,10 @@ def test_the_runtime_reads_what_the_spec_says(node, runtime, put, run_module):
 @pytest.mark.once
 def test_systemd_reads_what_the_spec_says(node, runtime, put):
     proxy = COMMON["proxy"]
-    files = rendered({"cgroup_driver": "auto"}, runtime=runtime.name, proxy=proxy)
+    oldest = KNOWN_RUNTIMES[runtime.name].versions[0]
+    facts = {"version_range": oldest, "cgroup_driver": "systemd", "own_conmon": False}
+    facts["cni_bin_dir"] = None
+    files = rendered(facts, runtime=runtime.name, proxy=proxy)
     (content,) = (text for path, text in files.items() if path.endswith(".env"))
     path = put("proxy.env", content)
     shown = node.check_output(

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every raised error has a reason of the documented, closed list."""
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.cruntime.node.plugins.module_utils.reasons import REASONS
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 
 ROOT = pathlib.Path(__file__).parents[3]
 FILES = sorted(
@@ -87,3 +91,12 @@ def test_each_module_documents_the_reason(module):
     assert returned["reason"]["type"] == "str"
     assert returned["reason"]["returned"] == "failure"
     assert returned["reason"]["sample"] in REASONS
+
+
+def test_a_secret_of_a_failed_command_is_redacted():
+    command = ("podman", "build", "--build-arg=NPM_TOKEN=hunter2", "https://me:hunter2@x.test/")
+    failed = Result(1, "", "https://me:hunter2@x.test/: denied\n" * 1000, command).failure("podman")
+    result = failed.result
+    assert "hunter2" not in str({**result, "msg": ""})
+    assert len(result["stderr"]) == 4000
+    assert result["cmd"][:2] == ["podman", "build"]

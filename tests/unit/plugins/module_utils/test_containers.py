@@ -28,6 +28,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
 )
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 OPTIONS = {name: option.get("default") for name, option in selection.OPTIONS.items()}
 
@@ -120,7 +121,7 @@ def test_a_selection_of_what_can_not_be(options, words):
 def test_what_shall_be_gone_may_be_gone():
     gone = meant(ids=["dead", "abc0"])
     assert ids(selection.select(gone, CONTAINERS, unknown_ids=True)) == ["abc0"]
-    with pytest.raises(CruntimeError, match="ambiguous"):
+    with fails("container_ambiguous"):
         selection.select(meant(ids=["ab"]), CONTAINERS, unknown_ids=True)
 
 
@@ -152,7 +153,7 @@ def test_a_beginning_means_one_container_or_is_refused(known, data):
         found = ids(selection.select(meant(ids=[beginning]), containers))
         assert found == [beginning if beginning in known else whole]
     else:
-        with pytest.raises(CruntimeError, match="ambiguous"):
+        with fails("container_ambiguous"):
             selection.select(meant(ids=[beginning]), containers)
 
 
@@ -275,8 +276,8 @@ class InMemory(Containers):
     def pause(self, containers):
         return self._do("pause", containers, "paused")
 
-    def unpause(self, containers):
-        return self._do("unpause", containers, "running")
+    def unpause(self, items):
+        return self._do("unpause", items, "running")
 
     def stop_sandboxes(self, sandboxes):
         return self._do("stop_sandboxes", sandboxes, "exited")
@@ -362,7 +363,7 @@ def test_what_vanishes_meanwhile_is_as_good_as_ended(wanted):
 def test_one_that_fails_is_named_and_the_others_are_done(wanted, failing, vanishing, reason):
     others = [container("abe2"), container("abf3")]
     node = InMemory([CONTAINERS[0], *others], failing=failing, vanishing=vanishing)
-    with pytest.raises(CruntimeError, match=f"abc0 .default/web/api.: {reason}") as error:
+    with fails("state_not_reached", "abc0", "default/web/api", reason) as error:
         converge.ensure_state(node, meant(name="api"), wanted)
     facts = error.value.facts
     assert facts["failed_containers"] == [{"id": "abc0", "name": "api", "cause": reason}]
@@ -378,7 +379,7 @@ def test_a_tool_that_hangs_fails_what_it_did_not_do():
             raise CommandError("it did not finish within 70 s", reason="command_timeout")
 
     node = Hanging(CONTAINERS[:2])
-    with pytest.raises(CruntimeError, match="did not finish") as error:
+    with fails("state_not_reached", "abd1") as error:
         converge.ensure_state(node, meant(pod="web"), "stopped")
     assert ids_of(error.value.facts["failed_containers"]) == ["abd1"]
 
@@ -400,7 +401,7 @@ def test_a_sandbox_stays_with_a_container_that_could_not_be_stopped():
 
 def test_one_that_was_named_and_can_not_be_paused_does_not_keep_the_others_from_it():
     node = InMemory(CONTAINERS)
-    with pytest.raises(CruntimeError, match="it is exited") as error:
+    with fails("state_not_reached", "fff2", "exited") as error:
         converge.ensure_state(node, meant(ids=["abc0", "fff2"]), "paused")
     assert node.now["abc0"].state == "paused"
     assert ids_of(error.value.facts["failed_containers"]) == ["fff2"]

@@ -9,8 +9,8 @@ import os
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.images.context import digest
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 
 @pytest.fixture
@@ -55,5 +55,5 @@ def test_arguments_and_options_count(context):
 
 
 def test_what_can_not_be_read_is_named(context):
-    with pytest.raises(CruntimeError, match="nowhere: could not be read"):
+    with fails("file_unreadable", "nowhere"):
         digest(str(context), str(context / "nowhere"), {}, [])

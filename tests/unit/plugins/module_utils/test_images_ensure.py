@@ -33,6 +33,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.report import
 from ansible_collections.cruntime.node.plugins.module_utils.images.task import ImageTask
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 CONFIG = json.dumps({"rootfs": {"diff_ids": []}}).encode()
 APP = f"sha256:{hashlib.sha256(CONFIG).hexdigest()}"
@@ -167,7 +168,7 @@ def test_an_archive_of_something_else_is_not_kept(tmp_path, run):
     path = tmp_path / "saved.tar"
     path.write_bytes(b"old")
     store = Store(Image(APP, ("r.test/app:1",)), saves=["r.test/else:1"])
-    with pytest.raises(CruntimeError, match=r"archive of r.test/else:1 instead of r.test/app:1"):
+    with fails("result_unexpected", "r.test/else:1", "r.test/app:1"):
         run(store, name=["r.test/app:1"], export_path=str(path))
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["saved.tar"]
@@ -176,7 +177,7 @@ def test_an_archive_of_something_else_is_not_kept(tmp_path, run):
 def test_a_failed_export_names_the_file_and_the_steps_before_it(tmp_path, make_task):
     write_archive(tmp_path / "app.tar", ["r.test/app:1"])
     options = {"name": ["r.test/app:1"], "archive": [str(tmp_path / "app.tar")]}
-    with pytest.raises(CruntimeError, match="/nowhere not found") as failed:
+    with fails("file_not_found", "/nowhere") as failed:
         ensure(make_task(Store(), **options, export_path=f"{tmp_path}/nowhere/saved.tar"))
     assert failed.value.reason == "file_not_found"
     assert failed.value.facts["changed"] is True
@@ -270,7 +271,7 @@ class Used(Store):
 
 def test_an_image_in_use_is_removed_only_by_force(make_task, run):
     store = Used(Image(APP, (PAUSE,)))
-    with pytest.raises(CruntimeError, match=r"r.test/pause:1: .* in use by web \(0123\)") as failed:
+    with fails("image_in_use", "r.test/pause:1", "web (0123)") as failed:
         ensure(make_task(store, name=[PAUSE], state="absent"))
     assert failed.value.reason == "image_in_use"
     assert run(store, name=[PAUSE], state="absent", force=True) == ["removed"]
