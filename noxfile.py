@@ -1,11 +1,12 @@
-"""Every checker by one name: `nox --list`.
+"""Sessions of all checkers: `nox --list`.
 
-antsibull-nox.toml sets up the sessions that all collections share. Each of them, and each session
-below that names a version, has an environment of its own, and is skipped if its Python is not on
-the PATH. The other sessions run in the environment of nox itself, .venv, which `make` makes.
-tests/run.py calls the sessions and counts their results; the workflows run one version in each job.
+antsibull-nox.toml configures the sessions that all collections share. Each of these sessions, and
+each session below with a version in its name, has its own environment. nox skips such a session if
+its Python is not on the PATH. The other sessions run in the environment of nox itself, .venv, which
+`make` creates. tests/run.py runs the sessions and counts their results; each job of the workflows
+runs one version.
 
-A session that runs tests leaves their JUnit reports in .cache/junit/NAME.
+A session that runs tests writes their JUnit reports to .cache/junit/NAME.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ROOT = pathlib.Path(__file__).parent
 CACHE = ROOT / ".cache"
 COLLECTIONS = CACHE / "collections"
 
-# The oldest and the newest Python of the controller for each ansible-core that is supported.
+# The oldest and the newest controller Python for each supported ansible-core.
 # Upstream still supports 2.20 and newer.
 CORES = {
     "2.18": ("3.11", "3.13"),
@@ -36,13 +37,13 @@ CORES = {
 }
 BLOB = "https://github.com/cruntime/cruntime.node/blob/main"
 OLDEST_CORE = min(CORES)
-# The Pythons of nodes, with the newest ansible-core whose module_utils each can read.
+# Python versions of nodes, with the newest ansible-core whose module_utils support each version.
 NODE_PYTHONS = {"3.8": "2.19", **dict.fromkeys(("3.9", "3.10", "3.11", "3.12", "3.13"), "2.22")}
 PYTEST = ("pytest>=8,<9", "pytest-xdist>=3.5,<4", "hypothesis>=6,<7")
-# What needs neither the collections of the package ansible nor a browser.
+# Tests that need neither the collections of the package ansible nor a browser.
 UNIT_OF_PLUGINS = ("tests/unit/plugins", "tests/unit/roles")
 
-# nox may be called by its path alone.
+# nox can be called by its path, without .venv on the PATH.
 os.environ |= {
     "PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
@@ -55,12 +56,12 @@ antsibull_nox.load_antsibull_nox_toml()
 
 
 def in_venv(function):
-    """Make a function a session that runs in the environment nox is in."""
+    """Return the function as a session that runs in the environment of nox."""
     return nox.session(venv_backend="none")(function)
 
 
 def junit(session: nox.Session) -> pathlib.Path:
-    """An empty directory for the session's JUnit reports."""
+    """Create an empty directory for the JUnit reports of the session, and return its path."""
     directory = CACHE / "junit" / session.name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -68,10 +69,10 @@ def junit(session: nox.Session) -> pathlib.Path:
 
 
 def run_unit(session: nox.Session, *paths: str) -> None:
-    """Run unit tests, with what is asked for on nox's command line after `--`."""
+    """Run unit tests with the arguments after `--` on the command line of nox."""
     report = junit(session) / "unit.xml"
     session.run(
-        # A file is one process's: what its tests share is made once.
+        # One process runs all tests of a file, because they share fixtures.
         *("pytest", *paths, "--numprocesses=2", "--dist=loadfile"),
         *(f"--junitxml={report}", *session.posargs),
         env={"PYTHONPATH": str(COLLECTIONS)},
@@ -79,18 +80,18 @@ def run_unit(session: nox.Session, *paths: str) -> None:
 
 
 def keep_reports(name: str) -> None:
-    """Move the JUnit reports of ansible-test from the copy that it looked at."""
+    """Move the JUnit reports out of the copy of the checkout that ansible-test used."""
     shutil.rmtree(CACHE / "junit" / name, ignore_errors=True)
     shutil.move("tests/output/junit", CACHE / "junit" / name)
     shutil.rmtree("tests/output")
 
 
-# In .venv
+# Sessions in .venv
 
 
 @in_venv
 def workflows(session: nox.Session) -> None:
-    """Check the workflows and the forms of issues by GitHub's schemas, and with actionlint."""
+    """Check the workflows and the issue forms with GitHub's schemas and with actionlint."""
     files = sorted(map(str, ROOT.glob(".github/workflows/*.yml")))
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
     forms = sorted(map(str, ROOT.glob(".github/ISSUE_TEMPLATE/[!c]*.yml")))
@@ -101,12 +102,12 @@ def workflows(session: nox.Session) -> None:
 
 @in_venv
 def docs(session: nox.Session) -> None:
-    """Build the site in .cache/site; a warning is an error."""
+    """Build the documentation site in .cache/site. Treat warnings as errors."""
     pages, site = CACHE / "docs", CACHE / "site"
     shutil.rmtree(pages, ignore_errors=True)
     shutil.copytree(ROOT / "docs", pages)
     for name in ("README", "CONTRIBUTING"):
-        # In the site, docs/ is the root.
+        # docs/ is the root of the site.
         text = (ROOT / f"{name}.md").read_text().replace("](docs/", "](")
         text = text.replace("](CONTRIBUTING.md)", "](contributing.md)")
         text = re.sub(r"\]\((roles/\S+|examples/\S*|[A-Z_]+\.md|LICENSE)\)", rf"]({BLOB}/\1)", text)
@@ -127,10 +128,10 @@ def unit(session: nox.Session) -> None:
 
 @in_venv
 def coverage(session: nox.Session) -> None:
-    """Measure the lines that unit and integration tests run, on controller and nodes.
+    """Measure the lines that unit and integration tests run, on the controller and on nodes.
 
-    Of each scenario one node is measured, that of $CRUNTIME_NODE. After `--`, the stages, for less
-    than all: unit, molecule-docker ...
+    One node of each scenario is measured, the node $CRUNTIME_NODE. To run only some stages, name
+    them after `--`: unit, molecule-docker ...
     """
     directory = CACHE / "coverage"
     shutil.rmtree(directory, ignore_errors=True)
@@ -140,7 +141,7 @@ def coverage(session: nox.Session) -> None:
         "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
         "CRUNTIME_COVERAGE": str(directory),
         "CRUNTIME_NODE": os.environ.get("CRUNTIME_NODE", "trixie"),
-        # It takes longest of all, and a process that is killed notes nothing.
+        # These tests take the longest, and a killed process records no lines.
         "PYTEST_ADDOPTS": "--deselect=tests/integration/test_killed.py",
         "PYTHONPATH": str(COLLECTIONS),
     }
@@ -156,19 +157,19 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "report", env=where)
 
 
-# Each in an environment of its own
+# Sessions with their own environment
 
 
 def newest(core: str) -> str:
-    """Return the requirement of an ansible-core's newest version, be it a release candidate."""
+    """Return the requirement for the newest ansible-core of a minor version or its candidate."""
     return f"ansible-core>={core}.0rc1,<{core}.99"
 
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Mutation tests of plans, transactions, managed files and renderers; takes long.
+    """Run mutation tests of plans, transactions, managed files and renderers. This takes long.
 
-    After `--`, files of tests/mutation/targets.txt, for less than all.
+    To test only some files of tests/mutation/targets.txt, name them after `--`.
     """
     session.install("-r", "tests/mutation/requirements.txt")
     where = {"PYTHONPATH": str(COLLECTIONS)}
@@ -177,7 +178,7 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def unit_oldest(session: nox.Session) -> None:
-    """Run the unit tests with the oldest ansible-core that is supported."""
+    """Run the unit tests with the oldest supported ansible-core."""
     session.install(newest(OLDEST_CORE), *PYTEST, "-r", "requirements.txt")
     run_unit(session, *UNIT_OF_PLUGINS)
 
@@ -193,7 +194,7 @@ def unit_oldest(session: nox.Session) -> None:
     ],
 )
 def unit_core(session: nox.Session, core: str) -> None:
-    """Run the unit tests with an ansible-core, on the oldest or the newest Python it runs on."""
+    """Run the unit tests with an ansible-core, on its oldest or its newest supported Python."""
     session.install(newest(core), *PYTEST, "-r", "requirements.txt")
     run_unit(session, *UNIT_OF_PLUGINS)
 
@@ -203,27 +204,27 @@ def unit_core(session: nox.Session, core: str) -> None:
     "python,core", [nox.param(python, core, id=python) for python, core in NODE_PYTHONS.items()]
 )
 def unit_node(session: nox.Session, core: str) -> None:
-    """Run the unit tests of what runs on nodes, on their Pythons."""
-    # ansible-core as a whole needs a newer Python than the module_utils that it sends to a node.
+    """Run the unit tests of the node code on the supported Python versions of nodes."""
+    # The package requires a newer Python than the module_utils that it sends to a node.
     session.install("--no-deps", "--ignore-requires-python", newest(core))
     session.install(*PYTEST, "jinja2>=3,<4", "-r", "requirements.txt")
     run_unit(session, "tests/unit/plugins/module_utils")
 
 
 def bring_pip() -> None:
-    """Put the script that ansible-test downloads for its environments where it looks for it."""
+    """Install the pip script into the cache of ansible-test, which would otherwise download it."""
     cache = pathlib.Path.home() / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     for version in ("24_2", "25_2"):
         shutil.copy(ROOT / "tests" / "get_pip.py", cache / f"get_pip_{version}.py")
 
 
-# antsibull-nox's own sanity sessions need a container image, and ansible-core from its repository;
-# this function installs no release candidate.
+# The sanity sessions of antsibull-nox itself need a container image, and ansible-core from its
+# repository. This function does not install release candidates.
 for core in sorted(CORES.keys() - {"2.22"}):
     antsibull_nox.add_ansible_test_session(
         name=f"sanity-{core}",
-        description=f"Run the sanity tests of ansible-core {core}, for every Python on the PATH",
+        description=f"Run the sanity tests of ansible-core {core} with every Python on the PATH",
         ansible_test_params=["sanity", "--color", "no", "--requirements", "--junit"],
         default=True,
         ansible_core_version=core,
@@ -233,21 +234,21 @@ for core in sorted(CORES.keys() - {"2.22"}):
     )
 
 
-# antsibull-nox's build-import-check only warns of what Galaxy finds.
+# The build-import-check of antsibull-nox only warns about the errors that Galaxy would report.
 @nox.session
 def importer(session: nox.Session) -> None:
-    """Import the collection as Galaxy does when it is uploaded."""
+    """Import the collection as Galaxy does after an upload."""
     session.install("galaxy-importer>=0.4", "ansible-core", "antsibull-changelog>=0.29,<1")
     with session.chdir(
         prepare_collections(
             session, install_in_site_packages=False, install_out_of_tree=True
         ).current_path
     ):
-        # As it is uploaded, with its changelog.
+        # The uploaded archive contains the changelog.
         session.run("antsibull-changelog", "release")
         session.run("ansible-galaxy", "collection", "build", "--force", silent=True)
         (archive,) = pathlib.Path().glob("*.tar.gz")
-        said = session.run("python", "-m", "galaxy_importer.main", str(archive), silent=True)
-    session.log(said)
-    if re.search(r"^(WARNING|ERROR)", said, re.MULTILINE):
-        session.error("galaxy-importer is not content")
+        output = session.run("python", "-m", "galaxy_importer.main", str(archive), silent=True)
+    session.log(output)
+    if re.search(r"^(WARNING|ERROR)", output, re.MULTILINE):
+        session.error("galaxy-importer reported warnings or errors")

@@ -1,4 +1,4 @@
-"""The site, made by `nox -s docs`; antsibull-docs writes the pages of modules and plugins."""
+"""Sphinx configuration of the site, which `nox -s docs` builds with antsibull-docs."""
 
 project = "cruntime.node"
 copyright = "the cruntime.node contributors"

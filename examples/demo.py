@@ -27,12 +27,12 @@ START_CONTAINER = {
 
 
 def step(text: str) -> None:
-    """Tell what starts now."""
+    """Print the next step."""
     print(f"-> {text}", flush=True)
 
 
 def run(*command: object, **env: str) -> str:
-    """Run a command and return its output; show what it said if it fails."""
+    """Run a command and return its output. If the command fails, exit with its output."""
     done = subprocess.run(
         [str(word) for word in command],
         check=False, capture_output=True, text=True, env={**os.environ, **env},
@@ -58,23 +58,23 @@ def apply(spec: pathlib.Path) -> dict:
 
 
 def changes(report: dict) -> str:
-    """What a run changed, in a few words."""
+    """Return the files and units that a run changed, as text."""
     names = [file["path"] for file in report["files"] if file["changed"]]
     names += [unit["name"] for unit in report["units"]]
     return ", ".join(names) or "nothing"
 
 
 def table(rows: list[tuple[str, ...]]) -> None:
-    """Print rows in columns as wide as they need."""
+    """Print rows in columns of the required width."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def demo(folder: pathlib.Path) -> None:
-    """The steps, and the summary."""
+def demo(directory: pathlib.Path) -> None:
+    """Run the steps of the demo, and print a summary."""
     spec = EXAMPLES / "spec.yml"
-    switched = folder / "spec-docker.yml"
+    switched = directory / "spec-docker.yml"
     switched.write_text(spec.read_text().replace("runtime: containerd", "runtime: docker"))
 
     step("Building the node's image (the first time takes minutes)")
@@ -89,19 +89,19 @@ def demo(folder: pathlib.Path) -> None:
         runtime = report["runtime"]
         rows.append((name, runtime, report["version"], report["socket_path"], changes(report)))
         step(f"Running `echo hello` in a container of {runtime}")
-        said = run("docker", "exec", NODE, "sh", "-c", START_CONTAINER[runtime])
-        print(f"   {said.strip()}")
+        output = run("docker", "exec", NODE, "sh", "-c", START_CONTAINER[runtime])
+        print(f"   {output.strip()}")
     print()
     table(rows)
 
 
 def main() -> None:
-    """Run the demo; remove the node however it ends."""
+    """Run the demo, and always remove the node."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            demo(pathlib.Path(folder))
+        with tempfile.TemporaryDirectory() as directory:
+            demo(pathlib.Path(directory))
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Puts pip into a new virtual environment of ansible-test, in place of the script it downloads."""
+"""Install pip into a virtual environment, instead of the script that ansible-test downloads."""
 
 import ensurepip
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Install Debian packages, or say what to run. Usage: install.sh PACKAGE...
+# Install Debian packages, or print the command for it. Usage: install.sh PACKAGE...
 set -euo pipefail
 
 if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
-    echo "Missing here: $*. Install it first, on Debian by: sudo apt-get install $*" >&2
+    echo "Not installed: $*. On Debian, run: sudo apt-get install $*" >&2
     exit 1
 fi
 echo "Installing $* ..." >&2

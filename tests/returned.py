@@ -1,31 +1,32 @@
-"""Whether what a module returned is what its page says of it."""
+"""Compare the result of a module with its documented return values."""
 
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any, Iterator
 
 import yaml
 
 TYPES = {"bool": bool, "dict": dict, "int": int, "list": list, "raw": object, "str": str}
-# What Ansible adds to every result, or knows in every one.
+# Keys that Ansible adds to results.
 COMMON = {
     *("action", "changed", "deprecations", "diff", "exception", "failed", "invocation", "msg"),
     *("stderr_lines", "warnings"),
 }
-# The page has one runtime's entry, which stands for those of the others.
+# The documentation describes one runtime as an example of the others.
 SAME = {"crio": "containerd", "docker": "containerd"}
 
 
 def page_of(module: str) -> dict[str, Any]:
-    """The documentation of what a module returns."""
+    """Return the documented return values of a module."""
     name = f"ansible_collections.cruntime.node.plugins.modules.{module.rpartition('.')[2]}"
     page: dict[str, Any] = yaml.safe_load(importlib.import_module(name).RETURN)
     return page
 
 
 def surprises(module: str, result: dict[str, Any]) -> list[str]:
-    """What a result has that its module's page does not say, or says otherwise."""
+    """Return the differences between a result and the documentation of its module."""
     own = {
         key: value
         for key, value in result.items()
@@ -45,8 +46,9 @@ def _in_dict(page: dict[str, Any], value: dict[str, Any], path: str) -> Iterator
 
 def _in_value(entry: dict[str, Any], value: Any, path: str) -> Iterator[str]:
     if value is None:
-        if "none" not in str(entry["description"]) and entry["type"] != "raw":
-            yield f"{path} is none, of which its description says nothing"
+        description = str(entry["description"])
+        if not re.search("none|null", description) and entry["type"] != "raw":
+            yield f"{path} is null, but its description does not mention null"
     elif not _is(value, entry["type"]):
         yield f"{path} is documented as {entry['type']}, but is {value!r}"
     else:
@@ -59,5 +61,5 @@ def _in_value(entry: dict[str, Any], value: Any, path: str) -> Iterator[str]:
 
 
 def _is(value: Any, name: str) -> bool:
-    # Python takes a boolean for a number.
+    # In Python, a boolean is also an integer.
     return isinstance(value, TYPES[name]) and not (name == "int" and isinstance(value, bool))

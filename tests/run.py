@@ -1,6 +1,6 @@
-"""Run the test stages, all or those named, and end with one line: N passed, N failed, N skipped.
+"""Run all test stages, or the named ones. Print "N passed, N failed, N skipped" at the end.
 
-A stage that fails does not stop the ones after it. Each stage's full output is in .cache/logs.
+If a stage fails, the next stages still run. The full output of each stage is in .cache/logs.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ COLLECTIONS = CACHE / "collections"
 JUNIT = CACHE / "junit"
 MOLECULE = ROOT / "extensions" / "molecule"
 NODES = ROOT / "tests" / "nodes"
-# Two runs on one machine must not share nodes.
+# Two runs on the same machine must not share nodes.
 RUN = f"cruntime-{os.getpid()}"
 SHOWN_LINES = 15
-# Of the scenarios without nodes of their own: the nodes of every run, and those of the long form.
+# Nodes of each scenario without its own nodes: for every run, and for the long form only.
 NODES_OF = {
     "containerd": (("trixie", "current"), ("bookworm", "trixie-forky", "lts")),
     "crio": (("trixie-crio",), ("trixie-crio-oldest",)),
     "docker": (("trixie", "current"), ("bookworm", "trixie-forky")),
     "switch": (("trixie", "current"), ("bookworm", "trixie-forky")),
 }
-# How long a slice of the long form may take.
+# Time limit of a slice of the long form.
 SLICE_SECONDS = 360
 DEPRECATED = "[DEPRECATION WARNING]"
 
 
-#: How many checks passed, failed and were skipped.
+#: Number of checks that passed, failed and were skipped.
 Tally = Counter
 PASSED, FAILED, SKIPPED = Tally(passed=1), Tally(failed=1), Tally(skipped=1)
 
 
-def words(tally: Tally) -> str:
-    """Return the numbers of a tally, zeros included."""
+def format_tally(tally: Tally) -> str:
+    """Return the numbers of a tally as text, zeros included."""
     return ", ".join(f"{tally[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
 
 
@@ -57,7 +57,7 @@ def show(text: str) -> None:
 
 
 class Stage:
-    """One stage: its log, and its commands run one after the other."""
+    """Log of one stage, and its commands, which run one after the other."""
 
     def __init__(self, name: str):
         self.name = name
@@ -68,7 +68,7 @@ class Stage:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, *command: object, **env: object) -> bool:
-        """Run a command with its output in the log; say whether it succeeded."""
+        """Run a command with its output in the log; return whether it succeeded."""
         self.begin(*command, **env)
         return self.succeeded()
 
@@ -88,11 +88,11 @@ class Stage:
             )
 
     def succeeded(self, limit: float | None = None) -> bool:
-        """Wait for the command that was started, and say whether it succeeded."""
+        """Wait for the started command, and return whether it succeeded."""
         return self._process is not None and self._process.wait(limit) == 0
 
     def end(self) -> None:
-        """End what an interrupt left running, with all that it started."""
+        """Stop the processes that are still running after an interrupt."""
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait()
@@ -100,10 +100,10 @@ class Stage:
     def show_log(self) -> None:
         """Print the end of the log."""
         show(self.log.read_text(errors="replace"))
-        print(f"   all of it: {self.log.relative_to(ROOT)}")
+        print(f"   full log: {self.log.relative_to(ROOT)}")
 
     def read(self, *reports: pathlib.Path) -> Tally:
-        """The tally of JUnit reports, with what failed shown."""
+        """Return the tally of JUnit reports, and print the failures."""
         total = Tally()
         for case in (case for report in reports for case in ET.parse(report).iter("testcase")):
             outcome = {element.tag: element for element in case}
@@ -114,10 +114,10 @@ class Stage:
                 show(failure.text or failure.get("message", ""))
             elif "skipped" not in outcome:
                 total += PASSED
-            # ansible-test also lists tests that have no file to look at here.
+            # ansible-test also lists tests that do not apply to any file.
             elif (
                 outcome["skipped"].text != "No tests applicable."
-                # It says so too where there is no shellcheck.
+                # This test has the same text if shellcheck is not installed.
                 or case.get("name") == "shellcheck"
             ):
                 total += SKIPPED
@@ -125,7 +125,7 @@ class Stage:
 
 
 def nox(*arguments: str) -> Callable[[Stage], Tally]:
-    """A stage of nox sessions: their reports, or one check each."""
+    """Return a stage that runs nox sessions and counts their reports, or one check per session."""
 
     def run(stage: Stage) -> Tally:
         outcome = LOGS / f"{stage.name}.json"
@@ -140,10 +140,10 @@ def nox(*arguments: str) -> Callable[[Stage], Tally]:
 
 
 def outcome_of(stage: Stage, session: dict) -> Tally:
-    """The tally of one nox session, by its reports if it left any."""
+    """Return the tally of a nox session: of its reports, or of the session itself."""
     name = session["signatures"][0]
     if session["result"] == "skipped":
-        return skipped(f"{name}: {session.get('reason') or 'it has no Python here'}")
+        return skipped(f"{name}: {session.get('reason') or 'its Python is not installed'}")
     tally = stage.read(*sorted((JUNIT / name).glob("*.xml")))
     if session["result"] == "success":
         return tally if tally["passed"] else tally + PASSED
@@ -154,30 +154,30 @@ def outcome_of(stage: Stage, session: dict) -> Tally:
 
 
 def skipped(reason: str) -> Tally:
-    """The tally of what can't run here."""
+    """Print why a check cannot run here, and return its tally."""
     print(f"   SKIPPED {reason}")
     return SKIPPED
 
 
 def no_report(stage: Stage) -> Tally:
-    """The tally of a command that ended before it could say what failed."""
+    """Print the log of a command that left no report, and return the tally of one failure."""
     stage.show_log()
     return FAILED
 
 
 def nodes(stage: Stage) -> Tally:
-    """A Docker Engine and the nodes' images. Only a failure counts: no test has run yet."""
+    """Wait for the Docker Engine and the node images. Count only a failure: no test has run."""
     return Tally() if stage.succeeded() else no_report(stage)
 
 
 def has_image(node: str) -> bool:
-    """Return whether the node has an image."""
+    """Return whether the image of a node exists."""
     inspect = ["docker", "image", "inspect", f"cruntime-node:{node}"]
     return not subprocess.run(inspect, check=False, capture_output=True).returncode
 
 
 def molecule(stage: Stage) -> Tally:
-    """One scenario: its checks, and one more for its sequence with the idempotence step."""
+    """Run a scenario. Count its checks, and one more for its sequence with the idempotence step."""
     scenario = stage.name.removeprefix("molecule-")
     short, long = NODES_OF.get(scenario, ((), ()))
     return run_scenario(stage, scenario, short + long * ("CRUNTIME_LONG" in os.environ))
@@ -186,10 +186,10 @@ def molecule(stage: Stage) -> Tally:
 def run_scenario(
     stage: Stage, scenario: str, images: tuple[str, ...], limit: float | None = None, **env: object
 ) -> Tally:
-    """Run a scenario on those of the nodes that can be had, or on nodes of its own."""
+    """Run a scenario on the nodes that can be built, or on its own nodes."""
     if scenario == "vm" and platform.machine() != "x86_64":
-        return skipped(f"its machine is an x86_64, and this one is {platform.machine()}")
-    # They have recipes of their own, and are in no other scenario.
+        return skipped(f"the machine requires x86_64, but this host is {platform.machine()}")
+    # These scenarios have their own images, which no other scenario uses.
     if scenario in ("bare", "vm") and not stage.run(NODES / "images.sh", scenario):
         return no_report(stage)
     total, platforms, chosen = Tally(), [], os.environ.get("CRUNTIME_NODE")
@@ -199,10 +199,10 @@ def run_scenario(
         elif image in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
             return no_report(stage)
         else:
-            total += skipped(f"the node {image}, which can't be made here; see the log")
+            total += skipped(f"the node image {image} can't be built here; see the log")
     if images and not platforms:
         return total
-    # JSON is YAML; without platforms, the scenario has its own.
+    # JSON is valid YAML. Without platforms, the platforms of the scenario are used.
     config = stage.log.with_suffix(".json")
     config.write_text(json.dumps({"platforms": platforms} if platforms else {}))
     stage.begin(
@@ -214,7 +214,7 @@ def run_scenario(
         succeeded = stage.succeeded(limit)
     except subprocess.TimeoutExpired:
         stage.end()
-        return total + skipped("the rest, because the time is over")
+        return total + skipped("the remaining tests: the time limit is reached")
     total += stage.read(stage.report) if stage.report.exists() else Tally()
     if DEPRECATED in stage.log.read_text(errors="replace"):
         print(f"   FAILED: the log has {DEPRECATED}")
@@ -223,10 +223,10 @@ def run_scenario(
 
 
 def part(stage: Stage) -> Tally:
-    """A slice of the long form, chosen by the commit; SLICE names another one.
+    """Run a slice of the long form. The commit selects the slice; SLICE selects another one.
 
-    SCENARIO-NODE/PERCENT is that scenario on a node of the long form, or the long tests of a
-    scenario with nodes of its own, from the test on that PERCENT of them are before.
+    SCENARIO-NODE/PERCENT is the scenario on a node of the long form, or the long tests of a
+    scenario with its own nodes. The slice starts after PERCENT of the tests.
     """
     units = {name: (name, ()) for name in ("bare", "fleet")}
     for scenario, (_short, long) in NODES_OF.items():
@@ -235,8 +235,8 @@ def part(stage: Stage) -> Tally:
     commit = int(subprocess.check_output(command, cwd=ROOT, text=True), 16)
     chosen = f"{[*units][commit % len(units)]}/{commit // len(units) % 100}"
     name, _slash, percent = os.environ.get("SLICE", chosen).partition("/")
-    print(f"   repeat it by: make slice SLICE={name}/{percent}", flush=True)
-    # No test begins in the last third.
+    print(f"   repeat with: make slice SLICE={name}/{percent}", flush=True)
+    # No test starts in the last third of the time.
     env = {"CRUNTIME_SLICE": f"{percent} {time.time() + SLICE_SECONDS * 2 / 3:.0f}"}
     env |= {"CRUNTIME_LONG": "1", "CRUNTIME_PROCESSES": "0"}
     return run_scenario(stage, *units[name], SLICE_SECONDS, **env)
@@ -261,12 +261,12 @@ STAGES = {
     },
     "slice": part,
 }
-# It takes hours, and needs more Pythons: it runs when it is named.
+# The matrix takes hours and needs several Python versions, so it runs only if it is named.
 BY_NAME = {"matrix"}
 
 
 def remove_nodes() -> None:
-    """Remove what an interrupted scenario left."""
+    """Remove the nodes of an interrupted scenario."""
     if shutil.which("docker"):
         names = subprocess.run(
             ["docker", "ps", "--all", "--filter", f"name=^{RUN}-", "--format", "{{.Names}}"],
@@ -276,18 +276,18 @@ def remove_nodes() -> None:
 
 
 def run_stages(names: list[str]) -> Tally:
-    """Run the stages in order, reporting each as it starts and ends."""
+    """Run the stages in order, and print the start and the result of each."""
     total = Tally()
     stages = {name: Stage(name) for name in names}
     try:
         if "nodes" in stages:
-            # From the beginning: the checkers before it need no node.
+            # Start the build of the images now, because the first stages need no node.
             stages["nodes"].begin(NODES / "images.sh")
         for name, stage in stages.items():
             print(f"== {name}", flush=True)
             started = time.monotonic()
             tally = STAGES[name](stage)
-            print(f"   {words(tally)} ({time.monotonic() - started:.0f} s)", flush=True)
+            print(f"   {format_tally(tally)} ({time.monotonic() - started:.0f} s)", flush=True)
             total += tally
     finally:
         for stage in stages.values():
@@ -296,10 +296,10 @@ def run_stages(names: list[str]) -> Tally:
 
 
 def main() -> int:
-    """Run the stages named on the command line: by a whole name, or by the first word of it."""
+    """Run the stages on the command line, each named in full or by its first word."""
     wanted = set(sys.argv[1:] or STAGES.keys() - BY_NAME)
     if sys.argv[1:]:
-        # What takes long, of a stage that somebody asked for by its name.
+        # A stage that is named on the command line runs with its long tests.
         os.environ["CRUNTIME_LONG"] = "1"
     names = [name for name in STAGES if {name, name.partition("-")[0]} & wanted]
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -319,8 +319,8 @@ def main() -> int:
         return 128 + signal.SIGINT
     finally:
         remove_nodes()
-    print(words(total))
-    # The nodes alone hold no test.
+    print(format_tally(total))
+    # The stage nodes contains no test.
     return 0 if not total["failed"] and (total["passed"] or names == ["nodes"]) else 1
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Make the Python environment of the tests. Usage: venv.sh FOLDER [PYTHON]
+# Create the Python environment of the tests. Usage: venv.sh DIRECTORY [PYTHON]
 set -euo pipefail
 
-folder=$1 python=${2:-python3}
+directory=$1 python=${2:-python3}
 cd "$(dirname "$(realpath "$0")")/.."
 
 "$python" -c 'import ensurepip, venv' 2>/dev/null || tests/install.sh python3-venv
-"$python" -m venv "$folder"
-"$folder/bin/pip" install --quiet --disable-pip-version-check -r requirements-test.txt
+"$python" -m venv "$directory"
+"$directory/bin/pip" install --quiet --disable-pip-version-check -r requirements-test.txt

@@ -1,9 +1,10 @@
-"""Measure the modules beside what they are to be compared with, in pairs of runs that follow each
-other, on the same nodes. Every figure is a ratio, or a count; nothing is asserted.
+"""Compare the modules with their baselines, in pairs of successive runs on the same nodes.
 
-Usage: bench.py [PART...], of converge, switch, images, containers, peers; all if none is named.
-Writes results.json beside this file, and the table and the plot of docs/performance.md. The parts
-that are not named keep the figures that they had.
+Each figure is a ratio or a count; nothing is asserted.
+
+Usage: bench.py [PART...], with the parts converge, switch, images, containers and peers. Without
+arguments, all parts are measured. The results are written to results.json in this directory, and to
+the table and the plot of docs/performance.md. Parts that are not named keep their previous figures.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def main() -> None:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in sys.argv[1:] or PARTS:
         figures = []
-        with tempfile.TemporaryDirectory() as folder:
-            for figure in PARTS[name].figures(pathlib.Path(folder)):
+        with tempfile.TemporaryDirectory() as directory:
+            for figure in PARTS[name].figures(pathlib.Path(directory)):
                 figures.append(figure)
                 print(figure.row, flush=True)
         results[name] = [dataclasses.asdict(figure) for figure in figures]
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 def write(figures: list[Figure]) -> None:
-    """Put the figures into the documentation."""
+    """Write the figures to the documentation."""
     page = DOCS / "performance.md"
     before, _begin, rest = page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]

@@ -1,4 +1,4 @@
-"""Containers: many listed and many paused by one task, and by a loop of tasks."""
+"""Containers: list and pause many containers with one task, and with a loop of tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from lab import ARCHIVES, OURS, SPEC, Figure, Fleet, nodes, ratios, seconds
 
 LISTED, PAUSED = 200, 50
-# So many tasks of a loop are run, and stand for the rest.
+# Number of tasks of a loop that are run. The time of the other tasks is extrapolated.
 _SAMPLE = 5
 _POD = {
     "metadata": {"name": "bench", "namespace": "bench", "uid": "1"},
@@ -44,8 +44,8 @@ def listed(**options: object) -> dict:
     return {"cruntime.node.cruntime_info": {"gather_subset": ["containers"], **options}}
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
-    with nodes("trixie", folder) as node:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
+    with nodes("trixie", directory) as node:
         node.play({"cruntime.node.cruntime_enable": SPEC})
         archives = [f"{ARCHIVES}/{name}.tar" for name in ("busybox", "pause")]
         node.play({"cruntime.node.cruntime_image": {"archive": archives}})
@@ -79,12 +79,12 @@ def _paused(node: Fleet) -> Iterator[Figure]:
     node.play(unpausing)
     commands, _memory = node.watched(pausing)
     yield Figure(f"pause {PAUSED} of them", "processes on the node", "", [len(commands)])
-    # A node that holds frozen processes can't be removed.
+    # A node with frozen processes cannot be removed.
     node.play(unpausing)
 
 
 def _loop(node: Fleet, count: int, task: Callable[..., dict], **options: object) -> float:
-    """What a loop would take, by some of its tasks: a play without any is left out."""
+    """Return the time of a loop, extrapolated from the time of some tasks and an empty play."""
     empty = seconds(node, {"ansible.builtin.meta": "noop"})
     some = seconds(node, *(task(name=name, **options) for name in _NAMES[:_SAMPLE]))
     return (some - empty) * count / _SAMPLE + empty

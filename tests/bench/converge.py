@@ -1,4 +1,4 @@
-"""A converge that has nothing to do, beside a ping of the same nodes."""
+"""No-op runs of cruntime_enable, compared with ping on the same nodes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from lab import PAIRS, PING, SPEC, Cost, Figure, Fleet, nodes
 
-#: Pairs of runs by the number of nodes: the shorter they are, the more of their time is chance.
+#: Pairs of runs, by the number of nodes. Shorter runs vary more, so they are repeated more often.
 SIZES = {1: 15, 4: 9, 16: PAIRS, 32: PAIRS}
-#: Something of every option that makes a file.
+#: A spec that sets every option that renders a file.
 FULL_SPEC = {
     **SPEC,
     "kubernetes_version": "1.33.2",
@@ -40,15 +40,15 @@ ENABLE = {"cruntime.node.cruntime_enable": FULL_SPEC}
 _COPY = {"ansible.builtin.copy": {"dest": "/root/copied", "content": "text\n", "mode": "0644"}}
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
-    """Measure fleets of all sizes, and what one node and the controller pay."""
-    with nodes("trixie", folder, max(SIZES)) as fleet:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
+    """Measure fleets of all sizes, and the cost on one node and on the controller."""
+    with nodes("trixie", directory, max(SIZES)) as fleet:
         fleet.play(ENABLE)
         pings: dict[int, list[Cost]] = {}
         converges: dict[int, list[Cost]] = {}
         for size, count in SIZES.items():
             part = fleet.part(size)
-            # Each pair of runs follows one another; the first is not counted.
+            # The two runs of a pair follow each other; the first pair is not counted.
             pairs = [(part.play(PING), part.play(ENABLE)) for _pair in range(count + 1)][1:]
             pings[size], converges[size] = map(list, zip(*pairs))
             yield Figure(
@@ -69,7 +69,7 @@ def figures(folder: pathlib.Path) -> Iterator[Figure]:
 
 
 def _growth(costs: dict[int, list[Cost]], few: int, many: int) -> float:
-    """Seconds for each node more."""
+    """Return the additional seconds per node."""
     totals = [statistics.median(cost.seconds for cost in costs[size]) for size in (few, many)]
     return (totals[1] - totals[0]) / (many - few)
 

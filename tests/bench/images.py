@@ -1,4 +1,4 @@
-"""Images: those that are there, archives that are loaded, and pulls."""
+"""Images: present images, archives to load, and pulls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from lab import ARCHIVES, HERE, OURS, PING, SPEC, Figure, Fleet, exists, nodes, ratios, seconds
 
 _EIGHT = range(8)
-# By runtime, the image of a node and what its spec has beside the registry.
+# Node image of each runtime, and its spec without the registry.
 _NODES = {
     "containerd": ("trixie", SPEC),
     "docker": ("trixie-forky", {}),
@@ -21,9 +21,9 @@ def image(**options: object) -> dict:
     return {"cruntime.node.cruntime_image": options}
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
-    """Measure each runtime; CRI-O where there is an image of a node with it."""
-    with nodes("registry", folder) as registry:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
+    """Measure each runtime whose node image exists. Only CRI-O may have none."""
+    with nodes("registry", directory) as registry:
         address = serve(registry)
         for runtime, (name, spec) in _NODES.items():
             if not exists(name):
@@ -31,7 +31,7 @@ def figures(folder: pathlib.Path) -> Iterator[Figure]:
                 continue
             registries = [{"registry": address, "insecure": True}]
             whole = {**spec, "runtime": runtime, "registries": registries}
-            with nodes(name, folder) as node:
+            with nodes(name, directory) as node:
                 node.play({"cruntime.node.cruntime_enable": whole})
                 node.play(image(archive=[f"{ARCHIVES}/busybox.tar", f"{ARCHIVES}/pause.tar"]))
                 for figure in (*_present(node), *_archives(node), *_pulls(node, address)):
@@ -39,7 +39,7 @@ def figures(folder: pathlib.Path) -> Iterator[Figure]:
 
 
 def serve(registry: Fleet) -> str:
-    """Fill a registry with eight images; return its address."""
+    """Copy eight images to a registry, and return its address."""
     registry.sh("serve-registry >/dev/null")
     copy = "skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false"
     source = "docker://localhost:5001/library/mirrored:1"
@@ -57,11 +57,11 @@ def _present(node: Fleet) -> Iterator[Figure]:
     node.play(image(name=names, source_image=f"{OURS}/busybox:1"))
     present = image(name=names)
     yield Figure(
-        "100 images that are there", "cruntime_image / ping", "<= 1.3",
+        "100 images already present", "cruntime_image / ping", "<= 1.3",
         ratios(lambda: seconds(node, present), lambda: seconds(node, PING)),
     )  # fmt: skip
     commands, _memory = node.watched(present)
-    yield Figure("100 images that are there", "processes on the node", "<= 3", [len(commands)])
+    yield Figure("100 images already present", "processes on the node", "<= 3", [len(commands)])
 
 
 def _archives(node: Fleet) -> Iterator[Figure]:
@@ -78,7 +78,7 @@ def _archives(node: Fleet) -> Iterator[Figure]:
 def _pulls(node: Fleet, address: str) -> Iterator[Figure]:
     names = [eight(address, number) for number in _EIGHT]
     yield Figure(
-        "8 images that are not there", "loop of tasks / one task", ">= 2",
+        "8 missing images", "loop of tasks / one task", ">= 2",
         ratios(
             lambda: seconds(node, *(image(name=[name]) for name in names)),
             lambda: seconds(node, image(name=names, parallel=8)),

@@ -1,4 +1,4 @@
-"""What the measurements share: nodes, the playbooks that run on them, and figures."""
+"""Nodes, playbook runs and figures, shared by all measurements."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SPEC = {
     "runtime": "containerd",
     "cgroup_driver": "systemd",
     "sandbox_image": f"{OURS}/pause:1",
-    # A node may not lower an OOM score, as the sandbox of a pod asks for.
+    # On a test node, a pod sandbox may not lower its OOM score.
     "rootless": True,
 }
 
 _COUNT = "/run/cruntime-bench-processes"
 _MEMORY = "/run/cruntime-bench-memory"
 _HOOK = "/usr/lib/python3/dist-packages/cruntime-bench.pth"
-# For every Python on the node. Names of a .pth file are gone when its functions are called.
+# Hook for every Python on the node. Names of a .pth file no longer exist when its functions run.
 _WATCH = f"""import sys; sys.addaudithook(lambda event, args: event == "subprocess.Popen" \
 and open("{_COUNT}", "a").write(str(args[0]) + chr(10))); import atexit, resource; \
 atexit.register(lambda usage=resource.getrusage, whose=resource.RUSAGE_SELF: \
@@ -42,12 +42,12 @@ open("{_MEMORY}", "a").write(str(usage(whose).ru_maxrss) + chr(10)))"""
 
 @dataclass
 class Figure:
-    """What was measured.
+    """Result of a measurement.
 
-    :param name: what was done.
-    :param unit: what is divided by what, or what is counted.
-    :param goal: what it shall be, empty where it is only told.
-    :param values: one for each pair of runs.
+    :param name: the measured action.
+    :param unit: the two sides of the ratio, or the counted objects.
+    :param goal: the expected value; empty if there is no goal.
+    :param values: one value per pair of runs.
     """
 
     name: str
@@ -67,10 +67,10 @@ class Figure:
 
 
 class Cost(NamedTuple):
-    """What a playbook took.
+    """Cost of a playbook run.
 
-    :param seconds: of wall time.
-    :param cpu_seconds: of the controller's processors.
+    :param seconds: wall time.
+    :param cpu_seconds: processor time of the controller.
     """
 
     seconds: float
@@ -78,12 +78,12 @@ class Cost(NamedTuple):
 
 
 class Fleet:
-    """Test nodes, and the playbooks that run on all of them."""
+    """Test nodes, and the playbooks that run on all nodes."""
 
-    def __init__(self, names: list[str], folder: pathlib.Path) -> None:
+    def __init__(self, names: list[str], directory: pathlib.Path) -> None:
         self.names = names
-        self._folder = folder
-        self._inventory = folder / f"{names[0]}-{len(names)}.json"
+        self._directory = directory
+        self._inventory = directory / f"{names[0]}-{len(names)}.json"
         variables = {
             "ansible_connection": "community.docker.docker",
             "ansible_python_interpreter": "/usr/bin/python3",
@@ -92,11 +92,11 @@ class Fleet:
         self._inventory.write_text(json.dumps(inventory))
 
     def part(self, count: int) -> Fleet:
-        """The first of these nodes."""
-        return Fleet(self.names[:count], self._folder)
+        """Return a fleet of the first nodes."""
+        return Fleet(self.names[:count], self._directory)
 
     def sh(self, script: str, number: int = 0) -> str:
-        """Run a shell script on one of the nodes; return what it prints."""
+        """Run a shell script on a node; return its output."""
         command = ["docker", "exec", "--interactive", self.names[number], "sh", "-eu"]
         return subprocess.run(
             command, input=script, check=True, stdout=subprocess.PIPE, text=True
@@ -105,14 +105,14 @@ class Fleet:
     def play(
         self, *tasks: dict, roles_path: str = "", keep_files: bool = False, **keywords: object
     ) -> Cost:
-        """Run tasks by a playbook of their own.
+        """Run tasks in a new playbook.
 
-        :param roles_path: where its roles are.
-        :param keep_files: whether what is sent to a node is left there.
-        :param keywords: further ones of the play.
+        :param roles_path: directory of its roles.
+        :param keep_files: whether files that Ansible sends to a node are kept there.
+        :param keywords: further keywords of the play.
         """
         play = {"hosts": "all", "gather_facts": False, "tasks": list(tasks), **keywords}
-        playbook = self._folder / "play.json"
+        playbook = self._directory / "play.json"
         playbook.write_text(json.dumps([play]))
         settings = {
             "ANSIBLE_ROLES_PATH": roles_path,
@@ -132,15 +132,14 @@ class Fleet:
         return Cost(seconds, cpu)
 
     def watched(self, task: dict) -> tuple[list[str], float]:
-        """Run a task; return the commands that its module started, and the memory it took in KiB,
-        on the first node."""
+        """Run a task on the first node; return its module's commands and memory in KiB."""
         self.sh(f"cat >{_HOOK} <<'END'\n{_WATCH}\nEND\nrm -f {_COUNT} {_MEMORY}")
         self.part(1).play(task)
         commands = self.sh(f"rm {_HOOK}; cat {_COUNT} 2>/dev/null || true").splitlines()
         return commands, max(map(float, self.sh(f"cat {_MEMORY}").split()))
 
     def payload(self, task: dict) -> int:
-        """How many bytes are sent to a node as a task's largest module, its options among them."""
+        """Return the size in bytes of the largest module that a task sends, with its options."""
         self.sh("rm -rf /root/.ansible/tmp")
         self.part(1).play(task, keep_files=True)
         return int(
@@ -151,19 +150,21 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def nodes(image: str, folder: pathlib.Path, count: int = 1, name: str = "node") -> Iterator[Fleet]:
-    """Start nodes, and remove them in the end."""
+def nodes(
+    image: str, directory: pathlib.Path, count: int = 1, name: str = "node"
+) -> Iterator[Fleet]:
+    """Start nodes, and remove them at the end."""
     names = [f"cruntime-bench-{os.getpid()}-{image}-{name}-{number}" for number in range(count)]
     try:
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(lambda name: _node_sh("up", name, image), names))
-        yield Fleet(names, folder)
+        yield Fleet(names, directory)
     finally:
         _node_sh("down", *names)
 
 
 def exists(image: str) -> bool:
-    """Say whether there is an image of such nodes."""
+    """Return whether the image of a node exists."""
     command = ["docker", "image", "inspect", f"cruntime-node:{image}"]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
@@ -179,7 +180,7 @@ def seconds(fleet: Fleet, *tasks: dict, **keywords: object) -> float:
 def ratios(
     over: Callable[[], float], under: Callable[[], float], between: Callable[[], object] = int
 ) -> list[float]:
-    """Run both in turn, several times, and return what one takes in terms of the other."""
+    """Run both in turn, several times, and return the ratios of the first to the second."""
     found = []
     for _pair in range(PAIRS):
         between()

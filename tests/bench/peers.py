@@ -1,6 +1,6 @@
-"""What has nothing to do, beside what others' roles and modules take for the same.
+"""No-op runs, compared with roles and modules of other authors.
 
-CRUNTIME_BENCH_PEERS names a folder with the roles of others, each by its own name; without it,
+CRUNTIME_BENCH_PEERS names a directory of roles, each in a directory with its own name. Without it,
 only the modules of the package "ansible" are measured.
 """
 
@@ -15,26 +15,26 @@ from lab import ARCHIVES, SPEC, Figure, nodes, ratios, seconds
 
 _ROLE = "geerlingguy.containerd"
 _NUMBERS = range(8)
-# The mirror that a node's own apt uses.
+# The mirror in the apt configuration of the node.
 _MIRROR = "apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1"
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
     roles = os.environ.get("CRUNTIME_BENCH_PEERS", "")
     if (pathlib.Path(roles) / _ROLE).is_dir() and roles:
-        yield from _roles(folder, roles)
-    yield from _modules(folder)
+        yield from _roles(directory, roles)
+    yield from _modules(directory)
 
 
-def _roles(folder: pathlib.Path, roles: str) -> Iterator[Figure]:
+def _roles(directory: pathlib.Path, roles: str) -> Iterator[Figure]:
     enable = {"cruntime.node.cruntime_enable": SPEC}
-    # Both write the same file, so each has a node of its own.
-    with nodes("trixie", folder) as ours, nodes("trixie", folder, name="peer") as theirs:
+    # Both write the same file, so each uses its own node.
+    with nodes("trixie", directory) as ours, nodes("trixie", directory, name="peer") as theirs:
         theirs.sh("apt-get -q update >/dev/null")
         variables = {
             "containerd_package": "containerd",
             "containerd_config_cgroup_driver_systemd": True,
-            # Debian's own packages, in place of Docker's.
+            # Debian's packages, instead of Docker's.
             "docker_apt_repository": theirs.sh(_MIRROR).strip(),
             "docker_apt_release_channel": "main",
             "docker_apt_gpg_key": "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -48,13 +48,13 @@ def _roles(folder: pathlib.Path, roles: str) -> Iterator[Figure]:
         )  # fmt: skip
 
 
-def _modules(folder: pathlib.Path) -> Iterator[Figure]:
-    with nodes("registry", folder) as registry, nodes("trixie", folder) as node:
+def _modules(directory: pathlib.Path) -> Iterator[Figure]:
+    with nodes("registry", directory) as registry, nodes("trixie", directory) as node:
         address = serve(registry)
         insecure = [{"registry": address, "insecure": True}]
         spec = {**SPEC, "runtime": "docker", "registries": insecure}
         node.play({"cruntime.node.cruntime_enable": spec})
-        # What community.docker needs on the node.
+        # Package that community.docker needs on the node.
         node.sh(
             "apt-get -q update >/dev/null; export DEBIAN_FRONTEND=noninteractive;"
             "apt-get -q install -y python3-requests >/dev/null"
@@ -66,7 +66,7 @@ def _modules(folder: pathlib.Path) -> Iterator[Figure]:
             for name in names
         ]
         yield Figure(
-            "8 images that are there", "docker_image_pull in a loop / cruntime_image", "",
+            "8 images already present", "docker_image_pull in a loop / cruntime_image", "",
             ratios(lambda: seconds(node, *pulls), lambda: seconds(node, image(name=names))),
         )  # fmt: skip
         archives = [f"{ARCHIVES}/{name}.tar" for name in ("busybox", "pause")]
@@ -74,6 +74,6 @@ def _modules(folder: pathlib.Path) -> Iterator[Figure]:
         load = image(archive=archives)
         node.play(load, *loads)
         yield Figure(
-            "2 archives that are loaded", "docker_image_load in a loop / cruntime_image", "",
+            "2 archives already loaded", "docker_image_load in a loop / cruntime_image", "",
             ratios(lambda: seconds(node, *loads), lambda: seconds(node, load)),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The figures as a picture: each beside its goal, with the spread of its runs."""
+"""Plot of the figures: each relative to its goal, with the spread of its runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import matplotlib
 
 matplotlib.use("svg")
-# One drawing of the same figures is like another, and its words can be searched.
+# Equal figures give equal drawings, and the text of a drawing can be searched.
 matplotlib.rcParams.update({"svg.hashsalt": "cruntime", "svg.fonttype": "none", "font.size": 9})
 
 from lab import Figure
@@ -18,7 +18,7 @@ _MET, _MISSED = "#2a7f62", "#b5483a"
 
 
 def plot(figures: list[Figure], path: pathlib.Path) -> None:
-    """Draw what was measured in terms of its goal: 1 is the goal."""
+    """Draw each figure relative to its goal: 1 is the goal."""
     rows = [(figure, *_goal(figure)) for figure in reversed(figures)]
     canvas, axes = pyplot.subplots(figsize=(9, 0.32 * len(rows) + 1), layout="constrained")
     for place, (figure, at_least, goal) in enumerate(rows):
@@ -35,6 +35,6 @@ def plot(figures: list[Figure], path: pathlib.Path) -> None:
 
 
 def _goal(figure: Figure) -> tuple[bool, float]:
-    """Whether it is a goal from below, and its number."""
+    """Return whether the goal is a minimum, and its value."""
     comparison, number = re.fullmatch(r"(<=|>=) ([\d.]+)", figure.goal).groups()
     return comparison == ">=", float(number)

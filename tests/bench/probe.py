@@ -1,7 +1,7 @@
-"""On a node: count the seconds in which no runtime answers, for as long as a file is there.
+"""Count the seconds in which no runtime responds, on a node, until a file is removed.
 
-Usage: probe.py FILE RUNTIME... Asks each of the runtimes for what it answers when it serves: a
-socket alone may be systemd's, and wait for a daemon that is not there.
+Usage: probe.py FILE RUNTIME... Each probe waits for a response of the daemon itself, because the
+socket can belong to systemd, which accepts connections while the daemon is stopped.
 """
 
 import os
@@ -10,23 +10,23 @@ import sys
 import threading
 import time
 
-# The beginning of HTTP/2, which gRPC speaks: the client's preface, and empty settings.
+# The first bytes of an HTTP/2 connection for gRPC: the client preface, and empty settings.
 _HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 _PROBES = {
     "containerd": ("/run/containerd/containerd.sock", _HTTP2),
     "docker": ("/run/docker.sock", b"GET /_ping HTTP/1.0\r\n\r\n"),
 }
-_PATIENCE = 2
+_TIMEOUT = 2
 _PAUSE = 0.002
 
 
-def answers(path, words):
-    """Say whether a daemon answers on its socket; None where it lets its client wait."""
+def is_responding(path, request):
+    """Return whether a daemon responds on its socket, or None after a timeout."""
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(_PATIENCE)
+        client.settimeout(_TIMEOUT)
         try:
             client.connect(path)
-            client.sendall(words)
+            client.sendall(request)
             return bool(client.recv(9))
         except socket.timeout:
             return None
@@ -35,30 +35,30 @@ def answers(path, words):
 
 
 def ask(runtime, events, done):
-    """Note when a runtime answers, and when there is nobody who could."""
+    """Record the times at which a runtime responds, and at which it is not reachable."""
     while not done.is_set():
-        answered = answers(*_PROBES[runtime])
+        answered = is_responding(*_PROBES[runtime])
         if answered is not None:
             events.append((time.monotonic(), runtime, answered))
         time.sleep(_PAUSE)
 
 
 def without(events):
-    """Add up the seconds from the last answer of a runtime that went to the next one of any."""
+    """Sum up the seconds between the last response of a stopped runtime and the next response."""
     total, gone = 0.0, False
     last, who = events[0][0], ""
     for moment, runtime, answered in sorted(events):
         if answered:
             total += moment - last if gone else 0.0
             last, who, gone = moment, runtime, False
-        # A busy machine lets a daemon wait that is up: that alone is no gap.
+        # On a busy machine, a running daemon can be slow. A slow response is not downtime.
         elif runtime == who:
             gone = True
     return total
 
 
 def watch(file, runtimes):
-    """Return the seconds without any of these runtimes, until the file is gone and one answers."""
+    """Return the downtime in seconds, until the file is removed and a runtime responds."""
     events, done = [], threading.Event()
     for runtime in runtimes:
         threading.Thread(target=ask, args=(runtime, events, done), daemon=True).start()

@@ -1,4 +1,4 @@
-"""Seconds without a runtime, beside those of the bare calls to systemd that do the same."""
+"""Runtime downtime in seconds, compared with plain systemctl commands for the same change."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def enable(**options: object) -> dict:
     return {"cruntime.node.cruntime_enable": {**SPEC, **options}}
 
 
-def figures(folder: pathlib.Path) -> Iterator[Figure]:
+def figures(directory: pathlib.Path) -> Iterator[Figure]:
     probe = (HERE / "probe.py").read_text()
-    with nodes("trixie", folder) as node:
+    with nodes("trixie", directory) as node:
         node.sh(f"cat >/root/probe.py <<'END'\n{probe}\nEND")
-        # The files of both are there, so that a switch is nothing but one.
+        # Create the files of both runtimes first, so a switch changes only units.
         for runtime in ("docker", "containerd"):
             node.play(enable(runtime=runtime))
-        # What Docker runs on goes with it, where nothing knows that the other one needs it too.
+        # containerd is stopped with Docker, because systemctl does not check who else needs it.
         for old, new, units in (
             ("containerd", "docker", "containerd.service"),
             ("docker", "containerd", "docker.socket docker.service containerd.service"),
@@ -68,7 +68,7 @@ def _restarts(node: Fleet) -> list[float]:
 def _without(
     node: Fleet, runtimes: list[str], action: Callable[..., object], *arguments: object
 ) -> float:
-    """Return for how many seconds of an action none of these runtimes answered."""
+    """Return the seconds of an action in which none of these runtimes responds."""
     names = " ".join(runtimes)
     node.sh(f"touch {_GOING}; rm -f {_FOUND}")
     node.sh(f"setsid --fork python3 /root/probe.py {_GOING} {names} >{_FOUND} 2>&1")

@@ -1,7 +1,7 @@
-"""What the checks of a converged node share.
+"""Fixtures and helpers of the integration tests.
 
-Molecule runs them on the nodes of a scenario; by hand, on any inventory whose hosts have a
-variable `cruntime_spec`:
+Molecule runs the tests on the nodes of a scenario. To run them by hand, use any inventory whose
+hosts have a variable `cruntime_spec`:
 
     pytest tests/integration --connection=ansible --ansible-inventory=FILE
 """
@@ -36,29 +36,29 @@ NODES = pathlib.Path(__file__).parents[1] / "nodes"
 ARCHIVES = "/usr/local/share/cruntime-test"
 IMAGE = "localhost/cruntime-test/busybox:1"
 ENABLE = "cruntime.node.cruntime_enable"
-#: containerd's CRI plugin, by the major version.
+#: Name of the CRI plugin of containerd, by the major version.
 CRI = {"1": "io.containerd.grpc.v1.cri", "2": "io.containerd.cri.v1.runtime"}
 
-#: How Ansible is run here.
+#: Environment of the Ansible commands.
 SETTINGS = {
     "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
     "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-    # The scenarios' own playbooks go the other way.
+    # The playbooks of the scenarios run without pipelining.
     "ANSIBLE_PIPELINING": "true",
 }
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """How a runtime looks from the outside, when it is the node's one runtime."""
+    """Properties of a runtime on a node where it is the only runtime."""
 
     name: str
-    # The file that it reads when it starts.
+    # The file that the runtime reads when it starts.
     config: str
-    # The unit that must be up, and those that a boot must start.
+    # The unit that must be active, and the units that must start at boot.
     service: str
     enabled: tuple[str, ...]
-    # The other runtimes' units, which must be down.
+    # Units of the other runtimes that must be inactive.
     foreign: tuple[str, ...]
     endpoint: str
     version: str
@@ -88,7 +88,7 @@ RUNTIMES = {
             foreign=("docker.service", "docker.socket", "containerd.service"),
             endpoint="unix:///var/run/crio/crio.sock",
             version="crio status info",
-            # Its containers are those of pods: see test_pods.py.
+            # CRI-O runs containers only in pods: see test_pods.py.
             load="",
             run="",
         ),
@@ -97,7 +97,7 @@ RUNTIMES = {
             config="/etc/docker/daemon.json",
             service="docker.service",
             enabled=("docker.service", "docker.socket"),
-            # containerd.service may be up: Docker itself uses it.
+            # containerd.service may be active, because Docker uses it.
             foreign=("crio.service",),
             endpoint="unix:///var/run/cri-dockerd.sock",
             version="docker version",
@@ -112,7 +112,7 @@ EMPTY = {
     "containerd": "for n in $(ctr namespaces ls -q); do"
     " ctr -n $n containers ls -q | xargs -r ctr -n $n containers rm &&"
     " ctr -n $n images ls -q | xargs -r ctr -n $n images rm --sync; done",
-    # The driver is named, because podman notes in its database which one it was first told.
+    # Name the driver, because podman stores the first driver that it uses in its database.
     "crio": "podman --storage-driver overlay rm --all --force &&"
     " podman --storage-driver overlay rmi --all --force",
     "docker": "docker ps --all --quiet | xargs -r docker rm --force --volumes &&"
@@ -121,7 +121,7 @@ EMPTY = {
 }
 
 DEPRECATED = "[DEPRECATION WARNING]"
-#: At which percent of the tests the slice begins, and until when a test may begin; see run.py.
+#: Start of the slice, in percent of the tests, and the time after which no test starts: see run.py.
 SLICE = os.environ.get("CRUNTIME_SLICE", "").split()
 ETC_FILES = (ON_NODE / "etc_files.py").read_text()
 UNITS = "containerd.service crio.service docker.service docker.socket"
@@ -129,19 +129,19 @@ UNIT_PROPERTIES = "Id,ActiveState,UnitFileState,MainPID,ExecMainStartTimestampMo
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "runtime(name): only for nodes whose spec asks for it")
-    config.addinivalue_line("markers", "scenario(name): only in this one of Molecule's scenarios")
-    config.addinivalue_line("markers", "long: only where $CRUNTIME_LONG asks for it")
-    config.addinivalue_line("markers", "fails_on(runtime, image, reason): a known fault")
-    config.addinivalue_line("markers", "once: on one node of a scenario, because it takes long")
+    config.addinivalue_line("markers", "runtime(name): only for nodes with this runtime")
+    config.addinivalue_line("markers", "scenario(name): only in this Molecule scenario")
+    config.addinivalue_line("markers", "long: only if $CRUNTIME_LONG is set")
+    config.addinivalue_line("markers", "fails_on(runtime, image, reason): known bug")
+    config.addinivalue_line("markers", "once: on one node of a scenario, as the test takes long")
     config.addinivalue_line(
-        "markers", "alike: versions matter little; once too, but where $CRUNTIME_LONG asks for all"
+        "markers", "alike: versions matter little; like once, unless $CRUNTIME_LONG is set"
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave out the checks of other runtimes than the node's; keep those of a node in order."""
+    """Deselect tests that are not for the runtime of the node. Keep the order of the others."""
     kept, left_out = [], []
     chosen = chosen_nodes(items)
     for item in items:
@@ -168,8 +168,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def sliced(items):
-    """Return the items from the first one of the slice on, and then those before it."""
-    # It takes longest of all.
+    """Return the items from the start of the slice to the end, and then the items before it."""
+    # These tests take the longest.
     items = [item for item in items if item.path.name != "test_killed.py"]
     if os.environ["MOLECULE_SCENARIO_NAME"] not in RUNTIMES:
         items = [item for item in items if item.get_closest_marker("long")]
@@ -179,7 +179,7 @@ def sliced(items):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item):
-    """Begin no test when the time of the slice is over."""
+    """Start no test after the time of the slice."""
     if SLICE and time.time() > float(SLICE[1]):
         items = item.session.items
         del items[items.index(item) + 1 :]
@@ -192,9 +192,10 @@ def host_of(item):
 
 
 def chosen_nodes(items):
-    """The one node of each check that needs one: the first for what takes long, others in turn.
+    """Return the node of each test that runs on one node only.
 
-    The checks of a file that is marked as a whole share what they ask, and so the node.
+    Tests that take long run on the first node, and the other tests on one node after another. The
+    tests of a module with a mark share a fixture, and therefore run on the same node.
     """
     hosts = list(dict.fromkeys(host_of(item) for item in items if host_of(item)))
     in_turn = itertools.cycle(hosts[::-1])
@@ -214,13 +215,13 @@ def chosen_nodes(items):
 
 
 def spec_of(host):
-    """The spec that this node was converged to."""
+    """Return the spec that was applied to this node."""
     return host.ansible.get_variables()["cruntime_spec"]
 
 
 @pytest.fixture
 def node(host):
-    """One node after another, as a testinfra host."""
+    """Return each node of the scenario, as a testinfra host."""
     return host
 
 
@@ -231,21 +232,21 @@ def spec(node):
 
 @pytest.fixture
 def runtime(spec):
-    """The runtime that the spec asks for."""
+    """Return the runtime that the spec requests."""
     return RUNTIMES[spec["runtime"]]
 
 
 @pytest.fixture
 def other(spec):
-    """The runtime that the spec does not ask for."""
+    """Return a runtime that the spec does not request."""
     return RUNTIMES["docker" if spec["runtime"] == "containerd" else "containerd"]
 
 
 def call_module(inventory, name, module, /, check=False, diff=False, **args):
-    """Run a module on a node, as a task would, and return its result.
+    """Run a module on a node as a task does, and return its result.
 
-    The result of a run that failed is returned too: it has `failed: true`. Whatever a module of
-    ours returns, its page must have it.
+    The result of a failed run is returned too, with `failed: true`. The documentation of a module
+    of this collection must list all of its return values.
     """
     command = ["ansible", name, "--inventory", inventory, "--module-name", module]
     command += ["--args", json.dumps(args)] if args else []
@@ -265,7 +266,7 @@ def call_module(inventory, name, module, /, check=False, diff=False, **args):
 
 @pytest.fixture
 def run_module():
-    """A function that runs a module on a node, as a task would, and returns its result."""
+    """Return a function that runs a module on a node as a task does, and returns its result."""
 
     def run(node, module, check=False, diff=False, **args):
         name = node.ansible.get_variables()["inventory_hostname"]
@@ -278,7 +279,7 @@ def run_module():
 
 @pytest.fixture
 def enable(node, spec, run_module):
-    """A function that applies the node's spec, with changes; the spec itself is back afterwards."""
+    """Yield a function that applies a changed spec. The spec is restored after the test."""
     yield lambda check=False, **changes: run_module(
         node, ENABLE, check=check, **{**spec, **changes}
     )
@@ -299,13 +300,13 @@ def check_untouched(result, reason, *facts):
 
 
 def reasons(result):
-    """Why each unit was changed, by its name."""
+    """Return the reason of each unit change, by the name of the unit."""
     return {unit["name"]: unit["cause"] for unit in result["units"]}
 
 
 @pytest.fixture
 def snapshot(node):
-    """A function that returns what a run must leave alone when there is nothing to do."""
+    """Return a function that reads the files and units that a no-op run must not change."""
 
     def take():
         files = node.check_output("/usr/bin/python3 -c %s", ETC_FILES)
@@ -331,7 +332,7 @@ def skip_unless_required(name, reason):
 def require_crictl(node):
     """Skip a test that needs crictl, or fail it if crictl is required."""
     if not node.exists("crictl"):
-        skip_unless_required("crictl", "no crictl can be had here (see tests/nodes/crictl.sh)")
+        skip_unless_required("crictl", "crictl is not available (see tests/nodes/crictl.sh)")
 
 
 def require_image(name):
@@ -340,33 +341,33 @@ def require_image(name):
     if subprocess.run(inspect, check=False, capture_output=True).returncode:
         subprocess.run([NODES / "images.sh", name], check=True)
         if subprocess.run(inspect, check=False, capture_output=True).returncode:
-            reason = f"no image for the node {name} can be had here (see tests/nodes/images.sh)"
+            reason = f"the image of the node {name} is not available (see tests/nodes/images.sh)"
             skip_unless_required(name, reason)
 
 
 @pytest.fixture
 def crictl(node):
-    """A function that runs crictl on the node; no crictl means a skip, or a failure if required."""
+    """Return a function that runs crictl on the node. Without crictl, skip the test or fail it."""
     require_crictl(node)
     return lambda arguments: node.check_output(f"crictl --timeout 60s {arguments}")
 
 
 @pytest.fixture
 def empty_store(node, runtime):
-    """A function that removes the images and containers of the runtime, to allow other storage."""
+    """Return a function that empties the store of the runtime, to allow other storage."""
     return lambda: node.check_output(EMPTY[runtime.name])
 
 
 @pytest.fixture
 def image(node, runtime):
-    """The name of the test image, which the runtime has."""
+    """Load the test image, and return its name."""
     node.check_output(f"{runtime.load} {ARCHIVES}/busybox.tar")
     return IMAGE
 
 
 @pytest.fixture
 def run_container(node, runtime, image):
-    """A function that runs a command in a container of the test image and returns its output."""
+    """Return a function that runs a command in a test container, and returns its output."""
     return lambda command: node.check_output(
         runtime.run.format(image=image, name="check", command=command)
     )
@@ -407,7 +408,7 @@ class Spare:
             yield inventory.name
 
     def run(self, module, check=False, **args):
-        """Run a module as a task would, and return its result."""
+        """Run a module as a task does, and return its result."""
         with self.inventory() as inventory:
             return call_module(inventory, self.name, module, check=check, diff=True, **args)
 
@@ -433,7 +434,7 @@ class Spare:
 
 @pytest.fixture(scope="module")
 def start_nodes():
-    """A function that starts nodes with the given images, and returns their names.
+    """Yield a function that starts nodes with the given images, and returns their names.
 
     If an image can't be built, the test is skipped, or fails if it is required: see require_image.
     """
@@ -442,7 +443,7 @@ def start_nodes():
     def start(*images):
         for image in images:
             require_image(image)
-        # As the run's other nodes, so that tests/run.py finds them when it is interrupted.
+        # tests/run.py finds the nodes of an interrupted run by this prefix.
         run = os.environ.get("CRUNTIME_RUN", "cruntime-local")
         started = [f"{run}-{image}-{uuid.uuid4().hex[:8]}" for image in images]
         names.extend(started)
@@ -456,14 +457,14 @@ def start_nodes():
 
 @pytest.fixture(scope="module")
 def spare(start_nodes):
-    """A separate node for the tests of one file, with the runtime of the scenario."""
+    """Return a separate node for the tests of one file, with the runtime of the scenario."""
     image = "trixie-crio" if scenario_runtime() == "crio" else "trixie"
     return Spare(*start_nodes(image))
 
 
 @pytest.fixture
 def spare_spec(spare):
-    """The spec of the spare node, which matches it."""
+    """Apply a spec to the spare node, and return the spec."""
     spec = {"runtime": scenario_runtime(), "cgroup_driver": "systemd"}
     result = spare.enable(**spec)
     assert "failed" not in result, result["msg"]
@@ -472,7 +473,7 @@ def spare_spec(spare):
 
 @pytest.fixture(scope="module")
 def newest(start_nodes):
-    """A separate node with the newest containerd and Docker."""
+    """Return a separate node with the newest containerd and Docker."""
     return Spare(*start_nodes("current"))
 
 
@@ -483,7 +484,7 @@ def scenario_runtime():
 
 @pytest.fixture(scope="module")
 def registry_node(start_nodes):
-    """A function that runs a command on a node that is there to be a registry."""
+    """Return a function that runs a command on a node that serves a registry."""
     (name,) = start_nodes("registry")
 
     def run(*command):
@@ -495,14 +496,14 @@ def registry_node(start_nodes):
 
 @pytest.fixture(scope="module")
 def registry(registry_node):
-    """A node that is a registry: its address, and the certificate of its CA."""
+    """Return the address of a registry, and the certificate of its CA."""
     certificate = registry_node("serve-registry")
     return registry_node("hostname", "--ip-address").strip(), certificate
 
 
 @pytest.fixture(scope="session")
 def modules(tmp_path_factory):
-    """The modules, what they import, and on_node/, as one archive that Python can import from."""
+    """Return a zip archive with the modules, their imports and on_node/, for the PYTHONPATH."""
     archive = tmp_path_factory.mktemp("modules") / "modules.zip"
     trees = {
         "ansible/module_utils": pathlib.Path(ansible.module_utils.__file__).parent,
@@ -527,7 +528,7 @@ def modules(tmp_path_factory):
 
 @pytest.fixture
 def on_node(node, modules, run_module):
-    """A function that makes the command of a script of on_node/, with the modules at hand."""
+    """Return a function that builds the command line of a script of on_node/."""
     bundle = f"/tmp/modules-{hashlib.sha256(modules.read_bytes()).hexdigest()[:16]}.zip"
 
     def command(script, data):
@@ -541,7 +542,7 @@ def on_node(node, modules, run_module):
 
 @pytest.fixture
 def run_on_node(node, on_node):
-    """A function that runs a script of on_node/ on the node, and returns what it prints."""
+    """Return a function that runs a script of on_node/ on the node, and returns its JSON output."""
 
     def run(script, data):
         output = node.check_output(on_node(script, data))
@@ -552,9 +553,9 @@ def run_on_node(node, on_node):
 
 @pytest.fixture
 def call(run_on_node):
-    """A function that runs modules on the node itself, by one connection for all of them.
+    """Return a function that runs several modules on the node through one connection.
 
-    It takes pairs of a module's short name and its options, and returns their results.
+    The function takes pairs of a module's short name and its options, and returns the results.
     """
 
     def run(*calls):
@@ -568,7 +569,7 @@ def call(run_on_node):
 
 
 def node_options(spec, **changes):
-    """What the controller half would hand to the node half of cruntime_enable."""
+    """Return the options that the action plugin passes to the module cruntime_enable."""
     validation = ArgumentSpecValidator(ENABLE_OPTIONS).validate({**spec, **changes})
     full = validation.validated_parameters
     given = {option: value for option, value in full.items() if value is not None}

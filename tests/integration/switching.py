@@ -1,4 +1,4 @@
-"""What the checks of a fleet share: the playbook, and how a node stands."""
+"""Helpers of the tests of the playbook switch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GHOST = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port
 
 
 def switch(inventory, *flags, **variables):
-    """Run the playbook; return its exit status, its tally and its words."""
+    """Run the playbook; return its exit status, its statistics and its output."""
     command = ["ansible-playbook", SWITCH, "--inventory", inventory, *flags]
     command += ["--extra-vars", json.dumps(variables)]
     env = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
@@ -22,11 +22,11 @@ def switch(inventory, *flags, **variables):
     return done.returncode, json.loads(done.stdout)["stats"], done.stdout
 
 
-def table(words):
-    """The last table that the play printed: the rest of each node's row, by its name."""
+def table(output):
+    """Return the rows of the last table in the output, by the name of the node."""
     tables = [
         result["msg"]
-        for play in json.loads(words)["plays"]
+        for play in json.loads(output)["plays"]
         for task in play["tasks"]
         for result in task["hosts"].values()
         if isinstance(result.get("msg"), list)
@@ -34,8 +34,8 @@ def table(words):
     return dict(line.split("  ", 1) for line in tables[-1])
 
 
-def booted(node):
-    """Which of the two runtimes a boot would start, for they are the same that run."""
+def runtimes_at_boot(node):
+    """Return which of the two runtimes start at boot. Check that the same ones run."""
     services = {name: node.service(name) for name in ("docker", "containerd")}
-    # A runtime that was removed has no unit, and no mask either.
+    # A removed runtime has no unit, and no mask either.
     return [name for name, unit in services.items() if unit.exists and unit.is_enabled]

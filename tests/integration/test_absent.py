@@ -1,4 +1,4 @@
-"""A runtime is removed with all of its data, and no foreign data is removed."""
+"""Removal of a runtime with all of its data, without the removal of foreign data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def name():
 
 
 def store_image(node, name):
-    """Load an image, so that the store of the runtime is not empty."""
+    """Load an image, so the store of the runtime is not empty."""
     if name == "crio":
         node.sh(f"podman load --input {ARCHIVES}/busybox.tar")
     else:
@@ -52,7 +52,7 @@ def state(node):
     )
 
 
-def test_all_that_a_runtime_made_goes_and_is_named_before(spare, name):
+def test_removal_deletes_all_data_of_the_runtime_and_check_mode_lists_it(spare, name):
     assert "failed" not in spare.enable(runtime=name, **DEFAULT)
     store_image(spare, name)
     assert IMAGE in images(spare, name)
@@ -80,7 +80,7 @@ def test_all_that_a_runtime_made_goes_and_is_named_before(spare, name):
     assert spare.enable(runtime=name, **DEFAULT)["changed"] is False
 
 
-def test_data_of_others_is_named_before_anything_is_stopped(spare, name):
+def test_foreign_data_is_reported_before_anything_is_stopped(spare, name):
     root = f"/data-{name}"
     options = {"runtime": name, "storage": {"root": root}, **DEFAULT}
     assert "failed" not in spare.enable(**options)
@@ -102,7 +102,7 @@ def test_data_of_others_is_named_before_anything_is_stopped(spare, name):
 
 
 @pytest.mark.scenario("containerd", "docker")
-def test_the_role_removes_no_data_of_others(spare, name):
+def test_role_removes_no_foreign_data(spare, name):
     spec = {"runtime": name, "storage": {"root": f"/role-{name}"}}
     assert "failed" not in spare.enable(**spec, **DEFAULT)
     spare.sh(f"mkdir -p /role-{name}/postgres/base")
@@ -120,7 +120,7 @@ def test_the_role_removes_no_data_of_others(spare, name):
     assert spare.sh(f"ls -A /role-{name}") == ""
 
 
-def test_the_root_of_everything_is_never_emptied(spare, name):
+def test_root_directory_is_never_emptied(spare, name):
     spare.enable(runtime=name, **DEFAULT)
     before = state(spare)
     result = spare.enable(runtime=name, state="absent", storage={"root": "/"})
@@ -128,7 +128,7 @@ def test_the_root_of_everything_is_never_emptied(spare, name):
     assert state(spare) == before
 
 
-def test_a_disk_of_its_own_is_emptied_and_stays_mounted(spare, name):
+def test_separate_disk_is_emptied_and_stays_mounted(spare, name):
     spare.enable(runtime=name, storage={"root": "/disk"}, **DEFAULT)
     # The file that each version of the runtime creates in its directories.
     inner = {
@@ -150,7 +150,7 @@ def test_a_disk_of_its_own_is_emptied_and_stays_mounted(spare, name):
 
 
 @pytest.mark.scenario("containerd", "docker")
-def test_a_runtime_with_running_containers_stays(spare, name):
+def test_runtime_with_running_containers_is_not_removed(spare, name):
     spare.enable(runtime=name, **DEFAULT)
     store_image(spare, name)
     start, stop = {
@@ -171,7 +171,7 @@ def test_a_runtime_with_running_containers_stays(spare, name):
         spare.sh(stop)
 
 
-def test_a_file_that_an_admin_changed_stays_and_is_named(spare, name):
+def test_file_changed_by_an_admin_is_kept_and_reported(spare, name):
     spare.enable(runtime=name, **DEFAULT)
     config = RUNTIMES[name].config
     spare.write(config, "by hand")
@@ -182,7 +182,7 @@ def test_a_file_that_an_admin_changed_stays_and_is_named(spare, name):
 
 
 @pytest.mark.scenario("crio")
-def test_volumes_of_podman_are_podmans(spare):
+def test_removal_keeps_volumes_of_podman(spare):
     spare.enable(runtime="crio", **DEFAULT)
     spare.sh("podman volume create precious")
     result = spare.enable(runtime="crio", state="absent")
@@ -196,7 +196,7 @@ def test_volumes_of_podman_are_podmans(spare):
 
 
 @pytest.mark.scenario("docker")
-def test_a_directory_among_dockers_volumes_is_its_makers(spare):
+def test_removal_keeps_foreign_directory_among_volumes_of_docker(spare):
     spare.enable(runtime="docker", **DEFAULT)
     spare.sh("docker volume create made; mkdir /var/lib/docker/volumes/precious")
     result = spare.enable(runtime="docker", state="absent")
@@ -207,7 +207,7 @@ def test_a_directory_among_dockers_volumes_is_its_makers(spare):
 
 @pytest.fixture
 def stopped_docker(newest):
-    """The newest Docker, stopped, with the data of a container in the store of containerd."""
+    """Return a node with the newest Docker, stopped, whose container has its data in containerd."""
     newest.enable(runtime="docker", **DEFAULT)
     assert "io.containerd.snapshotter" in newest.sh("docker info --format '{{.DriverStatus}}'")
     newest.sh(
@@ -219,7 +219,7 @@ def stopped_docker(newest):
 
 
 @pytest.mark.scenario("docker")
-def test_data_of_a_stopped_docker_does_not_go_with_containerd(stopped_docker):
+def test_removal_of_containerd_keeps_data_of_a_stopped_docker(stopped_docker):
     before = state(stopped_docker)
     for check in (True, False):
         result = stopped_docker.enable(check=check, runtime="containerd", state="absent")
@@ -232,7 +232,7 @@ def test_data_of_a_stopped_docker_does_not_go_with_containerd(stopped_docker):
 
 @pytest.mark.scenario("docker")
 @pytest.mark.parametrize("containerd", [pytest.param("runs", marks=pytest.mark.long), "is stopped"])
-def test_docker_takes_its_data_along_from_the_store_of_containerd(stopped_docker, containerd):
+def test_removal_of_docker_removes_its_data_in_containerd(stopped_docker, containerd):
     load = f"ctr --namespace k8s.io images import {ARCHIVES}/busybox.tar"
     stopped_docker.sh(f"systemctl start containerd; {load}")
     if containerd == "is stopped":

@@ -1,4 +1,4 @@
-"""What a run does to a converged node when there is something to do."""
+"""Runs of cruntime_enable that change a configured node."""
 
 import pytest
 from conftest import RUNTIMES, check_untouched, reasons
@@ -11,7 +11,7 @@ def main_pid(node):
 
 @pytest.mark.alike
 @pytest.mark.parametrize("when", ["now", "tomorrow"])
-def test_a_restart_owed_is_paid_once(node, runtime, enable, main_pid, when):
+def test_pending_restart_happens_once(node, runtime, enable, main_pid, when):
     config = runtime.config
     node.check_output("touch --date=%s %s", when, config)
     before = main_pid(runtime.service)
@@ -24,14 +24,14 @@ def test_a_restart_owed_is_paid_once(node, runtime, enable, main_pid, when):
 
 
 @pytest.mark.alike
-def test_a_restart_asked_for_is_made_every_time(runtime, enable, main_pid):
+def test_requested_restart_happens_every_time(runtime, enable, main_pid):
     before = main_pid(runtime.service)
     assert reasons(enable(state="restarted")) == {runtime.service: "asked for"}
     assert main_pid(runtime.service) != before
     assert enable()["changed"] is False
 
 
-def test_the_running_runtime_has_the_driver_of_the_spec(node, runtime, enable, run_module):
+def test_running_runtime_uses_the_driver_of_the_spec(node, runtime, enable, run_module):
     def running():
         info = run_module(node, "cruntime.node.cruntime_info")
         return info["runtimes"][runtime.name]["cgroup_driver"]
@@ -39,17 +39,17 @@ def test_the_running_runtime_has_the_driver_of_the_spec(node, runtime, enable, r
     assert running() == "systemd"
     assert enable(cgroup_driver="cgroupfs")["changed"] is True
     assert running() == "cgroupfs"
-    # On cgroups v1, auto stays with what is in use; on v2 it is systemd.
+    # On cgroups v1, auto keeps the driver that is in use; on v2 it is systemd.
     automatic = enable(cgroup_driver="auto")["cgroup_driver"]
     version = run_module(node, "cruntime.node.cruntime_info")["cgroup_version"]
     assert automatic == running() == ("systemd" if version == 2 else "cgroupfs")
 
 
 @pytest.mark.alike
-def test_an_edit_by_hand_is_kept_and_taken_back(node, runtime, spec, enable):
+def test_edit_by_hand_is_backed_up_and_reverted(node, runtime, spec, enable):
     config = runtime.config
     ours = node.file(config).content_string
-    # Keys that are not in the spec would stay, and text that is not JSON is refused.
+    # The run keeps keys that are not in the spec, and rejects text that is not JSON.
     text = {"docker": '{"exec-opts": ["native.cgroupdriver=cgroupfs"]}'}.get(
         runtime.name, "by hand"
     )
@@ -62,7 +62,7 @@ def test_an_edit_by_hand_is_kept_and_taken_back(node, runtime, spec, enable):
 
 
 @pytest.mark.alike
-def test_a_disabled_runtime_is_down_and_stays_so(node, runtime, enable, run_module, snapshot):
+def test_disabled_runtime_stays_stopped(node, runtime, enable, run_module, snapshot):
     before = snapshot()
     assert enable(check=True, state="disabled")["changed"] is True
     assert snapshot() == before
@@ -76,14 +76,14 @@ def test_a_disabled_runtime_is_down_and_stays_so(node, runtime, enable, run_modu
 
 
 @pytest.mark.alike
-def test_the_other_runtime_stays_where_that_is_asked_for(node, runtime, other, enable):
+def test_other_runtime_keeps_running_with_exclusive_false(node, runtime, other, enable):
     enable(runtime=other.name, disable_others=False)
     assert node.service(runtime.service).is_running
     assert node.service(other.service).is_running
 
 
 @pytest.mark.alike
-def test_a_proxy_reaches_the_process_and_its_password_nobody_else(node, runtime, enable, main_pid):
+def test_proxy_is_set_and_only_root_can_read_its_password(node, runtime, enable, main_pid):
     def variables():
         text = node.check_output("cat /proc/%s/environ", main_pid(runtime.service))
         return dict(line.split("=", 1) for line in text.split("\0") if line)
@@ -103,18 +103,18 @@ def test_a_proxy_reaches_the_process_and_its_password_nobody_else(node, runtime,
 
 @pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
-def test_a_socket_of_the_operators_choice_and_back(node, runtime, enable, crictl):
+def test_socket_can_be_changed_and_reset(node, runtime, enable, crictl):
     result = enable(socket="/run/own/cri.sock")
     assert result["cri_endpoint"] == "unix:///run/own/cri.sock"
     assert "RuntimeVersion" in crictl("version")
-    # The driver is asked of the runtime where it answers now, the answer waited for where it will.
+    # Read the driver through the current socket, and wait for a response on the new socket.
     assert enable(cgroup_driver="auto")["cri_endpoint"] == runtime.endpoint
     assert "RuntimeVersion" in crictl("version")
 
 
 @pytest.mark.runtime("docker")
-def test_a_containerd_that_serves_no_cri_yet(node, enable):
-    """As Docker's own packages set it up."""
+def test_containerd_without_cri_is_configured(node, enable):
+    """The packages of Docker install such a containerd."""
     config = "/etc/containerd/config.toml"
     node.check_output(f"""printf 'disabled_plugins = ["cri"]\\n' > {config}""")
     node.check_output("systemctl restart containerd.service")
@@ -124,7 +124,7 @@ def test_a_containerd_that_serves_no_cri_yet(node, enable):
     node.check_output("ctr version")
 
 
-# What is changed, and what the runtime says right after that run.
+# Options of the run, and what the runtime reports right after the run.
 RELOADS = {
     "docker": [
         ({"extra_config": {"debug": True}}, "docker info --format '{{.Debug}}'", "true"),
@@ -132,7 +132,7 @@ RELOADS = {
     ],
     "crio": [
         ({"log_level": "debug"}, "crio status config | grep ' log_level ='", '"debug"'),
-        # From here on it does not log that it is done.
+        # From this run on, CRI-O does not log that the reload is complete.
         ({"log_level": "warn"}, "crio status config | grep ' log_level ='", '"warn"'),
         (
             {"log_level": "warn", "sandbox_image": "x/y:1"},
@@ -156,10 +156,10 @@ RELOADS = {
 
 @pytest.mark.alike
 @pytest.mark.runtime("crio", "docker")
-def test_a_reload_is_over_when_the_run_is(node, spec, runtime, enable, main_pid):
+def test_reload_is_complete_when_the_run_ends(node, spec, runtime, enable, main_pid):
     before = main_pid(runtime.service)
     for changes, question, answer in RELOADS[runtime.name]:
-        # Beside the keys of the spec: one that is gone would mean a restart.
+        # Keep the keys of the spec, because a removed key would need a restart.
         extra = {**spec.get("extra_config", {}), **changes.get("extra_config", {})}
         result = enable(**{**changes, "extra_config": extra})
         assert not result.get("failed"), result
@@ -168,7 +168,7 @@ def test_a_reload_is_over_when_the_run_is(node, spec, runtime, enable, main_pid)
 
 
 @pytest.mark.runtime("crio")
-def test_a_reload_that_nothing_would_tell_of_is_a_restart(runtime, enable, main_pid):
+def test_reload_that_cannot_be_verified_is_a_restart(runtime, enable, main_pid):
     enable(log_level="warn")
     before = main_pid(runtime.service)
     registries = [{"registry": "127.0.0.1:1", "insecure": True}]
@@ -178,14 +178,14 @@ def test_a_reload_that_nothing_would_tell_of_is_a_restart(runtime, enable, main_
 
 @pytest.mark.alike
 @pytest.mark.runtime("docker")
-def test_containers_outlive_a_restart_that_live_restore_is_asked_for(
+def test_containers_survive_the_restart_that_enables_live_restore(
     node, runtime, enable, main_pid, image
 ):
     node.check_output(f"docker run --detach --name survivor {image} sleep 600")
     process = "docker inspect --format '{{.State.Pid}}' survivor"
     try:
         container, daemon = node.check_output(process), main_pid(runtime.service)
-        # The metrics' address is read at a start only; that of containers is a reload's.
+        # The metrics address needs a restart; live-restore takes effect with a reload.
         enable(live_restore=True, metrics="127.0.0.1:9323")
         assert main_pid(runtime.service) != daemon
         assert node.check_output(process) == container
@@ -196,7 +196,7 @@ def test_containers_outlive_a_restart_that_live_restore_is_asked_for(
 
 @pytest.mark.alike
 @pytest.mark.runtime("docker")
-def test_keys_that_others_wrote_stay(node, enable):
+def test_foreign_keys_are_kept(node, enable):
     config = "/etc/docker/daemon.json"
     node.check_output(f"""sed -i 's/^{{/{{"max-download-attempts": 9,/' {config}""")
     enable(cgroup_driver="cgroupfs")
@@ -207,7 +207,7 @@ def test_keys_that_others_wrote_stay(node, enable):
 
 @pytest.mark.alike
 @pytest.mark.runtime("docker")
-def test_the_socket_of_docker_goes_with_its_service(node, enable):
+def test_socket_of_docker_stops_with_its_service(node, enable):
     node.check_output("systemctl stop docker.socket")
     assert enable()["changed"] is True
     assert node.service("docker.socket").is_running
@@ -216,13 +216,13 @@ def test_the_socket_of_docker_goes_with_its_service(node, enable):
 
 
 @pytest.mark.runtime("docker")
-def test_containerd_is_not_taken_from_under_docker(node, enable):
+def test_containerd_stays_active_if_docker_needs_it(node, enable):
     result = enable(runtime="containerd", state="disabled")
     check_untouched(result, "runtime_needed", "containerd.service", "Docker")
     assert node.service("containerd.service").is_running
 
 
-# The operator's drop-in, and what the runtime says of it.
+# A drop-in of the operator, and what the runtime reports with it.
 DROP_INS = {
     "containerd": (
         "/etc/containerd/conf.d/99-operator.toml",
@@ -240,7 +240,7 @@ DROP_INS = {
 
 
 @pytest.mark.runtime("containerd", "crio")
-def test_a_drop_in_of_the_operator_survives_and_counts(node, runtime, enable):
+def test_operator_drop_in_is_kept_and_overrides(node, runtime, enable):
     path, text, question, answer = DROP_INS[runtime.name]
     node.check_output(f"mkdir -p $(dirname {path}) && printf %s > {path}", text)
     enable(state="restarted")
@@ -252,9 +252,9 @@ SWITCHES = {"containerd": ["docker"], "crio": ["containerd", "docker"], "docker"
 
 
 @pytest.mark.once
-def test_to_each_other_runtime_and_back(node, spec, runtime, enable):
+def test_switch_to_each_other_runtime_and_back(node, spec, runtime, enable):
     for other in SWITCHES[runtime.name]:
-        # The keys of extra_config are those of one runtime.
+        # The keys of extra_config belong to one runtime.
         switched = {"runtime": other, "extra_config": {}}
         for wanted, changes in ((RUNTIMES[other], switched), (runtime, {})):
             result = enable(**changes)

@@ -1,4 +1,4 @@
-"""Containers listed, paused, stopped and removed on real runtimes, as the kernel has it."""
+"""Containers listed, paused, stopped and removed on real runtimes, checked through the kernel."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import pytest
 from conftest import ARCHIVES, SETTINGS, check_failed, require_crictl
 from test_pods import LOAD, POD, lenient
 
-# All tasks are run once, and looked at by many checks.
+# One fixture runs all tasks, and many tests check its results.
 pytestmark = pytest.mark.alike
 
 INFO = "cruntime.node.cruntime_info"
-# As tests/nodes/Dockerfile has it.
+# The same image as in tests/nodes/Dockerfile.
 CRICTL = "/usr/local/bin/crictl"
 IMAGE = "localhost/cruntime-test/busybox:1"
 QUOTED = 'it\'s "quoted", really=yes'
 SECRET = "hunter2-hunter2"
-# Counts, says so on both streams, shows its environment, and ends when it is asked to.
+# Counts, writes to both streams, prints its environment, and exits on SIGTERM.
 COUNTER = (
     "trap 'exit 0' TERM; env; i=0; while :; do "
     "i=$((i+1)); echo out $i; echo err $i >&2; echo $i >/tmp/count-$COUNTER; sleep 0.1; done"
 )
-# Prints which counters on the node move, and which stand still.
+# Prints which counters on the node change, and which do not.
 LOOK = """
 import glob, json, time
 def read():
@@ -46,7 +46,7 @@ print(json.dumps({"moving": moving, "still": sorted(set(second) - set(moving))})
 NAMESPACES = ("alpha", "beta")
 NAMES = ("api", "api-gateway")
 ALL = {f"{namespace}/{name}" for namespace in NAMESPACES for name in NAMES}
-# Runs the pods given, with crictl.
+# Runs the given pods with crictl.
 RUN_PODS = """
 import json, os, subprocess, sys
 def run(*argv):
@@ -79,7 +79,7 @@ def container(namespace, name):
 
 
 def pods(handlers):
-    """Two pods in two namespaces, each with its handler, and two containers in each."""
+    """Return two pods in two namespaces, each with its own handler, with two containers each."""
     return [
         (
             {
@@ -95,9 +95,9 @@ def pods(handlers):
 
 
 class Script:
-    """Tasks run one after the other, and then what each of them returned.
+    """Tasks that run one after the other, and their results.
 
-    All are in one playbook, since what takes long is to start Ansible.
+    All tasks are in one playbook, because each start of Ansible takes long.
     """
 
     def __init__(self):
@@ -113,7 +113,7 @@ class Script:
     def list(self, label, **options):
         self.task(label, INFO, gather_subset=["containers"], **options)
 
-    def foresee(self, label, **options):
+    def predict(self, label, **options):
         self.do(label, **options)
         self.tasks[-1]["check_mode"] = True
 
@@ -121,7 +121,7 @@ class Script:
         self.task(label, "ansible.builtin.command", argv=[str(word) for word in argv])
 
     def look(self, label):
-        """Look which counters move."""
+        """Check which counters change."""
         self.command(label, "/usr/bin/python3", "-c", LOOK)
 
     def run(self, name, inventory, path):
@@ -139,13 +139,13 @@ class Script:
         self.results = {task["task"]["name"]: task["hosts"][name] for task in tasks}
 
     def __getitem__(self, label):
-        """What a task returned that succeeded."""
+        """Return the result of a task that succeeded."""
         result = self.results[label]
         assert not result.get("failed"), result
         return result
 
     def refusal(self, label):
-        """What a task returned that failed."""
+        """Return the result of a task that failed."""
         result = self.results[label]
         assert result.get("failed") is True, result
         return result
@@ -172,7 +172,7 @@ SELECTIONS = {
     "a pod": ({"pod": "web"}, ALL),
 }
 REFUSALS = {
-    "all without a word": ({"state": "absent"}, "option_invalid", "state=absent"),
+    "all without a selector": ({"state": "absent"}, "option_invalid", "state=absent"),
     "all that run": (
         {"state": "stopped", "current_state": "running"},
         "option_invalid",
@@ -189,7 +189,7 @@ REFUSALS = {
 
 
 def start_pods(script, runtime, spec, node):
-    """With crictl; the second pod has another OCI runtime than the default one."""
+    """Start pods with crictl. The second pod has an OCI runtime that is not the default."""
     spec = {**spec, "extra_config": lenient(runtime, node)}
     if runtime == "containerd":
         spec["oci_runtimes"] = [{"name": "crun", "path": "/usr/bin/crun"}]
@@ -202,7 +202,7 @@ def start_pods(script, runtime, spec, node):
 
 
 def start_docker(script):
-    """The same, by the names that Kubernetes gives them, and one that is in no pod."""
+    """Start the same containers with the names that Kubernetes uses, and one outside of a pod."""
     run = ("docker", "run", "--detach", "--network", "none", "--name")
     for name in ("pause", "busybox"):
         script.command(f"load {name}", "docker", "load", "--input", f"{ARCHIVES}/{name}.tar")
@@ -219,7 +219,7 @@ def start_docker(script):
     script.command("plain", *run, "plain", IMAGE, "sleep", "600")
 
 
-def ask(script):
+def add_selection_tasks(script):
     for label, (options, _wanted) in SELECTIONS.items():
         script.list(label, **options)
     for label, (options, *_error) in REFUSALS.items():
@@ -231,8 +231,8 @@ def ask(script):
     script.task("all logs", INFO, gather_subset=["logs"], log_lines=9999, **options)
 
 
-def pause(script):
-    script.foresee("foreseen", state="paused", name="api")
+def add_pause_tasks(script):
+    script.predict("predicted", state="paused", name="api")
     script.look("before")
     script.do("paused", state="paused", name="api")
     script.do("paused again", state="paused", name="api")
@@ -242,7 +242,7 @@ def pause(script):
     script.look("thawed")
 
 
-def stop(script):
+def add_stop_tasks(script):
     script.do("one stopped", state="stopped", name="api", namespaces=["beta"], timeout=5)
     script.do("not running", state="paused", namespaces=["beta"])
     script.do("stopped", state="stopped", namespaces=["alpha"], timeout=5)
@@ -250,7 +250,7 @@ def stop(script):
     script.look("stopped and frozen")
 
 
-def remove(script):
+def add_removal_tasks(script):
     alpha = {"state": "absent", "namespaces": ["alpha"]}
     script.do("first gone", **alpha, name="api", sandboxes=True)
     script.do("second gone", **alpha, name="api-gateway")
@@ -262,7 +262,7 @@ def remove(script):
     script.look("after")
 
 
-def break_down(script, runtime):
+def break_runtime(script, runtime):
     if runtime != "docker":
         script.command("hide", "mv", CRICTL, f"{CRICTL}.away")
         script.list("no crictl")
@@ -272,12 +272,12 @@ def break_down(script, runtime):
     script.do("down", runtime=runtime, state="stopped", all=True)
     script.task("info down", INFO, gather_subset=["containers"], runtime=runtime)
     script.task("logs down", INFO, gather_subset=["logs"], runtime=runtime)
-    script.command("go on", "systemctl", "start", *units)
+    script.command("start again", "systemctl", "start", *units)
 
 
 @pytest.fixture(scope="module")
-def told(host, request, tmp_path_factory):
-    """What all tasks returned, run on one node."""
+def results(host, request, tmp_path_factory):
+    """Run all tasks on one node, and return their results."""
     variables = host.ansible.get_variables()
     spec, name = variables["cruntime_spec"], variables["inventory_hostname"]
     runtime = spec["runtime"]
@@ -287,19 +287,19 @@ def told(host, request, tmp_path_factory):
     else:
         require_crictl(host)
         start_pods(script, runtime, spec, host)
-    ask(script)
-    pause(script)
-    stop(script)
-    remove(script)
-    break_down(script, runtime)
+    add_selection_tasks(script)
+    add_pause_tasks(script)
+    add_stop_tasks(script)
+    add_removal_tasks(script)
+    break_runtime(script, runtime)
     script.task("converge back", "cruntime.node.cruntime_enable", **spec)
     path = tmp_path_factory.mktemp("play") / "play.json"
     script.run(name, request.config.getoption("ansible_inventory"), path)
     return script
 
 
-def test_the_record_is_the_same_for_all_runtimes(told, runtime):
-    found = told.found("labels")
+def test_containers_have_the_same_return_values_with_all_runtimes(results, runtime):
+    found = results.found("labels")
     for name, each in found.items():
         assert (each["namespace"], each["name"]) == tuple(name.split("/"))
         assert (each["pod"], each["state"], each["image"]) == ("web", "running", IMAGE)
@@ -309,89 +309,89 @@ def test_the_record_is_the_same_for_all_runtimes(told, runtime):
         assert each["pid"] > 1
         assert SECRET not in json.dumps(each)
     assert len({each["pod_id"] for each in found.values()}) == 2
-    assert told["paused"]["runtime"] == runtime.name
+    assert results["paused"]["runtime"] == runtime.name
 
 
 @pytest.mark.parametrize("label", SELECTIONS)
-def test_selectors(told, label):
-    assert set(told.found(label)) == SELECTIONS[label][1]
+def test_selectors_return_the_matching_containers(results, label):
+    assert set(results.found(label)) == SELECTIONS[label][1]
 
 
 @pytest.mark.parametrize("label", REFUSALS)
-def test_what_is_said_badly_is_refused(told, label):
+def test_invalid_selections_are_rejected(results, label):
     _options, *error = REFUSALS[label]
-    check_failed(told.refusal(label), *error)
-    assert len(told.moving("before")) == 4
+    check_failed(results.refusal(label), *error)
+    assert len(results.moving("before")) == 4
 
 
-def test_what_is_not_there_is_absent(told):
-    assert told["gone"]["changed"] is told["none"]["changed"] is False
+def test_container_that_does_not_exist_is_absent(results):
+    assert results["gone"]["changed"] is results["none"]["changed"] is False
 
 
-def test_a_paused_container_stands_still_and_goes_on(told):
-    foreseen, paused = told["foreseen"], told["paused"]
-    assert len(told.moving("before")) == 4
-    assert paused["changed"] is foreseen["changed"] is True
-    assert paused["diff"] == foreseen["diff"]
+def test_paused_container_stops_counting_until_it_is_unpaused(results):
+    predicted, paused = results["predicted"], results["paused"]
+    assert len(results.moving("before")) == 4
+    assert paused["changed"] is predicted["changed"] is True
+    assert paused["diff"] == predicted["diff"]
     assert "(beta/web/api): paused\n" in paused["diff"]["after"]
-    assert told["paused again"]["changed"] is False
-    assert told.still("frozen") == ["alpha-api", "beta-api"]
-    assert told.moving("frozen") == ["alpha-api-gateway", "beta-api-gateway"]
-    assert set(told.found("only")) == {"alpha/api", "beta/api"}
-    assert told.changes("unpaused") == [("paused", "running")]
-    assert told.still("thawed") == ["alpha-api"]
-    assert len(told.moving("thawed")) == 3
+    assert results["paused again"]["changed"] is False
+    assert results.still("frozen") == ["alpha-api", "beta-api"]
+    assert results.moving("frozen") == ["alpha-api-gateway", "beta-api-gateway"]
+    assert set(results.found("only")) == {"alpha/api", "beta/api"}
+    assert results.changes("unpaused") == [("paused", "running")]
+    assert results.still("thawed") == ["alpha-api"]
+    assert len(results.moving("thawed")) == 3
 
 
-def test_a_frozen_container_is_thawed_so_that_it_can_end(told):
-    assert told.changes("stopped") == [("paused", "exited"), ("running", "exited")]
-    assert [words for words in told["stopped"]["warnings"] if "was paused" in words]
-    assert told["stopped again"]["changed"] is False
-    # One that does not run is passed over by a selection that is not of ids.
-    assert told.changes("not running") == [("running", "paused")]
-    assert told.still("stopped and frozen") == ["beta-api-gateway"]
-    assert told.moving("stopped and frozen") == []
+def test_stop_unpauses_a_paused_container(results):
+    assert results.changes("stopped") == [("paused", "exited"), ("running", "exited")]
+    assert [warning for warning in results["stopped"]["warnings"] if "was paused" in warning]
+    assert results["stopped again"]["changed"] is False
+    # A selection other than by ID skips a container that is not running.
+    assert results.changes("not running") == [("running", "paused")]
+    assert results.still("stopped and frozen") == ["beta-api-gateway"]
+    assert results.moving("stopped and frozen") == []
 
 
-def test_a_pod_goes_with_its_last_container(told, runtime):
-    assert told.changes("first gone") == told.changes("second gone") == [("exited", "absent")]
-    assert told["second gone"]["containers"] == []
-    assert told.changes("pod gone") == [("running", "absent")]
-    assert told["pod gone again"]["changed"] is False
-    assert told.changes("pod stopped") == [("paused", "exited"), ("running", "exited")]
-    assert len(told.changes("all gone")) == (4 if runtime.name == "docker" else 3)
-    assert {after for _before, after in told.changes("all gone")} == {"absent"}
-    assert told["left"]["containers"] == []
-    assert told.moving("after") == told.still("after") == []
+def test_sandbox_is_removed_with_its_last_container(results, runtime):
+    assert results.changes("first gone") == results.changes("second gone") == [("exited", "absent")]
+    assert results["second gone"]["containers"] == []
+    assert results.changes("pod gone") == [("running", "absent")]
+    assert results["pod gone again"]["changed"] is False
+    assert results.changes("pod stopped") == [("paused", "exited"), ("running", "exited")]
+    assert len(results.changes("all gone")) == (4 if runtime.name == "docker" else 3)
+    assert {after for _before, after in results.changes("all gone")} == {"absent"}
+    assert results["left"]["containers"] == []
+    assert results.moving("after") == results.still("after") == []
 
 
-def test_logs(told, node, runtime):
-    (found,) = told["logs"]["containers"]
-    (log,) = told["logs"]["logs"]["containers"]
+def test_logs_are_returned_without_secrets(results, node, runtime):
+    (found,) = results["logs"]["containers"]
+    (log,) = results["logs"]["logs"]["containers"]
     assert found["id"] == log["id"]
     lines = log["text"].splitlines()
     assert len(lines) == 40
     assert {line.split()[0] for line in lines} == {"out", "err"}
-    (whole,) = told["all logs"]["logs"]["containers"]
+    (whole,) = results["all logs"]["logs"]["containers"]
     assert "DB_PASSWORD=********" in whole["text"]
-    assert SECRET not in json.dumps([told["logs"], told["all logs"]])
-    journal = told["logs"]["logs"]["runtime"]
+    assert SECRET not in json.dumps([results["logs"], results["all logs"]])
+    journal = results["logs"]["logs"]["runtime"]
     assert runtime.service in journal["units"]
     assert journal["text"]
-    # What is returned as a command is one.
-    for command in (journal["command"], told["logs"]["logs"]["status_command"]):
+    # The returned command can be run.
+    for command in (journal["command"], results["logs"]["logs"]["status_command"]):
         node.check_output(command.replace("sudo ", "", 1))
 
 
 @pytest.mark.runtime("containerd", "crio")
-def test_no_crictl(told):
+def test_missing_crictl_is_reported(results):
     facts = ("crictl", "cri-tools", "runtime_crictl_archive")
-    check_failed(told.refusal("no crictl"), "tool_not_found", *facts)
+    check_failed(results.refusal("no crictl"), "tool_not_found", *facts)
 
 
-def test_no_runtime(told):
+def test_stopped_runtime_is_reported(results):
     for label in ("down", "info down"):
-        check_failed(told.refusal(label), "runtime_not_running")
-    # Its journal says why.
-    assert told["logs down"]["logs"]["runtime"]["text"]
-    assert [words for words in told["logs down"]["warnings"] if "is not running" in words]
+        check_failed(results.refusal(label), "runtime_not_running")
+    # The error contains the journal of the runtime.
+    assert results["logs down"]["logs"]["runtime"]["text"]
+    assert [warning for warning in results["logs down"]["warnings"] if "is not running" in warning]

@@ -1,6 +1,6 @@
-"""Docker with cri-dockerd, by which a kubelet drives it: one transaction for both.
+"""Docker with cri-dockerd, the CRI adapter for the kubelet: one transaction changes both.
 
-A cri-dockerd comes from the folder named by CRUNTIME_TEST_BIN, for no Debian suite has one.
+CRUNTIME_TEST_BIN names the directory of a cri-dockerd, because no Debian suite has a package.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ pytestmark = pytest.mark.runtime("docker")
 
 @pytest.fixture
 def cri_dockerd(node, spec, run_module):
-    """A node with cri-dockerd installed; afterwards it is gone and the node as specified."""
+    """Yield a node with cri-dockerd, which is removed afterwards; the spec is applied again."""
     binary = pathlib.Path(os.environ.get("CRUNTIME_TEST_BIN", "/nonexistent"), "cri-dockerd")
     if not os.access(binary, os.X_OK):
-        reason = "no cri-dockerd can be had here: CRUNTIME_TEST_BIN names no folder with one"
+        reason = "cri-dockerd is not available: set CRUNTIME_TEST_BIN to its directory"
         skip_unless_required("cri-dockerd", reason)
     name = node.ansible.get_variables()["inventory_hostname"]
     installed = {
@@ -55,7 +55,7 @@ def cri_dockerd(node, spec, run_module):
 
 @pytest.fixture
 def enable(node, spec, run_module):
-    """A function that applies the node's spec with changes, which must succeed."""
+    """Return a function that applies the changed spec of the node, which must succeed."""
 
     def run(check=False, **changes):
         result = run_module(node, ENABLE, check=check, **{**spec, **changes})
@@ -67,12 +67,12 @@ def enable(node, spec, run_module):
 
 @pytest.fixture
 def pids(node):
-    """A function that returns the processes of Docker and of cri-dockerd."""
+    """Return a function that returns the processes of Docker and of cri-dockerd."""
     show = f"systemctl show --property=MainPID --value docker.service {SERVICE}"
     return lambda: node.check_output(show).split()
 
 
-def test_a_kubernetes_that_needs_cri_dockerd_where_there_is_none(node, spec, run_module, snapshot):
+def test_kubernetes_version_is_rejected_without_cri_dockerd(node, spec, run_module, snapshot):
     before = snapshot()
     result = run_module(node, ENABLE, **{**spec, "kubernetes_version": "1.34.2"})
     check_untouched(result, "runtime_not_installed", "cri-dockerd", "cri_service")
@@ -82,11 +82,11 @@ def test_a_kubernetes_that_needs_cri_dockerd_where_there_is_none(node, spec, run
 
 
 @pytest.mark.usefixtures("cri_dockerd")
-def test_cri_dockerd_runs_as_specified(node, enable, pids, crictl):
+def test_cri_dockerd_matches_its_spec(node, enable, pids, crictl):
     flags = {"log_level": "info", "cni": {"bin_dirs": ["/usr/lib/cni", "/opt/$x %y"]}}
-    foreseen = enable(check=True, **KUBERNETES, **flags)
+    predicted = enable(check=True, **KUBERNETES, **flags)
     result = enable(**KUBERNETES, **flags)
-    assert foreseen["units"] == result["units"]
+    assert predicted["units"] == result["units"]
     for unit in (SOCKET, SERVICE):
         assert node.service(unit).is_running
         assert node.service(unit).is_enabled
@@ -98,12 +98,12 @@ def test_cri_dockerd_runs_as_specified(node, enable, pids, crictl):
     assert "RuntimeName:  docker" in crictl("version")
     assert enable(**KUBERNETES, **flags)["changed"] is False
 
-    # A flag is no concern of Docker's.
+    # A cri-dockerd flag must not restart Docker.
     result = enable(**KUBERNETES, **flags, network_plugin="cni")
     drop_in = f"/etc/systemd/system/{SERVICE}.d/50-cruntime.conf"
     assert reasons(result) == {SERVICE: f"{drop_in} changed"}
     assert pids()[0] == docker
-    # But what Docker is told, cri-dockerd asks it at its start.
+    # A change of Docker restarts cri-dockerd, because cri-dockerd reads it when it starts.
     assert set(reasons(enable(**KUBERNETES, cgroup_driver="cgroupfs"))) == {
         "docker.service",
         SERVICE,
@@ -114,7 +114,7 @@ def test_cri_dockerd_runs_as_specified(node, enable, pids, crictl):
     assert result["cri_endpoint"] == "unix:///run/own/cri.sock"
     assert "RuntimeName:  docker" in crictl("version")
     assert node.run("crictl -r unix:///run/cri-dockerd.sock version").failed
-    # Without a word of it in the spec, it is left running, by its own unit's flags.
+    # If the spec has no option for cri-dockerd, it keeps running with the flags of its own unit.
     assert enable()["changed"] is True
     assert node.service(SERVICE).is_running
     assert not node.file(f"/etc/systemd/system/{SOCKET}.d/50-cruntime.conf").exists
@@ -122,7 +122,7 @@ def test_cri_dockerd_runs_as_specified(node, enable, pids, crictl):
 
 
 @pytest.mark.usefixtures("cri_dockerd")
-def test_a_pod_of_dockers_runs(node, enable, crictl, run_module):
+def test_pod_runs_and_survives_a_restart_of_cri_dockerd(node, enable, crictl, run_module):
     lenient = {"name": "lenient", "path": LENIENT}
     enable(**KUBERNETES, oci_runtimes=[lenient], oci_runtime="lenient")
     for name in ("pause", "busybox"):
@@ -133,7 +133,7 @@ def test_a_pod_of_dockers_runs(node, enable, crictl, run_module):
         assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")
         sandbox = node.check_output(f"docker inspect --format '{{{{.Config.Image}}}}' {pod}")
         assert sandbox == PAUSE
-        # cri-dockerd goes round, its pods stay.
+        # cri-dockerd is restarted, and its pods keep running.
         enable(**KUBERNETES, oci_runtimes=[lenient], oci_runtime="lenient", network_plugin="cni")
         assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")
         for state in ("paused", "running"):
@@ -148,11 +148,11 @@ def test_a_pod_of_dockers_runs(node, enable, crictl, run_module):
 
 
 @pytest.mark.usefixtures("cri_dockerd")
-def test_a_cri_dockerd_that_does_not_start_is_brought_back(node, spec, enable, run_module, crictl):
+def test_failed_start_of_cri_dockerd_is_rolled_back(node, spec, enable, run_module, crictl):
     enable(**KUBERNETES)
     files = ("/etc/docker/daemon.json", f"/etc/systemd/system/{SERVICE}.d/50-cruntime.conf")
     before = [node.file(path).content_string for path in files]
-    # Docker is restarted, and then a socket can't be made there.
+    # Docker is restarted first; then cri-dockerd cannot create a socket at this path.
     changes = {"socket": "/proc/own/cri.sock", "log_level": "info", "cgroup_driver": "cgroupfs"}
     result = run_module(node, ENABLE, **{**spec, **KUBERNETES, **changes})
     assert result.get("failed") is True
@@ -164,7 +164,7 @@ def test_a_cri_dockerd_that_does_not_start_is_brought_back(node, spec, enable, r
 
 
 @pytest.mark.usefixtures("cri_dockerd")
-def test_cri_dockerd_goes_down_with_docker_and_comes_back(node, enable):
+def test_cri_dockerd_stops_and_starts_with_docker(node, enable):
     enable(**KUBERNETES)
     enable(runtime="containerd", extra_config={})
     for unit in (SOCKET, SERVICE):

@@ -1,4 +1,4 @@
-"""Docker with keys of others in daemon.json, and with data that a change of keys would hide."""
+"""Docker with foreign keys in daemon.json, and with data that a change of keys would hide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import testinfra
 from conftest import ARCHIVES, EMPTY, ENABLE, IMAGE, check_untouched
 
 CONFIG = "/etc/docker/daemon.json"
-# The data that Docker.fill makes.
+# The data that Docker.fill creates.
 DATA = "1 container and 1 image"
 FEATURE = "containerd-snapshotter"
 VISIBLE = "docker ps --all --format '{{.Names}}'; docker image ls --format '{{.Repository}}'"
@@ -59,7 +59,7 @@ class Docker:
     def refuse(self, reason, *facts, **changes):
         """Run the module, which must fail in check mode too and must not change the node.
 
-        :param facts: what the message must contain.
+        :param facts: texts that the message must contain.
         """
         before = self._snapshot(), self.visible() if self.is_running() else ""
         for check in (True, False):
@@ -80,7 +80,7 @@ class Docker:
 
 @pytest.fixture
 def docker(node, spec, run_module, snapshot):
-    """Docker that matches its spec and has no data; it is restored after the test."""
+    """Yield a Docker that matches its spec and has no data. It is restored after the test."""
     docker = Docker(node, spec, run_module, snapshot)
     docker.empty()
     yield docker
@@ -91,7 +91,7 @@ def docker(node, spec, run_module, snapshot):
 
 
 @pytest.mark.alike
-def test_tables_of_others_stay_and_only_ours_go(docker):
+def test_foreign_tables_are_kept_and_managed_keys_removed(docker):
     others = {
         "features": {"buildkit": True},
         "runtimes": {"kata": {"path": "/usr/bin/crun", "runtimeArgs": ["--debug"]}},
@@ -131,7 +131,7 @@ def test_tables_of_others_stay_and_only_ours_go(docker):
 
 @pytest.mark.alike
 @pytest.mark.parametrize("text", ['{"debug": true,}', "[]", '{"debug": true, "debug": false}'])
-def test_a_file_that_can_not_be_read_is_not_replaced(docker, text):
+def test_unreadable_file_is_not_replaced(docker, text):
     docker.write(text)
     docker.refuse("file_unreadable", CONFIG)
     assert docker.node.file(CONFIG).content_string == text
@@ -148,11 +148,11 @@ HIDING = [
 
 
 @pytest.mark.parametrize(("changes", "key"), HIDING)
-def test_a_change_that_hides_data_is_refused(docker, changes, key):
+def test_change_that_hides_data_is_rejected(docker, changes, key):
     if FEATURE in key and docker.version < 28:
-        pytest.skip("Docker before 28 has no such store that is made for daily use")
+        pytest.skip("before Docker 28, the store in containerd is experimental")
     if FEATURE in key and docker.version >= 29:
-        pytest.skip("This store is the default from Docker 29 on")
+        pytest.skip("the store in containerd is the default from Docker 29 on")
     docker.fill()
     before = docker.visible()
     # From Docker 29 on, containerd keeps the images, and not in Docker's directory.
@@ -171,7 +171,7 @@ def test_a_change_that_hides_data_is_refused(docker, changes, key):
 
 
 @pytest.mark.alike
-def test_a_change_that_hides_data_of_a_stopped_docker_is_refused(docker):
+def test_change_that_hides_data_of_a_stopped_docker_is_rejected(docker):
     docker.fill()
     docker.node.check_output("docker volume create precious")
     docker.node.check_output("systemctl stop docker.socket docker")
@@ -185,7 +185,7 @@ def test_a_change_that_hides_data_of_a_stopped_docker_is_refused(docker):
 
 
 @pytest.mark.alike
-def test_an_image_or_a_volume_alone_is_data(docker):
+def test_image_or_volume_alone_counts_as_data(docker):
     docker.fill()
     docker.node.check_output("docker rm keep")
     docker.refuse("data_hidden", " 1 image ", storage={"driver": "vfs"})
@@ -196,7 +196,7 @@ def test_an_image_or_a_volume_alone_is_data(docker):
 
 
 @pytest.mark.alike
-def test_data_that_was_copied_is_not_hidden(docker):
+def test_copied_data_is_not_hidden(docker):
     docker.fill()
     before = docker.visible()
     new = "/var/lib/containers/docker"
@@ -215,9 +215,9 @@ def test_data_that_was_copied_is_not_hidden(docker):
         docker.node.check_output(f"rm -rf {new}")
 
 
-def test_a_feature_of_others_keeps_their_store(docker):
+def test_foreign_feature_key_keeps_the_image_store(docker):
     if docker.version < 28:
-        pytest.skip("Docker before 28 has no such store that is made for daily use")
+        pytest.skip("before Docker 28, the store in containerd is experimental")
     docker.write({**docker.config, "features": {FEATURE: True}})
     docker.restart()
     docker.fill()
@@ -235,7 +235,7 @@ def test_a_feature_of_others_keeps_their_store(docker):
 
 
 @pytest.mark.alike
-def test_live_restore_in_a_swarm_is_refused(docker):
+def test_live_restore_in_a_swarm_is_rejected(docker):
     docker.node.check_output("docker swarm init --advertise-addr 127.0.0.1")
     try:
         facts = (CONFIG, "live-restore", "swarm")
@@ -253,7 +253,7 @@ def test_live_restore_in_a_swarm_is_refused(docker):
 
 
 @pytest.mark.alike
-def test_what_a_reload_takes_and_a_start_does_not(docker):
+def test_value_that_only_a_reload_accepts_is_rejected(docker):
     """Docker from 23 on validates the labels; an older Docker does not accept them in a reload."""
     result = docker.run(extra_config={"labels": ["no value"]}, timeout=5)
     assert result.get("failed") is True, result
@@ -264,7 +264,7 @@ def test_what_a_reload_takes_and_a_start_does_not(docker):
 
 @pytest.fixture(scope="module")
 def newest(start_nodes, tmp_path_factory):
-    """A node with the newest Docker, which keeps images in containerd by default."""
+    """Return a node with the newest Docker, which keeps images in containerd by default."""
     (name,) = start_nodes("current")
     inventory = tmp_path_factory.mktemp("newest") / "hosts.json"
     host = {

@@ -1,4 +1,4 @@
-"""What holds on every node after cruntime_enable, whichever runtime its spec asks for."""
+"""Checks that hold on every node after cruntime_enable, with any runtime."""
 
 import json
 
@@ -6,19 +6,19 @@ import pytest
 from conftest import ENABLE, check_untouched
 
 
-def test_runtime_is_up_and_comes_back_after_a_boot(node, runtime):
+def test_runtime_is_up_and_starts_at_boot(node, runtime):
     assert node.service(runtime.service).is_running
     for unit in runtime.enabled:
         assert node.service(unit).is_enabled
 
 
-def test_other_runtimes_are_down_and_stay_down(node, runtime):
+def test_other_runtimes_are_stopped_and_disabled(node, runtime):
     for unit in runtime.foreign:
         assert not node.service(unit).is_running
         assert node.run("systemctl is-enabled %s", unit).failed
 
 
-def test_runtime_answers(node, runtime):
+def test_runtime_responds(node, runtime):
     node.check_output(runtime.version)
 
 
@@ -41,7 +41,7 @@ def test_second_run_changes_nothing(node, spec, run_module, snapshot):
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_report_names_the_runtime(node, spec, runtime, run_module, check):
+def test_return_values_name_the_runtime(node, spec, runtime, run_module, check):
     result = run_module(node, ENABLE, check=check, **spec)
     assert result["runtime"] == runtime.name
     assert result["cri_endpoint"] == runtime.endpoint
@@ -50,7 +50,7 @@ def test_report_names_the_runtime(node, spec, runtime, run_module, check):
     assert result["units"] == []
 
 
-def test_check_mode_foresees_a_switch_and_does_nothing(node, other, run_module, snapshot):
+def test_check_mode_predicts_a_switch_and_changes_nothing(node, other, run_module, snapshot):
     before = snapshot()
     result = run_module(node, ENABLE, check=True, diff=True, runtime=other.name)
     assert result["changed"] is True, result
@@ -59,14 +59,14 @@ def test_check_mode_foresees_a_switch_and_does_nothing(node, other, run_module, 
     assert snapshot() == before
 
 
-def test_unknown_runtime_is_refused_and_nothing_happens(node, run_module, snapshot):
+def test_unknown_runtime_is_rejected_and_nothing_changes(node, run_module, snapshot):
     before = snapshot()
     result = run_module(node, ENABLE, runtime="rkt")
     check_untouched(result, "option_invalid", "runtime", "rkt")
     assert snapshot() == before
 
 
-def test_info_says_what_runs(node, runtime, other, run_module):
+def test_info_returns_the_running_runtimes(node, runtime, other, run_module):
     runtimes = run_module(node, "cruntime.node.cruntime_info")["runtimes"]
     assert runtimes[runtime.name]["active"]
     assert runtimes[runtime.name]["enabled"]
@@ -77,7 +77,7 @@ def test_info_says_what_runs(node, runtime, other, run_module):
 
 
 @pytest.mark.runtime("containerd", "crio")
-def test_cri_answers(crictl):
+def test_cri_responds(crictl):
     status = json.loads(crictl("info"))["status"]
     conditions = {condition["type"]: condition["status"] for condition in status["conditions"]}
     assert conditions["RuntimeReady"]

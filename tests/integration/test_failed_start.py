@@ -1,4 +1,4 @@
-"""The error of a failed start has the cause and the foreign drop-ins, also if a rollback fails."""
+"""Errors of a failed start: the cause and the foreign drop-ins, even if the rollback fails too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
     pytest.mark.xdist_group("failed-start"),
 ]
-#: By runtime: a drop-in that passes validation, and a part of the error when it does not start.
+#: By runtime: a drop-in that passes validation, and a part of the error of the failed start.
 BROKEN = {
     "containerd": (
         "/etc/containerd/conf.d/admin.toml",
@@ -32,31 +32,31 @@ BROKEN = {
 
 @pytest.fixture
 def broken(spare):
-    """A foreign drop-in with which the next start fails, and a part of the error."""
+    """Install a foreign drop-in with which the next start fails, and yield a part of the error."""
     name = scenario_runtime()
     assert "failed" not in spare.enable(runtime=name, cgroup_driver="systemd")
-    path, text, words = BROKEN[name]
+    path, text, cause = BROKEN[name]
     spare.write(path, text)
     spare.sh("systemctl daemon-reload")
-    yield path, words
+    yield path, cause
     spare.sh(f"rm {path}; systemctl daemon-reload")
     result = spare.enable(runtime=name, cgroup_driver="systemd")
     assert "failed" not in result, result["msg"]
 
 
-def test_a_rollback_that_fails_says_why(spare, broken):
-    """The drop-in prevents a start with the old files too."""
-    path, words = broken
+def test_error_of_a_failed_rollback_names_the_cause(spare, broken):
+    """The drop-in also prevents a start with the old files."""
+    path, cause = broken
     name = scenario_runtime()
     result = spare.enable(runtime=name, cgroup_driver="systemd", state="restarted", timeout=20)
-    check_failed(result, "unit_not_started", path, words)
+    check_failed(result, "unit_not_started", path, cause)
     assert result["rolled_back"] is False
-    assert any(words in line for line in result["journal"])
+    assert any(cause in line for line in result["journal"])
 
 
-def test_a_start_that_fails_and_is_rolled_back_says_why(spare, broken):
+def test_error_of_a_start_that_is_rolled_back_names_the_cause(spare, broken):
     """Another runtime was enabled before, and keeps running."""
-    path, words = broken
+    path, cause = broken
     name = scenario_runtime()
     other = "containerd" if name == "docker" else "docker"
     spare.sh(f"mv {path} /srv/away; systemctl daemon-reload")
@@ -67,7 +67,7 @@ def test_a_start_that_fails_and_is_rolled_back_says_why(spare, broken):
         # Docker needs containerd, so containerd is restarted.
         spare.sh(f"touch {path}")
     result = spare.enable(runtime=name, cgroup_driver="systemd", log_level="warn", timeout=20)
-    check_failed(result, "unit_not_started", words, path)
+    check_failed(result, "unit_not_started", cause, path)
     if name != "containerd":
         assert result["rolled_back"] is True
         assert spare.process_of(RUNTIMES[other].service) == process

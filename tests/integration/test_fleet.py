@@ -1,4 +1,4 @@
-"""A fleet with Docker is moved to containerd; one node fails, and holds up those behind it."""
+"""A fleet with Docker is switched to containerd. One node fails, and stops the rollout."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ pytestmark = [pytest.mark.scenario("fleet"), pytest.mark.xdist_group("fleet")]
 HOOKS = "/var/lib/kubelet/hooks"
 FLAGS, CONFIG = "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/kubelet/config.yaml"
 BROKEN = "/etc/containerd/conf.d/99-broken.toml"
-# It reads well, and containerd does not start with it.
+# The file is valid TOML, but containerd does not start with it.
 BROKEN_TEXT = """version = 2
 [grpc]
 address = "/proc/none/containerd.sock"
 """
 KILLER = "/etc/systemd/system/containerd.service.d/99-killer.conf"
-# The module is the only Python on the node, and it waits for the start of containerd.
+# No other Python than the module's runs on the node. The module waits for the start of containerd.
 KILLER_TEXT = """[Service]
 ExecStartPre=-/usr/bin/pkill -KILL python3
 """
@@ -33,8 +33,9 @@ REFUSAL = "/etc/systemd/system/kubelet.service.d/99-refusal.conf"
 REFUSAL_TEXT = """[Service]
 ExecStartPre=/bin/sh -c "! grep containerd.sock /var/lib/kubelet/kubeadm-flags.env"
 """
-# Stand-ins for cri-dockerd's units, for no Debian has it: they tell whether those come back, and
-# nothing listens behind the socket. Where a package has them, so that they can be masked.
+# Stand-ins for the units of cri-dockerd, which Debian does not have. They show if the units are
+# restored. Nothing listens behind the socket. The paths are those of packaged units, so the units
+# can be masked.
 ADAPTERS = {
     "/usr/lib/systemd/system/cri-docker.socket": """[Unit]
 PartOf=cri-docker.service
@@ -69,7 +70,7 @@ def inventory(request):
 
 @pytest.fixture(scope="module")
 def fleet(inventory):
-    """The nodes by name, in the order that the play takes them."""
+    """Return the nodes by name, in the order of the play."""
     listed = subprocess.check_output(["ansible-inventory", "--inventory", inventory, "--list"])
     names = json.loads(listed)["_meta"]["hostvars"]
     return {
@@ -80,7 +81,7 @@ def fleet(inventory):
 
 @pytest.fixture(scope="module")
 def switch(inventory):
-    """A function that runs the playbook and returns its exit status, its tally and its words."""
+    """Return a function that runs the playbook, and returns its status, statistics and output."""
 
     def run(*flags, **variables):
         variables = {"cruntime_canary": True, "cruntime_batch": 2, **variables}
@@ -91,7 +92,7 @@ def switch(inventory):
 
 @pytest.fixture(scope="module")
 def image(fleet, registry):
-    """An image that every node pulled from a registry, and runs by the name of app."""
+    """Return an image that every node has pulled and runs in a container named app."""
     address, certificate = registry
     name = f"{address}:5000/library/mirrored:1"
     path = CERTIFICATE.format(address)
@@ -104,7 +105,7 @@ def image(fleet, registry):
 
 @pytest.fixture(scope="module")
 def adapter(fleet):
-    """The node that fails has stand-ins for cri-dockerd's units; only the socket is enabled."""
+    """Install stand-ins for cri-dockerd on the node that fails, with only the socket enabled."""
     _canary, broken, *_behind = fleet
     for path, text in ADAPTERS.items():
         fleet[broken].check_output(f"printf %%s %s >{path}", text)
@@ -115,7 +116,7 @@ def adapter(fleet):
 
 @pytest.fixture(scope="module")
 def pulls(registry_node):
-    """A function that tells which requests for images the registry has had."""
+    """Return a function that returns the image requests that the registry received."""
 
     def read():
         log = registry_node("journalctl", "--unit", "registry-5000", "--output", "cat")
@@ -126,7 +127,7 @@ def pulls(registry_node):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A function that serves a cluster with one node, and tells the variables that lead to it."""
+    """Return a function that serves a cluster with one node, and yields the role's variables."""
 
     @contextlib.contextmanager
     def serve(name, **state):
@@ -143,21 +144,21 @@ def cluster(tmp_path):
 
 
 def runs(node):
-    """The runtimes whose services run, of the two, and the endpoints that the kubelet was given."""
+    """Return which of the two runtimes run, and the CRI endpoints in the kubelet configuration."""
     flags = node.file("/run/kubelet.flags").content_string.split()
     endpoints = [flag.partition("=")[2] for flag in flags if "endpoint" in flag]
     return switching.booted(node), endpoints
 
 
 def docker_images(node):
-    """The IDs of Docker's images, by name."""
+    """Return the IDs of Docker's images, by name."""
     row = "{{.Repository}}:{{.Tag}} {{.ID}}"
     listed = node.check_output(f"docker images --no-trunc --format '{row}'")
     return dict(line.split() for line in listed.splitlines())
 
 
 def containerd_images(node):
-    """The IDs of the images of containerd's CRI, by name."""
+    """Return the IDs of the images in containerd's CRI, by name."""
     listed = json.loads(node.check_output("crictl --timeout 10s images --output json"))
     return {tag: image["id"] for image in listed["images"] for tag in image["repoTags"]}
 
@@ -170,11 +171,11 @@ def kubelet_files(node):
     return node.check_output(f"cat {FLAGS} {CONFIG}; stat -c '%a %U' {FLAGS} {CONFIG}")
 
 
-def leave_half_way(node, adapters=""):
-    """Leave a node as a run does that is killed once the runtime is switched."""
+def interrupt_switch(node, adapters=""):
+    """Leave the node in the state of a run that was killed after the switch of the runtime."""
     old = {"runtime": "docker", "version": "1", "cordoned": False, "annotation": OLD}
     old["files"] = {path: node.file(path).content_string for path in (FLAGS, CONFIG)}
-    # Not by echo, to which a backslash means something.
+    # Do not use echo, which interprets backslashes.
     node.check_output(f"printf %%s %s >{MARKER}", json.dumps({**old, "adapters": adapters}))
     units = ["docker.service", "docker.socket"]
     units += ["cri-docker.service", "cri-docker.socket"] if adapters else []
@@ -182,9 +183,9 @@ def leave_half_way(node, adapters=""):
     node.check_output(f"systemctl mask {' '.join(units[::2])}")
 
 
-def check_is_back(name, node, words):
-    """It is on Docker, and was told so."""
-    assert "FAILED, brought back to docker" in table(words)[name]
+def check_rolled_back(name, node, output):
+    """Check that the node runs Docker again, and that the table reports it."""
+    assert "FAILED, brought back to docker" in table(output)[name]
     assert runs(node) == ON_DOCKER
     assert node.service("docker").is_running
     assert node.service("kubelet").is_running
@@ -192,151 +193,151 @@ def check_is_back(name, node, words):
 
 
 @pytest.mark.long
-def test_fleet_with_an_unreachable_node_is_not_touched(fleet, switch, tmp_path):
+def test_unreachable_node_stops_the_switch_of_the_fleet(fleet, switch, tmp_path):
     ghost = tmp_path / "ghost.json"
     ghost.write_text(json.dumps({"all": {"hosts": {"ghost": switching.GHOST}}}))
-    status, stats, words = switch("--inventory", str(ghost))
+    status, stats, output = switch("--inventory", str(ghost))
     assert status != 0
-    assert "No further node is touched" in words
-    assert "can't be reached: ghost." in words
-    assert "FAILED or lost, as it was" in table(words)["ghost"]
-    assert all("not reached, as it was" in table(words)[name] for name in fleet)
+    assert "No further node is touched" in output
+    assert "can't be reached: ghost." in output
+    assert "FAILED or lost, as it was" in table(output)["ghost"]
+    assert all("not reached, as it was" in table(output)[name] for name in fleet)
     assert not any(stats[name]["changed"] for name in fleet)
 
 
 @pytest.mark.long
-def test_fleet_with_a_wrong_kubeconfig_is_not_touched(fleet, switch, tmp_path):
-    status, stats, words = switch(switch_kubeconfig=str(tmp_path / "kubeconfig"))
+def test_wrong_kubeconfig_stops_the_switch_of_the_fleet(fleet, switch, tmp_path):
+    status, stats, output = switch(switch_kubeconfig=str(tmp_path / "kubeconfig"))
     assert status != 0
-    assert f"by switch_kubeconfig {tmp_path}/kubeconfig" in words
-    assert "no such file or directory" in words
+    assert f"by switch_kubeconfig {tmp_path}/kubeconfig" in output
+    assert "no such file or directory" in output
     assert not any(stats[name]["changed"] for name in fleet)
 
 
 @pytest.mark.long
-def test_fleet_check_mode_shows_the_plan_and_does_nothing(fleet, switch, image):
-    status, stats, words = switch("--check", "--diff")
-    assert status == 0, words[-3000:]
+def test_check_mode_shows_the_plan_and_changes_nothing(fleet, switch, image):
+    status, stats, output = switch("--check", "--diff")
+    assert status == 0, output[-3000:]
     assert all(stats[name]["changed"] for name in fleet)
     for name, node in fleet.items():
-        assert "containerd, if it were no check" in table(words)[name]
+        assert "containerd, if it were no check" in table(output)[name]
         assert runs(node) == ON_DOCKER
         assert not node.file(MARKER).exists
         assert hooks(node) == []
-    # Of the runtime's file, and of the kubelet's.
-    assert "SystemdCgroup = true" in words
-    assert f"containerRuntimeEndpoint: {NEW}" in words
+    # Differences in the files of the runtime and of the kubelet.
+    assert "SystemdCgroup = true" in output
+    assert f"containerRuntimeEndpoint: {NEW}" in output
 
 
-def test_fleet_refuses_to_remove_the_new_runtime(fleet, switch):
+def test_switch_does_not_remove_the_new_runtime(fleet, switch):
     *_others, last = fleet
-    status, stats, words = switch("--limit", last, switch_old_packages=["docker.io", "containerd"])
+    status, stats, output = switch("--limit", last, switch_old_packages=["docker.io", "containerd"])
     assert status != 0
-    assert "switch_old_packages has containerd, which containerd needs: containerd: /" in words
+    assert "switch_old_packages has containerd, which containerd needs: containerd: /" in output
     assert stats[last]["changed"] == 0
     assert runs(fleet[last]) == ON_DOCKER
 
 
-def test_fleet_stops_at_the_node_that_fails(fleet, switch, image):
-    canary, broken, beside, *behind = fleet
+def test_failed_node_is_rolled_back_and_stops_the_rollout(fleet, switch, image):
+    canary, broken, healthy, *behind = fleet
     fleet[broken].check_output("mkdir -p /etc/containerd/conf.d")
     fleet[broken].check_output(f"echo %s >{BROKEN}", BROKEN_TEXT)
     before = {name: (docker_images(node), kubelet_files(node)) for name, node in fleet.items()}
-    status, stats, words = switch()
+    status, stats, output = switch()
     assert status != 0
     assert [name for name in fleet if stats[name]["failures"]] == [broken]
-    told = table(words)
-    assert "/proc/none" in words
-    # The nodes that were switched have the images of Docker, and are done.
-    for name in (canary, beside):
+    rows = table(output)
+    assert "/proc/none" in output
+    # The switched nodes have the images of Docker.
+    for name in (canary, healthy):
         assert runs(fleet[name]) == ON_CONTAINERD
         assert containerd_images(fleet[name]).items() >= before[name][0].items()
         assert not fleet[name].file(MARKER).exists
-        assert " containerd " in told[name]
-        # The new one was up before the old one went.
-        assert told[name].endswith("  0.0")
-    # The one that failed is as it was.
-    check_is_back(broken, fleet[broken], words)
+        assert " containerd " in rows[name]
+        # The new runtime was started before the old one was stopped.
+        assert rows[name].endswith("  0.0")
+    # The failed node was rolled back.
+    check_rolled_back(broken, fleet[broken], output)
     assert kubelet_files(fleet[broken]) == before[broken][1]
     assert docker_images(fleet[broken]) == before[broken][0]
     assert "app" in fleet[broken].check_output("docker ps --format {{.Names}}").splitlines()
-    # Drained, and taken back.
+    # The node was drained, and uncordoned.
     assert hooks(fleet[broken]) == ["kubelet active"] * 2
     for name in behind:
-        assert "not reached" in told[name]
+        assert "not reached" in rows[name]
         assert hooks(fleet[name]) == []
         assert runs(fleet[name]) == ON_DOCKER
 
 
 @pytest.mark.long
-def test_fleet_finds_a_broken_file_before_it_drains_a_node(fleet, switch):
+def test_invalid_configuration_is_found_before_the_drain(fleet, switch):
     _canary, broken, *_behind = fleet
     drained = hooks(fleet[broken])
     fleet[broken].check_output(f"echo 'no toml' >{BROKEN}")
-    status, stats, words = switch("--limit", broken)
+    status, stats, output = switch("--limit", broken)
     assert status != 0
-    assert "99-broken.toml" in words
-    assert "FAILED, as it was" in table(words)[broken]
+    assert "99-broken.toml" in output
+    assert "FAILED, as it was" in table(output)[broken]
     assert stats[broken]["changed"] == 0
     assert hooks(fleet[broken]) == drained
 
 
-def test_fleet_takes_a_node_back_whose_module_is_killed(fleet, switch):
+def test_killed_module_is_rolled_back(fleet, switch):
     _canary, broken, *_behind = fleet
     node = fleet[broken]
     node.check_output("rm %s", BROKEN)
     node.check_output(f"mkdir -p $(dirname {KILLER}) && echo %s >{KILLER}", KILLER_TEXT)
     node.check_output("systemctl daemon-reload")
-    status, _stats, words = switch("--limit", broken)
+    status, _stats, output = switch("--limit", broken)
     node.check_output(f"rm {KILLER} && systemctl daemon-reload")
     assert status != 0
-    check_is_back(broken, node, words)
+    check_rolled_back(broken, node, output)
     assert "app" in node.check_output("docker ps --format {{.Names}}").splitlines()
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("died", [False, True], ids=["at once", "after a run that died"])
-def test_fleet_takes_a_node_back_whose_kubelet_does_not_start(fleet, switch, adapter, died):
+@pytest.mark.parametrize("died", [False, True], ids=["uninterrupted", "after an interrupted run"])
+def test_kubelet_that_does_not_start_is_rolled_back(fleet, switch, adapter, died):
     _canary, broken, *_behind = fleet
     node = fleet[broken]
     before = kubelet_files(node)
     if died:
-        leave_half_way(node, adapter)
-    # The runtime is switched by then, and kubeadm's files are written.
+        interrupt_switch(node, adapter)
+    # When the kubelet fails, the runtime is switched and the files of kubeadm are written.
     node.check_output(f"echo %s >{REFUSAL}", REFUSAL_TEXT)
     node.check_output("systemctl daemon-reload")
-    status, _stats, words = switch("--limit", broken)
+    status, _stats, output = switch("--limit", broken)
     node.check_output(f"rm {REFUSAL} && systemctl daemon-reload")
     assert status != 0
-    check_is_back(broken, node, words)
+    check_rolled_back(broken, node, output)
     assert kubelet_files(node) == before
-    # The kubelet drives Docker by it.
+    # The kubelet uses Docker through cri-dockerd.
     assert node.check_output(ADAPTERS_STATE) == adapter
 
 
 @pytest.mark.long
-def test_fleet_leaves_a_node_whose_drain_is_refused(fleet, switch, cluster):
+def test_node_is_unchanged_if_its_drain_fails(fleet, switch, cluster):
     _canary, broken, *_behind = fleet
     started = fleet[broken].check_output("systemctl show --property=MainPID docker kubelet")
     with cluster(broken, protected=("web",)) as (refused, variables):
-        status, _stats, words = switch("--limit", broken, **variables)
+        status, _stats, output = switch("--limit", broken, **variables)
     assert status != 0
-    assert "disruption budget" in words
-    check_is_back(broken, fleet[broken], words)
+    assert "disruption budget" in output
+    check_rolled_back(broken, fleet[broken], output)
     assert fleet[broken].check_output("systemctl show --property=MainPID docker kubelet") == started
     assert not refused.cordoned
     assert refused.socket == OLD
 
 
 @pytest.mark.long
-def test_fleet_takes_up_a_node_on_which_a_run_died(fleet, switch, cluster):
+def test_switch_resumes_an_interrupted_node(fleet, switch, cluster):
     _canary, broken, *_behind = fleet
     died = fleet[broken]
-    leave_half_way(died)
+    interrupt_switch(died)
     with cluster(broken) as (well, variables):
-        status, _stats, words = switch("--limit", broken, **variables)
-    assert status == 0, words[-3000:]
-    assert "taken up where it stopped" in words
+        status, _stats, output = switch("--limit", broken, **variables)
+    assert status == 0, output[-3000:]
+    assert "taken up where it stopped" in output
     assert runs(died) == ON_CONTAINERD
     assert died.service("kubelet").is_running
     assert list(well.pods) == ["log"]
@@ -344,22 +345,22 @@ def test_fleet_takes_up_a_node_on_which_a_run_died(fleet, switch, cluster):
     assert well.socket == NEW
 
 
-def test_fleet_goes_on_where_it_stopped(fleet, switch, image, pulls):
+def test_next_run_continues_with_the_remaining_nodes(fleet, switch, image, pulls):
     _first, second, *_between, last = fleet
     switched = [name for name, node in fleet.items() if runs(node) == ON_CONTAINERD]
     started = {name: fleet[name].check_output(PROCESSES) for name in switched}
     pulled = pulls()
-    # It can't tell how long it was without a runtime.
+    # Without journalctl, the downtime of the runtime cannot be determined.
     mute = "/usr/local/bin/journalctl"
     fleet[last].check_output(f"ln -s /bin/false {mute}")
-    status, stats, words = switch(switch_old_packages=["docker.io", "docker-cli"])
+    status, stats, output = switch(switch_old_packages=["docker.io", "docker-cli"])
     fleet[last].check_output(f"rm {mute}")
-    assert status == 0, words[-3000:]
-    assert table(words)[last].endswith("  -")
+    assert status == 0, output[-3000:]
+    assert table(output)[last].endswith("  -")
     assert stats[last]["rescued"] == 0
     for name in switched:
         assert stats[name]["changed"] == 0
-        assert "left alone" in table(words)[name]
+        assert "left alone" in table(output)[name]
         assert fleet[name].check_output(PROCESSES) == started[name]
     for node in fleet.values():
         assert runs(node) == ON_CONTAINERD
@@ -370,10 +371,10 @@ def test_fleet_goes_on_where_it_stopped(fleet, switch, image, pulls):
         assert f"containerRuntimeEndpoint: {NEW}\n" in config
         assert "cgroupDriver: systemd\n" in config
         assert config.endswith("rotateCertificates: true\n")
-    # Removed on request, once the new runtime worked.
+    # The old packages are removed on request, after the new runtime was verified.
     assert not fleet[last].exists("dockerd")
     assert fleet[last].file("/var/lib/docker").listdir() == []
-    # Every node has the image, may run it, and asked no registry for it.
+    # Every node has the image, can run it, and did not request it from a registry.
     for name, node in fleet.items():
         if name != second:
             run = f"ctr --namespace k8s.io run --rm {image} carried echo hello"
@@ -383,13 +384,13 @@ def test_fleet_goes_on_where_it_stopped(fleet, switch, image, pulls):
 
 
 @pytest.mark.long
-def test_fleet_with_a_node_that_runs_nothing(fleet, switch):
+def test_node_without_a_running_runtime_is_rejected(fleet, switch):
     name, node = next(iter(fleet.items()))
     node.check_output("systemctl stop containerd")
     try:
-        status, stats, words = switch("--limit", name)
+        status, stats, output = switch("--limit", name)
     finally:
         node.check_output("systemctl start containerd")
     assert status != 0
     assert stats[name]["changed"] == 0
-    assert "nothing to switch from" in words
+    assert "nothing to switch from" in output

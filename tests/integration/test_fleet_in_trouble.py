@@ -1,6 +1,6 @@
-"""Nodes that can't be switched as they stand, and one that is lost on the way.
+"""Nodes that cannot be switched, and a node that becomes unreachable during the switch.
 
-They have no kubelet, and go from containerd to Docker.
+The nodes have no kubelet, and are switched from containerd to Docker.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ import pytest
 import testinfra
 
 from ansible_collections.cruntime.node.tests.integration import switching
-from ansible_collections.cruntime.node.tests.integration.switching import MARKER, booted, table
+from ansible_collections.cruntime.node.tests.integration.switching import (
+    MARKER,
+    runtimes_at_boot,
+    table,
+)
 from ansible_collections.cruntime.node.tests.nodes.cluster import api_server
 
 pytestmark = [
@@ -27,7 +31,7 @@ REFUSAL = "/etc/systemd/system/docker.service.d/99-refusal.conf"
 REFUSAL_TEXT = """[Service]
 ExecStartPre=/bin/false
 """
-# A node that is paused does not answer. Without pipelining, Ansible finds that it is not there.
+# A paused node does not respond. Without pipelining, Ansible reports it as unreachable.
 REACHED = {
     "ansible_connection": "community.docker.docker",
     "ansible_user": "root",
@@ -46,14 +50,14 @@ LOSS = """
 
 @pytest.fixture(scope="module")
 def nodes(start_nodes):
-    """Four nodes by name, in the order that the play takes them."""
+    """Return four nodes by name, in the order of the play."""
     names = start_nodes(*["trixie"] * 4)
     return {name: testinfra.get_host(f"docker://{name}") for name in names}
 
 
 @pytest.fixture
 def switch(nodes, tmp_path):
-    """A function that runs the playbook on the nodes, and on one that is not there if asked to."""
+    """Return a function that runs the playbook on the nodes, and optionally on a missing host."""
 
     def run(*flags, ghost=False, **variables):
         hosts = dict.fromkeys(nodes, REACHED)
@@ -76,7 +80,7 @@ def processes(node):
 
 
 @pytest.mark.parametrize("mode", ["--check", "--diff"])
-def test_each_node_that_can_not_be_switched_is_told_why(nodes, switch, mode):
+def test_each_node_that_cannot_be_switched_gets_a_reason(nodes, switch, mode):
     nothing, untold, *done = nodes
     nodes[untold].check_output("systemctl enable --now docker")
     write(nodes[untold], KUBELET, KUBELET_TEXT)
@@ -84,53 +88,53 @@ def test_each_node_that_can_not_be_switched_is_told_why(nodes, switch, mode):
     for name in done:
         nodes[name].check_output("systemctl enable --now containerd")
     before = {name: processes(node) for name, node in nodes.items()}
-    # So that no failure hides the next.
-    status, stats, words = switch(
+    # Accept failed nodes, so all failures are reported.
+    status, stats, output = switch(
         mode, ghost=True, switch_spec={"runtime": "containerd"}, cruntime_max_fail_percentage=80
     )
     assert status != 0
     failures = {
         result["msg"]
-        for play in json.loads(words)["plays"]
+        for play in json.loads(output)["plays"]
         for task in play["tasks"]
         for name, result in task["hosts"].items()
         if result.get("failed")
     }
-    told = sorted(failures)
-    assert len(told) == 2, words[-3000:]
-    assert "cruntime.node.provision" in told[0]
-    assert "/var/lib/kubelet/kubeadm-flags.env, " in told[1]
-    assert "--container-runtime-endpoint" in told[1]
+    rows = sorted(failures)
+    assert len(rows) == 2, output[-3000:]
+    assert "cruntime.node.provision" in rows[0]
+    assert "/var/lib/kubelet/kubeadm-flags.env, " in rows[1]
+    assert "--container-runtime-endpoint" in rows[1]
     assert stats["ghost"]["unreachable"] == 1
     assert [name for name in stats if stats[name]["changed"]] == []
-    assert "containerd runs already; the node is left alone" in words
+    assert "containerd runs already; the node is left alone" in output
     for name in done:
-        assert "left alone" in table(words)[name]
+        assert "left alone" in table(output)[name]
     for name in (nothing, untold, "ghost"):
-        assert "FAILED or lost, as it was" in table(words)[name]
+        assert "FAILED or lost, as it was" in table(output)[name]
     assert {name: processes(node) for name, node in nodes.items()} == before
 
 
-def test_a_kubeconfig_that_leads_elsewhere_stops_everything(nodes, switch, tmp_path):
+def test_kubeconfig_of_another_cluster_stops_the_switch(nodes, switch, tmp_path):
     done = list(nodes)[-1]
     before = processes(nodes[done])
     there = {"switch_spec": {"runtime": "docker"}}
     with api_server.served(api_server.Cluster("another")) as another:
         there["switch_kubeconfig"] = another.kubeconfig(tmp_path / "kubeconfig")
-        status, stats, words = switch("--check", "--limit", done, **there)
+        status, stats, output = switch("--check", "--limit", done, **there)
     assert status != 0
-    assert f"by switch_kubeconfig {tmp_path}/kubeconfig" in words
-    assert "NotFound" in words
-    # Nobody answers there now.
-    status, stats, words = switch("--limit", done, **there)
+    assert f"by switch_kubeconfig {tmp_path}/kubeconfig" in output
+    assert "NotFound" in output
+    # The API server has ended.
+    status, stats, output = switch("--limit", done, **there)
     assert status != 0
-    assert "refused" in words
+    assert "refused" in output
     assert stats[done]["changed"] == 0
     assert processes(nodes[done]) == before
 
 
-def test_a_node_is_lost_between_two_batches_and_one_on_the_way(nodes, switch, tmp_path):
-    first, lost, beside, behind = nodes
+def test_nodes_lost_before_and_during_their_switch(nodes, switch, tmp_path):
+    first, lost, healthy, behind = nodes
     for node in nodes.values():
         node.run("systemctl stop kubelet")
         node.check_output(f"rm -f {KUBELET} && systemctl daemon-reload")
@@ -140,48 +144,48 @@ def test_a_node_is_lost_between_two_batches_and_one_on_the_way(nodes, switch, tm
     there = {"switch_spec": {"runtime": "docker"}, "cruntime_batch": 2}
     loss = {"switch_drain_tasks": str(tmp_path / "loss.yml"), "victim": lost}
 
-    status, stats, words = switch(cruntime_canary=True, at=first, **loss, **there)
+    status, stats, output = switch(cruntime_canary=True, at=first, **loss, **there)
     subprocess.run(["docker", "unpause", lost], check=False)
     assert status != 0
-    told = table(words)
-    assert " docker " in told[first], words[-5000:]
+    rows = table(output)
+    assert " docker " in rows[first], output[-5000:]
     # Docker needs the old runtime, which was not stopped.
-    assert told[first].endswith("  0.0")
-    assert " docker " in told[beside]
+    assert rows[first].endswith("  0.0")
+    assert " docker " in rows[healthy]
     assert stats[lost]["unreachable"] == 1
-    assert "FAILED or lost, as it was" in told[lost]
-    assert "not reached, as it was" in told[behind]
-    assert f"there are some that failed or can't be reached: {lost}." in words
-    # Docker's nodes keep the old one for it.
+    assert "FAILED or lost, as it was" in rows[lost]
+    assert "not reached, as it was" in rows[behind]
+    assert f"there are some that failed or can't be reached: {lost}." in output
+    # The old runtime keeps running, because Docker needs it.
     docker = [node.service("docker").is_enabled for node in nodes.values()]
     assert docker == [True, False, True, False]
 
-    # One of a batch may fail, and does.
+    # One node of a batch may fail, and one does.
     write(nodes[lost], REFUSAL, REFUSAL_TEXT)
-    status, stats, words = switch(cruntime_max_fail_percentage=50, cruntime_canary=True, **there)
+    status, stats, output = switch(cruntime_max_fail_percentage=50, cruntime_canary=True, **there)
     assert status != 0
-    told = table(words)
+    rows = table(output)
     assert [name for name in nodes if stats[name]["failures"]] == [lost]
-    assert "FAILED, brought back to containerd" in told[lost]
-    assert "left alone" in told[first]
-    assert "left alone" in told[beside]
-    assert " docker " in told[behind]
-    assert booted(nodes[lost]) == ["containerd"]
+    assert "FAILED, brought back to containerd" in rows[lost]
+    assert "left alone" in rows[first]
+    assert "left alone" in rows[healthy]
+    assert " docker " in rows[behind]
+    assert runtimes_at_boot(nodes[lost]) == ["containerd"]
     assert nodes[lost].service("containerd").is_running
     assert not nodes[lost].service("docker").is_running
 
-    # Repaired, and lost when it has been drained.
+    # The node is repaired, and becomes unreachable after its drain.
     nodes[lost].check_output(f"rm {REFUSAL} && systemctl daemon-reload")
     limit = ("--limit", f"{first},{lost}")
-    status, stats, words = switch(*limit, at=lost, **loss, **there)
+    status, stats, output = switch(*limit, at=lost, **loss, **there)
     subprocess.run(["docker", "unpause", lost], check=False)
     assert status != 0
     assert stats[lost]["unreachable"] == 1
-    assert "LOST half way: run the play again" in table(words)[lost]
+    assert "LOST half way: run the play again" in table(output)[lost]
     assert nodes[lost].file(MARKER).exists
 
-    status, _stats, words = switch(*limit, **there)
-    assert status == 0, words[-3000:]
-    assert "taken up where it stopped" in words
+    status, _stats, output = switch(*limit, **there)
+    assert status == 0, output[-3000:]
+    assert "taken up where it stopped" in output
     assert nodes[lost].service("docker").is_enabled
     assert not nodes[lost].file(MARKER).exists

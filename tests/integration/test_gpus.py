@@ -1,4 +1,4 @@
-"""GPUs and user namespaces: what the running runtime says of what it was told."""
+"""GPUs and user namespaces: the running runtime reports the settings of the spec."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ ASK = {
     "crio": "crio status config",
     "docker": "docker info --format '{{json .}}'",
 }
-# Without CDI.
+# This version has no CDI.
 OLD = {"containerd": r"containerd \S+ 1\.6\.", "docker": r"Docker version 20\."}
 
 
 @pytest.fixture
-def said(node, runtime):
-    """A function that returns what the runtime says of its configuration."""
+def read_configuration(node, runtime):
+    """Return a function that returns the configuration that the runtime reports."""
     return lambda: node.check_output(ASK[runtime.name])
 
 
-def test_cdi_and_rootless(node, runtime, enable, said, snapshot):
+def test_running_runtime_reports_cdi_and_rootless(
+    node, runtime, enable, read_configuration, snapshot
+):
     before = snapshot()
     result = enable(gpus="cdi", rootless=True)
     version = node.run("containerd --version; dockerd --version").stdout
@@ -33,12 +35,13 @@ def test_cdi_and_rootless(node, runtime, enable, said, snapshot):
         assert snapshot() == before
         result = enable(rootless=True)
     elif runtime.name == "docker":
-        assert json.loads(said())["CDISpecDirs"] == ["/etc/cdi", "/var/run/cdi"]
+        assert json.loads(read_configuration())["CDISpecDirs"] == ["/etc/cdi", "/var/run/cdi"]
     else:
-        assert '"/etc/cdi", "/var/run/cdi"' in re.sub(r"\s+", " ", said()).replace("'", '"')
+        status = re.sub(r"\s+", " ", read_configuration()).replace("'", '"')
+        assert '"/etc/cdi", "/var/run/cdi"' in status
     assert not result.get("failed"), result["msg"]
     if runtime.name == "containerd":
-        dump = said()
+        dump = read_configuration()
         assert "enable_cdi = false" not in dump
         assert "restrict_oom_score_adj = true" in dump
         assert "disable_apparmor = true" in dump
@@ -48,19 +51,20 @@ def test_cdi_and_rootless(node, runtime, enable, said, snapshot):
 
 
 @pytest.mark.alike
-def test_gpus_of_nvidia(node, runtime, enable, said, request):
+def test_oci_runtime_of_nvidia_is_registered(node, runtime, enable, read_configuration, request):
     result = enable(gpus="nvidia")
     check_untouched(result, "oci_runtime_not_found", NVIDIA)
-    # A warning is enough where no container need be run by it.
+    # A warning is enough, because no container uses this OCI runtime.
     result = enable(gpus="nvidia", oci_runtime={"crio": "crun"}.get(runtime.name, "runc"))
     assert any(NVIDIA in warning for warning in result["warnings"])
 
-    # It is a wrapper of runc, which here stands in for it.
+    # The OCI runtime of NVIDIA is a wrapper of runc, so runc stands in for it.
     node.check_output("ln -s $(command -v runc) %s", NVIDIA)
     try:
         result = enable(gpus="nvidia")
         assert not result.get("failed"), result["msg"]
-        assert re.search(r"""efault_?[rR]untime(_name)?"? ?[=:] ?["']nvidia["']""", said())
+        pattern = r"""efault_?[rR]untime(_name)?"? ?[=:] ?["']nvidia["']"""
+        assert re.search(pattern, read_configuration())
         if runtime.name == "docker":
             assert request.getfixturevalue("run_container")("echo hello") == "hello"
     finally:

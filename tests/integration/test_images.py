@@ -13,13 +13,13 @@ from conftest import ARCHIVES, ENABLE, check_failed, skip_unless_required
 
 IMAGE = "cruntime_image"
 ON_NODE = pathlib.Path(__file__).parent / "on_node"
-FOLDER = "/root/images"
+DIRECTORY = "/root/images"
 OURS = "localhost/cruntime-test"
 NAMES = [
     f"{OURS}/{name}:1" for name in ("both", "docker", "oci", "other", "unnamed", "name", "built")
 ]
 BOTH, DOCKER, OCI, OTHER, UNNAMED, NAME, BUILT = NAMES
-# Takes these away, and what lost its name to another image.
+# Remove these images, and the images that lost their names to other images.
 CLEAN = [
     [IMAGE, {"name": NAMES, "state": "absent", "all_tags": True, "force": True}],
     [IMAGE, {"prune": {"untagged": True}}],
@@ -31,9 +31,9 @@ CREDENTIALS = {"username": "user", "password": "open-sesame"}
 
 
 class Registries(NamedTuple):
-    """One registry at several addresses: with TLS, in plain HTTP, with a password, and down.
+    """One registry at several addresses: TLS, plain HTTP, with a password, and not running.
 
-    Another one, which goes wrong as its repositories' names say.
+    A further registry fails in a different way for each repository.
     """
 
     tls: str
@@ -45,22 +45,22 @@ class Registries(NamedTuple):
 
 @pytest.fixture
 def image(request, runtime, call):
-    """A function that runs cruntime_image: in check mode, for real and once more.
+    """Return a function that runs cruntime_image in check mode, for real and again.
 
-    It checks that the three agree, and returns the second's result.
+    The function checks that the three results agree, and returns the second one.
     """
     if runtime.name != "docker":
         request.getfixturevalue("crictl")
 
     def run(**options):
-        foreseen, result, again = call(
+        predicted, result, again = call(
             [IMAGE, {**options, "_ansible_check_mode": True}],
             [IMAGE, {**options, "_ansible_diff": True}],
             [IMAGE, options],
         )
         if result.get("failed"):
             return result
-        assert foreseen["changed"] is result["changed"], (foreseen, result)
+        assert predicted["changed"] is result["changed"], (predicted, result)
         assert again["changed"] is False, again
         return result
 
@@ -69,7 +69,7 @@ def image(request, runtime, call):
 
 @pytest.fixture
 def listed(call):
-    """A function that returns all images of the node, by each of their names."""
+    """Return a function that returns all images of the node, by each of their names."""
 
     def look():
         (result,) = call(["cruntime_info", {"gather_subset": ["images"]}])
@@ -80,18 +80,18 @@ def listed(call):
 
 
 @pytest.fixture
-def folder(node, call):
-    """A folder of archives on the node, none of whose images is there."""
+def directory(node, call):
+    """Yield a directory of archives on the node. None of their images is present."""
     script = (ON_NODE / "archives.py").read_text()
-    node.check_output(f"test -d {FOLDER} || /usr/bin/python3 -c %s {FOLDER}", script)
+    node.check_output(f"test -d {DIRECTORY} || /usr/bin/python3 -c %s {DIRECTORY}", script)
     call(*CLEAN)
-    yield FOLDER
+    yield DIRECTORY
     call(*CLEAN)
 
 
 @pytest.fixture
 def registries(node, registry, spec, run_module):
-    """The addresses of a registry that the runtime was told of."""
+    """Yield the addresses of a registry that the runtime is configured for."""
     address, certificate = registry
     found = Registries(*(f"{address}:{port}" for port in (5000, 5001, 5002, 5003, 5009)))
     node.check_output("echo %s > %s", certificate, CA)
@@ -109,7 +109,7 @@ def registries(node, registry, spec, run_module):
 
 
 def done(result, *actions):
-    """Check that this is what was done, and nothing else."""
+    """Check that the actions are exactly these."""
     assert not result.get("failed"), result["msg"]
     assert [action["action"] for action in result["actions"]] == list(actions), result
     assert result["changed"] is bool(actions)
@@ -117,28 +117,28 @@ def done(result, *actions):
 
 
 @pytest.mark.alike
-def test_archives_of_every_kind_are_loaded_once(folder, image, listed):
-    archives = [f"{folder}/{name}" for name in ("both.tar.gz", "docker.tar", "oci.tar")]
+def test_archives_of_every_format_are_loaded_once(directory, image, listed):
+    archives = [f"{directory}/{name}" for name in ("both.tar.gz", "docker.tar", "oci.tar")]
     done(image(archive=archives), "loaded", "loaded", "loaded")
     before = listed()
     assert {BOTH, DOCKER, OCI} <= set(before)
     assert {type(before[BOTH][key]) for key in ("id", "size", "pinned")} == {str, int, bool}
-    # However it is compressed, it is the same.
-    done(image(archive=[*archives, f"{folder}/both.tar.zst", f"{folder}/both.tar.lz4"]))
-    result = done(image(name=BOTH, archive=f"{folder}/changed.tar"), "loaded")
+    # The compression does not matter.
+    done(image(archive=[*archives, f"{directory}/both.tar.zst", f"{directory}/both.tar.lz4"]))
+    result = done(image(name=BOTH, archive=f"{directory}/changed.tar"), "loaded")
     after = listed()
     assert f"{BOTH}: {before[BOTH]['id']}" in result["diff"]["before"]
     assert f"{BOTH}: {after[BOTH]['id']}" in result["diff"]["after"]
     assert after[BOTH]["id"] != before[BOTH]["id"]
-    # Of two images in one archive, one is missing.
-    done(image(archive=f"{folder}/two.tar"), "loaded")
+    # One of the two images in this archive is missing.
+    done(image(archive=f"{directory}/two.tar"), "loaded")
     assert {BOTH, DOCKER, OCI, OTHER} <= set(listed())
 
 
 @pytest.mark.alike
-def test_a_look_at_a_hundred_images_takes_three_processes(folder, image, call):
+def test_checking_a_hundred_images_takes_three_processes(directory, image, call):
     names = [f"{OURS}/hundred:{number}" for number in range(100)]
-    done(image(archive=f"{folder}/hundred.tar"), "loaded")
+    done(image(archive=f"{directory}/hundred.tar"), "loaded")
     (result,) = call([IMAGE, {"name": names}])
     assert not result["changed"]
     assert len(result["images"]) == 100
@@ -148,12 +148,12 @@ def test_a_look_at_a_hundred_images_takes_three_processes(folder, image, call):
 
 @pytest.mark.alike
 @pytest.mark.parametrize("kind", ["docker", "oci"])
-def test_an_archive_without_a_name_gets_one(folder, image, listed, kind):
-    done(image(name=UNNAMED, archive=f"{folder}/unnamed-{kind}.tar"), "loaded")
+def test_image_without_a_name_is_tagged(directory, image, listed, kind):
+    done(image(name=UNNAMED, archive=f"{directory}/unnamed-{kind}.tar"), "loaded")
     assert not [name for name in listed() if "import" in name]
 
 
-def test_what_is_no_whole_archive_is_refused(folder, call, listed):
+def test_invalid_archives_are_rejected(directory, call, listed):
     bad = {
         "truncated.tar": ["archive_invalid"],
         "truncated.tar.gz": ["archive_invalid"],
@@ -169,61 +169,61 @@ def test_what_is_no_whole_archive_is_refused(folder, call, listed):
         ".": ["archive_invalid"],
     }
     before = listed()
-    results = call(*([IMAGE, {"archive": f"{folder}/{path}"}] for path in bad))
+    results = call(*([IMAGE, {"archive": f"{directory}/{path}"}] for path in bad))
     for (path, (reason, *facts)), result in zip(bad.items(), results, strict=True):
-        check_failed(result, reason, f"{folder}/{path}", *facts)
+        check_failed(result, reason, f"{directory}/{path}", *facts)
     assert listed() == before
 
 
 @pytest.mark.alike
-def test_a_missing_tool_is_named(folder, call, hidden):
+def test_missing_tool_is_reported(directory, call, hidden):
     with hidden("lz4"):
-        (result,) = call([IMAGE, {"archive": f"{folder}/both.tar.lz4"}])
+        (result,) = call([IMAGE, {"archive": f"{directory}/both.tar.lz4"}])
     check_failed(result, "tool_not_found", "lz4")
 
 
 @pytest.mark.alike
-def test_tags_come_and_go(folder, image, listed):
-    done(image(archive=f"{folder}/both.tar"), "loaded")
+def test_tagging_and_untagging(directory, image, listed):
+    done(image(archive=f"{directory}/both.tar"), "loaded")
     done(image(name=NAME, source_image=BOTH), "tagged")
     assert listed()[NAME]["id"] == listed()[BOTH]["id"]
     done(image(name=BOTH, state="absent"), "untagged")
     assert NAME in listed()
-    # By its ID, it goes with every name.
+    # Removal by ID removes the image with all of its tags.
     done(image(name=listed()[NAME]["id"], state="absent"), "removed")
     assert NAME not in listed()
     check_failed(image(name=NAME, source_image=BOTH), "image_not_found", BOTH)
 
 
 @pytest.mark.alike
-def test_an_image_is_saved_once(node, folder, image, listed):
-    path = f"{folder}/saved.tar"
+def test_image_is_saved_once(node, directory, image, listed):
+    path = f"{directory}/saved.tar"
     node.check_output(f"rm -f {path}")
-    done(image(archive=[f"{folder}/both.tar", f"{folder}/other.tar"]), "loaded", "loaded")
+    done(image(archive=[f"{directory}/both.tar", f"{directory}/other.tar"]), "loaded", "loaded")
     done(image(name=[BOTH, OTHER], export_path=path), "saved")
-    # By its ID, an archive does not name an image.
+    # An archive of an image ID has no image names.
     done(image(name=listed()[BOTH]["id"], export_path=path), "saved")
     done(image(name=[BOTH, OTHER], export_path=path), "saved")
     inode = node.check_output(f"stat -c %i {path}")
     done(image(name=[BOTH, OTHER], export_path=path))
     assert node.check_output(f"stat -c %i {path}") == inode
     node.check_output(f"chmod 640 {path} && chown 4711:4712 {path} && touch -d @1 {path}")
-    # What it holds can be loaded again.
+    # The saved archive can be loaded again.
     done(image(name=[BOTH, OTHER], state="absent"), "removed", "removed")
     done(image(archive=path), "loaded")
-    done(image(archive=f"{folder}/changed.tar"), "loaded")
+    done(image(archive=f"{directory}/changed.tar"), "loaded")
     done(image(name=[BOTH, OTHER], export_path=path), "saved")
-    # It belongs to whom it belonged, and is as new as it is.
+    # The file keeps its owner and mode, and has a current mtime.
     access, modified = node.check_output(f"stat -c '%a:%u:%g %Y' {path}").split()
     assert access == "640:4711:4712"
     assert int(modified) > 1
-    assert node.run(f"ls -A {folder} | grep cruntime").failed
+    assert node.run(f"ls -A {directory} | grep cruntime").failed
     node.check_output(f"rm {path}")
 
 
-# With a CRI, see test_pods.py.
+# For containerd and CRI-O, see test_pods.py.
 @pytest.mark.runtime("docker")
-def test_what_is_in_use_stays(node, image, listed):
+def test_image_in_use_is_removed_only_by_force(node, image, listed):
     task = {"name": BUSYBOX, "state": "absent", "all_tags": True}
     image(archive=f"{ARCHIVES}/busybox.tar")
     node.check_output(f"docker create --name user {BUSYBOX} sleep 600")
@@ -242,7 +242,7 @@ def test_images_are_pulled(registries, image, call, listed, node):
     done(image(name=names), "pulled", "pulled")
     done(image(name=secret, **CREDENTIALS), "pulled")
     found = listed()
-    # CRI-O knows an image that was loaded before by another digest too.
+    # In CRI-O, an image that was loaded before has another digest too.
     digests = [name for name in found[tls]["repo_digests"] if name.startswith(registries.tls)]
     digest = digests[0]
     done(image(name=[digest, f"{tls}@{digest.partition('@')[2]}", found[secret]["id"]]))
@@ -263,24 +263,24 @@ def test_images_are_pulled(registries, image, call, listed, node):
     check_failed(unauthorized, "transfer_failed", secret)
     assert [each["attempts"] for each in unauthorized["failures"]] == [1]
     assert secret not in listed()
-    # Nothing that tells a password is left.
+    # No file contains the password.
     assert node.run("grep -rls 'dXNlcjpvcGVuLXNlc2FtZQ' /tmp /root/.docker /run/containers").failed
     image(name=names, state="absent")
 
 
-# How a registry goes wrong, and how often that is tried where it is tried once more.
-TROUBLES = {
+# Failures of a registry, and the number of attempts if one retry is allowed.
+ATTEMPTS = {
     **dict.fromkeys(("html", "truncated", "swapped", "private", "forbidden", "missing"), 1),
     "busy": 2,
 }
 
 
 @pytest.mark.alike
-def test_a_registry_that_goes_wrong(registries, folder, image, call, listed):
-    tries = {f"{registries.bad}/{kind}/x:1": number for kind, number in TROUBLES.items()}
+def test_failures_of_a_registry_change_nothing(registries, directory, image, call, listed):
+    tries = {f"{registries.bad}/{kind}/x:1": number for kind, number in ATTEMPTS.items()}
     tries[f"{registries.down}/x:1"] = 2
     swapped = f"{registries.bad}/swapped/x@sha256:{'1' * 64}"
-    image(archive=f"{folder}/both.tar")
+    image(archive=f"{directory}/both.tar")
     before = listed()
     task = {"retries": 1, "parallel": 8}
     pulled, tagged = call(
@@ -302,8 +302,8 @@ def test_a_registry_that_goes_wrong(registries, folder, image, call, listed):
 
 
 @pytest.mark.alike
-def test_a_password_is_left_nowhere(registries, node, call):
-    """Neither while a pull hangs nor when the module is killed meanwhile."""
+def test_password_is_in_no_process_list_and_no_file(registries, node, call):
+    """Check this while a pull hangs, and after the module was killed."""
     task = {"name": f"{registries.bad}/hanging/x:1", **CREDENTIALS}
     with ThreadPoolExecutor() as pool:
         run = pool.submit(call, [IMAGE, task])
@@ -311,7 +311,7 @@ def test_a_password_is_left_nowhere(registries, node, call):
             "timeout 60 sh -c 'until ss -Htn dport = 5003 | grep .; do sleep 1; done'"
         )
         seen = node.check_output("ps -eo args | grep -v ' -m call '")
-        # What it started is left to itself, as it is when a connection breaks.
+        # The child processes of a killed module keep running, as after a lost connection.
         node.check_output("pkill -KILL -f '[-]m call '")
         with pytest.raises(AssertionError):
             run.result()
@@ -322,8 +322,8 @@ def test_a_password_is_left_nowhere(registries, node, call):
 
 
 @pytest.mark.alike
-def test_images_are_pushed(registries, node, folder, image, call):
-    done(image(archive=f"{folder}/both.tar"), "loaded")
+def test_images_are_pushed(registries, node, directory, image, call):
+    done(image(archive=f"{directory}/both.tar"), "loaded")
     node_name = node.check_output("hostname")
     pushes = {
         f"{registries.tls}/{node_name}/both:1": {},
@@ -332,7 +332,7 @@ def test_images_are_pushed(registries, node, folder, image, call):
     }
     for name, options in pushes.items():
         result = done(image(name=name, source_image=BOTH, push=True, **options), "tagged", "pushed")
-        # What was pushed can be pulled by the digest that was told.
+        # The pushed image can be pulled by the returned digest.
         digest = f"{name.rpartition(':')[0]}@{result['digests'][name]}"
         credentials = {key: value for key, value in options.items() if key in CREDENTIALS}
         gone, pulled, again = call(
@@ -344,7 +344,7 @@ def test_images_are_pushed(registries, node, folder, image, call):
         assert not pulled.get("failed"), pulled["msg"]
         assert pulled["images"][0]["name"] == digest
         assert not again.get("failed"), again["msg"]
-    # Of an image for several platforms, there is one to push; what it comes from is left whole.
+    # Only one image of a multi-platform image is pushed, and the source image stays complete.
     several, copied = f"{registries.tls}/library/several:1", f"{registries.tls}/{node_name}/one:1"
     done(image(name=several), "pulled")
     done(image(name=several, push=True))
@@ -359,7 +359,7 @@ def test_images_are_pushed(registries, node, folder, image, call):
 
 @pytest.fixture
 def build(node):
-    """What to build from: a context on the node, as the option wants it."""
+    """Yield the build options: a context on the node."""
     node.check_output(
         "mkdir -p /root/context && cd /root/context && "
         "printf 'FROM scratch\\nARG WHO=you\\nLABEL who=$WHO\\nCOPY hello /\\n' > Dockerfile && "
@@ -371,7 +371,7 @@ def build(node):
 
 @pytest.fixture
 def hidden(node):
-    """A function that takes tools away from a node for a while; those that it has not are none."""
+    """Return a function that hides tools on a node for a while, if the node has them."""
 
     @contextlib.contextmanager
     def hide(*names):
@@ -388,7 +388,7 @@ def hidden(node):
 
 @pytest.fixture
 def check_builds(node, image, build, call, listed):
-    """A function that builds by what is there: once, and again after each change."""
+    """Return a function that builds once, and again after each change of the context."""
 
     def run():
         node.check_output("echo hello > /root/context/hello")
@@ -418,7 +418,7 @@ def check_builds(node, image, build, call, listed):
 
 
 @pytest.mark.runtime("docker", "crio")
-def test_an_image_is_built_once(runtime, folder, hidden, check_builds):
+def test_image_is_built_once(runtime, directory, hidden, check_builds):
     check_builds()
     if runtime.name == "crio":
         with hidden("podman"):
@@ -426,7 +426,7 @@ def test_an_image_is_built_once(runtime, folder, hidden, check_builds):
 
 
 @pytest.mark.runtime("containerd")
-def test_containerd_takes_a_builder(folder, build, call, hidden):
+def test_build_on_containerd_needs_a_builder(directory, build, call, hidden):
     with hidden("nerdctl", "buildctl"):
         (result,) = call([IMAGE, {"name": BUILT, "build": build}])
     check_failed(result, "tool_not_found", "nerdctl", "buildctl")
@@ -434,9 +434,9 @@ def test_containerd_takes_a_builder(folder, build, call, hidden):
 
 @pytest.mark.runtime("containerd")
 @pytest.mark.once
-def test_containerd_builds_by_what_is_there(node, folder, hidden, check_builds):
+def test_containerd_builds_with_each_builder(node, directory, hidden, check_builds):
     if not node.exists("buildkitd"):
-        reason = "no nerdctl, buildctl and buildkitd; CRUNTIME_TEST_BIN may name their folder"
+        reason = "no nerdctl, buildctl and buildkitd: set CRUNTIME_TEST_BIN to their directory"
         skip_unless_required("buildkitd", reason)
     node.check_output("systemd-run --unit buildkit --collect buildkitd")
     try:
@@ -448,15 +448,15 @@ def test_containerd_builds_by_what_is_there(node, folder, hidden, check_builds):
         node.check_output("systemctl stop buildkit")
 
 
-def test_pins(node, *, runtime, spec, folder, image, call, listed):
-    image(archive=f"{folder}/both.tar")
+def test_images_are_pinned_and_unpinned(node, *, runtime, spec, directory, image, call, listed):
+    image(archive=f"{directory}/both.tar")
     result = image(name=BOTH, pin=True)
     if runtime.name == "docker":
         check_failed(result, "option_unsupported", "Docker")
         done(image(name=BOTH, pin=False))
     elif runtime.name == "crio":
         check_failed(result, "option_unsupported", "pinned_images")
-        # What its configuration pins, it alone can let go of.
+        # Only a change of the CRI-O configuration can unpin this image.
         image(archive=f"{ARCHIVES}/pause.tar")
         pause = spec["sandbox_image"]
         assert listed()[pause]["pinned"] is True
@@ -471,17 +471,17 @@ def test_pins(node, *, runtime, spec, folder, image, call, listed):
     else:
         done(result, "pinned")
         assert listed()[BOTH]["pinned"] is True
-        # Another image by this name is pinned in its place.
-        done(image(archive=f"{folder}/changed.tar"), "loaded")
+        # If the name moves to another image, that image is pinned instead.
+        done(image(archive=f"{directory}/changed.tar"), "loaded")
         assert listed()[BOTH]["pinned"] is True
-        # What is pinned is not pruned.
+        # Pinned images are not pruned.
         done(image(prune={"include": [BOTH]}))
         done(image(name=BOTH, pin=False), "unpinned")
 
 
 @pytest.mark.alike
-def test_what_nobody_uses_is_pruned(runtime, spec, folder, image, listed):
-    image(archive=[f"{folder}/{name}.tar" for name in ("both", "docker", "oci", "other")])
+def test_prune_removes_unused_images(runtime, spec, directory, image, listed):
+    image(archive=[f"{directory}/{name}.tar" for name in ("both", "docker", "oci", "other")])
     done(image(prune={"include": [f"{OURS}/*"], "older_than": "24000d"}))
     if runtime.name != "docker":
         image(archive=f"{ARCHIVES}/pause.tar")
@@ -491,10 +491,11 @@ def test_what_nobody_uses_is_pruned(runtime, spec, folder, image, listed):
     done(image(name=OCI, prune=prune), "removed", "removed")
     assert {BOTH, OCI} <= set(listed())
     assert not {DOCKER, OTHER} & set(listed())
-    # What a task brings, it does not take away, whether it names it or not.
+    # Prune keeps images that the task itself has loaded, named or not.
     image(name=NAME, source_image=OCI)
     image(name=[BOTH, OCI], state="absent")
-    done(image(archive=f"{folder}/both.tar", prune={"include": [BOTH, NAME]}), "loaded", "removed")
+    prune = {"include": [BOTH, NAME]}
+    done(image(archive=f"{directory}/both.tar", prune=prune), "loaded", "removed")
     assert BOTH in listed()
     assert NAME not in listed()
 
@@ -507,49 +508,49 @@ STORES = {
 
 
 @pytest.mark.alike
-def test_a_store_and_a_folder_are_preloaded(node, runtime, folder, image, listed):
+def test_store_and_directory_are_preloaded(node, runtime, directory, image, listed):
     node.check_output(
-        f"mkdir -p {folder}/preload && cp {folder}/other.tar {folder}/oci.tar {folder}/preload/"
+        f"cd {directory} && mkdir -p preload && cp other.tar oci.tar preload/"
     )
-    image(archive=f"{folder}/both.tar")
+    image(archive=f"{directory}/both.tar")
     units = {"containerd": "containerd", "crio": "crio", "docker": "docker.socket docker"}
-    # A store at rest, as it would be on the machine that the tarball was made on.
+    # Stop the runtime first, so the tarball has a consistent store.
     node.check_output(
         f"systemctl stop {units[runtime.name]} && cd /var && "
-        f"tar --use-compress-program lz4 --create --file {folder}/store.lz4 "
+        f"tar --use-compress-program lz4 --create --file {directory}/store.lz4 "
         f"./{STORES[runtime.name]}; systemctl start {units[runtime.name]}"
     )
     outside = f"systemctl show --property MainPID {runtime.service}; ls /sys/class/net"
     before = node.check_output(outside)
     done(image(name=BOTH, state="absent"), "removed")
-    image(archive=f"{folder}/docker.tar")
-    result = image(name=[BOTH, f"{OURS}/nowhere:1"], preload=f"{folder}/store.lz4")
+    image(archive=f"{directory}/docker.tar")
+    result = image(name=[BOTH, f"{OURS}/nowhere:1"], preload=f"{directory}/store.lz4")
     check_failed(result, "image_not_found", f"{OURS}/nowhere:1")
     assert BOTH not in listed()
-    done(image(name=BOTH, preload=f"{folder}/store.lz4"), "preloaded")
-    # What was there before is there still, and the runtime did not stop for it.
+    done(image(name=BOTH, preload=f"{directory}/store.lz4"), "preloaded")
+    # The images from before are still present, and the runtime was not stopped.
     assert {BOTH, DOCKER} <= set(listed())
     assert node.check_output(outside) == before
-    path = f"{folder}/both.tar.lz4"
+    path = f"{directory}/both.tar.lz4"
     check_failed(image(name=OTHER, preload=path), "archive_invalid", path, "lib/")
-    done(image(name=[OTHER], preload=f"{folder}/preload"), "loaded")
-    done(image(preload=f"{folder}/preload"), "loaded")
+    done(image(name=[OTHER], preload=f"{directory}/preload"), "loaded")
+    done(image(preload=f"{directory}/preload"), "loaded")
     assert node.run("grep cruntime- /proc/mounts").failed
     assert node.run(f"ls -A /var/{STORES[runtime.name]} | grep cruntime").failed
-    node.check_output(f"rm -r {folder}/preload {folder}/store.lz4")
+    node.check_output(f"rm -r {directory}/preload {directory}/store.lz4")
 
 
 @pytest.mark.runtime("crio")
-def test_crio_without_podman_does_what_a_cri_can(
-    registries, *, folder, image, build, call, listed, hidden
+def test_crio_without_podman_can_pull_and_remove(
+    registries, *, directory, image, build, call, listed, hidden
 ):
     name, other = (f"{host}/{MIRRORED}" for host in registries[:2])
     call([IMAGE, {"name": [name, other], "state": "absent"}])
     cannot = [
-        {"archive": f"{folder}/both.tar"},
+        {"archive": f"{directory}/both.tar"},
         {"name": NAME, "source_image": name},
         {"name": name, "export_path": "/root/saved.tar"},
-        # Nor is it pulled first.
+        # The image is not pulled before the failed push either.
         {"name": other, "push": True},
         {"name": other, "platform": "linux/arm64"},
         {"name": BUILT, "build": build},
@@ -566,18 +567,18 @@ def test_crio_without_podman_does_what_a_cri_can(
 
 
 @pytest.mark.runtime("crio")
-def test_crio_keeps_its_images_elsewhere(
-    node, *, folder, spec, run_module, image, listed, empty_store
+def test_images_in_another_root_of_crio_are_managed(
+    node, *, directory, spec, run_module, image, listed, empty_store
 ):
-    """Where podman would not look, were it not told."""
-    root, path = "/var/lib/containers/elsewhere", f"{folder}/saved.tar"
+    """By default, podman does not use this root."""
+    root, path = "/var/lib/containers/elsewhere", f"{directory}/saved.tar"
     storage = {"root": root, "driver": "vfs"}
     node.check_output(f"rm -f {path}")
     empty_store()
     result = run_module(node, ENABLE, **{**spec, "storage": storage})
     assert not result.get("failed"), result
     try:
-        done(image(archive=f"{folder}/both.tar"), "loaded")
+        done(image(archive=f"{directory}/both.tar"), "loaded")
         done(image(name=NAME, source_image=BOTH), "tagged")
         done(image(name=NAME, export_path=path), "saved")
         done(image(name=NAME, state="absent"), "untagged")
@@ -592,7 +593,7 @@ def test_crio_keeps_its_images_elsewhere(
 
 @pytest.fixture
 def dockers_spec(node, spec, run_module):
-    """A function that gives Docker the spec with further keys."""
+    """Return a function that applies the spec of Docker with further keys."""
 
     def run(**keys):
         extra = {**spec.get("extra_config", {}), **keys}
@@ -603,21 +604,21 @@ def dockers_spec(node, spec, run_module):
 
 
 @pytest.mark.runtime("docker")
-def test_dockers_store_in_containerd(
-    node, *, folder, image, call, listed, dockers_spec, empty_store
+def test_image_store_of_docker_in_containerd(
+    node, *, directory, image, call, listed, dockers_spec, empty_store
 ):
     version = node.check_output("docker version --format '{{.Server.Version}}'")
     if int(version.partition(".")[0]) < 28:
-        pytest.skip("the option is older than Docker 28, but not made for daily use there")
+        pytest.skip("before Docker 28, the option is experimental")
     empty_store()
     dockers_spec(features={"containerd-snapshotter": True})
     node.check_output("rm -f /root/saved.tar")
-    # It is a store of its own.
+    # This store is separate, so remove the images from it too.
     call(*CLEAN)
     try:
         for name in ("both", "docker", "oci"):
-            done(image(archive=f"{folder}/{name}.tar"), "loaded")
-        done(image(archive=f"{folder}/changed.tar"), "loaded")
+            done(image(archive=f"{directory}/{name}.tar"), "loaded")
+        done(image(archive=f"{directory}/changed.tar"), "loaded")
         done(image(name=[BOTH, DOCKER], export_path="/root/saved.tar"), "saved")
         done(image(name=NAME, source_image=BOTH), "tagged")
         before = listed()
@@ -632,7 +633,7 @@ def test_dockers_store_in_containerd(
 
 
 @pytest.mark.alike
-def test_one_round_names_what_is_wrong(call):
+def test_all_invalid_references_are_rejected(call):
     wrong = ["-rf", "a b", "Busybox", f"a@sha256:{'0' * 64}@sha256:{'0' * 64}", "a\n"]
     results = call(*([IMAGE, {"name": [name]}] for name in wrong))
     for name, result in zip(wrong, results, strict=True):

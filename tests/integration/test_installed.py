@@ -1,4 +1,4 @@
-"""What a user does first: the archive is installed where nothing is, and the README followed."""
+"""First steps of a user: install the archive in an empty environment, and follow the README."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import yaml
 import ansible_collections.community.docker as connection
 
 ROOT = pathlib.Path(__file__).parents[2]
-# How a test node is reached, in place of SSH.
+# Connection to a test node, instead of SSH.
 CONNECTION = "ansible_connection=community.docker.docker ansible_user=root"
 INTERPRETER = "ansible_python_interpreter=/usr/bin/python3"
 
-# What the examples of the modules are about, as far as a node can have it.
+# Objects that the examples of the modules refer to, if a node can have them.
 PREPARED = """
 mkdir -p /srv/images /srv/app
 zstd --quiet --force /usr/local/share/cruntime-test/busybox.tar -o /srv/images/app.tar.zst
@@ -39,12 +39,12 @@ LACKING = {
     "Build an image and push it": "tool_not_found",
 }
 
-# One after the other, by one process: they share a node, which the first one gives its runtime.
+# Run these tests in one process, because they share a node. The first test installs its runtime.
 pytestmark = [pytest.mark.scenario("containerd"), pytest.mark.xdist_group("installed")]
 
 
 def run(*command, **env):
-    """Run a command in an environment that knows nothing of this checkout; return its output."""
+    """Run a command in an environment without this checkout, and return its output."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
     done = subprocess.run(
         [str(word) for word in command],
@@ -59,22 +59,22 @@ def run(*command, **env):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """An environment with ansible-core and the collection's archive, and how to play in it."""
-    folder = tmp_path_factory.mktemp("user")
-    collections = folder / "collections"
-    home = {"HOME": str(folder)}
-    venv.create(folder / "venv", with_pip=True)
-    tools = folder / "venv" / "bin"
+    """Return an environment with ansible-core and the archive, and a function to run playbooks."""
+    directory = tmp_path_factory.mktemp("user")
+    collections = directory / "collections"
+    home = {"HOME": str(directory)}
+    venv.create(directory / "venv", with_pip=True)
+    tools = directory / "venv" / "bin"
     pip = ("install", "--quiet", "--disable-pip-version-check")
     run(tools / "pip", *pip, f"ansible-core=={ansible.__version__}", **home)
     galaxy = pathlib.Path(sys.executable).with_name("ansible-galaxy")
-    run(galaxy, "collection", "build", ROOT, "--output-path", folder, **home)
-    (archive,) = folder.glob("cruntime-node-*.tar.gz")
+    run(galaxy, "collection", "build", ROOT, "--output-path", directory, **home)
+    (archive,) = directory.glob("cruntime-node-*.tar.gz")
     galaxy = (tools / "ansible-galaxy", "collection", "install")
     run(*galaxy, archive, "--collections-path", collections, **home)
     root = collections / "ansible_collections" / "cruntime" / "node"
     run(tools / "pip", *pip, "--requirement", root / "requirements.txt", **home)
-    # The connection to test nodes is none that a user needs.
+    # Users do not need the connection plugin of test nodes.
     others = pathlib.Path(connection.__path__[0]).parents[2]
 
     def play(playbook, node, *flags):
@@ -96,12 +96,12 @@ def installed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bare(start_nodes):
-    """A node on which no runtime runs."""
+    """Return a node on which no runtime runs."""
     (name,) = start_nodes("trixie")
     return name
 
 
-def test_the_playbook_of_the_readme_works(installed, bare, tmp_path):
+def test_playbook_of_the_readme_works(installed, bare, tmp_path):
     root, play = installed
     block = re.search(r"^```yaml\n(.*?)^```", (root / "README.md").read_text(), re.M | re.S)
     playbook = tmp_path / "site.yml"
@@ -113,8 +113,8 @@ def test_the_playbook_of_the_readme_works(installed, bare, tmp_path):
     assert play(playbook, bare)[0]["changed"] == 0
 
 
-def test_the_examples_of_the_modules_run(installed, bare, tmp_path):
-    """In check mode, for most of them are about registries that are not there."""
+def test_examples_of_the_modules_run(installed, bare, tmp_path):
+    """Run the examples in check mode, because most of them name registries that do not exist."""
     root, play = installed
     node = testinfra.get_host(f"docker://{bare}")
     node.check_output(PREPARED)
@@ -136,7 +136,7 @@ def test_the_examples_of_the_modules_run(installed, bare, tmp_path):
     assert {name: result.get("reason") for name, result in failed.items()} == lacking, failed
 
 
-def test_the_example_works(installed, bare, tmp_path):
+def test_example_works(installed, bare, tmp_path):
     root, play = installed
     spec = tmp_path / "spec.json"
     spec.write_text(json.dumps({"cruntime_spec": {"runtime": "docker"}}))

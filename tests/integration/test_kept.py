@@ -1,4 +1,4 @@
-"""Settings of others on a containerd node stay in effect, or are returned as dropped."""
+"""Foreign settings on a containerd node stay in effect, or are returned as dropped."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ HANDLERS = "{{range $name, $_ := .config.containerd.runtimes}}{{$name}} {{end}}"
 
 @pytest.fixture
 def version(node):
-    """Configuration version of containerd on the node."""
+    """Return the configuration version of containerd on the node."""
     major = node.check_output("containerd --version").split()[2].lstrip("v")[0]
     return 2 if major == "1" else 3
 
 
 @pytest.fixture
 def tables(version):
-    """Tables of the CRI plugin with runtime settings and with image settings."""
+    """Return the tables of the CRI plugin with runtime settings and with image settings."""
     runtime = CRI["1" if version == 2 else "2"]
     return f'plugins."{runtime}"', f'plugins."{runtime.replace(".v1.runtime", ".v1.images")}"'
 
 
 @pytest.fixture
 def write(node):
-    """A function that writes a file, which is removed after the test."""
+    """Yield a function that writes a file, which is removed after the test."""
     paths = []
 
     def run(path, *lines):
@@ -46,13 +46,13 @@ def write(node):
 
 @pytest.fixture
 def write_drop_in(write, version):
-    """A function that writes a drop-in of containerd, which is removed after the test."""
+    """Return a function that writes a drop-in of containerd, which is removed after the test."""
     return lambda path, *lines: write(path, f"version = {version}", *lines)
 
 
 @pytest.fixture
-def someone_elses(node, spec, run_module, version):
-    """A function that gives the node a configuration that this collection did not write."""
+def install_foreign(node, spec, run_module, version):
+    """Yield a function that installs a foreign configuration on the node."""
 
     def run(*lines):
         node.check_output("rm -f /var/lib/cruntime/files.json")
@@ -69,9 +69,9 @@ def dropped(result):
     return {entry["key"]: entry["value"] for entry in result["dropped"]}
 
 
-def test_what_a_file_that_is_replaced_had_decided_is_told(enable, someone_elses, tables):
+def test_settings_lost_with_a_replaced_file_are_returned(enable, install_foreign, tables):
     table, images = tables
-    someone_elses(
+    install_foreign(
         "oom_score = -555",
         f"[{table}.containerd.runtimes.kata]",
         'runtime_type = "io.containerd.kata.v2"',
@@ -80,9 +80,9 @@ def test_what_a_file_that_is_replaced_had_decided_is_told(enable, someone_elses,
         f"[{images}.registry.headers]",
         'X-Site = ["hunter2"]',
     )
-    foreseen = enable(check=True)
+    predicted = enable(check=True)
     real = enable()
-    for result in (foreseen, real):
+    for result in (predicted, real):
         found = dropped(result)
         assert found["oom_score"] == -555
         assert found[f"{table}.containerd.runtimes.kata"] == {
@@ -101,12 +101,12 @@ def test_what_a_file_that_is_replaced_had_decided_is_told(enable, someone_elses,
     assert (again["changed"], again["dropped"]) == (False, [])
 
 
-def test_what_an_option_or_a_drop_in_decides_is_not_dropped(
-    enable, someone_elses, write_drop_in, tables
+def test_settings_of_an_option_or_a_drop_in_are_not_dropped(
+    enable, install_foreign, write_drop_in, tables
 ):
     write_drop_in("/etc/containerd/conf.d/99-score.toml", "oom_score = -555")
     _table, images = tables
-    someone_elses(
+    install_foreign(
         'imports = ["/etc/containerd/conf.d/*.toml"]',
         "[debug]",
         'level = "debug"',
@@ -118,8 +118,8 @@ def test_what_an_option_or_a_drop_in_decides_is_not_dropped(
 
 
 @pytest.mark.alike
-def test_a_file_that_containerd_cannot_read_is_replaced(node, enable, someone_elses):
-    someone_elses()
+def test_file_that_containerd_cannot_read_is_replaced(node, enable, install_foreign):
+    install_foreign()
     node.check_output("echo '[[nonsense' > %s", CONFIG)
     result = enable()
     assert not result.get("failed"), result
@@ -128,9 +128,9 @@ def test_a_file_that_containerd_cannot_read_is_replaced(node, enable, someone_el
 
 
 @pytest.mark.usefixtures("crictl")
-def test_mirrors_of_others_stay_in_effect(node, enable, someone_elses, write, tables):
+def test_foreign_mirrors_stay_in_effect(node, enable, install_foreign, write, tables):
     _table, images = tables
-    someone_elses(f"[{images}.registry]", 'config_path = "/etc/containerd/certs.d"')
+    install_foreign(f"[{images}.registry]", 'config_path = "/etc/containerd/certs.d"')
     # Nothing listens at this address, which the error must contain.
     write(HOSTS, 'server = "http://127.0.0.1:9"', '[host."http://127.0.0.1:9"]')
     assert "127.0.0.1:9" in node.run("crictl pull quay.io/a/b:1").stderr
@@ -139,14 +139,14 @@ def test_mirrors_of_others_stay_in_effect(node, enable, someone_elses, write, ta
 
 
 @pytest.mark.alike
-def test_the_first_registry_needs_no_restart(enable):
+def test_first_registry_needs_no_restart(enable):
     enable(registries=[])
     result = enable(registries=[{"registry": "dev.test", "insecure": True}])
     assert result["changed"]
     assert reasons(result) == {}
 
 
-def test_drop_ins_that_tools_of_gpus_write_stay_in_effect(enable, write_drop_in, tables, crictl):
+def test_drop_ins_of_gpu_tools_stay_in_effect(enable, write_drop_in, tables, crictl):
     table, _images = tables
     extra = {"imports": ["/etc/containerd/more.d/*.toml"]}
     lines = [
@@ -158,10 +158,10 @@ def test_drop_ins_that_tools_of_gpus_write_stay_in_effect(enable, write_drop_in,
     if "grpc" in table:
         # In containerd 1.x, a drop-in replaces the whole table of a plugin.
         lines = [f"[{table}]", 'sandbox_image = "localhost/cruntime-test/pause:1"', *lines]
-    for folder, name in (("config.d", "nvidia"), ("more.d", "kata")):
+    for directory, name in (("config.d", "nvidia"), ("more.d", "kata")):
         handlers = ["nvidia", "kata"] if name == "kata" else ["nvidia"]
         write_drop_in(
-            f"/etc/containerd/{folder}/99-{name}.toml",
+            f"/etc/containerd/{directory}/99-{name}.toml",
             *lines,
             *(
                 line
@@ -185,12 +185,12 @@ def test_drop_ins_that_tools_of_gpus_write_stay_in_effect(enable, write_drop_in,
     }
 
 
-def test_mirrors_in_a_drop_in_are_refused_before_anything_is_touched(
-    enable, someone_elses, write_drop_in, snapshot, tables
+def test_mirrors_in_a_drop_in_are_rejected_before_any_change(
+    enable, install_foreign, write_drop_in, snapshot, tables
 ):
     _table, images = tables
     path = "/etc/containerd/config.d/99-mirrors.toml"
-    someone_elses()
+    install_foreign()
     write_drop_in(
         path,
         f"[{images}.registry]",

@@ -1,4 +1,4 @@
-"""A run that is killed at any step leaves complete files, and the next run finishes its work."""
+"""Runs that are killed at any step: all files stay complete, and the next run finishes the work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def operations(spec, other):
         "first": node_options(first),
         "second": node_options(second),
         "plain": node_options(spec),
-        # What Docker's extra_config sets is no key of containerd, and from 2.0 on it refuses that.
+        # containerd does not support Docker's keys of extra_config, and rejects them from 2.0 on.
         "other": node_options(spec, runtime=other.name, extra_config={}),
     }
     stopped = {"runtime": name, "state": "disabled", "rendered_files": []}
@@ -39,10 +39,10 @@ def operations(spec, other):
 
 
 @pytest.mark.once
-def test_a_run_killed_at_any_step_is_finished_by_the_next_run(spec, other, run_on_node, enable):
+def test_next_run_finishes_a_run_killed_at_any_step(spec, other, run_on_node, enable):
     every = 1 if "CRUNTIME_LONG" in os.environ else EVERY
     request = {"operations": operations(spec, other), "every": every}
     result = run_on_node("kill_matrix", request)
-    assert not result["trouble"], "\n".join(result["trouble"])
+    assert not result["problems"], "\n".join(result["problems"])
     assert len(set(result["points"])) == len(result["points"])
     assert len(result["points"]) >= 100 // every

@@ -35,7 +35,7 @@ def is_empty(node, path):
     return node.sh(f"find -L {path} -type f | head -1") == ""
 
 
-def test_a_directory_that_became_a_link_after_an_earlier_run(spare, spec):
+def test_files_in_a_directory_that_became_a_link_are_managed(spare, spec):
     service = RUNTIMES[spec["runtime"]].service
     directories = [*DIRECTORIES[spec["runtime"]], f"/etc/systemd/system/{service}.d"]
     for number, directory in enumerate(reversed(directories)):
@@ -60,7 +60,7 @@ def test_a_directory_that_became_a_link_after_an_earlier_run(spare, spec):
         assert spare.enable(**{**spec, "registries": [], "proxy": {}})["changed"] is False
 
 
-def test_a_mounted_file_is_refused_in_check_mode_too_and_nothing_is_touched(spare, spec):
+def test_mounted_file_is_rejected_before_any_change(spare, spec):
     assert "failed" not in spare.enable(**spec)
     service = RUNTIMES[spec["runtime"]].service
     path = spare.sh(f"grep -rl first.test /etc/systemd/system/{service}.d").strip()
@@ -75,7 +75,7 @@ def test_a_mounted_file_is_refused_in_check_mode_too_and_nothing_is_touched(spar
             assert result["msg"].startswith(f"{path}: could not be written: a file is mounted")
         assert spare.sh(f"ls -lR /etc | grep -v total; sha256sum {path}") == before
         assert spare.process_of(service) == process
-        # A mounted file that needs no change is no error.
+        # A mounted file that needs no change is accepted.
         assert spare.enable(**spec)["changed"] is False
         inode = spare.sh("stat -c %i /srv/mounted")
         assert "failed" not in spare.enable(**changed, unsafe_writes=True)
@@ -89,7 +89,7 @@ def test_a_mounted_file_is_refused_in_check_mode_too_and_nothing_is_touched(spar
 
 @pytest.mark.scenario("docker", "crio")
 @pytest.mark.parametrize("spelt", ["as it is", "through a link"])
-def test_a_certificate_in_the_runtimes_own_place_stays(spare, spec, spelt):
+def test_certificate_at_the_path_of_the_runtime_is_kept(spare, spec, spelt):
     certs_d = CERTS_D[spec["runtime"]]
     place = f"{certs_d}/{HOST}/ca.crt"
     spare.write(place, "a certificate\n")
@@ -108,7 +108,7 @@ def test_a_certificate_in_the_runtimes_own_place_stays(spare, spec, spelt):
 
 
 def plant(node, kind):
-    """Create something wrong at the path of a certificate; return the path and the cause."""
+    """Create an invalid file at the path of a certificate, and return the path and the cause."""
     path = f"/srv/{kind}.crt"
     node.sh(
         {
@@ -131,7 +131,7 @@ CAUSES = {
 }
 
 
-def test_a_certificate_that_cannot_be_read_is_an_error_before_anything_is_touched(spare, spec):
+def test_unreadable_certificate_is_rejected_before_any_change(spare, spec):
     assert "failed" not in spare.enable(**spec)
     listing = "find /etc -type f -printf '%p %T@\\n' | sort"
     before = spare.sh(listing), spare.process_of(RUNTIMES[spec["runtime"]].service)
@@ -147,7 +147,7 @@ def test_a_certificate_that_cannot_be_read_is_an_error_before_anything_is_touche
 
 
 @pytest.mark.scenario("crio")
-def test_a_linked_directory_of_drop_ins_is_refused(spare, spec):
+def test_linked_directory_of_drop_ins_is_rejected(spare, spec):
     """CRI-O does not start if the directory of drop-ins is a link."""
     assert "failed" not in spare.enable(**spec)
     process = spare.process_of("crio.service")
@@ -172,7 +172,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("state", ["restarted", "disabled", "absent"])
-def test_a_record_that_cannot_be_used_is_one_sentence(spare, spec, state):
+def test_unusable_record_is_reported_in_one_sentence(spare, spec, state):
     assert "failed" not in spare.enable(**spec)
     record = "/var/lib/cruntime/files.json"
     text, process = spare.sh(f"cat {record}"), spare.process_of(RUNTIMES[spec["runtime"]].service)

@@ -65,7 +65,7 @@ LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/list
 
 
 class Bare:
-    """A bare node, and the playbook that provisions it."""
+    """Bare node, and the playbook that provisions it."""
 
     def __init__(self, name, inventory):
         self.name = name
@@ -122,7 +122,7 @@ class Bare:
 
 @pytest.fixture(scope="module")
 def nodes(start_nodes, tmp_path_factory):
-    """Two bare nodes: one for all tests in their order, and one for two simultaneous runs."""
+    """Return two bare nodes: one for all tests in order, and one for two simultaneous runs."""
     names = start_nodes("bare", "bare")
     inventory = tmp_path_factory.mktemp("packages") / "hosts.json"
     inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, REACHED)}}))
@@ -134,33 +134,34 @@ def bare(nodes):
     return nodes[0]
 
 
-def test_a_repository_with_another_key_is_refused_before_it_is_written(bare):
+def test_repository_with_another_key_is_rejected_before_it_is_written(bare):
     for path, text in OTHERS.items():
         bare.write(path, text)
         before = bare.apt_files()
         for check in (True, False):
-            said = bare.refuse(check=check, runtime_spec=CONTAINERD)
-            assert f"could not read these repositories together with {path}: E: Conflicting" in said
-            assert "Remove the repository from that file, set the same key here" in said
+            output = bare.refuse(check=check, runtime_spec=CONTAINERD)
+            facts = f"could not read these repositories together with {path}: E: Conflicting"
+            assert facts in output
+            assert "Remove the repository from that file, set the same key here" in output
             assert bare.apt_files() == before
         bare.host.check_output(f"rm {path}")
     assert not bare.host.exists("containerd")
 
 
-def test_a_repository_that_apt_takes_twice_is_written(bare):
+def test_repository_that_apt_accepts_twice_is_written(bare):
     for path, text in ACCEPTED.items():
         bare.write(path, text)
     assert bare.provision(check=True, runtime_spec=CONTAINERD) > 0
     bare.host.check_output(f"rm {' '.join(ACCEPTED)}")
 
 
-def test_repositories_that_apt_cannot_read_are_refused(bare):
+def test_repositories_that_apt_cannot_read_are_rejected(bare):
     before = bare.apt_files()
     twice = [{**REPOSITORY, "name": name, "key": f"/{name}.asc"} for name in ("one", "other")]
-    said = bare.refuse(check=True, runtime_spec=CONTAINERD, runtime_repositories=twice)
-    assert "could not read these repositories: E: Conflicting values" in said
-    said = bare.refuse(runtime_spec=CONTAINERD, runtime_repositories=[{**REPOSITORY, "pin": 0}])
-    assert "could not read these repositories: E: No priority" in said
+    output = bare.refuse(check=True, runtime_spec=CONTAINERD, runtime_repositories=twice)
+    assert "could not read these repositories: E: Conflicting values" in output
+    output = bare.refuse(runtime_spec=CONTAINERD, runtime_repositories=[{**REPOSITORY, "pin": 0}])
+    assert "could not read these repositories: E: No priority" in output
     assert bare.apt_files() == before
 
 
@@ -168,9 +169,9 @@ def test_repositories_that_apt_cannot_use_are_removed_again(bare):
     # This file is not a key, which apt reports only when it updates.
     wrong = [{**REPOSITORY, "key": "file:///etc/hostname", "pin": 900}]
     before = bare.apt_files()
-    said = bare.refuse(runtime_spec=CONTAINERD, runtime_repositories=wrong)
-    assert "apt could not use these repositories: " in said
-    assert "All files in /etc/apt were restored" in said
+    output = bare.refuse(runtime_spec=CONTAINERD, runtime_repositories=wrong)
+    assert "apt could not use these repositories: " in output
+    assert "All files in /etc/apt were restored" in output
     assert bare.apt_files() == before
     bare.host.check_output("apt-get update")
     # The files of an earlier run are restored.
@@ -182,11 +183,11 @@ def test_repositories_that_apt_cannot_use_are_removed_again(bare):
 
 
 @pytest.mark.long
-def test_an_extra_package_has_a_version_of_its_own(bare):
+def test_extra_package_has_its_own_version(bare):
     packages = {"runtime_spec": DOCKER, "runtime_extra_packages": ["containerd=1.7.24*", "runc"]}
     wrong = {**packages, "runtime_extra_packages": ["=1", "containerd=", "a b"]}
-    said = bare.refuse(check=True, **wrong)
-    assert "Must be NAME or NAME=VERSION" in said
+    output = bare.refuse(check=True, **wrong)
+    assert "Must be NAME or NAME=VERSION" in output
     assert bare.provision(check=True, **packages) > 0
     assert bare.provision(**packages) > 0
     versions = bare.versions("docker.io", "containerd", "runc")
@@ -197,7 +198,7 @@ def test_an_extra_package_has_a_version_of_its_own(bare):
     started = bare.host.check_output("journalctl --unit docker --output cat | grep -c ^Starting")
     assert started == "1"
     assert not bare.host.file("/usr/sbin/policy-rc.d").exists
-    # An upgrade of one and a downgrade of the other; Docker keeps its version.
+    # Upgrade one package and downgrade the other. Docker keeps its version.
     packages["runtime_extra_packages"] = ["containerd=2.1.*", "runc=1.1*"]
     assert bare.provision(**packages) > 0
     changed = bare.versions("docker.io", "containerd", "runc")
@@ -208,9 +209,9 @@ def test_an_extra_package_has_a_version_of_its_own(bare):
     assert bare.provision(**packages) == 0
 
 
-def test_a_run_waits_for_the_locks_of_others(bare):
+def test_run_waits_for_foreign_locks(bare):
     bare.provision(runtime_spec=CONTAINERD)
-    # apt reads no link without a target, so it is no reason to fail.
+    # apt ignores a link without a target, so the link must not cause a failure.
     bare.host.check_output("ln -sf /nowhere /etc/apt/sources.list.d/old.list")
     for variables in (
         {"runtime_hold": False},
@@ -228,7 +229,7 @@ def test_a_run_waits_for_the_locks_of_others(bare):
     assert bare.versions("containerd")["containerd"][0] == "hold"
 
 
-def test_two_runs_at_once_provision_a_node(nodes):
+def test_two_simultaneous_runs_provision_a_node(nodes):
     bare = nodes[1]
     variables = {"runtime_spec": CONTAINERD, "runtime_version": "1.7.*"}
     variables |= {

@@ -1,4 +1,4 @@
-"""A real pod runs by what the spec says: sandbox image, cgroup driver, handler, network."""
+"""A real pod runs with the settings of the spec: sandbox image, cgroup driver, handler, network."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ POD = {
     "metadata": {"name": "pod", "namespace": "default", "uid": "1", "attempt": 1},
     "log_directory": "/tmp",
     "linux": {
-        # As the kubelet asks for it with the systemd driver; the other driver refuses a slice.
+        # The kubelet requests a slice with the systemd driver; the cgroupfs driver rejects a slice.
         "cgroup_parent": "kubepods.slice",
-        # The host's network, for the node has no CNI network.
+        # Use the network of the host, because the node has no CNI network.
         "security_context": {"namespace_options": {"network": 2}},
     },
 }
@@ -27,7 +27,7 @@ CONTAINER = {
 
 
 def lenient(runtime, node):
-    """Keys for a node that may not lower an OOM score, as the sandbox of a pod asks for."""
+    """Return the keys for a node on which a pod sandbox may not lower its OOM score."""
     if runtime == "crio":
         handlers = {
             tool: {
@@ -37,7 +37,7 @@ def lenient(runtime, node):
             }
             for tool in ("crun", "runc")
         }
-        # The sandbox image of the tests has a command of its own.
+        # The sandbox image of the tests has its own command.
         return {"crio": {"runtime": {"runtimes": handlers}, "image": {"pause_command": ""}}}
     version = node.check_output("containerd --version").split()[2].lstrip("v")[0]
     return {"plugins": {CRI[version]: {"restrict_oom_score_adj": True}}}
@@ -63,7 +63,7 @@ LOAD = {
 
 @pytest.fixture
 def cri(node, runtime, spec, run_module):
-    """The runtime as the spec says, able to run pods on a test node, with the images there."""
+    """Configure a runtime that can run pods on a test node, and load the images."""
     extra = lenient(runtime.name, node)
     result = run_module(node, ENABLE, **{**spec, "extra_config": extra})
     assert not result.get("failed"), result
@@ -75,14 +75,14 @@ def cri(node, runtime, spec, run_module):
 
 
 def run_pod(node, crictl, container, pod=None):
-    """Run the pod and return its id; its container is made by start_container."""
+    """Run the pod, and return its ID. Use start_container to start its container."""
     for name, config in (("pod", pod or POD), ("container", container)):
         node.check_output("echo %s > /tmp/%s.json", json.dumps(config), name)
     return crictl("runp /tmp/pod.json")
 
 
 def start_container(crictl, pod):
-    """Start the container of a pod that runs, and return its id."""
+    """Start the container of a running pod, and return its ID."""
     container = crictl(f"create {pod} /tmp/container.json /tmp/pod.json")
     crictl(f"start {container}")
     return container
@@ -90,17 +90,17 @@ def start_container(crictl, pod):
 
 @pytest.mark.runtime("containerd", "crio")
 @pytest.mark.usefixtures("cri")
-def test_a_pod_runs(node, crictl, call):
+def test_pod_runs_with_the_settings_of_the_spec(node, crictl, call):
     pod = run_pod(node, crictl, CONTAINER)
     try:
         container = start_container(crictl, pod)
         assert "CONTAINER_RUNNING" in crictl(f"inspect {container}")
-        # Its image is not taken from under it.
+        # The image of a running container cannot be removed.
         image = CONTAINER["image"]["image"]
         (result,) = call(["cruntime_image", {"name": image, "state": "absent"}])
         check_failed(result, "image_in_use", image)
         assert image.partition(":")[0] in crictl("images")
-        # The systemd driver makes a scope of each; CRI-O's sandbox needs no process.
+        # The systemd driver creates a scope per container. The sandbox of CRI-O needs no process.
         scopes = node.check_output("systemctl list-units --type=scope --plain --no-legend")
         assert f"-{container}.scope" in scopes
         node.check_output(
@@ -112,7 +112,7 @@ def test_a_pod_runs(node, crictl, call):
 
 @pytest.fixture
 def network(node, cri, crictl):
-    """A pod network, with the plugins in the directory of the node's package."""
+    """Configure a pod network with the plugins in the directory of the distribution's package."""
     node.check_output("mkdir -p /etc/cni/net.d")
     node.check_output("echo %s > %s", json.dumps(NETWORK), CONFLIST)
     # The runtime detects the network without a restart.
@@ -125,7 +125,7 @@ def network(node, cri, crictl):
 
 @pytest.mark.runtime("containerd", "crio")
 @pytest.mark.usefixtures("network")
-def test_a_pod_gets_a_network_without_cni_bin_dirs(node, crictl):
+def test_pod_gets_a_network_without_cni_bin_dirs(node, crictl):
     pod = run_pod(node, crictl, CONTAINER, {**POD, "linux": {"cgroup_parent": "kubepods.slice"}})
     try:
         address = json.loads(crictl(f"inspectp {pod}"))["status"]["network"]["ip"]

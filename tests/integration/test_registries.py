@@ -1,4 +1,4 @@
-"""Images are pulled through what the spec says of registries: mirrors, CA, plain HTTP."""
+"""Images are pulled through the registries of the spec: mirrors, CA, plain HTTP and passwords."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from conftest import ENABLE
 
 CA = "/etc/ssl/registry-test.pem"
-# The address is put in for ADDRESS. A name would need an entry in the node's hosts file, which a
-# runtime may not see at once: Go reads that file anew after five seconds only.
+# The tests replace ADDRESS. A name would need an entry in the node's hosts file, which a runtime
+# may not see at once, because Go rereads that file only after five seconds.
 TLS, PLAIN, PASSWORD = (f"ADDRESS:{port}" for port in (5000, 5001, 5002))
 IMAGE = "library/mirrored:1"
 SECRETS = ("open-sesame", base64.b64encode(b"user:open-sesame").decode())
@@ -22,7 +22,7 @@ MIRROR_OF_DOCKER_29 = pytest.mark.fails_on(
 
 @pytest.fixture
 def enable(node, registry, spec, run_module):
-    """A function that tells the runtime of some registries; the spec is back afterwards."""
+    """Yield a function that configures registries. The spec is restored after the test."""
     address, certificate = registry
     node.check_output("echo %s > %s", certificate, CA)
 
@@ -39,7 +39,7 @@ def enable(node, registry, spec, run_module):
 
 @pytest.fixture
 def pull(node, runtime, registry, enable):
-    """A function that pulls an image by a runtime that was told of some registries."""
+    """Yield a function that pulls an image after it has configured registries."""
     address, _certificate = registry
 
     def run(image, registries, credentials=None):
@@ -64,7 +64,7 @@ def pull(node, runtime, registry, enable):
 @pytest.mark.parametrize(
     ("image", "registries"),
     [
-        # Docker Hub itself is nowhere to be found: the image comes from the mirror.
+        # Docker Hub cannot be reached, so the image comes from the mirror.
         pytest.param(f"docker.io/{IMAGE}", [MIRROR], marks=MIRROR_OF_DOCKER_29),
         (f"{TLS}/{IMAGE}", [{"registry": TLS, "ca_file": CA}]),
         (f"{TLS}/{IMAGE}", [{"registry": TLS, "insecure": True}]),
@@ -72,33 +72,33 @@ def pull(node, runtime, registry, enable):
     ],
     ids=["mirror", "ca", "unverified", "plain-http"],
 )
-def test_a_pull_goes_where_the_spec_says(pull, image, registries):
+def test_pull_uses_the_registry_of_the_spec(pull, image, registries):
     assert pull(image, registries).succeeded
 
 
 @pytest.mark.runtime("crio")
-def test_a_pull_goes_where_the_name_is_rewritten(pull):
+def test_pull_uses_the_rewritten_name(pull):
     rewrite = {"registry": "quay.io/team", "rewrite": f"{PASSWORD}/library", "ca_file": CA}
     login = {"username": "user", "password": "open-sesame"}
     assert pull("quay.io/team/mirrored:1", [{**rewrite, **login}]).succeeded
 
 
 @pytest.mark.alike
-def test_a_pull_with_a_password(pull):
+def test_pull_with_a_password(pull):
     image, registries = f"{PASSWORD}/{IMAGE}", [{"registry": PASSWORD, "ca_file": CA}]
     assert pull(image, registries).failed
     assert pull(image, registries, credentials="user:open-sesame").succeeded
 
 
 @pytest.mark.alike
-def test_a_registry_that_left_the_spec_is_trusted_no_more(pull):
+def test_registry_removed_from_the_spec_is_no_longer_trusted(pull):
     image = f"{TLS}/{IMAGE}"
     assert pull(image, [{"registry": TLS, "ca_file": CA}]).succeeded
     assert "certificate" in pull(image, []).stderr
 
 
 @pytest.mark.runtime("containerd", "crio")
-def test_a_password_of_the_spec(node, enable, pull):
+def test_password_of_the_spec_is_used(node, enable, pull):
     registry = {"registry": PASSWORD, "ca_file": CA}
     login = {"username": "user", "password": "open-sesame"}
     image = f"{PASSWORD}/{IMAGE}"
@@ -113,7 +113,7 @@ def test_a_password_of_the_spec(node, enable, pull):
 
 @pytest.fixture
 def ipv6(node, registry):
-    """The registry at ::1 through a proxy on the node: containers may have no other IPv6."""
+    """Yield a registry at ::1, through a proxy on the node: containers may have no other IPv6."""
     node.check_output("sysctl -w net.ipv6.conf.lo.disable_ipv6=0")
     for port in (5001, 5002):
         unit = f"--unit=cruntime-test-{port} --socket-property=ListenStream=[::1]:{port}"
@@ -137,7 +137,7 @@ def ipv6(node, registry):
     ],
     ids=["plain-http", "password"],
 )
-def test_a_pull_goes_to_a_mirror_with_an_ipv6_address(pull, mirrors, others):
+def test_pull_uses_a_mirror_with_an_ipv6_address(pull, mirrors, others):
     hub = {
         "registry": "docker.io",
         "mirrors": [

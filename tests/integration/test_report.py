@@ -1,4 +1,4 @@
-"""The playbook that reports how far a fleet is from its specs."""
+"""The playbook that reports the drift of a fleet."""
 
 import json
 import subprocess
@@ -16,17 +16,17 @@ LOG_LEVELS = ("debug.level", "crio.runtime.log_level", "log-level")
 
 @pytest.fixture
 def report(tmp_path):
-    """A function that runs the playbook on hosts and returns its rows, by name, and its page."""
+    """Return a function that runs the playbook and returns its rows by name, and its page."""
 
     def run(hosts, *flags):
         inventory = tmp_path / "hosts.json"
         inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
-        folder = tmp_path / "report"
+        directory = tmp_path / "report"
         command = ["ansible-playbook", "--inventory", str(inventory), "cruntime.node.report"]
-        command += ["--extra-vars", json.dumps({"report_dir": str(folder)}), *flags]
+        command += ["--extra-vars", json.dumps({"report_dir": str(directory)}), *flags]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        data, page = (folder / name for name in ("report.json", "report.html"))
+        data, page = (directory / name for name in ("report.json", "report.html"))
         texts = data.read_text(), page.read_text()
         assert SECRET not in "".join((done.stdout, done.stderr, *texts))
         assert "changed=1" not in done.stdout
@@ -39,9 +39,9 @@ def report(tmp_path):
 
 @pytest.fixture
 def hosts(node, spec, info):
-    """One node by several names, each with a spec of its own, and one that is not there."""
+    """Return one node under several names, each with its own spec, and a missing host."""
     variables = node.ansible.get_variables()
-    # The nodes are reached as root, and have no sudo.
+    # Ansible connects to the nodes as root, and the nodes have no sudo.
     reached = {"ansible_host": variables["inventory_hostname"], "ansible_become": False}
     reached.update((key, variables[key]) for key in variables if key.startswith("ansible_"))
     reached.pop("ansible_facts", None)
@@ -96,7 +96,7 @@ def check_drift(row, runtime):
 
 
 @pytest.mark.once
-def test_the_report_has_a_row_for_every_node(node, *, runtime, snapshot, hosts, info, report):
+def test_report_has_a_row_for_every_node(node, *, runtime, snapshot, hosts, info, report):
     before = snapshot()
     rows, page = report(hosts)
     assert list(rows) == list(hosts)
@@ -107,7 +107,7 @@ def test_the_report_has_a_row_for_every_node(node, *, runtime, snapshot, hosts, 
     check_drift(rows["drifted"], runtime)
     asked = runtime.name == "docker" or node.exists("crictl")
     assert rows["drifted"]["images_missing"] == ([NOWHERE] if asked else None)
-    # Check mode writes the report too, and a diff that is asked for shows no secret.
+    # Check mode writes the report too, and a requested diff contains no secret.
     assert report({"drifted": hosts["drifted"]}, "--check", "--diff")[0] == {
         "drifted": rows["drifted"]
     }

@@ -17,7 +17,7 @@ LOAD = {
 
 @pytest.fixture
 def empty(empty_store):
-    """A function that removes all images and containers, as is done before and after the test."""
+    """Yield a function that removes all images and containers. Run it before and after the test."""
     empty_store()
     yield empty_store
     empty_store()
@@ -25,9 +25,9 @@ def empty(empty_store):
 
 @pytest.fixture
 def refused(enable, snapshot, node, runtime):
-    """A function that runs the module, which must fail in check mode too and change nothing.
+    """Return a function that runs the module, which must fail in check mode too and change nothing.
 
-    It takes the facts that the message must contain, and options.
+    The function takes the facts that the message must contain, and options.
     """
 
     def run(*facts, **changes):
@@ -41,7 +41,7 @@ def refused(enable, snapshot, node, runtime):
 
 
 @pytest.mark.alike
-def test_another_root_hides_what_is_in_the_old_one(node, runtime, empty, enable, refused):
+def test_change_of_the_root_is_rejected_if_it_hides_data(node, runtime, empty, enable, refused):
     root = ROOTS[runtime.name]
     new = {"root": f"{root}/elsewhere"}
     node.check_output(LOAD[runtime.name])
@@ -54,7 +54,7 @@ def test_another_root_hides_what_is_in_the_old_one(node, runtime, empty, enable,
 
 
 @pytest.mark.runtime("crio")
-def test_another_driver_hides_what_is_in_the_old_one(node, runtime, empty, enable, refused):
+def test_change_of_the_driver_is_rejected_if_it_hides_data(node, runtime, empty, enable, refused):
     node.check_output(LOAD[runtime.name])
     refused("storage_driver", "storage.driver", "overlay", storage={"driver": "vfs"})
     empty()
@@ -66,14 +66,14 @@ def test_another_driver_hides_what_is_in_the_old_one(node, runtime, empty, enabl
 
 @pytest.mark.alike
 @pytest.mark.runtime("containerd")
-def test_another_client_of_containerd_has_data_too(node, empty, refused):
+def test_data_of_another_client_of_containerd_counts(node, empty, refused):
     node.check_output(f"ctr --namespace moby images import {ARCHIVES}/busybox.tar")
     refused("1 image", storage={"root": "/var/lib/containerd/elsewhere"})
 
 
 @pytest.mark.alike
 @pytest.mark.runtime("containerd")
-def test_another_snapshotter_hides_nothing(node, runtime, empty, enable):
+def test_change_of_the_snapshotter_hides_nothing(node, runtime, empty, enable):
     node.check_output(LOAD[runtime.name])
     before = node.check_output(SHOW[runtime.name])
     assert enable(storage={"driver": "native"})["changed"] is True

@@ -1,4 +1,4 @@
-"""The playbook for fleets moves a node with Docker to CRI-O, and from there to containerd."""
+"""The playbook switch moves a node from Docker to CRI-O, and from CRI-O to containerd."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FILES = "/usr/bin/kubelet /etc/systemd/system/kubelet.service* /var/lib/kubelet"
 
 @pytest.fixture
 def play(node, request):
-    """A function that runs a playbook on the node, with variables, and returns its words."""
+    """Return a function that runs a playbook on the node with variables, and returns its output."""
     name = node.ansible.get_variables()["inventory_hostname"]
     inventory = request.config.getoption("ansible_inventory")
 
     def run(playbook, **variables):
-        # The nodes are reached as root, and have no sudo.
+        # Ansible connects to the nodes as root, and the nodes have no sudo.
         variables = {"ansible_become": False, **variables}
         command = ["ansible-playbook", playbook, "--limit", name, "--inventory", inventory]
         command += ["--extra-vars", json.dumps(variables)]
@@ -35,7 +35,7 @@ def play(node, request):
 
 @pytest.fixture
 def kubelet(node, spec, play, run_module):
-    """The node with Docker, an image and a kubelet's stand-in; all of it is gone afterwards."""
+    """Yield the node with Docker, an image and a stand-in for the kubelet. Clean up afterwards."""
     before = {"runtime": "docker", "cgroup_driver": "cgroupfs"}
     result = run_module(node, ENABLE, **before)
     assert not result.get("failed"), result["msg"]
@@ -49,7 +49,7 @@ def kubelet(node, spec, play, run_module):
 
 
 @pytest.mark.usefixtures("kubelet")
-def test_a_node_goes_from_docker_to_crio_and_on_to_containerd(node, play, crictl):
+def test_node_is_switched_from_docker_to_crio_and_to_containerd(node, play, crictl):
     for name in ("crio", "containerd"):
         runtime = RUNTIMES[name]
         variables = {
@@ -61,12 +61,12 @@ def test_a_node_goes_from_docker_to_crio_and_on_to_containerd(node, play, crictl
         assert node.service(runtime.service).is_running
         assert node.service(runtime.service).is_enabled
         assert not any(node.service(unit).is_running for unit in runtime.foreign)
-        # The kubelet was told, by its flags and its configuration, and the images came along.
+        # The flags and the configuration of the kubelet were changed, and the images transferred.
         assert f"endpoint={runtime.endpoint}" in node.file("/run/kubelet.flags").content_string
         config = node.file("/var/lib/kubelet/config.yaml").content_string
         assert f"containerRuntimeEndpoint: {runtime.endpoint}\n" in config
         assert "cgroupDriver: systemd\n" in config
         images = json.loads(crictl("images --output json"))["images"]
         assert IMAGE in {tag for image in images for tag in image["repoTags"]}
-        # And that is that.
+        # Another run changes nothing.
         assert "changed=0" in play("cruntime.node.switch", **variables)

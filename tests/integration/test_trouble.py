@@ -1,4 +1,4 @@
-"""Bad input and trouble: one clear sentence, and a node as it was."""
+"""Invalid input and failures end with one clear error, and the node is unchanged or rolled back."""
 
 import json
 import os
@@ -35,9 +35,9 @@ BAD_SPECS = [
 
 @pytest.fixture
 def refused(node, run_module, snapshot):
-    """A function that runs the module, which must fail and leave the node as it was.
+    """Return a function that runs the module, which must fail and leave the node unchanged.
 
-    It takes the reason, the facts that the message must contain, and options.
+    The function takes the reason, the facts that the message must contain, and options.
     """
 
     def run(reason, *facts, **options):
@@ -50,7 +50,7 @@ def refused(node, run_module, snapshot):
 
 @pytest.fixture
 def rolled_back(node, run_module, snapshot):
-    """A function that runs the module, which must fail and bring the node back."""
+    """Return a function that runs the module, which must fail and roll back the node."""
 
     def run(**options):
         before = snapshot()
@@ -58,7 +58,7 @@ def rolled_back(node, run_module, snapshot):
         assert result.get("failed") is True, result
         assert result["rolled_back"] is True
         after = snapshot()
-        # A mask is a link made anew; every other file is the old one, time and all.
+        # A mask is a new link. Every other file has its old content and mtime.
         differing = {
             path
             for path, (content, _time) in before["files"].items()
@@ -76,7 +76,7 @@ def rolled_back(node, run_module, snapshot):
 
 
 @pytest.mark.alike
-def test_a_bad_spec_is_refused(node, run_module, snapshot):
+def test_invalid_spec_is_rejected(node, run_module, snapshot):
     before = snapshot()
     for spec, facts in BAD_SPECS:
         check_failed(run_module(node, ENABLE, **spec), "option_invalid", *facts)
@@ -84,7 +84,7 @@ def test_a_bad_spec_is_refused(node, run_module, snapshot):
 
 
 @pytest.mark.alike
-def test_a_runtime_that_is_not_installed(node, other, refused):
+def test_runtime_that_is_not_installed_is_rejected(node, other, refused):
     binary = {"containerd": "/usr/bin/containerd", "docker": "/usr/sbin/dockerd"}[other.name]
     node.check_output(f"mv {binary} {binary}.away")
     try:
@@ -94,9 +94,9 @@ def test_a_runtime_that_is_not_installed(node, other, refused):
 
 
 @pytest.mark.alike
-def test_a_daemon_that_does_not_even_tell_its_version(node, runtime, other, run_module):
-    broken = {"containerd": "/usr/local/sbin/containerd", "docker": "/usr/local/sbin/dockerd"}
-    path = broken[other.name]
+def test_daemon_that_cannot_print_its_version_is_rejected(node, runtime, other, run_module):
+    paths = {"containerd": "/usr/local/sbin/containerd", "docker": "/usr/local/sbin/dockerd"}
+    path = paths[other.name]
     node.check_output(f"printf '#!/bin/sh\\nexit 1\\n' >{path} && chmod +x {path}")
     try:
         info = run_module(node, "cruntime.node.cruntime_info")
@@ -115,14 +115,14 @@ def test_a_daemon_that_does_not_even_tell_its_version(node, runtime, other, run_
 
 
 @pytest.mark.alike
-def test_a_user_without_privileges(node, run_module, snapshot, monkeypatch):
+def test_user_without_privileges_is_rejected(node, run_module, snapshot, monkeypatch):
     monkeypatch.setenv("ANSIBLE_REMOTE_USER", "nobody")
     monkeypatch.setenv("ANSIBLE_REMOTE_TMP", "/tmp/nobody")
     result = run_module(node, ENABLE, runtime="containerd")
     check_untouched(result, "not_root", "become")
 
 
-def test_a_node_without_systemd():
+def test_node_without_systemd_is_rejected():
     name = f"cruntime-no-systemd-{uuid.uuid4().hex[:8]}"
     subprocess.run(
         ["docker", "run", "--detach", "--rm", "--name", name, "--entrypoint", "sleep",
@@ -148,16 +148,16 @@ def test_a_node_without_systemd():
 
 
 @pytest.mark.alike
-def test_a_unit_masked_by_an_admin_is_unmasked_and_that_is_said(
+def test_unit_masked_by_an_admin_is_unmasked_with_a_warning(
     node, runtime, spec, run_module, snapshot
 ):
     node.check_output("systemctl mask %s", runtime.service)
     before = snapshot()
-    foreseen = run_module(node, ENABLE, check=True, **spec)
+    predicted = run_module(node, ENABLE, check=True, **spec)
     assert snapshot() == before
     result = run_module(node, ENABLE, **spec)
     warning = f"{runtime.service} was masked; it is unmasked to enable its runtime"
-    for answer in (foreseen, result):
+    for answer in (predicted, result):
         assert answer["changed"] is True
         assert warning in answer["warnings"]
         assert answer["units"][0]["after"] == {"active": True, "enabled": True, "masked": False}
@@ -167,14 +167,14 @@ def test_a_unit_masked_by_an_admin_is_unmasked_and_that_is_said(
 
 @pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
-def test_a_unit_of_another_runtime_stays_masked(node, spec, run_module):
+def test_unit_of_another_runtime_stays_masked(node, spec, run_module):
     node.check_output("systemctl mask docker.socket")
     assert run_module(node, ENABLE, **spec)["changed"] is False
     node.check_output("systemctl unmask docker.socket")
 
 
-def broken(runtime, node):
-    """What the runtime's judge lets pass, but the runtime itself does not start with."""
+def break_configuration(runtime, node):
+    """Return a configuration that passes validation, but with which the runtime does not start."""
     if runtime == "docker":
         return {"bip": "nowhere"}
     if runtime == "crio":
@@ -184,8 +184,8 @@ def broken(runtime, node):
 
 
 @pytest.mark.alike
-def test_a_runtime_that_does_not_start_is_brought_back(node, runtime, spec, rolled_back):
-    options = {**spec, "extra_config": broken(runtime.name, node)}
+def test_runtime_that_does_not_start_is_rolled_back(node, runtime, spec, rolled_back):
+    options = {**spec, "extra_config": break_configuration(runtime.name, node)}
     result, _before, _after = rolled_back(**options)
     check_failed(result, "unit_not_started", "nowhere")
     assert any("nowhere" in line for line in result["journal"])
@@ -193,23 +193,24 @@ def test_a_runtime_that_does_not_start_is_brought_back(node, runtime, spec, roll
 
 
 @pytest.mark.alike
-def test_a_switch_that_fails_does_not_touch_the_running_runtime(node, runtime, other, rolled_back):
-    result, before, after = rolled_back(runtime=other.name, extra_config=broken(other.name, node))
+def test_failed_switch_does_not_restart_the_running_runtime(node, runtime, other, rolled_back):
+    extra = break_configuration(other.name, node)
+    result, before, after = rolled_back(runtime=other.name, extra_config=extra)
     check_failed(result, "unit_not_started")
     (was,), (unit,) = (
         [each for each in units if each["Id"] == runtime.service] for units in (before, after)
     )
-    # The process that runs never went away.
+    # The process of the runtime was not restarted.
     assert unit == was
     node.check_output(runtime.version)
 
 
 @pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
-def test_a_flag_of_a_unit_that_is_masked_counts(node, refused):
-    """Docker 20.10 can judge no file, so that it has to be tried; nothing is touched later on."""
+def test_flag_of_a_masked_unit_counts(node, refused):
+    """Docker 20.10 cannot validate a file, so the conflict is found only by a start."""
     if node.check_output("dockerd --version").split()[2].startswith("20."):
-        pytest.skip("Docker judges its configuration from 23.0 on")
+        pytest.skip("Docker validates its configuration from 23.0 on")
     drop_in = "/etc/systemd/system/docker.service.d/flag.conf"
     node.check_output(f"mkdir -p $(dirname {drop_in})")
     text = "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --log-level=debug\n"
@@ -222,24 +223,24 @@ def test_a_flag_of_a_unit_that_is_masked_counts(node, refused):
         node.check_output(f"rm -r $(dirname {drop_in}) && systemctl daemon-reload")
 
 
-# Docker needs containerd, which therefore is not stopped for it.
+# Docker needs containerd, so containerd would not be stopped.
 @pytest.mark.runtime("crio", "docker")
 @pytest.mark.once
-def test_a_unit_that_hangs_in_its_stop(node, runtime, other, rolled_back):
-    folder = f"/run/systemd/system/{runtime.service}.d"
+def test_unit_that_hangs_while_it_stops_is_rolled_back(node, runtime, other, rolled_back):
+    directory = f"/run/systemd/system/{runtime.service}.d"
     hang = "[Service]\\nExecStop=/bin/sleep infinity\\nTimeoutStopSec=infinity\\n"
-    node.check_output(f"mkdir -p {folder} && printf '{hang}' > {folder}/hang.conf")
+    node.check_output(f"mkdir -p {directory} && printf '{hang}' > {directory}/hang.conf")
     node.check_output("systemctl daemon-reload")
     try:
         result, _before, _after = rolled_back(runtime=other.name, timeout=20)
     finally:
-        node.check_output(f"rm -r {folder} && systemctl daemon-reload")
+        node.check_output(f"rm -r {directory} && systemctl daemon-reload")
     check_failed(result, "unit_not_stopped", runtime.service, "20 seconds")
     node.check_output(runtime.version)
 
 
 @pytest.mark.alike
-def test_a_file_in_the_way_of_a_folder(node, spec, refused):
+def test_directory_in_place_of_a_file_is_rejected(node, spec, refused):
     node.check_output("mv /etc/crictl.yaml /etc/crictl.yaml.away && mkdir /etc/crictl.yaml")
     try:
         refused("file_unreadable", "/etc/crictl.yaml", "directory", **spec)
@@ -248,12 +249,12 @@ def test_a_file_in_the_way_of_a_folder(node, spec, refused):
 
 
 @pytest.mark.runtime("containerd", "crio")
-def test_a_drop_in_that_overrides_the_spec_is_found(node, runtime, spec, rolled_back):
+def test_drop_in_that_overrides_the_spec_is_found(node, runtime, spec, rolled_back):
     if runtime.name == "crio":
         path, text = "/etc/crio/crio.conf.d/99-admin.conf", '[crio.image]\npause_image = "x/y:1"\n'
     elif node.check_output("containerd --version").split()[2].lstrip("v")[0] == "1":
         path = "/etc/containerd/conf.d/99-admin.toml"
-        # It takes the place of the plugin's whole table.
+        # The drop-in replaces the whole table of the plugin.
         runc = f'[plugins."{CRI["1"]}".containerd.runtimes.runc'
         text = (
             f'[plugins."{CRI["1"]}"]\nsandbox_image = "x/y:1"\n'
@@ -274,11 +275,11 @@ def test_a_drop_in_that_overrides_the_spec_is_found(node, runtime, spec, rolled_
 
 @pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
-def test_a_drop_in_that_nobody_could_read_is_named(node, runtime, refused, spec):
-    folder, name = {"containerd": ("conf.d", "9.toml"), "crio": ("crio.conf.d", "9.conf")}[
+def test_unreadable_drop_in_is_reported(node, runtime, refused, spec):
+    directory, name = {"containerd": ("conf.d", "9.toml"), "crio": ("crio.conf.d", "9.conf")}[
         runtime.name
     ]
-    path = f"/etc/{runtime.name}/{folder}/{name}"
+    path = f"/etc/{runtime.name}/{directory}/{name}"
     node.check_output(f"mkdir -p $(dirname {path}) && echo 'no toml' > {path}")
     try:
         refused("configuration_refused", path, **{**spec, "cgroup_driver": "cgroupfs"})
@@ -287,7 +288,7 @@ def test_a_drop_in_that_nobody_could_read_is_named(node, runtime, refused, spec)
 
 
 @pytest.mark.runtime("containerd", "crio")
-def test_keys_that_this_version_does_not_know_are_refused(node, runtime, refused):
+def test_keys_that_this_version_does_not_support_are_rejected(node, runtime, refused):
     if runtime.name == "crio":
         extra = {"crio": {"runtime": {"no_such_key": True}}}
     else:
@@ -300,16 +301,16 @@ def test_keys_that_this_version_does_not_know_are_refused(node, runtime, refused
 
 
 @pytest.mark.runtime("crio")
-def test_an_oci_runtime_that_crio_does_not_have(node, refused, spec):
+def test_oci_runtime_that_crio_does_not_have_is_rejected(node, refused, spec):
     if "crio.runtime.runtimes.runc" in node.check_output("crio status config"):
-        pytest.skip("this CRI-O comes with a runc of its own")
+        pytest.skip("this CRI-O has its own runc")
     facts = ("oci_runtimes", "oci_runtime")
     refused("configuration_refused", *facts, **{**spec, "oci_runtime": "runc"})
 
 
 @pytest.mark.runtime("crio")
-def test_a_reload_that_crio_refuses_is_taken_back(spec, rolled_back):
-    # Its judge does not look into that file.
+def test_reload_that_crio_rejects_is_rolled_back(spec, rolled_back):
+    # The validation of CRI-O does not read this profile.
     extra = {"crio": {"runtime": {"seccomp_profile": "/etc/hostname"}}}
     result, before, after = rolled_back(**{**spec, "extra_config": extra})
     check_failed(result, "configuration_refused", "seccomp profile")

@@ -1,4 +1,4 @@
-"""A node on which two runtimes run at once is not switched: nobody knows which one shall go."""
+"""A node with two running runtimes is not switched, because the runtime to replace is ambiguous."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 @pytest.mark.scenario("crio")
 @pytest.mark.parametrize("mode", ["--check", "--diff"])
-def test_a_node_that_runs_two_runtimes_is_not_touched(node, request, snapshot, mode):
+def test_node_with_two_running_runtimes_is_not_changed(node, request, snapshot, mode):
     name = node.ansible.get_variables()["inventory_hostname"]
-    # The nodes are reached as root, and have no sudo.
+    # Ansible connects to the nodes as root, and the nodes have no sudo.
     variables = {"switch_spec": {"runtime": "containerd"}, "ansible_become": False}
     command = ["ansible-playbook", "cruntime.node.switch", mode, "--limit", name]
     command += ["--inventory", request.config.getoption("ansible_inventory")]
@@ -20,7 +20,7 @@ def test_a_node_that_runs_two_runtimes_is_not_touched(node, request, snapshot, m
     node.check_output("systemctl start containerd")
     try:
         before = snapshot()
-        # Ansible says why a task failed on either, as it is set.
+        # Depending on its settings, Ansible prints the error of a task to either stream.
         done = subprocess.run(
             command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -1,4 +1,4 @@
-"""Another user on the node, without privileges, gains nothing and breaks nothing.
+"""A user without privileges on the node gains no access and breaks nothing.
 
 The user creates links, FIFOs, locks and files wherever this is possible, and replaces directories
 while root works.
@@ -43,7 +43,7 @@ done 2>/dev/null
 
 @pytest.fixture(scope="module")
 def mallory(spare):
-    """A function that runs a script as a user without privileges."""
+    """Return a function that runs a script as a user without privileges."""
     spare.sh("id mallory || useradd --create-home --shell /bin/sh mallory")
     return lambda script: spare.sh(f"su mallory -c '{script}'", check=False)
 
@@ -52,7 +52,7 @@ def etc(node):
     return node.sh("find /etc -type f -exec sha256sum {} + | sort; ls -lR /etc | grep -v total")
 
 
-def test_no_place_that_is_written_to_can_be_taken(spare, spare_spec, mallory):
+def test_user_cannot_take_over_a_path_that_is_written(spare, spare_spec, mallory):
     for path in PLACES:
         spare.sh(f"test -e {path} && exit; rm -f {path}")
         planted = mallory(f"ln -sfn /etc/shadow {path} || mkfifo {path} || echo x >{path}")
@@ -80,7 +80,7 @@ def save(node, spare_spec, path):
         pytest.param("mkdir {}", marks=pytest.mark.long),
     ],
 )
-def test_an_archive_at_a_path_that_another_user_created(spare, spare_spec, mallory, plant):
+def test_archive_at_a_path_created_by_another_user(spare, spare_spec, mallory, plant):
     path = "/tmp/images.tar"
     spare.sh(f"rm -rf {path}")
     mallory(plant.format(path))
@@ -96,7 +96,7 @@ def test_an_archive_at_a_path_that_another_user_created(spare, spare_spec, mallo
     spare.sh(f"rm -rf {path}")
 
 
-def test_a_directory_that_is_exchanged_while_root_writes(spare, spare_spec, mallory):
+def test_directory_replaced_while_root_writes(spare, spare_spec, mallory):
     before = etc(spare)
     command = ["docker", "exec", "--user", "mallory", spare.name, "sh", "-c", RACE]
     with subprocess.Popen(command) as race:
@@ -111,7 +111,7 @@ def test_a_directory_that_is_exchanged_while_root_writes(spare, spare_spec, mall
     assert "images" not in spare.sh("ls -A /etc")
 
 
-def test_an_archive_of_another_user_that_is_a_fifo_or_a_link(spare, spare_spec, mallory):
+def test_archive_of_another_user_that_is_a_fifo_or_a_link(spare, spare_spec, mallory):
     mallory("cd /home/mallory; mkfifo f.tar; ln -s /dev/zero z.tar; ln -s /etc/shadow s.tar")
     reasons = {"f": "archive_invalid", "z": "archive_invalid", "s": "archive_invalid"}
     for name, reason in reasons.items():

@@ -1,10 +1,9 @@
-"""A machine with a kernel of its own: cgroup v2, every capability, SSH, reboots and power cuts.
+"""A machine with its own kernel: cgroup v2, all capabilities, SSH, reboots and power cuts.
 
-What a power cut takes here is what the machine had not synced: its page cache, and what its disk
-had taken but not flushed. The emulator is killed, and it keeps the tables of the disk's image in
-its memory until a flush; what it has handed to its host is not lost, so that a cluster of the disk
-that was mapped before keeps also what was written without a flush. The file system is told to
-leave nothing to chance; see tests/nodes/vm/run.sh.
+A power cut kills the emulator. The machine loses its page cache, and the writes in the cache of its
+disk. The emulator keeps the cluster tables of the disk image in memory until a flush, but data that
+it has passed to its host is kept. Therefore, writes without a flush also survive in a cluster that
+was mapped before. The mount options of the file system are strict; see tests/nodes/vm/run.sh.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from test_pods import CONTAINER, run_pod, start_container
 pytestmark = pytest.mark.scenario("vm")
 
 VM_SH = ROOT / "tests" / "nodes" / "vm.sh"
-# Where extensions/molecule/vm/prepare.yml has noted what was in /etc.
+# extensions/molecule/vm/prepare.yml saves the state of /etc in this directory.
 MOLECULE = pathlib.Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY", "."))
-# Of cap_sys_resource in the sets of capabilities.
+# Bit of cap_sys_resource in a set of capabilities.
 SYS_RESOURCE = 1 << 24
 SYSCTLS = {
     "net.bridge.bridge-nf-call-iptables": 1,
     "net.bridge.bridge-nf-call-ip6tables": 1,
     "net.ipv4.ip_forward": 1,
 }
-# What roles/runtime writes, and what a unit that is enabled or disabled makes of /etc.
+# Files of roles/runtime, and links in /etc that change when a unit is enabled or disabled.
 OF_THE_ROLE = {
     "/etc/modules-load.d/50-cruntime.conf",
     "/etc/sysctl.d/50-cruntime.conf",
@@ -41,11 +40,11 @@ OF_UNITS = {
     "/etc/systemd/system/multi-user.target.wants/containerd.service",
     "/etc/systemd/system/multi-user.target.wants/docker.service",
     "/etc/systemd/system/sockets.target.wants/docker.socket",
-    # Of a mask.
+    # Links of masked units.
     "/etc/systemd/system/docker.service",
     "/etc/systemd/system/docker.socket",
 }
-# What systemd makes of a unit that has a script of System V beside it.
+# Links that systemd creates for a unit that also has a System V script.
 OF_SCRIPTS = re.compile(r"/etc/rc\d\.d/[SK]\d\d(containerd|docker)")
 CUTS = {
     "when a file is in its place": ("docker", "after _put /etc/docker/daemon.json"),
@@ -56,14 +55,14 @@ CUTS = {
 
 @pytest.fixture
 def vm(node):
-    """A function that calls vm.sh for the machine."""
+    """Return a function that calls vm.sh for the machine."""
     name = node.ansible.get_variables()["inventory_hostname"]
     return lambda verb: subprocess.run([VM_SH, verb, name], check=True)
 
 
 @pytest.fixture
 def cut_power(node, vm, on_node, run_on_node):
-    """A function that cuts the power when a switch comes to a step, and says what is left."""
+    """Return a function that cuts the power at a step of a switch, and returns what is left."""
     variables = node.ansible.get_variables()
     ssh = ["ssh", *shlex.split(variables["ansible_ssh_common_args"])]
 
@@ -71,18 +70,18 @@ def cut_power(node, vm, on_node, run_on_node):
         command = on_node("power_cut", {"options": options, "at": at})
         argv = [*ssh, variables["inventory_hostname"], f"sudo {command}"]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-            told = json.loads(process.stdout.readline())
-            assert "step" in told, told
+            reported = json.loads(process.stdout.readline())
+            assert "step" in reported, reported
             vm("cut")
             process.terminate()
         vm("boot")
-        return run_on_node("power_cut", {"options": options, "was": told["was"]})
+        return run_on_node("power_cut", {"options": options, "was": reported["was"]})
 
     return cut
 
 
 def state_of(node, crictl):
-    """What a boot must bring back: the runtimes' units, and the images with their pins."""
+    """Return the state that must be the same after a reboot: units, images and pins."""
     shown = node.check_output(f"systemctl show --property=Id,ActiveState,UnitFileState {UNITS}")
     images = {
         tag: (image["id"], image["pinned"])
@@ -93,12 +92,12 @@ def state_of(node, crictl):
 
 
 def kernel_of(node):
-    """Which of the modules and parameters of roles/runtime the kernel has."""
+    """Return the modules and parameters of roles/runtime that the kernel has."""
     modules = node.check_output("cd /sys/module && ls -d overlay br_netfilter").split()
     return modules, {name: node.sysctl(name) for name in SYSCTLS}
 
 
-def test_the_machine_is_a_true_one(node):
+def test_machine_has_its_own_kernel(node):
     assert node.check_output("stat --file-system --format %T /sys/fs/cgroup") == "cgroup2fs"
     (bounding,) = node.file("/proc/1/status").content_string.split("CapBnd:")[1].split()[:1]
     assert int(bounding, 16) & SYS_RESOURCE
@@ -114,7 +113,7 @@ def test_auto_chooses_the_driver_systemd(node, spec, run_module):
     assert "SystemdCgroup = true" in node.file("/etc/containerd/config.toml").content_string
 
 
-def test_a_reboot_brings_back_the_runtime_enabled_and_no_other(
+def test_reboot_starts_the_enabled_runtime_and_no_other(
     node, *, spec, vm, call, crictl, image, run_module, run_container
 ):
     (pinned,) = call(["cruntime_image", {"name": [image], "pin": True}])
@@ -144,13 +143,13 @@ def test_modules_run_with_and_without_pipelining(node, spec, run_module, monkeyp
     assert variables["ansible_user"] == "admin"
     result = run_module(node, ENABLE, **spec)
     assert result["changed"] is False, result
-    # Which takes root.
+    # Listing images requires root.
     images = run_module(node, "cruntime.node.cruntime_info", gather_subset=["images"])
     assert IMAGE in json.dumps(images)
 
 
 @pytest.mark.long
-def test_a_pod_pauses_and_goes_on_and_can_be_killed_while_it_is_frozen(node, crictl, call):
+def test_pod_is_paused_and_unpaused_and_can_be_killed_while_paused(node, crictl, call):
     dump = node.check_output("containerd config dump")
     assert "restrict_oom_score_adj = false" in dump
     node.check_output(f"ctr --namespace k8s.io images import {ARCHIVES}/pause.tar")
@@ -164,7 +163,7 @@ def test_a_pod_pauses_and_goes_on_and_can_be_killed_while_it_is_frozen(node, cri
         (container,) = result["containers"]
         return str(container["pid"])
 
-    # Of the sandbox, which takes the capability.
+    # The sandbox lowered its OOM score, which requires the capability.
     sandbox = str(json.loads(crictl(f"inspectp {pod}"))["info"]["pid"])
     assert int(node.check_output("cat /proc/%s/oom_score_adj", sandbox)) < 0
     pid = turn("paused")
@@ -176,7 +175,7 @@ def test_a_pod_pauses_and_goes_on_and_can_be_killed_while_it_is_frozen(node, cri
     assert turn("running") == pid
     assert node.check_output(frozen) == "frozen 0"
     assert turn("paused") == pid
-    # Which cgroup v1 does not let happen.
+    # With cgroup v1, a frozen process cannot be killed.
     node.check_output("kill -KILL %s", pid)
     node.check_output("timeout 20 sh -c 'while test -e /proc/%s; do sleep 1; done'", pid)
     (gone,) = call(["cruntime_containers", {**which, "state": "absent", "sandboxes": True}])
@@ -185,14 +184,14 @@ def test_a_pod_pauses_and_goes_on_and_can_be_killed_while_it_is_frozen(node, cri
 
 @pytest.mark.long
 @pytest.mark.parametrize("moment", CUTS)
-def test_a_power_cut_leaves_whole_files_and_the_next_run_converges(
+def test_power_cut_leaves_whole_files_and_the_next_run_converges(
     node, spec, cut_power, call, moment
 ):
     name, step = CUTS[moment]
     options = node_options(spec, runtime=name)
     left = cut_power(options, step)
     assert left["torn"] == []
-    # What was to last did, and the power was really cut.
+    # The synced file was kept, and the power was really cut.
     assert (RUNTIMES[name].config in left["new"]) is not step.startswith("after write_new")
     assert left["kept"] == []
     healed, again = call(*[["cruntime_enable", options]] * 2)
@@ -204,7 +203,7 @@ def test_a_power_cut_leaves_whole_files_and_the_next_run_converges(
 
 
 def test_nothing_else_in_etc_has_changed(node, spec, run_module):
-    """Since the machine first booted; the tests above are the last ones to change anything."""
+    """Compare /etc with its state after the first boot. No later test changes anything."""
     before = json.loads((MOLECULE / "etc.json").read_text())
     after = json.loads(node.check_output("/usr/bin/python3 -c %s", ETC_FILES))
     changed = {

@@ -1,4 +1,4 @@
-"""No run waits without end: not for another run, not for a file, not for a process."""
+"""No run waits forever: not for another run, not for a file, not for a process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ time.sleep(600)
 
 @pytest.fixture
 def hold(spare):
-    """A function that starts a process on the node that holds the lock, and returns its number."""
+    """Yield a function that starts a process that holds the lock, and returns its PID."""
     holders = []
 
     def start(how):
@@ -41,7 +41,7 @@ def hold(spare):
         holder.wait()
 
 
-def test_a_wait_for_another_run_ends_and_names_it(spare, spare_spec, hold):
+def test_wait_for_another_run_ends_and_names_it(spare, spare_spec, hold):
     assert spare.sh("stat -c '%a %U %a' /run/cruntime").split()[:2] == ["700", "root"]
     assert spare.sh("stat -c '%a %U' /run/cruntime/lock").split() == ["600", "root"]
     pid = hold("EX")
@@ -58,7 +58,7 @@ def test_a_wait_for_another_run_ends_and_names_it(spare, spare_spec, hold):
     assert "failed" not in spare.enable(check=True, **spare_spec, timeout=2)
 
 
-def test_an_image_and_containers_wait_for_no_image(spare, spare_spec, hold):
+def test_image_and_containers_tasks_share_the_lock(spare, spare_spec, hold):
     hold("SH")
     given = {"runtime": spare_spec["runtime"]}
     loaded = spare.run(IMAGE, **given, archive=f"{ARCHIVES}/busybox.tar", timeout=60)
@@ -70,7 +70,7 @@ def test_an_image_and_containers_wait_for_no_image(spare, spare_spec, hold):
     check_untouched(result, "lock_timeout", "2 seconds")
 
 
-def test_two_runs_at_once_both_succeed(spare, spare_spec):
+def test_two_simultaneous_runs_both_succeed(spare, spare_spec):
     """Both runs restart the runtime, one after the other."""
     inventory = {"ansible_connection": "community.docker.docker", "ansible_user": "root"}
     inventory["ansible_python_interpreter"] = "/usr/bin/python3"
@@ -106,7 +106,7 @@ KINDS = {
 @pytest.mark.parametrize(
     "kind", ["a FIFO", *(pytest.param(each, marks=pytest.mark.long) for each in [*KINDS][1:])]
 )
-def test_something_endless_in_place_of_a_file(spare, spare_spec, kind):
+def test_endless_file_is_rejected(spare, spare_spec, kind):
     paths = ["/var/lib/cruntime/files.json", "/etc/crictl.yaml", *PLACES[spare_spec["runtime"]]]
     process = spare.process_of(RUNTIMES[spare_spec["runtime"]].service)
     for path in paths:
@@ -123,7 +123,7 @@ def test_something_endless_in_place_of_a_file(spare, spare_spec, kind):
 
 
 #: By runtime: the tool that a run with changes calls, and its arguments.
-ASKED = {
+CALLS = {
     "containerd": ("containerd", "config dump"),
     "crio": ("crio", " config"),
     "docker": ("dockerd", "--validate"),
@@ -140,10 +140,10 @@ ASKED = {
         ),
     ],
 )
-def test_a_tool_that_hangs_or_prints_garbage_ends_in_one_sentence(spare, spare_spec, answer):
-    tool, asked = ASKED[spare_spec["runtime"]]
+def test_tool_that_hangs_or_prints_garbage_ends_in_one_error(spare, spare_spec, answer):
+    tool, arguments = CALLS[spare_spec["runtime"]]
     real = spare.sh(f"command -v {tool}").strip()
-    wrapper = f'#!/bin/sh\ncase "$*" in *"{asked}"*) {answer};; esac\nexec {real} "$@"\n'
+    wrapper = f'#!/bin/sh\ncase "$*" in *"{arguments}"*) {answer};; esac\nexec {real} "$@"\n'
     # This directory is earlier in the PATH than the directory of the tool.
     path = f"/usr/local/sbin/{tool}"
     spare.write(path, wrapper)
@@ -157,7 +157,7 @@ def test_a_tool_that_hangs_or_prints_garbage_ends_in_one_sentence(spare, spare_s
     assert spare.process_of(RUNTIMES[spare_spec["runtime"]].service) == process
 
 
-def test_an_archive_that_is_a_fifo(spare, spare_spec):
+def test_archive_that_is_a_fifo_is_rejected(spare, spare_spec):
     spare.sh("test -p /srv/fifo.tar || mkfifo /srv/fifo.tar")
     result = spare.run(IMAGE, runtime=spare_spec["runtime"], archive="/srv/fifo.tar", timeout=10)
     check_failed(result, "archive_invalid", "/srv/fifo.tar")

@@ -43,19 +43,19 @@ OPERATORS = re.compile(
     r"|ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|Div_Mul|Mod_Mul|BitAnd_BitOr|BitOr_BitAnd)"
     r"|ReplaceUnaryOperator_(USub_UAdd|Delete_Not))$"
 )
-# A mutant can loop forever. In seconds of the processor, and of the clock for one that sleeps.
+# Limits in seconds: processor time for mutants that loop, and clock time for mutants that sleep.
 CPU_TIME, TIMEOUT = 60, 300
 PYTEST = (
     *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=mutation"),
-    # pytest warns of modules that were imported before it starts.
+    # pytest warns about modules that were imported before it starts.
     *("-p", "no:warnings"),
     # These properties need hundreds of examples, and the other tests find the mutants.
-    *("-k", "not test_free_text and not test_whatever_a_record_holds"),
+    *("-k", "not test_free_text and not test_any_record_is_corrupt"),
 )
 
 
 class Mutant(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Import one module from a changed source."""
+    """Finder and loader of one module with a changed source."""
 
     def __init__(self, module: str, source: str) -> None:
         self.module, self.source = module, source
@@ -68,9 +68,9 @@ class Mutant(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 def effect(source: str | None) -> str | None:
-    """Return a program without what has no effect; None if it is not valid.
+    """Return a program without the parts that have no effect, or None if the program is not valid.
 
-    These are annotations and, for callers as they are, the kinds of parameters.
+    These parts are annotations and the kinds of parameters, because the callers are fixed.
     """
     try:
         tree = ast.parse(source or "?")
@@ -94,7 +94,7 @@ def mutants(source: str) -> dict[str, str]:
         nodes = ast_nodes(get_ast(source))
         for occurrence in range(sum(len(list(operator.mutation_positions(n))) for n in nodes)):
             mutant = mutate_code(source, operator, occurrence)
-            # Cosmic Ray takes some stars of calls and displays for multiplications.
+            # Cosmic Ray mistakes some stars in calls and displays for multiplications.
             if effect(mutant) in (None, original):
                 continue
             pairs = zip(lines, mutant.splitlines())

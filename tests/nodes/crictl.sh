@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Put a real crictl, which no Debian suite has, into the folder given.
-# Where none can be had the folder stays empty; the tests that need it are then skipped with that reason.
+# Put a real crictl, which no Debian suite has, into the given directory.
+# If crictl can be neither built nor downloaded, the directory stays empty, and the tests that need crictl are skipped.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
 bin=$1
 version=v1.34.0
-# Of upstream's crictl-$version-linux-$arch.tar.gz.
+# Checksums of upstream's crictl-$version-linux-$arch.tar.gz.
 declare -A sha256=(
     [amd64]=a8ff2a3edb37a98daf3aba7c3b284fe0aa5bff24166d896ab9ef64c8913c9f51
     [arm64]=c31d252e203df5f4cf37f314bd3092eb79087e791631c1e607087c74b6d0423f
@@ -24,7 +24,7 @@ from_cache() {
     [[ -x $bin/crictl && $("$bin/crictl" --version) == *"$version" ]]
 }
 
-# crictl/go.mod pins it and go.sum holds the checksums, so that the module proxy need not be trusted.
+# crictl/go.mod pins the version and go.sum has the checksums, so the module proxy need not be trusted.
 from_go() {
     command -v go >/dev/null || return 1
     echo "Building crictl $version ..." >&2
@@ -47,4 +47,4 @@ from_release() {
 
 mkdir -p "$bin"
 from_dir || from_path || from_cache || from_go || from_release ||
-    echo "No crictl can be had here: the tests that need one will be skipped" >&2
+    echo "crictl is not available: tests that need it are skipped" >&2

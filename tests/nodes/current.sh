@@ -91,5 +91,5 @@ flock 9
 from_dir || from_cache || from_go || {
     # The cache may hold an older version.
     rm -f "${binaries[@]/#/$bin/}"
-    echo "$what can't be had here: the tests that need them will be skipped" >&2
+    echo "$what is not available: tests that need it are skipped" >&2
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make sure that a Docker Engine answers: use the one there is, else install and start Debian's.
+# Make sure that a Docker Engine responds: use the running one, or install and start Debian's.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
@@ -12,20 +12,20 @@ if answers; then
 fi
 
 if [[ $EUID -ne 0 ]]; then
-    echo "No Docker Engine answers. Start one, or run: sudo $here/engine.sh" >&2
+    echo "No Docker Engine responds. Start one, or run: sudo $here/engine.sh" >&2
     exit 1
 fi
 
 command -v dockerd >/dev/null || "$here/../install.sh" docker.io iptables
-# From Debian 13 on, the client is a package of its own.
+# From Debian 13 on, the client is a separate package.
 command -v docker >/dev/null || "$here/../install.sh" docker-cli
 
 if [[ -d /run/systemd/system ]]; then
     systemctl start docker.service
 else
-    # No init runs here: a daemon of our own, in its own session, outlives the caller.
+    # Without an init system, start the daemon in its own session, so it survives the caller.
     mkdir -p "$(dirname "$log")"
-    # A machine that went down can leave pid files whose numbers now belong to others.
+    # After a crash of the machine, the PIDs in PID files can belong to other processes.
     pgrep -x dockerd >/dev/null || rm -f /run/docker.pid /run/docker/containerd/containerd.pid
     setsid --fork dockerd </dev/null >"$log" 2>&1
 fi
@@ -36,5 +36,5 @@ for _ in {1..60}; do
     fi
     sleep 1
 done
-echo "dockerd does not answer; see $log or the journal" >&2
+echo "dockerd does not respond; see $log or the journal" >&2
 exit 1

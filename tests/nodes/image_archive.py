@@ -1,7 +1,7 @@
-"""Write the test images, busybox.tar and pause.tar, into the folder given.
+"""Write the test images, busybox.tar and pause.tar, into the given directory.
 
-Each archive is a docker-archive and an OCI layout at once: both kinds of index name the same blobs,
-so that Docker of any version, containerd, CRI-O, skopeo and podman can load it.
+Each archive is a docker-archive and an OCI layout at once: both indexes refer to the same blobs.
+Therefore Docker of any version, containerd, CRI-O, skopeo and podman can load it.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ import tarfile
 BUSYBOX = "/bin/busybox"
 IMAGES = {
     "busybox": ["/bin/sh"],
-    # As a pod's first process: reaps orphans' slots by waiting, ends at once on SIGTERM.
+    # The first process of a pod: waits for its children, and exits on SIGTERM.
     "pause": ["/bin/sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done"],
 }
 
 
 def add(archive: tarfile.TarFile, name: str, content: bytes = b"", **attributes) -> None:
-    """Add one member with no owner and no time, so that equal content makes an equal archive."""
+    """Add a member without owner and time, so equal content gives an equal archive."""
     info = tarfile.TarInfo(name)
     info.size = len(content)
     for key, value in attributes.items():
@@ -30,12 +30,13 @@ def add(archive: tarfile.TarFile, name: str, content: bytes = b"", **attributes)
 
 
 def root_file_system() -> bytes:
-    """The one layer: busybox and a link for each of its applets."""
+    """Return the only layer: busybox, and a link for each of its applets."""
     applets = subprocess.check_output([BUSYBOX, "--list"], text=True).split()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as layer:
-        for folder in ("bin", "etc", "proc", "sys", "dev", "tmp"):
-            add(layer, folder, type=tarfile.DIRTYPE, mode=0o1777 if folder == "tmp" else 0o755)
+        for directory in ("bin", "etc", "proc", "sys", "dev", "tmp"):
+            mode = 0o1777 if directory == "tmp" else 0o755
+            add(layer, directory, type=tarfile.DIRTYPE, mode=mode)
         add(layer, "etc/passwd", b"root:x:0:0:root:/:/bin/sh\n")
         add(layer, "bin/busybox", pathlib.Path(BUSYBOX).read_bytes(), mode=0o755)
         for applet in applets:
@@ -45,7 +46,7 @@ def root_file_system() -> bytes:
 
 
 def architecture() -> str:
-    """This machine's name in image configurations (Debian's names are Go's for the common ones)."""
+    """Return this machine's architecture: Debian and Go use the same names for common ones."""
     return subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
 
 
@@ -100,11 +101,12 @@ def write_archive(path: pathlib.Path, reference: str, command: list[str], layer:
 
 
 def main() -> None:
-    folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
+    directory = pathlib.Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
     layer = root_file_system()
     for name, command in IMAGES.items():
-        write_archive(folder / f"{name}.tar", f"localhost/cruntime-test/{name}:1", command, layer)
+        image = f"localhost/cruntime-test/{name}:1"
+        write_archive(directory / f"{name}.tar", image, command, layer)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ declare -A runtimes_from=([bookworm]='' [trixie]='' [trixie-forky]=forky)
 declare -A based_on=([current]=trixie-forky [lts]=trixie-forky)
 for name in bare registry trixie-crio trixie-crio-oldest vm; do based_on[$name]=trixie; done
 
-# The mirror that this host's apt uses, where the host is a Debian. Known only after an update.
+# Print the apt mirror of this host, if the host is a Debian. apt knows it only after an update.
 host_mirror() {
     local list=(apt-get indextargets --format "\$(REPO_URI)" 'Created-By: Packages' 'Label: Debian')
     command -v apt-get >/dev/null || return 0
@@ -23,7 +23,7 @@ host_mirror() {
     "${list[@]}" 2>/dev/null | head -n 1
 }
 
-# debian:SUITE: what is there, what a registry has, or one made of the host's mirror, so named.
+# Provide debian:SUITE: use the local image, pull it, or build it from the mirror of the host.
 base_image() {
     local name=debian:$1
     if docker image inspect "$name" >/dev/null 2>&1 ||
@@ -31,20 +31,20 @@ base_image() {
         return
     fi
     if [[ -z $mirror || $EUID -ne 0 ]]; then
-        echo "$name can't be pulled; only root on a Debian host can make it here instead" >&2
+        echo "$name can't be pulled; only root on a Debian host can build it instead" >&2
         exit 1
     fi
-    # One installs it, and the others wait.
+    # One process installs it, and the others wait.
     (
         flock 9
         command -v mmdebstrap >/dev/null || "$here/../install.sh" mmdebstrap
     ) 9>"$cache/lock"
-    echo "Making $name with mmdebstrap ..." >&2
+    echo "Building $name with mmdebstrap ..." >&2
     mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
         "$1" - "$mirror" | docker import - "$name" >/dev/null
 }
 
-# A node with the runtimes of a suite.
+# Build a node with the runtimes of a suite.
 node_image() {
     local log=$cache/image-$1.log
     docker build -t "cruntime-node:$1" \
@@ -55,7 +55,7 @@ node_image() {
         "$context" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 }
 
-# Run a function for each of the words at once. All of it ends with the first that fails.
+# Run a function for each argument in parallel. Stop all of them after the first failure.
 at_once() {
     local function=$1 word pid pids=()
     shift
@@ -74,13 +74,13 @@ mirror=$(host_mirror)
 context=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$context"' EXIT
 cp -r "$here/"{Dockerfile,image_archive.py,init.sh} "$cache/bin" "$context"
-# What builds on containerd is in no Debian suite either, and takes long to make.
+# No Debian suite has these builds of containerd, and they take long.
 for tool in nerdctl buildctl buildkitd; do
     [[ ! -x ${CRUNTIME_TEST_BIN:-/nonexistent}/$tool ]] || install "$CRUNTIME_TEST_BIN/$tool" "$context/bin/"
 done
 
 (($#)) || set -- bookworm trixie trixie-forky registry current
-# The Go toolchain needs the longest of all.
+# The builds with Go take the longest.
 for name; do
     [[ ! $name =~ ^(current|lts)$ ]] || "$here/current.sh" "$name" "$cache/$name" &
 done
@@ -100,8 +100,8 @@ further() {
     docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 }
 
-# CRI-O goes into the image's root: its binaries from the directory $CRUNTIME_TEST_BIN, with a unit, or
-# the line for apt in $CRUNTIME_TEST_CRIO_APT, with the files of this host that it names. The oldest
+# Put CRI-O into the root of the image: its binaries from the directory $CRUNTIME_TEST_BIN, with a unit, or
+# the apt source in $CRUNTIME_TEST_CRIO_APT, with the files of this host that the source names. The oldest
 # CRI-O is in the directory "oldest" of $CRUNTIME_TEST_BIN.
 put_crio() {
     local bin=${CRUNTIME_TEST_BIN:-/nonexistent} line=${CRUNTIME_TEST_CRIO_APT:-}
@@ -120,12 +120,12 @@ put_crio() {
             cp -rL "$path" "$root${path%/*}/"
         done
     else
-        echo "No CRI-O for $1: name a directory with crio and pinns by CRUNTIME_TEST_BIN, or a" \
-            "repository with the package cri-o, as a line of apt's, by CRUNTIME_TEST_CRIO_APT" >&2
+        echo "No CRI-O for $1: set CRUNTIME_TEST_BIN to a directory with crio and pinns, or set" \
+            "CRUNTIME_TEST_CRIO_APT to an apt source line of a repository with the package cri-o" >&2
     fi
 }
 
-# What current.sh built goes where Debian's packages have it.
+# Put the binaries of current.sh at the paths of Debian's packages.
 put_built() {
     local root=$context/current/root binary
     rm -rf "$root"
@@ -150,5 +150,5 @@ for name; do
         bare | registry | vm) further "$name" "$name" ;;
     esac
 done
-# What a newer image replaced.
+# Remove images that newer ones replaced.
 docker image prune --force --filter label=cruntime-node >/dev/null

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Start and remove test nodes: systemd in containers, with room for runtimes of their own, and machines.
+# Start and remove test nodes: containers with systemd that can run their own runtimes, and machines.
 #
 #   node.sh up NAME IMAGE [NAME IMAGE]...   start NAME from cruntime-node:IMAGE, wait until systemd is up
-#   node.sh down NAME...                    remove nodes and their volumes, whatever state they are in
+#   node.sh down NAME...                    remove nodes and their volumes, in any state
 #
-# With CRUNTIME_COVERAGE, a folder, the lines of Python that run on the nodes are noted in it.
+# If CRUNTIME_COVERAGE is set to a directory, the lines of Python that run on the nodes are recorded in it.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
@@ -16,7 +16,7 @@ up() {
         nodes[$1]=$2
         shift 2
     done
-    # They boot side by side.
+    # The nodes boot in parallel.
     for name in "${!nodes[@]}"; do
         start "$name" "${nodes[$name]}"
     done
@@ -37,7 +37,7 @@ start() {
             --build-arg BASE="cruntime-node:$image" "$here/coverage" >/dev/null
         image+=-coverage
     fi
-    # Not --privileged: it asks for SYS_RESOURCE, which a host that is itself confined can't grant.
+    # Do not use --privileged: it requires SYS_RESOURCE, which a confined host can't grant.
     # overlayfs does not stack on overlayfs, so the runtimes' data gets volumes.
     docker run --detach --name "$name" --hostname "$name" --label cruntime-node \
         --cap-add ALL --cap-drop SYS_RESOURCE \

@@ -1,65 +1,65 @@
 #!/usr/bin/env bash
-# Machines with a kernel of their own: each is an emulator in a container, which node.sh removes.
+# Machines with their own kernel: each is an emulator in a container, which node.sh removes.
 #
-#   vm.sh start NAME     make a machine, and begin to boot it
+#   vm.sh start NAME     create a machine, and start its boot
 #   vm.sh await NAME     wait until its systemd is up
-#   vm.sh reboot NAME    have it boot anew, and wait
-#   vm.sh cut NAME       cut its power: the emulator is killed, what was on its way to the disk is lost
-#   vm.sh boot NAME      boot it after that, and wait
+#   vm.sh reboot NAME    reboot it, and wait
+#   vm.sh cut NAME       cut its power: the emulator is killed, and unsynced writes are lost
+#   vm.sh boot NAME      boot it after a power cut, and wait
 #   vm.sh forget NAME    remove the key and the settings for SSH
 #
-# ssh -F .cache/vm/NAME/ssh_config NAME   logs in as an ordinary user, who has sudo.
+# ssh -F .cache/vm/NAME/ssh_config NAME   logs in as an unprivileged user with sudo.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
 name=${2:-}
-folder=$(realpath "$here/../..")/.cache/vm/$name
-# Without KVM, on a machine that has other work.
-patience=600
+directory=$(realpath "$here/../..")/.cache/vm/$name
+# Long enough without KVM on a busy host.
+boot_timeout=600
 
 start() {
     local devices=()
     command -v ssh >/dev/null || "$here/../install.sh" openssh-client
     forget
-    mkdir -p "$folder"
-    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$folder/key"
+    mkdir -p "$directory"
+    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$directory/key"
     [[ ! -c /dev/kvm ]] || devices=(--device /dev/kvm)
-    # Docker chooses a port that is free, a new one at each start.
+    # Docker chooses a new free port at each start.
     docker run --detach --name "$name" --hostname "$name" --label cruntime-node \
-        "${devices[@]}" --publish 127.0.0.1::22 --env "AUTHORIZED_KEY=$(<"$folder/key.pub")" \
+        "${devices[@]}" --publish 127.0.0.1::22 --env "AUTHORIZED_KEY=$(<"$directory/key.pub")" \
         cruntime-node:vm >/dev/null
     describe
 }
 
-# How SSH finds the machine.
+# Write the SSH configuration of the machine.
 describe() {
     local port
     port=$(docker port "$name" 22)
-    cat >"$folder/ssh_config" <<END
+    cat >"$directory/ssh_config" <<END
 Host $name
     HostName 127.0.0.1
     Port ${port##*:}
     User admin
-    IdentityFile $folder/key
+    IdentityFile $directory/key
     IdentitiesOnly yes
-    # Each machine of an image has the same, and none of them is worth knowing.
+    # All machines of an image have the same host key, so do not record it.
     StrictHostKeyChecking no
     UserKnownHostsFile /dev/null
     LogLevel ERROR
     ConnectTimeout 30
     ServerAliveInterval 15
     ServerAliveCountMax 20
-    # A path that is short enough, of the port too: none that a machine had before.
+    # %C keeps the path short, and includes the port, so no machine uses the path of an earlier one.
     ControlPath ${XDG_CACHE_HOME:-$HOME/.cache}/cruntime-node/%C
 END
 }
 
-on_machine() { timeout 60 ssh -F "$folder/ssh_config" -o ControlPath=none "$name" "$@" 2>/dev/null; }
+on_machine() { timeout 60 ssh -F "$directory/ssh_config" -o ControlPath=none "$name" "$@" 2>/dev/null; }
 
-# Until a boot other than the one given is through.
+# Wait until a boot with another ID than the given one is complete.
 await() {
     local before=${1:-} said=''
-    until ((SECONDS > patience)); do
+    until ((SECONDS > boot_timeout)); do
         said=$(on_machine 'cat /proc/sys/kernel/random/boot_id && systemctl is-system-running' || true)
         if [[ $said == *running && ${said%$'\n'*} != "$before" ]]; then
             return
@@ -92,7 +92,7 @@ boot() {
     await
 }
 
-forget() { rm -rf "$folder"; }
+forget() { rm -rf "$directory"; }
 
 case ${name:+$1} in
     start | await | reboot | cut | boot | forget) "$1" ;;

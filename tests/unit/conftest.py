@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hypothesis measures no time: a busy machine is no fault of the code."""
+"""Disable the deadlines of Hypothesis, because tests are slow on a busy machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The workflows run what nox has, and checkers and support are what they are said to be."""
+"""The workflows run the sessions of nox, and checkers and supported versions are as declared."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_oldest_core_is_that_of_the_metadata(sessions):
     assert wanted == f">={oldest[0]}.{oldest[1]}.0"
 
 
-def test_no_checker_is_silenced():
+def test_no_checker_is_disabled():
     tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
     assert [name for name in tracked if name.startswith("tests/sanity/ignore")] == []
     silenced = [

@@ -1,6 +1,6 @@
-"""Write archives of small images into the folder given, whole ones and others.
+"""Write archives of small images into the given directory, valid and invalid archives.
 
-Each image has the one layer of its own that its name is in, so that all of them differ.
+Each image has one layer with its own name in it, so all images differ.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAMES = {"docker": ["manifest.json"], "oci": ["oci-layout", "index.json"]}
 
 
 def layer_of(name: str) -> bytes:
-    """A layer with one file."""
+    """Return a layer with one file."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as layer:
         image_archive.add(layer, "name", name.encode())
@@ -27,71 +27,72 @@ def layer_of(name: str) -> bytes:
 
 
 def members(path: pathlib.Path) -> dict[str, bytes]:
-    """The files of an archive."""
+    """Return the files of an archive."""
     with tarfile.open(path) as archive:
         return {member.name: archive.extractfile(member).read() for member in archive}
 
 
 def write(path: pathlib.Path, files: dict[str, bytes]) -> None:
-    """An archive of files."""
+    """Write an archive of files."""
     with tarfile.open(path, "w") as archive:
         for name, content in files.items():
             image_archive.add(archive, name, content)
 
 
 def only(files: dict[str, bytes], kind: str) -> dict[str, bytes]:
-    """What is left of both kinds of archive when it is to be of one kind."""
+    """Return the files that one format of archive needs."""
     other = {name for each, names in NAMES.items() if each != kind for name in names}
     return {name: content for name, content in files.items() if name not in other}
 
 
 def main() -> None:
-    folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
+    directory = pathlib.Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
     for name in ("both", "docker", "oci", "other"):
-        path = folder / f"{name}.tar"
+        path = directory / f"{name}.tar"
         image_archive.write_archive(
             path, f"localhost/cruntime-test/{name}:1", ["/name"], layer_of(name)
         )
         if name in NAMES:
             write(path, only(members(path), name))
-    # Another image by the name of one of them.
+    # Another image with a name that is used already.
     image_archive.write_archive(
-        folder / "changed.tar", "localhost/cruntime-test/both:1", ["/name"], layer_of("changed")
+        directory / "changed.tar", "localhost/cruntime-test/both:1", ["/name"], layer_of("changed")
     )
 
-    both, docker, oci = (members(folder / f"{name}.tar") for name in ("both", "docker", "oci"))
+    both, docker, oci = (members(directory / f"{name}.tar") for name in ("both", "docker", "oci"))
     index = json.loads(oci["index.json"])
     del index["manifests"][0]["annotations"]
-    write(folder / "unnamed-oci.tar", {**oci, "index.json": json.dumps(index).encode()})
+    write(directory / "unnamed-oci.tar", {**oci, "index.json": json.dumps(index).encode()})
     manifest = json.loads(docker["manifest.json"])
     manifest[0]["RepoTags"] = None
-    write(folder / "unnamed-docker.tar", {**docker, "manifest.json": json.dumps(manifest).encode()})
+    unnamed = {**docker, "manifest.json": json.dumps(manifest).encode()}
+    write(directory / "unnamed-docker.tar", unnamed)
     manifest[0]["RepoTags"] = [f"localhost/cruntime-test/hundred:{n}" for n in range(100)]
-    write(folder / "hundred.tar", {**docker, "manifest.json": json.dumps(manifest).encode()})
-    other = members(folder / "other.tar")
+    write(directory / "hundred.tar", {**docker, "manifest.json": json.dumps(manifest).encode()})
+    other = members(directory / "other.tar")
     manifest = json.loads(both["manifest.json"]) + json.loads(other["manifest.json"])
     two = only({**both, **other, "manifest.json": json.dumps(manifest).encode()}, "docker")
-    write(folder / "two.tar", two)
+    write(directory / "two.tar", two)
 
-    whole = (folder / "both.tar").read_bytes()
+    whole = (directory / "both.tar").read_bytes()
     for tool, suffix in (("gzip", "gz"), ("zstd", "zst"), ("lz4", "lz4")):
         packed = subprocess.run([tool, "-c"], input=whole, stdout=subprocess.PIPE, check=True)
-        (folder / f"both.tar.{suffix}").write_bytes(packed.stdout)
-        (folder / f"truncated.tar.{suffix}").write_bytes(packed.stdout[:-600])
-    (folder / "truncated.tar").write_bytes(whole[: len(whole) // 2])
-    (folder / "lacking.tar").write_bytes(b"")
+        (directory / f"both.tar.{suffix}").write_bytes(packed.stdout)
+        (directory / f"truncated.tar.{suffix}").write_bytes(packed.stdout[:-600])
+    (directory / "truncated.tar").write_bytes(whole[: len(whole) // 2])
+    (directory / "lacking.tar").write_bytes(b"")
     layer = max(both, key=lambda name: len(both[name]))
-    write(folder / "lacking.tar", {name: both[name] for name in both if name != layer})
-    write(folder / "outside.tar", {**both, "../../etc/outside": b"x"})
-    write(folder / "twice.tar", only(both, "docker"))
-    with tarfile.open(folder / "twice.tar", "a") as archive:
+    write(directory / "lacking.tar", {name: both[name] for name in both if name != layer})
+    write(directory / "outside.tar", {**both, "../../etc/outside": b"x"})
+    write(directory / "twice.tar", only(both, "docker"))
+    with tarfile.open(directory / "twice.tar", "a") as archive:
         image_archive.add(archive, "manifest.json", b"[]")
-    write(folder / "leading.tar", both)
-    with tarfile.open(folder / "leading.tar", "a") as archive:
+    write(directory / "leading.tar", both)
+    with tarfile.open(directory / "leading.tar", "a") as archive:
         image_archive.add(archive, "link", type=tarfile.SYMTYPE, linkname="/etc/shadow")
-    write(folder / "foreign.tar", {"etc/passwd": b"root:x:0:0:root:/:/bin/sh\n"})
-    (folder / "text.tar").write_text("no archive\n")
+    write(directory / "foreign.tar", {"etc/passwd": b"root:x:0:0:root:/:/bin/sh\n"})
+    (directory / "text.tar").write_text("no archive\n")
 
 
 if __name__ == "__main__":

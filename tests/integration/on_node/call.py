@@ -1,7 +1,7 @@
-"""Call modules on the node itself, one after the other, which costs no connection for each.
+"""Call several modules on the node through one connection.
 
-Usage: call.py CALLS, a JSON list of [MODULE, OPTIONS]. Prints a JSON list of results, each with how
-many processes its module started.
+Usage: call.py CALLS, a JSON list of [MODULE, OPTIONS]. Prints a JSON list of the results, each with
+the number of processes that its module started.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ sys.addaudithook(lambda event, args: event == "subprocess.Popen" and started.app
 
 
 def call(module, options):
-    """Run a module in this process; return its result, and how many processes it started."""
+    """Run a module in this process, and return its result and the number of started processes."""
     started.clear()
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
     basic._ANSIBLE_PROFILE = "legacy"

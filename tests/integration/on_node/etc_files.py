@@ -1,12 +1,12 @@
-"""Print a JSON object: for each file below /etc, its digest (a link's target) and its time."""
+"""Print a JSON object with the digest (or link target) and the mtime of each file below /etc."""
 
 import hashlib
 import json
 import os
 
 found = {}
-for folder, _, names in os.walk("/etc"):
-    for path in (os.path.join(folder, name) for name in names):
+for directory, _, names in os.walk("/etc"):
+    for path in (os.path.join(directory, name) for name in names):
         if os.path.islink(path):
             content = os.readlink(path)
         else:

@@ -23,15 +23,15 @@ OURS = "Managed by cruntime.node"
 
 
 class Killer:
-    """Records each step, and kills this process at the given step."""
+    """Recorder of steps that kills this process at the given step."""
 
     def __init__(self, at):
         self._at = at
         self._numbered = steps.Numbered()
         self.taken = []
 
-    def step(self, words):
-        self.taken.append(self._numbered.name(words))
+    def step(self, step):
+        self.taken.append(self._numbered.name(step))
         if self.taken[-1] == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -73,48 +73,48 @@ def orphans():
     return [path for path in found if os.path.realpath(path) not in known]
 
 
-def trouble_of(before, after, kill_at, way_out):
-    """Kill one run and return what is wrong afterwards, None if it did not come to that step.
+def find_problem(before, after, kill_at, way_out):
+    """Kill one run and return the problem found afterwards, or None if it never got to that step.
 
     :param way_out: options of the next run.
     """
     prepare(before, after)
     was = steps.contents(after)
     if run(after, kill_at) is not None:
-        # A directory that a daemon makes from time to time, say.
+        # For example, a directory that a daemon creates from time to time.
         return None
-    trouble = [
+    problems = [
         f"{path} is neither the old file nor the new one"
         for path in steps.torn(was, steps.contents(after), after)
     ]
     (healed, _steps), (again, _more) = run(way_out), run(way_out)
     if healed.get("failed") or again.get("failed"):
-        trouble.append(f"the next run failed: {healed.get('msg') or again.get('msg')}")
+        problems.append(f"the next run failed: {healed.get('msg') or again.get('msg')}")
     elif again["changed"]:
-        trouble.append(f"the next run left something to do: {again['units']} {again['diff']}")
+        problems.append(f"the next run left something to do: {again['units']} {again['diff']}")
     leftovers = glob.glob("/etc/**/.*.cruntime", recursive=True)
     if leftovers:
-        trouble.append(f"left behind: {leftovers}")
-    return trouble + [f"orphaned: {path}" for path in orphans()]
+        problems.append(f"left behind: {leftovers}")
+    return problems + [f"orphaned: {path}" for path in orphans()]
 
 
 def main():
     request = json.loads(sys.argv[1])
-    points, trouble = [], []
+    points, problems = [], []
     for name, operation in request["operations"].items():
         before, after = operation["before"], operation["after"]
         prepare(before, after)
         result, taken = run(after)
         if result.get("failed"):
-            trouble.append(f"{name}: {result['msg']}")
+            problems.append(f"{name}: {result['msg']}")
         for number, step in enumerate(taken[:: request["every"]]):
             # Half of the runs return to the first state: a half-removed runtime can be enabled.
             way_out = before if number % 2 and after.get("state") == "absent" else after
-            found = trouble_of(before, after, step, way_out)
+            found = find_problem(before, after, step, way_out)
             if found is not None:
                 points.append(f"{name}: {step}")
-                trouble += [f"{name}: killed {step}: {words}" for words in found]
-    print(json.dumps({"points": points, "trouble": trouble}))
+                problems += [f"{name}: killed {step}: {problem}" for problem in found]
+    print(json.dumps({"points": points, "problems": problems}))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Runs a switch up to a step and waits there for the power to be cut; or looks what is left of it.
+"""Run a switch up to a step and wait there for a power cut, or report the files after the cut.
 
-Usage: power_cut.py {"options": OPTIONS, "at": STEP}     prints what the files held, and the step
-       power_cut.py {"options": OPTIONS, "was": FILES}   prints what became of them
+Usage: power_cut.py {"options": OPTIONS, "at": STEP}     prints the old contents, and the step
+       power_cut.py {"options": OPTIONS, "was": FILES}   prints the state of the files
 
-The files hold other words before, which are on the disk. What the machine loses beside them is
-shown by two witnesses, written at the last moment: one as the module writes files, but without
-a sync, the other past the machine's own memory, to the write cache of its disk.
+Before the switch, the files have other contents, which are synced to the disk. Two witnesses are
+written at the last moment. They show what the machine loses: one is written in the same way as the
+module writes files, but without a sync; the other is written to the write cache of the disk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import steps
 from call import call
 
 RENAMED = "/var/lib/cruntime-renamed"
-# It is not booted from there; it is as the machine began with it, in many clusters of its disk.
+# The machine does not boot from this file. It has existed since the first boot, in many clusters.
 (IN_CACHE,) = glob.glob("/boot/vmlinuz-*")
 WITNESSES = {RENAMED: "new", IN_CACHE: "xxx"}
 
@@ -33,7 +33,7 @@ def rename():
 
 
 def write_to_cache():
-    # In place, and by whole pages: there is nothing else that has to be written.
+    # Overwrite whole pages in place, so no metadata has to be written.
     with mmap.mmap(-1, 1 << 20) as page:
         page.write(b"x" * len(page))
         descriptor = os.open(IN_CACHE, os.O_WRONLY | os.O_DIRECT)
@@ -42,13 +42,13 @@ def write_to_cache():
 
 
 def begins_with(path):
-    """Return the first letters of a file."""
+    """Return the first bytes of a file."""
     with open(path, "rb") as handle:
         return handle.read(3).decode("latin-1")
 
 
 def cut(options, at):
-    """Run the switch up to a step whose words begin so, and wait; return what else there was."""
+    """Run the switch up to a step whose name begins with the text, and wait. Return the steps."""
     steps.as_an_admin_left_it(options)
     with open(RENAMED, "w", encoding="utf-8") as handle:
         handle.write("old")
@@ -68,7 +68,7 @@ def cut(options, at):
 
 
 def look(options, was):
-    """Return which files are torn and which are new, and which of the witnesses were kept."""
+    """Return the torn files, the new files, and the witnesses that survived."""
     found = steps.contents(options)
     return {
         "torn": steps.torn(was, found, options),

@@ -1,6 +1,6 @@
 """Watch the steps of cruntime_enable: each file, state of the record, unit job and removed tree.
 
-A step has the name of its function and of its arguments, with a number if the same step repeats.
+The name of a step is the name of its function and arguments, and a number if the step repeats.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ OWNERS = (
 
 
 def watch(happens):
-    """Have a function called at each step, with words such as C(after _put /etc/crictl.yaml)."""
+    """Call a function at each step, with a name such as C(after _put /etc/crictl.yaml)."""
     for owner, name in OWNERS:
         setattr(owner, name, _watched(getattr(owner, name), name, happens))
 
 
 def _watched(inner, name, happens):
     def watched(*args, **kwargs):
-        words = [arg if isinstance(arg, str) else " ".join(arg) for arg in args if _names(arg)]
+        parts = [arg if isinstance(arg, str) else " ".join(arg) for arg in args if _names(arg)]
         # The names of the scratch directory and of backups are different in each run.
-        step = STAMP.sub("STAMP", SCRATCH.sub("SCRATCH", " ".join([name, *words])))
+        step = STAMP.sub("STAMP", SCRATCH.sub("SCRATCH", " ".join([name, *parts])))
         happens(f"before {step}")
         result = inner(*args, **kwargs)
         happens(f"after {step}")
@@ -70,26 +70,26 @@ def _names(argument):
 
 
 class Numbered:
-    """Gives each step a unique name."""
+    """Name generator that makes each step unique."""
 
     def __init__(self):
         self._seen = collections.Counter()
 
-    def name(self, words):
-        """Return the words, with a number if the same words were used before."""
-        self._seen[words] += 1
-        return words if self._seen[words] == 1 else f"{words} ({self._seen[words]})"
+    def name(self, step):
+        """Return the name, with a number if it was used before."""
+        self._seen[step] += 1
+        return step if self._seen[step] == 1 else f"{step} ({self._seen[step]})"
 
 
 def as_an_admin_left_it(options):
-    """Write other words to the files, so that every kind of step has to be taken."""
+    """Write other contents to the files, so a run performs every kind of step."""
     for path in {file["path"] for file in options.get("rendered_files", ()) if file["restart"]}:
         with open(path, "w", encoding="utf-8") as handle:
             handle.write("{}\n" if path.endswith(".json") else "# old\n")
 
 
 def contents(options):
-    """Return what each managed file holds, or None where there is none."""
+    """Return the content of each managed file, or None if the file does not exist."""
     found = {}
     for file in options.get("rendered_files", ()):
         try:
@@ -101,8 +101,8 @@ def contents(options):
 
 
 def torn(was, found, options):
-    """Return the files that hold neither what they held before nor what they shall hold."""
-    # CRI-O can find the plugins without the drop-in.
+    """Return the files that have neither their old content nor the content of the spec."""
+    # CRI-O can work without the drop-in, if it finds the plugins.
     found_dirs = (cni.find_bin_dir(), None)
     wanted = {
         (file["path"], _text(complete(file, {cni.BIN_DIR_FACT: found_dir})["content"]))
@@ -118,7 +118,7 @@ def torn(was, found, options):
 
 
 def _text(content):
-    """Return a content in a form that can be compared: in JSON, the order of keys is ignored."""
+    """Return a content in a comparable form: in JSON, the order of keys is ignored."""
     try:
         return json.dumps(json.loads(content or ""), sort_keys=True)
     except ValueError:

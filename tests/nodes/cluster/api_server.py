@@ -26,7 +26,7 @@ PROTECTED = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
 def resource(name: str, kind: str, namespaced: bool = True, **more: str) -> dict:
-    """An entry of a list of resources."""
+    """Return an entry for a list of API resources."""
     return {"name": name, "kind": kind, "namespaced": namespaced, "verbs": VERBS, **more}
 
 
@@ -67,7 +67,7 @@ DISCOVERY = {
 
 
 def pod(name: str, node: str, owner: str) -> dict:
-    """A pod that runs; its owner is a ReplicaSet or a DaemonSet."""
+    """Return a running pod. Its owner is a ReplicaSet or a DaemonSet."""
     reference = {"apiVersion": "apps/v1", "kind": owner, "name": "app", "uid": "1"}
     return {
         "kind": "Pod",
@@ -83,8 +83,8 @@ def pod(name: str, node: str, owner: str) -> dict:
     }
 
 
-def merged(target: object, patch: object) -> object:
-    """A JSON merge patch (RFC 7386), which is all that kubectl's patches of a node need."""
+def apply_patch(target: object, patch: object) -> object:
+    """Apply a JSON merge patch (RFC 7386), the only kind of patch that kubectl uses for a node."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -92,16 +92,16 @@ def merged(target: object, patch: object) -> object:
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = merged(result.get(key), value)
+            result[key] = apply_patch(result.get(key), value)
     return result
 
 
 class Cluster:
-    """What the server knows, and what it was asked.
+    """State of the server, and its requests.
 
-    :param ready: whether the node's kubelet reports that it is well.
-    :param protected: the pods that a PodDisruptionBudget keeps from eviction.
-    :param socket: what kubeadm noted on the node; none where kubeadm did not make the node.
+    :param ready: whether the kubelet of the node reports that it is ready.
+    :param protected: names of the pods that a PodDisruptionBudget protects from eviction.
+    :param socket: the CRI socket in kubeadm's annotation; None for a node without kubeadm.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Cluster:
 
     @property
     def changes(self) -> list[str]:
-        """The requests that were more than a look."""
+        """Return the requests that change something."""
         return [request for request in self.requests if not request.startswith("GET ")]
 
     def kubeconfig(self, path: pathlib.Path) -> str:
@@ -153,13 +153,13 @@ class Cluster:
         return str(path)
 
     def answer(self, method: str, path: str, body: object) -> tuple[int, dict]:
-        """Do what a request asks for; return a status and an object."""
+        """Process a request; return a status and an object."""
         if method == "GET":
             found = self._objects().get(path)
             return (200, found) if found else missing(path)
         node = f"/api/v1/nodes/{self.node['metadata']['name']}"
         if (method, path) == ("PATCH", node):
-            self.node = merged(self.node, body)
+            self.node = apply_patch(self.node, body)
             return 200, self.node
         evicted = re.fullmatch(f"{PODS}/([^/]+)/eviction", path)
         return self._evict(evicted[1]) if method == "POST" and evicted else missing(path)
@@ -191,13 +191,13 @@ def listed(kind: str, items: list[dict]) -> dict:
 
 
 def failure(code: int, reason: str, message: str) -> tuple[int, dict]:
-    words = {"status": "Failure", "reason": reason, "message": message, "code": code}
-    return code, {"kind": "Status", "apiVersion": "v1", "metadata": {}, **words}
+    details = {"status": "Failure", "reason": reason, "message": message, "code": code}
+    return code, {"kind": "Status", "apiVersion": "v1", "metadata": {}, **details}
 
 
 @contextlib.contextmanager
 def served(cluster: Cluster) -> Iterator[Cluster]:
-    """Serve it on this machine, at a port of its own."""
+    """Serve the cluster on a free port of this machine."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -218,7 +218,7 @@ def served(cluster: Cluster) -> Iterator[Cluster]:
         do_GET = do_PATCH = do_POST = handle_any
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     cluster.url = f"http://127.0.0.1:{server.server_port}"

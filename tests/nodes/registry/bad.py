@@ -1,4 +1,4 @@
-"""A registry that goes wrong, each repository in the way that its name says.
+"""A registry that fails in the way that the name of the repository describes.
 
 Usage: bad.py PORT CERTIFICATE KEY
 """
@@ -40,7 +40,7 @@ def refusal(status: int, code: str) -> tuple[int, str, bytes]:
 ANSWERS = {
     "html": HTML,
     "truncated": (200, MANIFEST, WHOLE[:100]),
-    # Its blobs are not what it says; nor is it itself what a digest asks for.
+    # The blobs and the manifest do not match their digests.
     "swapped": (200, MANIFEST, WHOLE),
     "private": refusal(401, "UNAUTHORIZED"),
     "forbidden": refusal(403, "DENIED"),
@@ -74,7 +74,7 @@ if __name__ == "__main__":
     server = http.server.ThreadingHTTPServer(("", int(sys.argv[1])), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*sys.argv[2:])
-    # Each connection's handshake is for its own thread.
+    # Do the handshake of each connection in its own thread.
     server.socket = context.wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
     )

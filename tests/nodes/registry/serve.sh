@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Serve the test image as library/mirrored:1 from three registries, and as library/several:1 for several
-# platforms; and nothing good from a fourth. Print the CA's certificate.
+# Serve the test image as library/mirrored:1 in three registries, and as the multi-platform image
+# library/several:1. Start a fourth registry that fails. Print the certificate of the CA.
 set -euo pipefail
 mkdir -p /srv/registry && cd /srv/registry
 address=$(hostname --ip-address)

@@ -1,6 +1,6 @@
-"""Name one image of a repository's tags `node` and `other`: for this platform, and for another.
+"""Create a multi-platform image `1` from the tags `node` (this platform) and `other` (another one).
 
-Usage: several.py REPOSITORY, a URL. The tag is `1`.
+Usage: several.py REPOSITORY, where REPOSITORY is a URL.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page on the architecture lists the files of the code, and its rules hold."""
+"""The architecture page lists all files of the code, and the code follows the rules of the page."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def test_no_runtime_imports_another(package, name):
 
 
 @pytest.mark.parametrize("name", ["inspection", "converge", "plan", "transaction", "removal"])
-def test_what_orders_the_steps_names_no_runtime(name):
+def test_the_code_that_orders_the_steps_names_no_runtime(name):
     path = UTILS / f"{name}.py"
     names = {word.rpartition(".")[2].lower() for word in imports_of(path)}
     assert names.isdisjoint(RUNTIMES)
 
 
-def test_no_import_goes_in_a_circle():
+def test_imports_have_no_cycle():
     graph = {}
     for path in (ROOT / "plugins").rglob("*.py"):
         module = ".".join(path.relative_to(ROOT / "plugins").with_suffix("").parts)

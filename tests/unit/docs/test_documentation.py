@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation says is so: examples, options, messages, names."""
+"""Examples, options, messages and names in the documentation are correct."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEYWORDS = ("type", "required", "default", "choices", "elements")
 
 
 def tasks_in(data):
-    """Walk YAML down to the tasks that call a module of this collection."""
+    """Yield the tasks in YAML that call a module of this collection."""
     if isinstance(data, list):
         for item in data:
             yield from tasks_in(item)
@@ -49,14 +49,14 @@ def tasks_in(data):
 
 
 def code(page, language):
-    """The blocks of code of a page in one language."""
+    """Return the code blocks of a page in one language."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     return [re.sub(r"\s+# .*$", "", block, flags=re.MULTILINE) for block in blocks]
 
 
 @pytest.fixture(scope="module")
 def ansible_command(tmp_path_factory):
-    """A function that returns what one of Ansible's commands prints."""
+    """Return a function that runs an Ansible command and returns its output."""
     settings = {
         "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
         "ANSIBLE_HOME": str(tmp_path_factory.mktemp("ansible")),
@@ -75,7 +75,7 @@ def ansible_command(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ansible_doc(ansible_command):
-    """A function that returns what ansible-doc has of modules, with all that fragments add."""
+    """Return a function that returns the output of ansible-doc for modules, with fragments."""
 
     def ask(*modules):
         text = ansible_command("ansible-doc", "--json", "--type", "module", *modules)
@@ -86,12 +86,12 @@ def ansible_doc(ansible_command):
 
 @pytest.fixture(scope="module")
 def documented(ansible_doc):
-    """The pages of this collection's modules."""
+    """Return the documentation of the modules of this collection."""
     return ansible_doc(*(PREFIX + name for name in MODULES))
 
 
 def argument_spec(documented_options):
-    """A module's argument spec of its documentation, which the sanity tests hold to be the same."""
+    """Return a module's documented argument spec, which sanity tests compare with the code."""
     spec = {}
     for name, option in documented_options.items():
         spec[name] = {key: option[key] for key in KEYWORDS if key in option}
@@ -127,7 +127,7 @@ def test_a_page_of_a_module_is_complete(documented, module):
     assert {"check_mode", "diff_mode", "idempotent", "platform"} <= set(page["doc"]["attributes"])
     assert page["doc"]["seealso"]
     for name, value in page["return"].items():
-        # What is the same as elsewhere refers to it.
+        # A return value without a sample refers to another module.
         assert "sample" in value or "M(" in str(value["description"]), name
     assert page["examples"]
 
@@ -139,18 +139,18 @@ def test_samples_are_as_documented(module):
     assert surprises(module, samples) == []
 
 
-def test_a_result_that_a_page_says_nothing_of_is_found():
+def test_undocumented_return_values_are_found():
     result = {"running": ["containerd", 1], "cgroup_version": True, "runtimes": {"crio": {"x": 1}}}
     assert surprises("cruntime_info", {**result, "changed": False, "images": None}) == [
         "running is documented to hold str, but holds 1",
         "cgroup_version is documented as int, but is True",
         "runtimes.crio.x is not documented",
-        "images is none, of which its description says nothing",
+        "images is null, but its description does not mention null",
     ]
 
 
 def variables_in(data):
-    """Walk YAML down to the variables of the roles."""
+    """Yield the variables of the roles in YAML."""
     for item in data if isinstance(data, list) else data.values():
         if isinstance(item, (dict, list)):
             yield from variables_in(item)
@@ -159,8 +159,8 @@ def variables_in(data):
 
 
 @pytest.fixture(scope="module")
-def of_roles():
-    """The argument spec of all variables of the roles."""
+def role_options():
+    """Return the argument spec of all variables of the roles."""
     specs = [
         yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
         for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")
@@ -168,17 +168,17 @@ def of_roles():
     return argument_spec({name: option for each in specs for name, option in each.items()})
 
 
-def check_variable(of_roles, documented, name, given):
-    assert name in of_roles
-    # The others that a role needs are elsewhere.
-    validated = ArgumentSpecValidator({name: of_roles[name]}).validate({name: given})
+def check_variable(role_options, documented, name, given):
+    assert name in role_options
+    # The other required variables of the role are not in this example.
+    validated = ArgumentSpecValidator({name: role_options[name]}).validate({name: given})
     assert validated.error_messages == []
     if name.endswith("_spec"):
         check_task(documented, "cruntime_enable", given)
 
 
 def examples_in(page):
-    """The tasks of our modules and the variables of our roles that a page shows."""
+    """Return the module tasks and the role variables in the examples of a page."""
     trees = [yaml.safe_load(block) for block in code(page, "yaml")]
     return [each for tree in trees for each in (*tasks_in(tree), *variables_in(tree))]
 
@@ -186,12 +186,12 @@ def examples_in(page):
 @pytest.mark.parametrize(
     "page", filter(examples_in, PAGES), ids=lambda page: str(page.relative_to(ROOT))
 )
-def test_examples_of_pages_are_valid(documented, of_roles, page):
+def test_examples_of_pages_are_valid(documented, role_options, page):
     for name, given in examples_in(page):
         if name in MODULES:
             check_task(documented, name, given)
         else:
-            check_variable(of_roles, documented, name, given)
+            check_variable(role_options, documented, name, given)
 
 
 def test_the_spec_of_the_example_is_valid(documented):
@@ -199,13 +199,13 @@ def test_the_spec_of_the_example_is_valid(documented):
     check_task(documented, "cruntime_enable", spec)
 
 
-def test_the_action_group_is_that_of_the_modules(documented):
+def test_the_action_group_has_all_modules_that_document_it(documented):
     groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]
     members = [
         name for name, page in documented.items() if "action_group" in page["doc"]["attributes"]
     ]
     assert sorted(groups["cruntime"]) == sorted(members)
-    # What is given for all of them must be an option of all of them.
+    # An option that is set for the group must be an option of all its modules.
     shared = set.intersection(*(set(documented[name]["doc"]["options"]) for name in members))
     assert "runtime" in shared
 
@@ -214,7 +214,7 @@ def test_the_action_group_is_that_of_the_modules(documented):
 REQUIRED = {"cruntime_containers": {"state": "stopped"}}
 
 
-def test_a_play_gives_an_option_to_the_whole_action_group(ansible_command, tmp_path):
+def test_a_play_sets_an_option_for_the_whole_action_group(ansible_command, tmp_path):
     (members,) = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())[
         "action_groups"
     ].values()
@@ -228,13 +228,13 @@ def test_a_play_gives_an_option_to_the_whole_action_group(ansible_command, tmp_p
     }
     playbook = tmp_path / "play.yml"
     playbook.write_text(json.dumps([play]))
-    words = ansible_command("ansible-playbook", "--connection", "local", playbook)
-    for task in json.loads(words)["plays"][0]["tasks"]:
+    text = ansible_command("ansible-playbook", "--connection", "local", playbook)
+    for task in json.loads(text)["plays"][0]["tasks"]:
         assert "rkt" in task["hosts"]["localhost"]["msg"]
 
 
-def words_of(tree):
-    """The texts in a program, with … for what is only known when it runs."""
+def strings_in(tree):
+    """Yield the strings in a program, with … for the parts that are inserted at run time."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
@@ -244,7 +244,7 @@ def words_of(tree):
 
 
 def texts_in(tree):
-    """The texts in YAML, with what Jinja has in quotes as texts of its own."""
+    """Yield the strings in YAML, and the quoted strings of Jinja expressions."""
     if isinstance(tree, str):
         yield " ".join(tree.split())
         yield from re.findall(r"'([^']*)'", tree)
@@ -257,30 +257,30 @@ MESSAGES = re.findall(r"^`(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_t
 
 
 @pytest.fixture(scope="module")
-def said():
-    """All that the code and the roles can say."""
+def messages():
+    """Return all messages of the code and the roles."""
     playbooks = [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles").glob("*/tasks/*.yml")]
     return [
         *(
-            words
+            text
             for path in (ROOT / "plugins").rglob("*.py")
-            for words in words_of(ast.parse(path.read_text()))
+            for text in strings_in(ast.parse(path.read_text()))
         ),
-        *(words for path in playbooks for words in texts_in(yaml.safe_load(path.read_text()))),
+        *(text for path in playbooks for text in texts_in(yaml.safe_load(path.read_text()))),
     ]
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_messages_are_those_of_the_code(said, message):
+def test_quoted_messages_are_messages_of_the_code(messages, message):
     pattern = re.compile(".*?".join(re.escape(part) for part in message.split("…")), re.DOTALL)
-    assert any(pattern.fullmatch(words) for words in said), message
+    assert any(pattern.fullmatch(text) for text in messages), message
 
 
 OPTION = re.compile(r"`([a-z_]+(?:\[\])?(?:\.[a-z_]+(?:\[\])?)*)(?:: [^`]*)?`")
 
 
 def names_in(spec, path=""):
-    """Every option by its path, those of lists with []."""
+    """Yield each option by its path, with [] for lists."""
     for name, option in spec.items():
         inner = option.get("options", {})
         yield path + name
@@ -299,12 +299,12 @@ def known_names(documented):
         for entry in yaml.safe_load(role.read_text())["argument_specs"].values():
             names |= set(entry["options"])
     playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
-    # A sub-option may stand for itself, behind one that has its path.
+    # A page can name a sub-option without the path of its parent.
     return names | {name.rpartition(".")[2] for name in names} | set(MODULES) | playbooks
 
 
 @pytest.mark.parametrize("page", ["from-kubespray.md", "from-community-docker.md"])
-def test_what_a_page_points_to_exists(documented, page):
+def test_names_on_a_migration_page_exist(documented, page):
     known = known_names(documented)
     rows = re.findall(r"^\| (?!---)(?:.*?) \| (.*) \|$", (ROOT / "docs" / page).read_text(), re.M)
     named = [name for row in rows for name in OPTION.findall(row)]
@@ -312,7 +312,7 @@ def test_what_a_page_points_to_exists(documented, page):
     assert [name for name in named if name.removeprefix(PREFIX) not in known] == []
 
 
-def test_what_a_page_says_of_community_docker_is_so(ansible_doc):
+def test_names_of_community_docker_exist(ansible_doc):
     page = (ROOT / "docs" / "from-community-docker.md").read_text()
     rows = [
         re.findall(r"`(\w+)(?:: (\w+))?`", row)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What users get: the collection's archive, and what execution environments make of it."""
+"""The archive of the collection, and an execution environment that is built from it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BIN = pathlib.Path(sys.executable).parent
-# Of the archive's own root; everything below the folders is part of it.
+# Files at the top of the archive. Everything in the listed directories belongs to it too.
 FILES = {
     *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "FILES.json", "LICENSE"),
     *("MANIFEST.json", "README.md", "SECURITY.md", "bindep.txt", "requirements.txt"),
 }
-FOLDERS = {"changelogs", "docs", "examples", "meta", "playbooks", "plugins", "roles", "templates"}
+TREES = {"changelogs", "docs", "examples", "meta", "playbooks", "plugins", "roles", "templates"}
 ENVIRONMENT = """
 version: 3
 images:
@@ -47,14 +47,14 @@ def run(*command, **env):
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """The archive as `ansible-galaxy collection build` makes it."""
-    folder = tmp_path_factory.mktemp("built")
+    """Return the archive as built by `ansible-galaxy collection build`."""
+    directory = tmp_path_factory.mktemp("built")
     home = str(tmp_path_factory.mktemp("home"))
     run(
-        *(BIN / "ansible-galaxy", "collection", "build", ROOT, "--output-path", folder),
+        *(BIN / "ansible-galaxy", "collection", "build", ROOT, "--output-path", directory),
         ANSIBLE_HOME=home,
     )
-    (path,) = folder.glob("cruntime-node-*.tar.gz")
+    (path,) = directory.glob("cruntime-node-*.tar.gz")
     return path
 
 
@@ -64,26 +64,26 @@ def names(archive):
         return [member.name for member in tar if member.isfile()]
 
 
-def test_the_archive_holds_what_users_need_and_nothing_else(names):
+def test_the_archive_has_the_files_for_users_and_no_others(names):
     assert {name for name in names if "/" not in name} <= FILES
-    assert {name.partition("/")[0] for name in names if "/" in name} <= FOLDERS
+    assert {name.partition("/")[0] for name in names if "/" in name} <= TREES
     hidden = [name for name in names if any(part[0] == "." for part in name.split("/"))]
     assert hidden == []
     assert [name for name in names if name.endswith((".pyc", ".orig", ".rej", ".log"))] == []
     assert [name for name in names if name.startswith("changelogs/fragments")] == []
-    # What belongs to a checkout alone.
+    # Files that belong only to a checkout.
     assert [name for name in names if name in ("docs/conf.py", "examples/demo.py")] == []
 
 
-def test_the_archive_lacks_nothing_that_is_used(names):
-    tracked = subprocess.check_output(["git", "ls-files", *FOLDERS], cwd=ROOT, text=True)
+def test_the_archive_has_every_file_that_is_used(names):
+    tracked = subprocess.check_output(["git", "ls-files", *TREES], cwd=ROOT, text=True)
     left_out = {name for name in tracked.splitlines() if name not in names}
     fragments = {name for name in left_out if name.startswith("changelogs/fragments/")}
     ours = {"changelogs/config.yaml", "docs/conf.py", "examples/demo.py"}
     assert left_out - fragments == ours
 
 
-def test_an_execution_environment_can_be_made_of_it(archive, tmp_path):
+def test_an_execution_environment_can_be_built(archive, tmp_path):
     definition = tmp_path / "execution-environment.yml"
     definition.write_text(ENVIRONMENT.replace("ARCHIVE", str(archive)))
     context = tmp_path / "context"
@@ -92,7 +92,7 @@ def test_an_execution_environment_can_be_made_of_it(archive, tmp_path):
     assert archive.name in (context / "_build" / "requirements.yml").read_text()
     assert "assemble" in (context / "Containerfile").read_text()
 
-    # What the build would then find in the collection, and install.
+    # The build finds these requirements in the collection, and installs them.
     installed = tmp_path / "collections" / "ansible_collections" / "cruntime" / "node"
     with tarfile.open(archive) as tar:
         tar.extractall(installed)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A headless Chromium, driven over a pipe by the DevTools protocol; no library needed."""
+"""Control a headless Chromium over a pipe with the DevTools protocol, without a library."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Page:
         self._buffer = b""
         self._number = 0
         self._session: str | None = None
-        #: What the page did that nobody asked for: methods of events, with their parameters.
+        #: Unexpected events of the page: the names of the events, with their parameters.
         self.events: list[tuple[str, dict]] = []
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
@@ -37,7 +37,7 @@ class Page:
             self.send(f"{domain}.enable")
 
     def send(self, method: str, **parameters: Any) -> dict:
-        """Give a command and wait for its answer."""
+        """Send a command and wait for its result."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -67,20 +67,20 @@ class Page:
             self.events.append((answer["method"], answer["params"]))
 
     def evaluate(self, expression: str) -> Any:
-        """Return what a JavaScript expression gives."""
+        """Return the value of a JavaScript expression."""
         answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        """Press a key, as on a keyboard, and let it go."""
+        """Press and release a key of the keyboard."""
         code, text = {"Tab": (9, ""), "Enter": (13, "\r")}[key]
         common = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
         self.send("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def show_as(self, width: int, height: int, scheme: str = "light", phone: bool = False) -> None:
-        """Take the size and the colour scheme of a device."""
+        """Use the size and the color scheme of a device."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=phone,
@@ -93,11 +93,11 @@ class Page:
 def page(profile: str) -> Iterator[Page]:
     """Start a browser with one page.
 
-    :param profile: an empty folder of its own.
+    :param profile: an empty directory for the browser profile.
     """
     browser, ours = os.pipe()
     theirs, answers = os.pipe()[::-1]
-    # It reads from descriptor 3 and writes to 4.
+    # Chromium reads commands from descriptor 3 and writes results to descriptor 4.
     redirected = f'exec "$@" 3<&{browser} 4>&{theirs}'
     process = subprocess.Popen(
         ["bash", "-c", redirected, "bash", find(), *ARGUMENTS, f"--user-data-dir={profile}"],

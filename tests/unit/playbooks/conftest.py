@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of the report's page share."""
+"""Fixtures of the tests of the report page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEMPLATES = pathlib.Path(__file__).resolve().parents[3] / "playbooks" / "templat
 
 @pytest.fixture(scope="session")
 def rendered():
-    """A function that renders the page of a report, with the settings of Ansible's template."""
+    """Return a function that renders a report with the settings of Ansible's template module."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         trim_blocks=True,
@@ -30,9 +30,9 @@ def rendered():
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
-    """A page of a headless Chromium; none means a skip, or a failure if required."""
+    """Yield a page of a headless Chromium. Without Chromium, skip the test or fail it."""
     if not chromium.find():
-        reason = f"no Chromium here: none of {', '.join(chromium.NAMES)}"
+        reason = f"Chromium is not installed: none of {', '.join(chromium.NAMES)}"
         if "chromium" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
             pytest.fail(reason)
         pytest.skip(reason)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report's page in a real browser."""
+"""The report page in a real browser."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ NODES = [
     node("node-5", "unreachable", None, error="ssh: timed out", images_missing=None),
     node(HOSTILE, "unspecified", [runtime("crio", "1.37.0", cgroup_driver=None, enabled=False)]),
 ]
-# As they are sorted when the page opens: what needs a look first.
+# The initial order: nodes that need attention are first.
 WORST_FIRST = ["node-1", "node-3", "node-4", "node-5", HOSTILE, "node-2", "node-10"]
 
 ROWS = "[...document.querySelectorAll('#nodes > tbody > tr')]"
@@ -114,7 +114,7 @@ def sort_by(page, column):
     return page.evaluate(NAMES), page.evaluate(f"{heading(column)}.getAttribute('aria-sort')")
 
 
-def test_what_needs_a_look_comes_first(page):
+def test_nodes_that_need_attention_are_first(page):
     assert page.evaluate(NAMES) == WORST_FIRST
     summary = page.evaluate("document.getElementById('summary').textContent")
     assert summary == (
@@ -128,7 +128,7 @@ def test_sorting(page):
     assert sort_by(page, 0) == ([HOSTILE, *by_name], "ascending")
     assert page.evaluate(f"{heading(1)}.hasAttribute('aria-sort')") is False
     assert sort_by(page, 0) == ([*reversed(by_name), HOSTILE], "descending")
-    # Versions as numbers: 1.6 is before 1.10.
+    # Versions are sorted as numbers: 1.6 is before 1.10.
     names, _order = sort_by(page, 2)
     assert names.index("node-2") < names.index("node-10")
     sort_by(page, 5)
@@ -147,7 +147,7 @@ def test_filtering(page):
     choose(page, "words", "")
     choose(page, "state", "")
     assert choose(page, "runtime", "containerd 1.6.20") == ["node-1", "node-2"]
-    # A filter outlasts a sort.
+    # A filter stays active after a sort.
     assert sort_by(page, 0)[0] == ["node-1", "node-2"]
     assert choose(page, "runtime", "none") == ["node-4"]
 
@@ -170,20 +170,20 @@ def test_drift_shows_both_values(page):
     assert "spec: containerd" in page.evaluate(f"{ROWS}[1].cells[2].textContent")
 
 
-def test_images_that_are_missing_are_named(page):
+def test_missing_images_are_listed(page):
     cells = f"{ROWS}.map((row) => [row.cells[0].textContent, row.cells[7].textContent])"
     found = dict(page.evaluate(cells))
     assert found["node-3"] == f"registry.k8s.io/pause:3.10{HOSTILE}"
     assert (found["node-2"], found["node-4"]) == ("none", "unknown")
 
 
-def test_a_hostile_name_is_text(page):
+def test_a_malicious_name_is_shown_as_text(page):
     assert page.evaluate("document.title") == "Container runtimes of the fleet"
     assert page.evaluate("document.images.length") == 0
     assert page.evaluate("document.scripts.length") == 2
 
 
-def test_the_chart_counts(page):
+def test_the_chart_shows_the_counts(page):
     labels = "[...document.querySelectorAll('svg text')].map((text) => text.textContent)"
     expected = ["containerd 1.6.20: 2", "containerd 1.10.0: 1", "crio 1.37.0: 1"]
     expected += ["docker 26.1.5: 1", "none: 1", "unknown: 1"]
@@ -194,13 +194,13 @@ def test_the_chart_counts(page):
     assert "containerd 1.6.20: 2 nodes" in label
 
 
-def test_by_keyboard_alone(page):
+def test_all_functions_work_with_the_keyboard(page):
     page.evaluate("document.getElementById('runtime').focus()")
     page.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Node"
     page.press("Enter")
     assert page.evaluate(f"{heading(0)}.getAttribute('aria-sort')") == "ascending"
-    # The focus stays where it was, and is to be seen.
+    # The focus stays on the element, and is visible.
     assert page.evaluate("document.activeElement.textContent") == "Node"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for _time in range(8):
@@ -211,7 +211,7 @@ def test_by_keyboard_alone(page):
 
 
 @pytest.mark.parametrize(("width", "phone"), [(1280, False), (360, True)])
-def test_what_a_screen_reader_meets(page, width, phone):
+def test_a_screen_reader_finds_names_and_roles(page, width, phone):
     page.show_as(width, 800, phone=phone)
     nodes = page.send("Accessibility.getFullAXTree")["nodes"]
     by_id = {node["nodeId"]: node for node in nodes}
@@ -231,7 +231,7 @@ def test_what_a_screen_reader_meets(page, width, phone):
     assert {"State", "Runtime"} <= set(named["combobox"])
     assert named["main"]
     assert "status" in named
-    # No name is left out of what can be used.
+    # Every control has a name.
     for found in by_id.values():
         if found.get("role", {}).get("value") in ("button", "searchbox", "combobox", "image"):
             assert found["name"]["value"]
@@ -270,7 +270,7 @@ def test_contrast(page, scheme):
     page.show_as(1280, 900, scheme)
     ratios = page.evaluate(CONTRAST)
     assert len(ratios) > 50
-    # What WCAG asks for at level AA.
+    # Contrast that WCAG requires at level AA.
     assert min(ratios) >= 4.5
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall("[0-9]+", background))) < 384) == (scheme == "dark")
@@ -281,10 +281,10 @@ def test_nothing_is_wider_than_the_screen(page, width):
     page.show_as(width, 800, phone=width < 1000)
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    # A filtered row stays away where rows are cards.
+    # A filtered row stays hidden if rows are shown as cards.
     choose(page, "state", "unreachable")
     heights = page.evaluate(f"{ROWS}.map((row) => row.offsetHeight)")
     assert sum(height > 0 for height in heights) == 1
     small = "[...document.querySelectorAll('button')].map((b) => b.offsetHeight)"
-    # Large enough for a finger.
+    # The target is large enough for a finger.
     assert min(page.evaluate(small)) >= 24

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook itself, on hosts that need no node: what they say must harm nobody."""
+"""The report playbook, on hosts without a node. Data from hosts must do no harm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BANNER = """{{ lookup("ansible.builtin.pipe", "touch %s") }} </script> http://me
 
 @pytest.fixture
 def report(tmp_path):
-    """A function that runs the playbook from a folder and returns its output, and its rows."""
+    """Return a function that runs the playbook in a directory and returns its output and rows."""
 
     def run(hosts, *flags):
         inventory = tmp_path / "hosts.json"
@@ -38,13 +38,13 @@ def report(tmp_path):
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "[DEPRECATION WARNING]" not in done.stderr, done.stderr
-        folder = tmp_path / "cruntime-report"
-        return done.stdout, json.loads((folder / "report.json").read_text())["nodes"]
+        directory = tmp_path / "cruntime-report"
+        return done.stdout, json.loads((directory / "report.json").read_text())["nodes"]
 
     return run
 
 
-def test_what_a_node_says_is_no_template(tmp_path, report):
+def test_text_from_a_node_is_never_templated(tmp_path, report):
     pwned = tmp_path / "pwned"
     ssh = tmp_path / "ssh"
     ssh.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{BANNER % pwned}\nEND\nexit 255\n")
@@ -65,8 +65,8 @@ def test_what_a_node_says_is_no_template(tmp_path, report):
     assert "changed=1" not in output
 
 
-def test_a_wrong_spec_is_a_row_too(report):
-    # A file that is no interpreter stands for whatever may be wrong with a node.
+def test_an_invalid_spec_is_a_row_of_the_report(report):
+    # A file that is not an interpreter represents any failure of a node.
     local = {"ansible_connection": "local", "ansible_python_interpreter": "/dev/null"}
     hosts = {
         "no-dict": {**local, "runtime_spec": "containerd"},

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever a node says, the page holds it as data and never as markup."""
+"""The page contains the output of nodes as data, and never as markup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT = st.lists(HOSTILE | st.text(max_size=4), max_size=4).map("".join)
 
 
 class Reader(html.parser.HTMLParser):
-    """Reads the report out of a page, and counts its tags."""
+    """Parser that extracts the report from a page, and counts its tags."""
 
     def __init__(self, page):
         super().__init__()
@@ -42,18 +42,18 @@ EMPTY = {"generated": "2026-01-01T00:00:00Z", "nodes": []}
 
 
 @given(name=TEXT, key=TEXT, value=TEXT)
-def test_the_page_holds_what_the_report_holds(rendered, name, key, value):
+def test_the_page_contains_the_whole_report(rendered, name, key, value):
     node = {"name": name, "drift": [{"key": key, "current": value, key: value}]}
     report = {**EMPTY, "nodes": [node]}
     page = rendered(report)
     read = Reader(page)
     assert json.loads(read.report) == report
     assert read.tags == Reader(rendered(EMPTY)).tags
-    # Less than Python's parser knows is no excuse: what a browser could take for markup.
+    # Fail on any text that a browser could take for markup, even if Python's parser does not.
     assert not set("<>&\u2028\u2029") & set(read.report)
 
 
-def test_the_page_needs_nothing_from_anywhere(rendered):
+def test_the_page_loads_no_external_resource(rendered):
     page = rendered(EMPTY)
     assert "default-src 'none'" in page
     for word in ("src=", "href=", "@import", "url(", "fetch(", "innerHTML", "eval("):

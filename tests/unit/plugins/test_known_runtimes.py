@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts about runtimes stand in one place."""
+"""Each fact about a runtime is defined in one place."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def constants(path):
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_fact_stands_a_second_time(path):
+def test_no_fact_is_repeated(path):
     assert [text for text in constants(path) if text in FACTS] == []
 
 

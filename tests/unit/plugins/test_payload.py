@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is sent to a node by a run that changes nothing."""
+"""Files that a no-op run sends to a node."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).parents[3]
 PREFIX = "ansible_collections.cruntime.node."
-#: Only a run that changes a node needs these.
+#: Only a run that changes a node needs these files.
 ACTING = ("checks", "converge", "removal", "stored_data", "swap", "takeover", "transaction")
 
 
 def imported_by(path):
-    """Return the files of the collection that a file imports, anywhere in it, as Ansible does."""
+    """Yield the files of the collection that a file imports anywhere, as Ansible finds them."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
             package = ROOT.joinpath(*node.module[len(PREFIX) :].split("."))
@@ -35,7 +35,7 @@ def closure(path):
     return found
 
 
-def test_a_run_that_changes_nothing_sends_nothing_that_changes_a_node():
+def test_a_no_op_run_sends_no_code_that_changes_a_node():
     utils = ROOT / "plugins" / "module_utils"
     small, large = (
         {str(path.relative_to(utils)) for path in closure(ROOT / "plugins" / "modules" / name)}

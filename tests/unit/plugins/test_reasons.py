@@ -18,8 +18,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 ROOT = pathlib.Path(__file__).parents[3]
 FILES = sorted(
     path
-    for folder in ("action", "module_utils", "modules", "plugin_utils")
-    for path in (ROOT / "plugins" / folder).rglob("*.py")
+    for directory in ("action", "module_utils", "modules", "plugin_utils")
+    for path in (ROOT / "plugins" / directory).rglob("*.py")
 )
 #: Errors with a reason, and the reason of an error that is raised without naming one.
 ERRORS = {
@@ -34,7 +34,7 @@ FACTORIES = {"failure": "command_failed", "_refuse": "configuration_refused"}
 
 
 def raised(path: pathlib.Path) -> dict[str, str | None]:
-    """Return the reason of each error that a file makes, by its place."""
+    """Return the reason and the place of each error that a file creates."""
     found = {}
     for node in ast.walk(ast.parse(path.read_text())):
         name = getattr(getattr(node, "func", None), "id", None)
@@ -55,7 +55,7 @@ def sites():
     return {place: reason for path in FILES for place, reason in raised(path).items()}
 
 
-def test_each_error_has_a_reason_of_the_list(sites):
+def test_each_error_has_a_listed_reason(sites):
     assert len(sites) > 140
     assert {place: reason for place, reason in sites.items() if reason not in REASONS} == {}
 
@@ -71,11 +71,11 @@ def test_each_reason_is_documented():
     page = (ROOT / "docs" / "reasons.md").read_text()
     documented = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
     assert documented == {
-        code: re.sub(r"RV\((\w+)\)", r"`\1`", words) for code, words in REASONS.items()
+        code: re.sub(r"RV\((\w+)\)", r"`\1`", text) for code, text in REASONS.items()
     }
 
 
-#: cruntime_drift_info is its action plugin, which returns the failures of others.
+#: cruntime_drift_info is implemented by its action plugin, which returns errors of other modules.
 MODULES = sorted(
     path
     for path in (ROOT / "plugins" / "modules").glob("*.py")

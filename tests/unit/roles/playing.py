@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs tasks of a role on this machine, with nothing of the user's own."""
+"""Run tasks of a role on this machine, independent of the user's configuration."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ import sys
 PLAYBOOK = pathlib.Path(sys.executable).with_name("ansible-playbook")
 
 
-def play(folder, text, variables, *flags, tools=None):
-    """Run a playbook; return its exit status and what it said.
+def play(directory, text, variables, *flags, tools=None):
+    """Run a playbook; return its exit status and its output.
 
-    :param folder: an empty one, which becomes the user's home.
-    :param tools: a folder whose programs stand before all others.
+    :param directory: an empty directory, which becomes the user's home.
+    :param tools: a directory whose programs come first in the PATH.
     """
-    (folder / "play.yml").write_text(text)
+    (directory / "play.yml").write_text(text)
     path = [str(tools)] if tools else []
     done = subprocess.run(
         [PLAYBOOK, "play.yml", "--extra-vars", json.dumps(variables), *flags],
-        cwd=folder,
+        cwd=directory,
         env={
             **os.environ,
             "PATH": os.pathsep.join([*path, os.environ["PATH"]]),
-            "HOME": str(folder),
+            "HOME": str(directory),
             "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"],
-            "ANSIBLE_HOME": str(folder / "ansible"),
+            "ANSIBLE_HOME": str(directory / "ansible"),
         },
         check=False,
         capture_output=True,

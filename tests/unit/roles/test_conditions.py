@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Conditions are read by every ansible-core that is supported."""
+"""Every supported ansible-core can parse the conditions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS = {"when", "that", "failed_when", "changed_when", "until"}
 
 
 def conditions(value):
-    """Walk what a file holds down to its conditions."""
+    """Yield the conditions in the content of a file."""
     if isinstance(value, list):
         for item in value:
             yield from conditions(item)
@@ -30,7 +30,7 @@ def conditions(value):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_conditions_stand_in_an_if(path):
-    # Until 2.18, Ansible puts them there, where a bare "x if y else z" can't be.
+def test_conditions_can_be_used_in_an_if(path):
+    # Until 2.18, Ansible puts a condition into an if, where a bare "x if y else z" is not valid.
     for condition in conditions(yaml.safe_load(path.read_text())):
         jinja2.Environment().parse(f"{{% if {condition} %}}{{% endif %}}")

@@ -26,7 +26,7 @@ PACKAGES = [path for path in sorted(ROOT.glob("roles/runtime/vars/*.yml")) if pa
 
 
 def leaves(tree):
-    """Return all texts of a file, with the keys of its tables."""
+    """Return all strings of a file, with the keys of its dictionaries."""
     if isinstance(tree, dict):
         tree = [*tree, *tree.values()]
     if isinstance(tree, list):

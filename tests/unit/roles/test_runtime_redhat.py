@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role runtime makes of rpm and of dnf's locks, before stand-ins for both."""
+"""The role runtime with rpm and the locks of dnf. Stand-ins replace both tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLAY = """
   gather_facts: false
   tasks:
     - ansible.builtin.set_fact:
-        # dnf 4 would be asked for its plugin.
+        # dnf 4 would need its plugin.
         pkg_mgr: dnf5
         cacheable: true
     - ansible.builtin.include_role:
@@ -28,10 +28,10 @@ PLAY = """
         tasks_from: "{{ item }}"
       loop: "{{ then }}"
 """
-# Each package is of the version that the file has.
+# Each package has the version that is in the file.
 DNF = """#!/bin/sh
 cd "$(dirname "$0")"
-# As dnf 4.23 reports a repository that it cannot reach.
+# dnf 4.23 reports a repository that it cannot reach in this way.
 if [ "$1 $2" = "--quiet makecache" ]; then
     ! grep -q nowhere repos/*.repo || { echo "Error: Failed to download metadata" >&2; exit 1; }
     exit 0
@@ -47,7 +47,7 @@ for name; do
 done
 [ "$verb" != list ] || cat locks
 """
-# As rpm 4.18 says it.
+# The message of rpm 4.18.
 RPM = """#!/bin/sh
 case "$*" in
     --query*) echo containerd.io 1.7-1; echo runc 1.1-1 ;;
@@ -63,7 +63,7 @@ esac
 
 @pytest.fixture
 def node(tmp_path):
-    """A folder for the stand-ins, with containerd.io and runc installed and no lock."""
+    """Return a directory of stand-ins, with containerd.io and runc installed and no lock."""
     for name, text in (("dnf", DNF), ("rpm", RPM)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -74,7 +74,7 @@ def node(tmp_path):
 
 @pytest.fixture
 def play(node):
-    """A function that runs files of the role's tasks; returns the status, changes and words."""
+    """Return a function that runs task files and returns the status, changes and output."""
 
     def run(*first, between="true", then=(), **variables):
         variables = {
@@ -86,8 +86,8 @@ def play(node):
             "between": between,
             "then": then,
         }
-        status, words = playing.play(node, PLAY, variables, tools=node)
-        return status, "changed=0" not in words, words
+        status, output = playing.play(node, PLAY, variables, tools=node)
+        return status, "changed=0" not in output, output
 
     return run
 
@@ -102,59 +102,59 @@ BOTH = ["containerd.io-0:1.7-1.*", "runc-0:1.7-1.*"]
 @pytest.mark.parametrize(
     "variables",
     [{}, {"runtime_version": "latest"}, {"runtime_package_dir": "/packages"}],
-    ids=["any", "latest", "folder"],
+    ids=["any", "latest", "directory"],
 )
-def test_a_lock_that_is_as_it_was_is_no_change(node, play, variables):
-    # The newest is installed without the lock of the old one.
+def test_an_unchanged_lock_is_no_change(node, play, variables):
+    # The newest version is installed without the lock of the old one.
     between = "dnf --quiet versionlock delete containerd.io" if variables else "true"
     for expected in (True, False):
-        status, changed, words = play(
+        status, changed, output = play(
             "look-redhat", between=between, then=["hold-redhat"], **variables
         )
-        assert status == 0, words
+        assert status == 0, output
         assert changed is expected
         assert locks(node) == BOTH
-    # And now there is a newer one.
+    # A newer version is available.
     (node / "version").write_text("2.1")
     if variables:
-        _status, changed, _words = play(
+        _status, changed, _output = play(
             "look-redhat", between=between, then=["hold-redhat"], **variables
         )
         assert changed
         assert locks(node) == ["containerd.io-0:2.1-1.*", "runc-0:1.7-1.*"]
 
 
-def test_locks_that_are_let_go_are_a_change_once(node, play):
+def test_removed_locks_are_one_change(node, play):
     (node / "locks").write_text("\n".join(BOTH) + "\n")
     for expected in (True, False):
-        status, changed, words = play("look-redhat", then=["hold-redhat"], runtime_hold=False)
-        assert status == 0, words
+        status, changed, output = play("look-redhat", then=["hold-redhat"], runtime_hold=False)
+        assert status == 0, output
         assert changed is expected
         assert locks(node) == []
 
 
-def test_a_runtime_that_goes_leaves_no_lock(node, play):
+def test_a_removed_runtime_leaves_no_lock(node, play):
     (node / "locks").write_text("\n".join([*BOTH, "kernel-0:6-1.*"]) + "\n")
     removed = {"configured_runtimes": []}
-    status, _changed, words = play("look-redhat", "release-redhat", runtime_removed=removed)
-    assert status == 0, words
+    status, _changed, output = play("look-redhat", "release-redhat", runtime_removed=removed)
+    assert status == 0, output
     assert locks(node) == ["kernel-0:6-1.*"]
 
 
-def test_what_needs_a_package_is_not_taken_along(node, play):
-    status, _changed, words = play("look-redhat", "refuse-redhat")
-    assert status == 0, words
+def test_packages_that_depend_on_a_removed_package_are_not_removed(node, play):
+    status, _changed, output = play("look-redhat", "refuse-redhat")
+    assert status == 0, output
     (node / "docker").touch()
-    status, _changed, words = play("look-redhat", "refuse-redhat")
+    status, _changed, output = play("look-redhat", "refuse-redhat")
     assert status != 0
-    words = " ".join(words.split())
-    assert "rpm can't remove containerd.io: error: Failed dependencies: containerd.io" in words
-    assert "is needed by (installed) docker-ce-3:28.0-1.x86_64. Remove what needs them" in words
+    output = " ".join(output.split())
+    assert "rpm can't remove containerd.io: error: Failed dependencies: containerd.io" in output
+    assert "is needed by (installed) docker-ce-3:28.0-1.x86_64. Remove what needs them" in output
 
 
 @pytest.fixture
 def repos(node):
-    """The directory of repositories, with a foreign file."""
+    """Return the directory of repositories, with a foreign file."""
     directory = node / "repos"
     directory.mkdir()
     text = "[other]\nname=other\nbaseurl=file:/other\n"
@@ -164,7 +164,7 @@ def repos(node):
 
 @pytest.fixture
 def write_repositories(play, repos):
-    """A function that writes repositories, and returns the result of play."""
+    """Return a function that writes repositories and returns the result of play."""
 
     def write(*repositories):
         directories = {"_runtime_dnf_directories": [str(repos), str(repos / "missing")]}
@@ -180,16 +180,16 @@ def contents(directory):
 def test_repository_in_another_file_is_refused(write_repositories, repos):
     before = contents(repos)
     new, other = ({"name": name, "url": "file:/srv"} for name in ("new", "other"))
-    status, changed, words = write_repositories(new, other)
+    status, changed, output = write_repositories(new, other)
     assert status != 0
     assert not changed
-    assert f"runtime_repositories: other: {repos}/vendor.repo has" in " ".join(words.split())
+    assert f"runtime_repositories: other: {repos}/vendor.repo has" in " ".join(output.split())
     assert contents(repos) == before
     # The file of an earlier run is not a conflict. A dot in a name matches only a dot.
     dotted = {"name": "oth.r", "url": "file:/srv"}
     for expected in (True, False):
-        status, changed, words = write_repositories(new, dotted)
-        assert status == 0, words
+        status, changed, output = write_repositories(new, dotted)
+        assert status == 0, output
         assert changed is expected
     assert set(contents(repos)) == {*before, "new.repo", "oth.r.repo"}
 
@@ -198,8 +198,8 @@ def test_repositories_are_restored_if_dnf_cannot_read_them(write_repositories, r
     old, new = ({"name": name, "url": "file:/srv"} for name in ("old", "new"))
     assert write_repositories(old)[0] == 0
     before = contents(repos)
-    status, _changed, words = write_repositories({**old, "url": "file:/nowhere"}, new)
+    status, _changed, output = write_repositories({**old, "url": "file:/nowhere"}, new)
     assert status != 0
-    words = " ".join(words.split())
-    assert "could not use these repositories: Error: Failed to download metadata. Correct" in words
+    output = " ".join(output.split())
+    assert "could not use these repositories: Error: Failed to download metadata. Correct" in output
     assert contents(repos) == before

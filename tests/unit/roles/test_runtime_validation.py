@@ -34,7 +34,7 @@ CASE = """
         runtime_packages: "{{ case.packages | default(['docker-ce']) }}"
         runtime_extra_packages: "{{ case.extra | default([]) }}"
         runtime_version: "{{ case.version | default('') }}"
-        runtime_package_dir: "{{ case.folder | default('') }}"
+        runtime_package_dir: "{{ case.directory | default('') }}"
         runtime_repositories: "{{ case.repositories | default([]) }}"
     - ansible.builtin.debug:
         msg: "CASE {{ case.id }} passed"
@@ -45,7 +45,7 @@ CASE = """
 NAMED = "Must be NAME or NAME=VERSION without blanks"
 VERSION = "Must be a version without blanks"
 NAMES = "The names become names of files and must differ"
-FOLDER = "leave out runtime_repositories, runtime_version and versions of packages"
+DIRECTORY_ONLY = "leave out runtime_repositories, runtime_version and versions of packages"
 
 
 def repositories(*names):
@@ -70,10 +70,10 @@ CASES = [
     ({"version": 28}, "passed"),
     ({"version": "1.7 2"}, VERSION),
     ({"version": "=1.7"}, VERSION),
-    ({"folder": "/srv"}, "passed"),
-    ({"folder": "/srv", "version": "1"}, FOLDER),
-    ({"folder": "/srv", "extra": ["runc=1"]}, FOLDER),
-    ({"folder": "/srv", "repositories": repositories("a")}, FOLDER),
+    ({"directory": "/srv"}, "passed"),
+    ({"directory": "/srv", "version": "1"}, DIRECTORY_ONLY),
+    ({"directory": "/srv", "extra": ["runc=1"]}, DIRECTORY_ONLY),
+    ({"directory": "/srv", "repositories": repositories("a")}, DIRECTORY_ONLY),
     ({"repositories": repositories("docker", "cri-o_1.34")}, "passed"),
     ({"repositories": repositories("a/b")}, NAMES),
     ({"repositories": repositories("..")}, NAMES),
@@ -88,13 +88,13 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """Result of the role for each case, by its number."""
-    folder = tmp_path_factory.mktemp("validation")
-    (folder / "case.yml").write_text(CASE)
+    """Return the result of the role for each case, by the number of the case."""
+    directory = tmp_path_factory.mktemp("validation")
+    (directory / "case.yml").write_text(CASE)
     cases = [{**case, "id": number} for number, (case, _answer) in enumerate(CASES)]
-    status, words = playing.play(folder, PLAY, {"cases": cases})
-    assert status == 0, words
-    lines = [line.partition("CASE ")[2] for line in words.splitlines() if '"msg": "CASE' in line]
+    status, message = playing.play(directory, PLAY, {"cases": cases})
+    assert status == 0, message
+    lines = [line.partition("CASE ")[2] for line in message.splitlines() if '"msg": "CASE' in line]
     return dict(line.split(" ", 1) for line in lines)
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role runtime would install on systems that the tests have no node of.
+"""Packages that the role runtime would install on systems for which the tests have no node.
 
-facts.json has what Ansible's setup says of each, as far as the role reads it: see README.md.
+facts.json has the facts of each system that the role reads: see README.md.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ansible.template import Templar
 
 ROLE = pathlib.Path(__file__).parents[3] / "roles" / "runtime"
 FACTS = json.loads((pathlib.Path(__file__).parent / "facts.json").read_text())
-# From ansible-core 2.19 on, only what is trusted is a template.
+# From ansible-core 2.19 on, only a trusted string is a template.
 _PARAMETERS = inspect.signature(DataLoader.load_from_file).parameters
 TRUSTED = {"trusted_as_template": True} if "trusted_as_template" in _PARAMETERS else {}
 
 
 def variables(system, **chosen):
-    """Return a function that tells the role's variables on a system."""
+    """Return a function that returns the variables of the role on a system."""
     loader = DataLoader()
     facts = FACTS[system]
-    # As tasks/main.yml finds it.
+    # The first file that tasks/main.yml finds is loaded.
     names = (facts["distribution"].lower(), facts["os_family"].lower())
     systems = (ROLE / "vars" / f"{name}.yml" for name in names)
     known = {"ansible_facts": facts}
@@ -76,7 +76,7 @@ def test_packages(system, runtime, packages):
 
 
 @pytest.mark.parametrize("facts", FACTS.values(), ids=FACTS)
-def test_the_facts_are_of_the_family_that_ansible_finds(facts):
+def test_the_recorded_facts_have_the_family_of_ansible(facts):
     assert Distribution.OS_FAMILY[facts["distribution"]] == facts["os_family"]
 
 
@@ -103,12 +103,12 @@ def test_each_system_has_packages_and_tasks_for_each_runtime(system, runtime):
         ("1.7.*", {"containerd": "1.6.20~ds1", "runc": "1"}, True),
         ("1.7.*", {"containerd": "1.7.24~ds1-6+b4", "runc": "1"}, False),
         ("1.7.24~ds1-6+b4", {"containerd": "1.7.24~ds1-6+b4", "runc": "1"}, False),
-        # Neither a dot nor a plus stands for anything else.
+        # A dot and a plus match only themselves.
         ("1.7.24~ds1-6+b4", {"containerd": "1.7.24~ds1-66b4", "runc": "1"}, True),
         ("1.7", {"containerd": "1.7.24", "runc": "1"}, True),
     ],
 )
-def test_an_installation_is_due(version, installed, pending):
+def test_an_installation_is_required(version, installed, pending):
     tell = variables(
         "Debian 13",
         runtime_spec={"runtime": "containerd"},
@@ -139,7 +139,7 @@ def test_an_installation_is_due(version, installed, pending):
     ],
 )
 @pytest.mark.parametrize("as_main", [False, True])
-def test_a_package_is_due_if_it_has_another_version_than_listed(
+def test_a_package_with_another_version_is_installed(
     system, listed, installed, due, as_main
 ):
     name = listed.partition("=")[0]
@@ -159,7 +159,7 @@ def test_a_package_is_due_if_it_has_another_version_than_listed(
     assert tell("_runtime_main") == (["main", name] if as_main else ["main"])
 
 
-def test_a_version_wins_over_the_same_package_without_one():
+def test_a_package_with_a_version_replaces_the_same_package_without_one():
     tell = variables(
         "Rocky 9",
         runtime_spec={"runtime": "docker"},
@@ -188,7 +188,7 @@ def test_latest_upgrades_only_packages_without_a_version():
     assert tell("_runtime_due") == ["docker-ce"]
 
 
-def test_packages_of_another_repository_take_the_place_of_the_distribution():
+def test_packages_of_another_repository_replace_those_of_the_distribution():
     tell = variables(
         "Ubuntu 24.04",
         runtime_spec={"runtime": "docker"},
@@ -202,7 +202,7 @@ def test_packages_of_another_repository_take_the_place_of_the_distribution():
     ("others", "released"),
     [([], ["docker-ce", "containerd.io"]), (["containerd"], ["docker-ce"])],
 )
-def test_holds_end_with_the_last_runtime_that_may_need_them(others, released):
+def test_holds_are_removed_with_the_last_runtime_that_may_need_them(others, released):
     tell = variables(
         "Rocky 9",
         runtime_spec={"runtime": "docker"},
@@ -220,7 +220,7 @@ def test_holds_end_with_the_last_runtime_that_may_need_them(others, released):
         ("1024 65535", "32768\t60999", ["net.ipv4.ip_local_port_range = 1024 65535"]),
     ],
 )
-def test_kernel_parameters_of_several_values_are_compared_without_their_tabs(wanted, found, due):
+def test_kernel_parameters_with_several_values_are_compared_without_tabs(wanted, found, due):
     name = "net.ipv4.ip_local_port_range"
     tell = variables(
         "Debian 13",

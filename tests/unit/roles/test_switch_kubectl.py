@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role switch has the real kubectl do, before a stand-in for the API server."""
+"""The commands of the role switch for the real kubectl, with a stand-in for the API server."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ NODE = "/api/v1/nodes/node-1"
 
 @pytest.fixture
 def play(tmp_path):
-    """A function that runs files of the role's tasks on a cluster; returns status and words."""
+    """Return a function that runs task files on a cluster and returns the status and output."""
     if not shutil.which("kubectl"):
         if "kubectl" in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
-            pytest.fail("no kubectl here")
-        pytest.skip("no kubectl here")
+            pytest.fail("kubectl is not installed")
+        pytest.skip("kubectl is not installed")
 
     def run(cluster, *files, check=False, **variables):
         with api_server.served(cluster):
@@ -48,44 +48,44 @@ def play(tmp_path):
     return run
 
 
-def test_a_node_is_drained_and_taken_back(play):
+def test_a_node_is_drained_and_uncordoned(play):
     cluster = api_server.Cluster("node-1")
-    status, words = play(cluster, "drain", "uncordon")
-    assert status == 0, words
-    # The DaemonSet's pod stays.
+    status, output = play(cluster, "drain", "uncordon")
+    assert status == 0, output
+    # The pod of the DaemonSet stays.
     assert list(cluster.pods) == ["log"]
     evicted = "POST /api/v1/namespaces/default/pods/web/eviction"
     assert cluster.changes == [f"PATCH {NODE}", evicted, f"PATCH {NODE}"]
     assert not cluster.cordoned
 
 
-def test_check_mode_lists_what_would_be_evicted_and_changes_nothing(play):
+def test_check_mode_lists_the_pods_to_evict_and_changes_nothing(play):
     cluster = api_server.Cluster("node-1")
-    status, words = play(cluster, "drain", "uncordon", check=True)
-    assert status == 0, words
-    assert "changed=1" in words
+    status, output = play(cluster, "drain", "uncordon", check=True)
+    assert status == 0, output
+    assert "changed=1" in output
     assert cluster.changes == []
 
 
-def test_a_drain_that_a_budget_refuses_fails(play):
+def test_a_drain_fails_if_a_disruption_budget_prevents_it(play):
     cluster = api_server.Cluster("node-1", protected=("web",))
     flags = ["--ignore-daemonsets", "--timeout=2s"]
-    status, words = play(cluster, "drain", "uncordon", switch_drain_flags=flags)
+    status, output = play(cluster, "drain", "uncordon", switch_drain_flags=flags)
     assert status != 0
-    assert "disruption budget" in words
+    assert "disruption budget" in output
     assert set(cluster.pods) == {"log", "web"}
 
 
-def test_a_node_that_was_cordoned_stays_so(play):
+def test_a_node_that_was_cordoned_before_stays_cordoned(play):
     cluster = api_server.Cluster("node-1", cordoned=True)
-    status, words = play(cluster, "drain", "uncordon")
-    assert status == 0, words
+    status, output = play(cluster, "drain", "uncordon")
+    assert status == 0, output
     assert cluster.cordoned
 
 
-def test_a_node_that_does_not_get_ready_takes_no_pods(play):
+def test_a_node_that_does_not_become_ready_stays_cordoned(play):
     cluster = api_server.Cluster("node-1", ready=False)
-    status, words = play(cluster, "drain", "uncordon")
+    status, output = play(cluster, "drain", "uncordon")
     assert status != 0
-    assert "timed out waiting for the condition" in words
+    assert "timed out waiting for the condition" in output
     assert cluster.cordoned

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role switch makes of what a node's tools say; stand-ins say it here."""
+"""The role switch parses the output of a node's tools. Stand-ins replace the tools."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ TASKS = """
 
 @pytest.fixture
 def play(tmp_path):
-    """A function that runs a file of the role's tasks, with tools: their scripts by their names.
+    """Return a function that runs a task file, with scripts in place of the node's tools.
 
-    It returns the exit status, the row for the table, and what Ansible said.
+    The function returns the exit status, the row for the table, and the output of Ansible.
     """
     bin_dir = tmp_path / "bin"
     bin_dir.mkdir()
@@ -40,9 +40,9 @@ def play(tmp_path):
             (bin_dir / name).chmod(0o755)
         row = tmp_path / "row.json"
         given = {"file": file, "row": str(row), **variables}
-        status, words = playing.play(tmp_path, TASKS, given, tools=bin_dir)
-        words = " ".join(words.split())
-        return status, json.loads(row.read_text()) if row.exists() else None, words
+        status, output = playing.play(tmp_path, TASKS, given, tools=bin_dir)
+        output = " ".join(output.split())
+        return status, json.loads(row.read_text()) if row.exists() else None, output
 
     return run
 
@@ -50,7 +50,7 @@ def play(tmp_path):
 READLINK = "printf '%s\\n' /usr/bin/containerd /usr/bin/containerd; exit 1"
 DPKG = 'shift; for path; do echo "${path##*/}: $path"; done'
 DPKG_OF_TWO = 'echo "base:amd64, ${2##*/}:amd64: $2"'
-# As it is on the other family, or for what no package brought.
+# On the other family, or for a file that belongs to no package.
 NO_DPKG = 'echo "dpkg-query: no path found matching pattern $2" >&2; exit 1'
 RPM = 'printf "%s\\n" containerd.io'
 NO_RPM = 'echo "file $5 is not owned by any package"; exit 1'
@@ -63,24 +63,24 @@ NO_RPM = 'echo "file $5 is not owned by any package"; exit 1'
         ("containerd", ["docker.io", "containerd"], DPKG_OF_TWO, NO_RPM, "containerd"),
         ("containerd", ["docker.io", "containerd=1.7"], DPKG, NO_RPM, "containerd"),
         ("containerd", ["docker-ce", "containerd.io"], NO_DPKG, RPM, "containerd.io"),
-        # Docker can't be without it.
+        # Docker requires this package.
         ("docker", ["containerd"], DPKG, NO_RPM, "containerd"),
         ("containerd", ["docker.io"], DPKG, NO_RPM, None),
         ("containerd", ["docker-ce"], NO_DPKG, RPM, None),
         ("containerd", ["docker.io", "containerd"], NO_DPKG, NO_RPM, None),
     ],
 )
-def test_a_package_of_the_new_runtime_is_refused(play, *, runtime, old, dpkg, rpm, refused):
+def test_a_package_of_the_new_runtime_is_rejected(play, *, runtime, old, dpkg, rpm, refused):
     tools = {"readlink": READLINK, "dpkg-query": dpkg, "rpm": rpm}
     spec = {"runtime": runtime}
-    status, _row, words = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
-    assert (status != 0) is bool(refused), words
+    status, _row, output = play("old_packages", tools, switch_spec=spec, switch_old_packages=old)
+    assert (status != 0) is bool(refused), output
     if refused:
-        assert f"switch_old_packages has {refused}, which {runtime} needs: " in words
-        assert "Leave out what the node shall run" in words
+        assert f"switch_old_packages has {refused}, which {runtime} needs: " in output
+        assert "Leave out what the node shall run" in output
 
 
-# As journalctl writes them, of systemd 252 and 257.
+# Output of journalctl in systemd 252 and 257.
 WENT = """__CURSOR=s=1;i=1
 __REALTIME_TIMESTAMP=1795648000000000
 __MONOTONIC_TIMESTAMP=5000000
@@ -108,9 +108,9 @@ UNIT=containerd.service
         (127, [], "-"),
     ],
 )
-def test_a_measurement_fails_nothing(play, tmp_path, status, journal, seconds):
+def test_a_failed_measurement_is_no_failure(play, tmp_path, status, journal, seconds):
     (tmp_path / "journal").write_text("\n".join(journal))
-    code, row, words = play(
+    code, row, output = play(
         "measure",
         {"journalctl": f"cat {tmp_path}/journal; exit {status}"},
         switch_spec={"runtime": "containerd"},
@@ -122,7 +122,7 @@ def test_a_measurement_fails_nothing(play, tmp_path, status, journal, seconds):
         },
         _switch_row_start={"before": "docker 1", "after": "-"},
     )
-    assert code == 0, words
+    assert code == 0, output
     assert (row["before"], row["after"]) == ("docker 1", "containerd 2.0")
-    # A text, before ansible-core 2.19.
+    # Before ansible-core 2.19, the value is a string.
     assert str(row["seconds"]) == str(seconds)

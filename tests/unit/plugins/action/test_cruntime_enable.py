@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controller's half hands over to the node's."""
+"""The options that the action plugin passes to the modules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENABLE, INFO = "cruntime_enable", "cruntime_enable_info"
 
 
 class Vaulted:
-    """What !vault holds before ansible-core 2.19: no text, but it has one."""
+    """Value of !vault before ansible-core 2.19: not a string, but convertible to one."""
 
     __ENCRYPTED__ = True
 
@@ -32,9 +32,9 @@ class Vaulted:
 
 @pytest.fixture
 def handed_over(monkeypatch):
-    """A function that takes a task's options, and returns the options of the modules by name.
+    """Return a function that takes the options of a task and returns the module options by name.
 
-    On this node, there is always something to do, unless the test says otherwise.
+    On this node, there are always changes to make, unless the test changes this.
     """
 
     def run(background=0, needs_action=True, **options):
@@ -59,7 +59,7 @@ def handed_over(monkeypatch):
     return run
 
 
-def test_what_vault_holds_is_text(handed_over):
+def test_a_vaulted_value_is_passed_as_text(handed_over):
     given = handed_over(
         runtime="containerd",
         registries=[{"registry": "a.test", "username": "me", "password": Vaulted("hunter2")}],
@@ -79,7 +79,7 @@ def test_what_vault_holds_is_text(handed_over):
         ({"runtime": "rkt"}, ["runtime", "rkt"]),
     ],
 )
-def test_a_bad_spec_ends_before_the_node_is_asked(handed_over, options, facts):
+def test_an_invalid_spec_fails_before_the_node_is_contacted(handed_over, options, facts):
     with pytest.raises(AnsibleActionFail) as refused:
         handed_over(**options)
     assert refused.value.result["reason"] == "option_invalid"
@@ -89,13 +89,13 @@ def test_a_bad_spec_ends_before_the_node_is_asked(handed_over, options, facts):
 def test_the_module_that_changes_a_node_is_sent_only_if_the_node_differs(handed_over):
     assert list(handed_over(runtime="docker")) == [INFO, ENABLE]
     assert list(handed_over(runtime="docker", needs_action=False)) == [INFO]
-    # A restart is always something to do, and a module in the background can't be followed.
+    # A restart is always a change, and a module in the background cannot be followed.
     assert list(handed_over(runtime="docker", state="restarted")) == [ENABLE]
     assert list(handed_over(runtime="docker", state="absent")) == [ENABLE]
     assert list(handed_over(runtime="docker", background=60)) == [ENABLE]
 
 
-def test_the_comparison_gets_no_secret_beside_those_of_files(handed_over):
+def test_the_comparison_gets_only_the_secrets_in_files(handed_over):
     mirror = {"url": "https://m.test", "ca_file": "/ca", "headers": {"X-Token": "hunter2"}}
     entry = {"registry": "a.test", "username": "me", "password": "hunter2", "mirrors": [mirror]}
     proxy = {"http": "http://me:hunter2@p.test:3128"}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters and tests that playbooks have for images and kubelets, as a template calls them."""
+"""Filters and tests for images and kubelets, called from a template."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ is_reference = image_reference_test.TestModule().tests()["image_reference"]
         (f"quay.io/app@{DIGEST}", f"quay.io/app@{DIGEST}"),
     ],
 )
-def test_a_reference_is_written_in_full(short, full):
+def test_a_reference_is_fully_qualified(short, full):
     assert in_full(short) == full
     assert is_reference(short)
 
 
 @pytest.mark.parametrize("wrong", ["", "-x", "Busybox", "a b", "a@sha256:12", None, 3, ["busybox"]])
-def test_what_is_no_reference_is_refused(wrong):
+def test_an_invalid_reference_is_rejected(wrong):
     assert not is_reference(wrong)
     with pytest.raises(AnsibleFilterError, match=re.escape(repr(wrong))):
         in_full(wrong)
@@ -55,7 +55,7 @@ def test_kubelet_options_become_sorted_flags():
     assert flags({}) == []
 
 
-def test_flags_of_no_dictionary_are_refused():
+def test_flags_that_are_not_a_dictionary_are_rejected():
     with pytest.raises(AnsibleFilterError, match=r"kubelet_flags: v\b"):
         flags({"v": None})
     with pytest.raises(AnsibleFilterError, match=r"kubelet_flags .*str$"):

@@ -31,7 +31,7 @@ MODES = {"root's": 0o755, "sticky": 0o1777, "everybody's": 0o777}
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 @pytest.mark.parametrize("plant", [None, "link", "fifo", "file"])
-def test_only_root_reads_a_new_archive_and_no_link_is_followed(
+def test_only_root_can_read_a_new_archive_and_no_link_is_followed(
     tmp_path, module, scratch, mode, plant
 ):
     directory, victim = tmp_path / "srv", tmp_path / "victim"
@@ -59,7 +59,7 @@ def test_only_root_reads_a_new_archive_and_no_link_is_followed(
     assert not [name for name in os.listdir(directory) if name.startswith(".cruntime-")]
 
 
-def test_a_directory_of_another_user_is_written_to_by_itself(tmp_path, module, scratch):
+def test_write_to_a_directory_of_another_user(tmp_path, module, scratch):
     directory = tmp_path / "home"
     directory.mkdir()
     os.chown(directory, 4711, 4711)

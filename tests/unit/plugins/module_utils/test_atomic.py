@@ -58,7 +58,7 @@ def module():
 
 @pytest.fixture
 def source(tmp_path):
-    """A complete new file that only root can replace."""
+    """Return a complete new file that only root can replace."""
     (tmp_path / "private").mkdir(mode=0o700)
     path = tmp_path / "private" / "new"
     path.write_text("new")
@@ -84,7 +84,7 @@ def test_a_replaced_file_keeps_owner_mode_and_context(tmp_path, module, source):
 
 
 @pytest.mark.parametrize("unsafe_writes", [True, False])
-def test_a_mounted_file_is_overwritten_only_if_the_option_says_so(
+def test_a_mounted_file_is_overwritten_only_if_requested(
     tmp_path, module, source, monkeypatch, unsafe_writes
 ):
     def rename(old, new):

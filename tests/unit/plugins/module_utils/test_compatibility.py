@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which versions go together."""
+"""Compatible versions of runtimes, Kubernetes and kernels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
         ("crio", "1.36.3", "1.36.0", 2),
     ],
 )
-def test_goes_together(runtime, installed, kubernetes, cgroups):
+def test_compatible_versions(runtime, installed, kubernetes, cgroups):
     assert check(runtime, installed, kubernetes, cgroups) == []
 
 
@@ -46,7 +46,7 @@ def test_goes_together(runtime, installed, kubernetes, cgroups):
         ("docker", "28.5.2", "1.36.0", 1, ("cgroups", "v1", "v2")),
     ],
 )
-def test_can_not_work(runtime, installed, kubernetes, cgroups, facts):
+def test_incompatible_versions(runtime, installed, kubernetes, cgroups, facts):
     with fails("version_incompatible", *facts) as caught:
         check(runtime, installed, kubernetes, cgroups)
     assert caught.value.facts == dict(zip(("service", "installed", "required"), facts))
@@ -61,7 +61,7 @@ def test_can_not_work(runtime, installed, kubernetes, cgroups, facts):
         ("crio", "1.37.0", "1.36.0"),
     ],
 )
-def test_is_worth_a_warning(runtime, installed, kubernetes):
+def test_versions_with_a_warning(runtime, installed, kubernetes):
     assert len(check(runtime, installed, kubernetes, 2)) == 1
 
 
@@ -69,22 +69,22 @@ def test_is_worth_a_warning(runtime, installed, kubernetes):
     ("kernel", "warnings"),
     [("5.11", 1), ("5.11.0-27-generic", 1), ("5.12.19", 1), ("5.13.0", 0), ("6.1.0-41-amd64", 0)],
 )
-def test_a_kernel_that_can_be_rootless(kernel, warnings):
+def test_kernel_that_supports_rootless(kernel, warnings):
     assert len(check_rootless(kernel)) == warnings
 
 
 @pytest.mark.parametrize("kernel", ["5.10.0-36-amd64", "4.18.0-553.el8.x86_64", "5.4.0"])
-def test_a_kernel_that_can_not(kernel):
+def test_kernel_that_does_not_support_rootless(kernel):
     with fails("version_incompatible", kernel, "5.11") as caught:
         check_rootless(kernel)
     assert caught.value.facts == {"service": "kernel", "installed": kernel, "required": "5.11"}
 
 
-def test_a_kernel_of_another_kind():
+def test_kernel_of_another_system():
     with fails("version_unreadable", "next"):
         check_rootless("next")
 
 
-def test_a_version_that_is_none():
+def test_invalid_version():
     with fails("version_unreadable", "containerd", "main"):
         check("containerd", "main", None, 2)

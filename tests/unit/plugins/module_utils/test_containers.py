@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers selected, planned for and brought into a state. Some cases are minikube's own."""
+"""Selection of containers, planning and changes of state. Some cases come from minikube's tests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def container(container_id, name="api", state="running", **fields):
     return Container(container_id, name, state=state, **{**known, **fields})
 
 
-def meant(**options):
+def select(**options):
     return selection.parse({**OPTIONS, **options})
 
 
@@ -97,11 +97,11 @@ CONTAINERS = [
     ],
 )
 def test_selectors(options, found):
-    assert ids(selection.select(meant(**options), CONTAINERS)) == found
+    assert ids(selection.select(select(**options), CONTAINERS)) == found
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({"ids": ["dead"]}, "no container of this node has the id dead"),
         ({"ids": ["dead", "abc0", "beef"]}, "has the id dead or beef"),
@@ -113,16 +113,16 @@ def test_selectors(options, found):
         ({"labels": {"tier": None}}, "labels: tier has no value"),
     ],
 )
-def test_a_selection_of_what_can_not_be(options, words):
-    with pytest.raises(CruntimeError, match=words):
-        selection.select(meant(**options), CONTAINERS)
+def test_invalid_selections_are_rejected(options, message):
+    with pytest.raises(CruntimeError, match=message):
+        selection.select(select(**options), CONTAINERS)
 
 
-def test_what_shall_be_gone_may_be_gone():
-    gone = meant(ids=["dead", "abc0"])
+def test_missing_containers_count_as_absent():
+    gone = select(ids=["dead", "abc0"])
     assert ids(selection.select(gone, CONTAINERS, unknown_ids=True)) == ["abc0"]
     with fails("container_ambiguous"):
-        selection.select(meant(ids=["ab"]), CONTAINERS, unknown_ids=True)
+        selection.select(select(ids=["ab"]), CONTAINERS, unknown_ids=True)
 
 
 @pytest.mark.parametrize(
@@ -136,36 +136,36 @@ def test_what_shall_be_gone_may_be_gone():
         ({"pod": "x", "current_state": "running"}, True),
     ],
 )
-def test_a_state_alone_is_no_selection(options, narrows):
-    assert meant(**options).is_narrow is narrows
+def test_a_state_without_a_selector_is_rejected(options, narrows):
+    assert select(**options).is_narrow is narrows
 
 
 hexadecimal = st.text("0123456789abcdef", min_size=1, max_size=64)
 
 
 @given(st.sets(hexadecimal, min_size=1), st.data())
-def test_a_beginning_means_one_container_or_is_refused(known, data):
+def test_an_id_prefix_must_be_unique(known, data):
     whole = data.draw(st.sampled_from(sorted(known)))
     beginning = whole[: data.draw(st.integers(1, len(whole)))]
     containers = [container(each) for each in sorted(known)]
     fitting = [each for each in known if each.startswith(beginning)]
     if beginning in known or len(fitting) == 1:
-        found = ids(selection.select(meant(ids=[beginning]), containers))
+        found = ids(selection.select(select(ids=[beginning]), containers))
         assert found == [beginning if beginning in known else whole]
     else:
         with fails("container_ambiguous"):
-            selection.select(meant(ids=[beginning]), containers)
+            selection.select(select(ids=[beginning]), containers)
 
 
 @given(st.lists(st.text()), st.text(), st.dictionaries(st.text(), st.text(), max_size=3))
-def test_names_and_labels_are_plain_text(names, wanted, labels):
+def test_names_and_labels_match_as_plain_text(names, wanted, labels):
     containers = [
         container(f"{number:x}", name, labels=labels if number % 2 else {})
         for number, name in enumerate(names)
     ]
-    found = selection.select(meant(name=wanted), containers)
+    found = selection.select(select(name=wanted), containers)
     assert [each.name for each in found] == [name for name in names if name == wanted]
-    labelled = selection.select(meant(labels=labels), containers)
+    labelled = selection.select(select(labels=labels), containers)
     assert ids(labelled) == [each.id for each in containers if not labels or each.labels == labels]
 
 
@@ -182,7 +182,7 @@ def steps(planned):
         ("absent", [("unpause", ["abd1"]), ("remove", ["abc0", "abd1", "fff2", "fff23", "0123"])]),
     ],
 )
-def test_what_is_planned(wanted, expected):
+def test_planned_steps(wanted, expected):
     planned = plan.make_plan(wanted, CONTAINERS, [])
     assert steps(planned) == expected
     assert planned.refused == {}
@@ -190,14 +190,14 @@ def test_what_is_planned(wanted, expected):
     assert plan.make_plan(wanted, after.containers, []).steps == []
 
 
-def test_only_what_runs_can_be_paused_and_that_is_said_where_it_was_named():
+def test_only_running_containers_are_paused_and_named_others_are_reported():
     for wanted, deed in (("paused", "paused"), ("running", "unpaused")):
         refused = plan.make_plan(wanted, CONTAINERS, [], by_id=True).refused
         assert set(refused) == {"fff2", "fff23", "0123"}
         assert refused["fff2"] == f"it is exited, and only a running container can be {deed}"
 
 
-def test_a_process_id_ends_with_its_container():
+def test_a_pid_is_removed_when_its_container_ends():
     after = plan.predict("stopped", Snapshot(CONTAINERS, []), ["abc0"])
     assert after.containers[0].pid is None
     assert plan.predict("paused", Snapshot(CONTAINERS, []), ["abc0"]).containers[0].pid == 4711
@@ -226,20 +226,20 @@ PODS = [
         ("absent", {}, ["d0", "e1", "f2"]),
     ],
 )
-def test_a_sandbox_goes_with_its_last_container(wanted, options, going):
+def test_a_sandbox_is_removed_with_its_last_container(wanted, options, going):
     snapshot = Snapshot(CONTAINERS, PODS)
-    chosen = selection.select(meant(**options), CONTAINERS)
-    assert ids(plan.select_sandboxes(wanted, meant(**options), snapshot, chosen)) == going
+    chosen = selection.select(select(**options), CONTAINERS)
+    assert ids(plan.select_sandboxes(wanted, select(**options), snapshot, chosen)) == going
 
 
-def test_a_stopped_sandbox_is_left_alone_and_a_frozen_one_thawed():
+def test_a_stopped_sandbox_is_skipped_and_a_paused_one_unpaused():
     frozen = dataclasses.replace(PODS[0], state="paused")
     planned = plan.make_plan("stopped", [], [frozen, *PODS[1:]])
     assert steps(planned) == [("unpause", ["d0"]), ("stop_sandboxes", ["d0", "e1"])]
 
 
 class InMemory(Containers):
-    """Containers that do as they are told, but for those that shall fail or vanish."""
+    """Containers in memory. The containers in failing fail, those in vanishing disappear."""
 
     def __init__(self, containers, sandboxes=(), failing=(), vanishing=()):
         self.now = {each.id: each for each in [*containers, *sandboxes]}
@@ -296,15 +296,15 @@ def test_t11_a_container_is_stopped_and_all_are_killed():
     node = t11()
 
     def running(**options):
-        found = converge.list_containers(node, meant(current_state="running", **options))
+        found = converge.list_containers(node, select(current_state="running", **options))
         return {each.id for each in found}
 
     assert running(name="apiserver") == {"abc0"}
-    assert converge.ensure_state(node, meant(name="apiserver"), "stopped")["changed"]
+    assert converge.ensure_state(node, select(name="apiserver"), "stopped")["changed"]
     assert running(name="apiserver") == set()
     assert running() == {"fa1", "fb2"}
-    assert converge.ensure_state(node, meant(), "absent")["changed"]
-    assert converge.list_containers(node, meant()) == []
+    assert converge.ensure_state(node, select(), "absent")["changed"]
+    assert converge.list_containers(node, select()) == []
     assert node.verbs == [("stop 10", ["abc0"]), ("remove", ["abc0", "fa1", "fb2"])]
 
 
@@ -313,21 +313,21 @@ def test_a_second_run_changes_nothing(wanted):
     node = InMemory(CONTAINERS, PODS)
     sandboxes = wanted in ("stopped", "absent")
     options = {"with_sandboxes": sandboxes}
-    foreseen = converge.ensure_state(node, meant(), wanted, **options, check_mode=True)
+    predicted = converge.ensure_state(node, select(), wanted, **options, check_mode=True)
     assert node.verbs == []
-    done = converge.ensure_state(node, meant(), wanted, **options)
+    done = converge.ensure_state(node, select(), wanted, **options)
     assert done["changed"]
     for key in ("changed", "changes", "diff", "warnings"):
-        assert foreseen[key] == done[key]
+        assert predicted[key] == done[key]
     verbs = list(node.verbs)
-    again = converge.ensure_state(node, meant(), wanted, **options)
+    again = converge.ensure_state(node, select(), wanted, **options)
     assert (again["changed"], again["changes"], again["warnings"]) == (False, [], [])
     assert (again["diff"]["before"], again["diff"]["after"]) == ("", "")
     assert node.verbs == verbs
 
 
-def test_what_changed_is_told():
-    result = converge.ensure_state(InMemory(CONTAINERS), meant(pod="web"), "stopped", timeout=3)
+def test_changes_are_returned():
+    result = converge.ensure_state(InMemory(CONTAINERS), select(pod="web"), "stopped", timeout=3)
     assert result["changes"] == [
         {"id": "abc0", "before": "running", "after": "exited"},
         {"id": "abd1", "before": "paused", "after": "exited"},
@@ -345,9 +345,9 @@ def test_what_changed_is_told():
 
 
 @pytest.mark.parametrize("wanted", ["stopped", "absent"])
-def test_what_vanishes_meanwhile_is_as_good_as_ended(wanted):
+def test_a_container_that_disappears_counts_as_stopped(wanted):
     node = InMemory(CONTAINERS, vanishing=("abc0",))
-    result = converge.ensure_state(node, meant(pod="web"), wanted)
+    result = converge.ensure_state(node, select(pod="web"), wanted)
     assert {"id": "abc0", "before": "running", "after": "absent"} in result["changes"]
 
 
@@ -360,11 +360,11 @@ def test_what_vanishes_meanwhile_is_as_good_as_ended(wanted):
         ("absent", ("abc0",), (), "device or resource busy"),
     ],
 )
-def test_one_that_fails_is_named_and_the_others_are_done(wanted, failing, vanishing, reason):
+def test_a_failed_container_is_reported_and_the_others_change(wanted, failing, vanishing, reason):
     others = [container("abe2"), container("abf3")]
     node = InMemory([CONTAINERS[0], *others], failing=failing, vanishing=vanishing)
     with fails("state_not_reached", "abc0", "default/web/api", reason) as error:
-        converge.ensure_state(node, meant(name="api"), wanted)
+        converge.ensure_state(node, select(name="api"), wanted)
     facts = error.value.facts
     assert facts["failed_containers"] == [{"id": "abc0", "name": "api", "cause": reason}]
     assert facts["changed"] is True
@@ -372,7 +372,7 @@ def test_one_that_fails_is_named_and_the_others_are_done(wanted, failing, vanish
     assert all(plan.is_reached(wanted, node.now.get(each.id)) for each in others)
 
 
-def test_a_tool_that_hangs_fails_what_it_did_not_do():
+def test_a_tool_that_hangs_fails_the_remaining_containers():
     class Hanging(InMemory):
         def stop(self, containers, timeout):
             super().stop(containers[:1], timeout)
@@ -380,7 +380,7 @@ def test_a_tool_that_hangs_fails_what_it_did_not_do():
 
     node = Hanging(CONTAINERS[:2])
     with fails("state_not_reached", "abd1") as error:
-        converge.ensure_state(node, meant(pod="web"), "stopped")
+        converge.ensure_state(node, select(pod="web"), "stopped")
     assert ids_of(error.value.facts["failed_containers"]) == ["abd1"]
 
 
@@ -388,10 +388,10 @@ def ids_of(results):
     return [result["id"] for result in results]
 
 
-def test_a_sandbox_stays_with_a_container_that_could_not_be_stopped():
+def test_a_sandbox_keeps_running_if_its_container_could_not_be_stopped():
     node = InMemory(CONTAINERS, PODS, failing=("abc0",))
     with pytest.raises(CruntimeError) as error:
-        converge.ensure_state(node, meant(), "stopped", with_sandboxes=True)
+        converge.ensure_state(node, select(), "stopped", with_sandboxes=True)
     assert error.value.facts["failed_sandboxes"] == [
         {"id": "d0", "pod": "web", "cause": "a container of its pod failed"}
     ]
@@ -399,10 +399,10 @@ def test_a_sandbox_stays_with_a_container_that_could_not_be_stopped():
     assert node.now["e1"].state == "exited"
 
 
-def test_one_that_was_named_and_can_not_be_paused_does_not_keep_the_others_from_it():
+def test_a_named_container_that_cannot_be_paused_does_not_stop_the_others():
     node = InMemory(CONTAINERS)
     with fails("state_not_reached", "fff2", "exited") as error:
-        converge.ensure_state(node, meant(ids=["abc0", "fff2"]), "paused")
+        converge.ensure_state(node, select(ids=["abc0", "fff2"]), "paused")
     assert node.now["abc0"].state == "paused"
     assert ids_of(error.value.facts["failed_containers"]) == ["fff2"]
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What crictl, runc, crun and docker say of containers, and what they are told."""
+"""Commands for crictl, runc, crun and docker, and the parsing of their output."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ LENIENT, LENIENT_RUNC = (
     for tool in ("crun", "runc")
 )
 ENDPOINT = "unix:///run/x.sock"
-# crictl's, on every call.
+# Options of every crictl call.
 GLOBAL = rf"--runtime-endpoint {ENDPOINT} --image-endpoint {ENDPOINT} --timeout (\d+)s "
 
 
-class Told(Runner):
-    """Answers with what a tool printed for the same words, and remembers what it was asked."""
+class ReplayRunner(Runner):
+    """Runner that replays recorded output for each command, and records the commands."""
 
     def __init__(self, answers):
-        self.answers, self.asked, self.deadlines = dict(answers), [], []
+        self.answers, self.commands, self.deadlines = dict(answers), [], []
 
     def which(self, name):
         return f"/usr/bin/{name}"
 
     def run(self, *argv, **options):
-        words = " ".join(argv).replace(f" --host {docker_cli.ENDPOINT}", "")
-        self.deadlines += [(int(each), options["timeout"]) for each in re.findall(GLOBAL, words)]
-        words = re.sub(GLOBAL, "", words)
-        self.asked.append(words)
-        answer = self.answers[words]
+        command = " ".join(argv).replace(f" --host {docker_cli.ENDPOINT}", "")
+        self.deadlines += [(int(each), options["timeout"]) for each in re.findall(GLOBAL, command)]
+        command = re.sub(GLOBAL, "", command)
+        self.commands.append(command)
+        answer = self.answers[command]
         if isinstance(answer, list):
             answer = answer.pop(0)
         return answer if isinstance(answer, Result) else Result(0, answer, "")
 
 
 def listing(ps, pods="", **tools):
-    """The answers to the two questions for crictl, and to those for the OCI runtimes."""
+    """Return the output for the two calls of crictl, and for the calls of the OCI runtimes."""
     pods = pods or json.dumps({"items": []})
     answers = {"crictl ps --all --output json": ps, "crictl pods --output json": pods}
     return {**answers, **tools}
@@ -69,7 +69,7 @@ def records(snapshot):
     )
 
 
-# The pod in alpha has the default handler, that in beta crun.
+# The pod in alpha has the default handler, and the pod in beta has crun.
 EXPECTED = [
     ("alpha", "web", "api", "running", True),
     ("alpha", "web", "api-gateway", "paused", True),
@@ -80,7 +80,7 @@ EXPECTED = [
 
 
 def cri_of(transcript, version):
-    """What containerd of a version said on a real node, with each question."""
+    """Return a runner with the output of a real containerd, and its containers."""
     info = transcript(f"containerd-{version}-crictl-info-crun.json")
     root = "--root /run/containerd/runc/k8s.io list --format json"
     answers = listing(
@@ -89,17 +89,17 @@ def cri_of(transcript, version):
     )
     answers[f"runc {root}"] = transcript(f"containerd-{version}-runc-list.json")
     answers[f"/usr/bin/crun {root}"] = transcript(f"containerd-{version}-crun-list.json")
-    told = Told(answers)
-    return told, cri.CriContainers(told, ENDPOINT, lambda: containerd.parse_oci_runtimes(info))
+    runner = ReplayRunner(answers)
+    return runner, cri.CriContainers(runner, ENDPOINT, lambda: containerd.parse_oci_runtimes(info))
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
-def test_records_of_a_real_containerd(transcript, version):
-    told, api = cri_of(transcript, version)
+def test_real_output_of_containerd_is_parsed(transcript, version):
+    runner, api = cri_of(transcript, version)
     snapshot = api.look()
     assert records(snapshot) == EXPECTED
-    # One question each, however many containers there are.
-    assert sorted(told.asked) == sorted(told.answers)
+    # Each command runs once, no matter how many containers exist.
+    assert sorted(runner.commands) == sorted(runner.answers)
     api_container = next(each for each in snapshot.containers if each.namespace == "alpha")
     assert api_container.image == "localhost/cruntime-test/busybox:1"
     assert api_container.image_id.startswith("sha256:")
@@ -113,8 +113,8 @@ def test_records_of_a_real_containerd(transcript, version):
     assert {each.state for each in snapshot.sandboxes} == {"running"}
 
 
-def test_records_of_a_real_crio(transcript):
-    """The pod in alpha has the default handler, which is crun, that in beta runc."""
+def test_real_output_of_crio_is_parsed(transcript):
+    """The pod in alpha has the default handler, which is crun. The pod in beta has runc."""
     config = transcript("crio-1.37.0-status-config-own-handler.toml")
     pods = transcript("crio-1.37.0-crictl-pods.json")
     answers = listing(transcript("crio-1.37.0-crictl-ps.json"), pods)
@@ -123,31 +123,31 @@ def test_records_of_a_real_crio(transcript):
             f"crio-1.37.0-{tool}-list.json"
         )
     ids = " ".join(pod["id"] for pod in json.loads(pods)["items"])
-    # What it lists of its pods says nothing of their handlers.
+    # The list of pods in CRI-O does not contain their handlers.
     answers[f"crictl inspectp --output json {ids}"] = transcript("crio-1.37.0-crictl-inspectp.json")
-    told = Told(answers)
-    api = CrioContainers(told, ENDPOINT, lambda: crio.parse_oci_runtimes(config))
+    runner = ReplayRunner(answers)
+    api = CrioContainers(runner, ENDPOINT, lambda: crio.parse_oci_runtimes(config))
     snapshot = api.look()
-    # Its created containers have a process already, which waits.
+    # In CRI-O, a created container already has a process, which waits.
     assert records(snapshot) == [*EXPECTED[:4], ("beta", "web", "late", "created", True)]
     assert snapshot.containers[0].image_id.startswith("sha256:")
     assert {(each.namespace, each.oci) for each in snapshot.containers} == {
         ("alpha", LENIENT),
         ("beta", LENIENT_RUNC),
     }
-    assert sorted(told.asked) == sorted(answers)
+    assert sorted(runner.commands) == sorted(answers)
 
 
-def test_crio_with_one_oci_runtime_is_not_asked_for_handlers(transcript):
+def test_handlers_are_not_queried_if_crio_has_one_oci_runtime(transcript):
     answers = listing(
         transcript("crio-1.37.0-crictl-ps.json"), transcript("crio-1.37.0-crictl-pods.json")
     )
     answers[f"{LENIENT.binary} --root {LENIENT.root} list --format json"] = transcript(
         "crio-1.37.0-crun-list.json"
     )
-    told = Told(answers)
-    CrioContainers(told, ENDPOINT, lambda: {"": LENIENT, "crun": LENIENT}).look()
-    assert sorted(told.asked) == sorted(answers)
+    runner = ReplayRunner(answers)
+    CrioContainers(runner, ENDPOINT, lambda: {"": LENIENT, "crun": LENIENT}).look()
+    assert sorted(runner.commands) == sorted(answers)
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
@@ -196,9 +196,9 @@ def test_oci_runtimes_of_crio_as_configured(transcript):
     ("version", "root"),
     [("1.30.4", "/run/runc"), ("1.31.0", "/run/crun"), ("1.37.0", "/run/crun")],
 )
-def test_crio_has_a_root_of_its_own_where_none_is_configured(transcript, version, root):
+def test_crio_uses_its_default_root_if_none_is_configured(transcript, version, root):
     config = transcript("crio-1.37.0-status-config-own-handler.toml")
-    told = Told(
+    runner = ReplayRunner(
         {
             "crio status --socket /var/run/crio/crio.sock config": config.replace(
                 'runtime_root = "/run/crun"', 'runtime_root = ""'
@@ -206,11 +206,11 @@ def test_crio_has_a_root_of_its_own_where_none_is_configured(transcript, version
             "crio --version": f"crio version {version}\n",
         }
     )
-    assert crio.Crio(told).oci_runtimes()["crun"].root == root
+    assert crio.Crio(runner).oci_runtimes()["crun"].root == root
 
 
 def ps_of(**states):
-    """The answer of crictl ps for containers of these states, all in one pod."""
+    """Return the output of crictl ps for containers with these states, all in one pod."""
     return json.dumps(
         {
             "containers": [
@@ -240,11 +240,11 @@ LIST = "runc --root /run/containerd/runc/k8s.io list --format json"
 
 
 def api_for(answers):
-    told = Told(answers)
-    return told, cri.CriContainers(told, ENDPOINT, lambda: {"": RUNC})
+    runner = ReplayRunner(answers)
+    return runner, cri.CriContainers(runner, ENDPOINT, lambda: {"": RUNC})
 
 
-def test_what_the_kernel_has_frozen_is_paused_and_nothing_else_is():
+def test_only_frozen_containers_are_paused():
     kernel = [{"id": "b", "status": "paused", "pid": 3}, {"id": "c", "status": "paused", "pid": 4}]
     kernel.append({"id": "a", "status": "running", "pid": 2})
     ps = ps_of(a="CONTAINER_RUNNING", b="CONTAINER_RUNNING", d="CONTAINER_EXITED", e="WHAT")
@@ -258,21 +258,21 @@ def test_what_the_kernel_has_frozen_is_paused_and_nothing_else_is():
     }
 
 
-def test_without_containers_no_oci_runtime_is_asked():
-    told = Told(listing('{"containers": []}'))
-    api = cri.CriContainers(told, ENDPOINT, lambda: pytest.fail("the configuration was read"))
+def test_no_oci_runtime_is_called_without_containers():
+    runner = ReplayRunner(listing('{"containers": []}'))
+    api = cri.CriContainers(runner, ENDPOINT, lambda: pytest.fail("the configuration was read"))
     assert api.look() == ([], [])
-    assert len(told.asked) == 2
+    assert len(runner.commands) == 2
 
 
-def test_an_oci_runtime_that_knows_none_of_the_containers_is_the_wrong_one():
+def test_an_oci_runtime_without_the_containers_is_an_error():
     ps = ps_of(a="CONTAINER_RUNNING")
     _told, api = api_for(listing(ps, PODS, **{LIST: "null"}))
     with fails("output_inconsistent", LIST[:-14]):
         api.look()
 
 
-def test_a_container_that_ends_between_two_questions_is_no_trouble():
+def test_a_container_that_ends_between_two_calls_is_no_error():
     answers = listing([ps_of(a="CONTAINER_RUNNING"), ps_of(a="CONTAINER_EXITED")], PODS)
     answers["crictl ps --all --output json"] = [
         ps_of(a="CONTAINER_RUNNING"),
@@ -286,7 +286,7 @@ def item(container_id, oci=RUNC):
     return Container(container_id, "n", None, None, None, "", "", "running", "", {}, oci=oci)
 
 
-# As crictl 1.34.0 says it, of a container that is not there.
+# crictl 1.34.0 prints this error for a container that does not exist.
 GONE = (
     'E1123 23:06:11.969475    1333 log.go:32] "StopContainer from runtime service failed" '
     'err="rpc error: code = NotFound desc = an error occurred when try to find container '
@@ -299,8 +299,8 @@ NOT_FOUND = (
 )
 
 
-def test_a_stop_goes_on_after_one_that_fails():
-    told, api = api_for(
+def test_a_stop_continues_after_a_failure():
+    runner, api = api_for(
         {
             "crictl stop --timeout 10 bb aa cc dd": Result(1, "bb\n", GONE),
             "crictl stop --timeout 10 cc dd": "cc\ndd\n",
@@ -308,21 +308,21 @@ def test_a_stop_goes_on_after_one_that_fails():
     )
     failed = api.stop([item("bb"), item("aa"), item("cc"), item("dd")], 10)
     assert failed == {"aa": NOT_FOUND}
-    assert len(told.asked) == 2
+    assert len(runner.commands) == 2
 
 
-def test_a_stop_of_what_all_fails_ends():
-    told, api = api_for(
+def test_a_stop_ends_if_all_containers_fail():
+    runner, api = api_for(
         {
             "crictl stop --timeout 0 aa bb": Result(1, "", GONE),
             "crictl stop --timeout 0 bb": Result(1, "", GONE.replace("aa", "bb")),
         }
     )
     assert set(api.stop([item("aa"), item("bb")], 0)) == {"aa", "bb"}
-    assert len(told.asked) == 2
+    assert len(runner.commands) == 2
 
 
-def test_a_removal_is_one_process_and_each_failure_has_its_own_words():
+def test_a_removal_is_one_process_and_errors_are_assigned_to_containers():
     error = (
         'getting container status "aa": rpc error: code = NotFound desc = an error occurred when '
         'try to find container "aa": not found\n'
@@ -335,10 +335,10 @@ def test_a_removal_is_one_process_and_each_failure_has_its_own_words():
     }
 
 
-def test_a_pause_is_a_process_for_each_container():
+def test_a_pause_is_one_process_per_container():
     root = "--root /run/containerd/runc/k8s.io"
     error = 'time="2026-11-23T23:06:12Z" level=error msg="container not running"\n'
-    told, api = api_for(
+    runner, api = api_for(
         {
             f"runc {root} pause aa": "",
             f"runc {root} pause bb": Result(1, "", error),
@@ -352,42 +352,42 @@ def test_a_pause_is_a_process_for_each_container():
         "dd": "its runtime handler has no tool with the command pause",
     }
     assert api.unpause([item("aa")]) == {}
-    assert len(told.asked) == 4
+    assert len(runner.commands) == 4
 
 
 @pytest.mark.parametrize(
     ("lines", "follow", "tail"),
     [(25, True, "--tail 25 --follow x"), (25, False, "--tail 25 x")],
 )
-def test_what_a_person_would_type(lines, follow, tail):
-    told = Told({})
-    crictl = cri.CriContainers(told, ENDPOINT, dict)
+def test_commands_for_users(lines, follow, tail):
+    runner = ReplayRunner({})
+    crictl = cri.CriContainers(runner, ENDPOINT, dict)
     assert crictl.log_command("x", lines, follow) == f"sudo /usr/bin/crictl logs {tail}"
     assert crictl.status_command == "sudo /usr/bin/crictl ps -a"
-    client = docker.DockerContainers(told)
+    client = docker.DockerContainers(runner)
     assert client.log_command("x", lines, follow) == f"sudo /usr/bin/docker logs {tail}"
     assert client.status_command == "sudo /usr/bin/docker ps -a"
 
 
-def test_what_acts_has_the_time_that_it_is_given():
-    """A pod whose network takes half a minute to go down, or an image that is large."""
-    told, api = api_for(
+def test_changes_use_the_requested_timeout():
+    """The network of a pod can need half a minute to go down, and an image can be large."""
+    runner, api = api_for(
         {"crictl stopp p": "p", "crictl rmp --force p": "", "crictl stop --timeout 5 aa": "aa"}
     )
     sandbox = Sandbox("p", "pod", "ns", "running")
     assert api.stop_sandboxes([sandbox]) == api.remove_sandboxes([sandbox]) == {}
     assert api.stop([item("aa")], 5) == {}
-    # crictl gives up first, to say why.
-    assert told.deadlines == [(120, 130), (60, 70), (65, 75)]
+    # crictl has the shorter timeout, so crictl reports the cause.
+    assert runner.deadlines == [(120, 130), (60, 70), (65, 75)]
 
 
-def test_looks_do_not_wait_for_long():
-    told, api = api_for(listing(json.dumps({"containers": []})))
+def test_queries_have_a_short_timeout():
+    runner, api = api_for(listing(json.dumps({"containers": []})))
     api.look()
-    assert [deadline for deadline, _timeout in told.deadlines] == [10, 10]
+    assert [deadline for deadline, _timeout in runner.deadlines] == [10, 10]
 
 
-def test_environments_are_read_from_one_answer_or_from_several():
+def test_environments_are_parsed_from_one_document_or_several():
     def inspected(name):
         spec = {"process": {"env": [f"NAME={name}"]}}
         return {"status": {"id": name}, "info": {"runtimeSpec": spec}}
@@ -395,13 +395,13 @@ def test_environments_are_read_from_one_answer_or_from_several():
     one, two = inspected("a"), inspected("b")
     wanted = {"a": ["NAME=a"], "b": ["NAME=b"]}
     assert cri.parse_environments(json.dumps([one, two])) == wanted
-    # Before crictl 1.31.
+    # crictl before 1.31 prints several documents.
     assert cri.parse_environments(f"{json.dumps(one, indent=2)}\n{json.dumps(two)}\n") == wanted
     assert cri.parse_environments(json.dumps(one)) == {"a": ["NAME=a"]}
 
 
-def test_no_crictl_names_the_package_and_the_variable_of_the_role():
-    class Without(Told):
+def test_missing_crictl_names_the_package_and_the_variable_of_the_role():
+    class Without(ReplayRunner):
         def which(self, name):
             return None
 
@@ -417,13 +417,13 @@ TAG = "localhost/cruntime-test/busybox:1"
 @pytest.mark.parametrize(
     ("image", "known", "name"),
     [
-        # A kubelet asks for an id. containerd says it with the algorithm, CRI-O without.
+        # The kubelet requests an image by ID. containerd's IDs have the algorithm, CRI-O's do not.
         (f"sha256:{ID}", f"sha256:{ID}", TAG),
         (ID, ID, TAG),
         (ID, "0" * 64, ID),
     ],
 )
-def test_an_image_has_the_name_that_it_was_pulled_by(image, known, name):
+def test_an_image_has_the_name_of_its_pull(image, known, name):
     ps = ps_of(a="CONTAINER_EXITED").replace('"image": "x"', f'"image": "{image}"')
     images = {"images": [{"id": "other", "repoTags": []}, {"id": known, "repoTags": [TAG, "b"]}]}
     answers = listing(ps, **{"crictl images --output json": json.dumps(images)})
@@ -431,9 +431,9 @@ def test_an_image_has_the_name_that_it_was_pulled_by(image, known, name):
     assert [each.image for each in api.look().containers] == [name]
 
 
-def test_an_image_of_docker_has_the_name_that_it_was_pulled_by():
+def test_an_image_of_docker_has_the_name_of_its_pull():
     record = ["a", "/n", {"Status": "exited", "Pid": 0}, "2026-11-23T10:15:00Z", f"sha256:{ID}"]
-    told = Told(
+    runner = ReplayRunner(
         {
             "docker ps --all --quiet --no-trunc": "a\n",
             f"docker container inspect --format {docker.RECORD} a": json.dumps([*record, "x", {}]),
@@ -442,7 +442,7 @@ def test_an_image_of_docker_has_the_name_that_it_was_pulled_by():
             ),
         }
     )
-    (found,) = docker.DockerContainers(told).look().containers
+    (found,) = docker.DockerContainers(runner).look().containers
     assert found.image == TAG
 
 
@@ -450,8 +450,8 @@ def test_an_image_of_docker_has_the_name_that_it_was_pulled_by():
 
 
 @pytest.mark.parametrize("version", ["20.10.24", "26.1.5", "28.5.2"])
-def test_records_of_a_real_docker(transcript, version):
-    told = Told(
+def test_real_output_of_docker_is_parsed(transcript, version):
+    runner = ReplayRunner(
         {
             "docker ps --all --quiet --no-trunc": "a\nb\n",
             f"docker container inspect --format {docker.RECORD} a b": transcript(
@@ -459,7 +459,7 @@ def test_records_of_a_real_docker(transcript, version):
             ),
         }
     )
-    snapshot = docker.DockerContainers(told).look()
+    snapshot = docker.DockerContainers(runner).look()
     found = sorted(
         (each.namespace or "", each.pod, each.name, each.state, each.pid is not None)
         for each in snapshot.containers
@@ -474,23 +474,23 @@ def test_records_of_a_real_docker(transcript, version):
     pods = {(each.namespace, each.pod): each.id for each in snapshot.sandboxes}
     assert set(pods) == {("alpha", "web"), ("beta", "web")}
     assert all(each.pod_id == pods.get((each.namespace, each.pod)) for each in snapshot.containers)
-    assert len(told.asked) == 2
+    assert len(runner.commands) == 2
 
 
-def test_a_container_that_vanishes_before_it_is_inspected_is_left_out(transcript):
+def test_a_container_that_disappears_before_inspect_is_omitted(transcript):
     lines = transcript("docker-28.5.2-inspect.txt").splitlines(keepends=True)
     gone = Result(1, "".join(lines[1:]), "Error: No such container: 0123\n")
     answers = {
         "docker ps --all --quiet --no-trunc": "a\n",
         f"docker container inspect --format {docker.RECORD} a": gone,
     }
-    snapshot = docker.DockerContainers(Told(answers)).look()
+    snapshot = docker.DockerContainers(ReplayRunner(answers)).look()
     assert len(snapshot.containers) + len(snapshot.sandboxes) == len(lines) - 1
 
 
-def test_docker_that_does_not_answer():
+def test_docker_that_does_not_respond_is_an_error():
     down = Result(1, "", "Cannot connect to the Docker daemon at unix:///x. Is it running?\n")
-    api = docker.DockerContainers(Told({"docker ps --all --quiet --no-trunc": down}))
+    api = docker.DockerContainers(ReplayRunner({"docker ps --all --quiet --no-trunc": down}))
     with fails("command_failed", "docker ps", "Cannot connect to the Docker daemon"):
         api.look()
 
@@ -519,7 +519,7 @@ KUBERNETES = "io.kubernetes."
         ),
     ],
 )
-def test_names_of_kubernetes_in_docker(name, labels, expected):
+def test_names_of_kubernetes_in_docker_are_parsed(name, labels, expected):
     assert docker.names(name, labels) == expected
 
 
@@ -527,7 +527,7 @@ dns_label = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True
 
 
 @given(dns_label, dns_label, dns_label, dns_label, st.integers(0, 99))
-def test_any_name_of_kubernetes_is_read(container, pod, namespace, uid, attempt):
+def test_any_name_of_kubernetes_is_parsed(container, pod, namespace, uid, attempt):
     name = f"k8s_{container}_{pod}_{namespace}_{uid}_{attempt}"
     assert docker.names(name, {}) == (container, pod, namespace, uid)
 
@@ -537,7 +537,7 @@ def test_any_name_of_kubernetes_is_read(container, pod, namespace, uid, attempt)
     st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=3),
     st.sampled_from(["created", "running", "paused", "restarting", "exited", "dead", "odd"]),
 )
-def test_any_record_of_docker_is_read(name, labels, state):
+def test_any_output_of_docker_is_parsed(name, labels, state):
     fields = ["0" * 64, f"/{name}", {"Status": state, "Pid": 0}, "2026-11-23T10:15:00.123Z"]
     snapshot = docker.parse(json.dumps([*fields, "x", "y", labels or None]) + "\n")
     assert len(snapshot.containers) + len(snapshot.sandboxes) == 1
@@ -546,28 +546,29 @@ def test_any_record_of_docker_is_read(name, labels, state):
         assert each.created == "2026-11-23T10:15:00Z"
 
 
-# As Docker 20.10 and 28.5 say it.
+# Docker 20.10 and 28.5 print these errors.
 @pytest.mark.parametrize("word", ["Container", "container"])
-def test_docker_does_all_at_once_and_each_failure_has_its_own_words(word):
+def test_docker_changes_all_at_once_and_assigns_errors(word):
     error = (
         "Error response from daemon: No such container: aa\n"
         f"Error response from daemon: {word} cc is not running\n"
     )
-    told = Told({"docker pause aa bb cc": Result(1, "bb\n", error)})
-    api = docker.DockerContainers(told)
+    runner = ReplayRunner({"docker pause aa bb cc": Result(1, "bb\n", error)})
+    api = docker.DockerContainers(runner)
     assert api.pause([item("aa"), item("bb"), item("cc")]) == {
         "aa": "Error response from daemon: No such container: aa",
         "cc": "is not running",
     }
 
 
-def test_docker_stops_with_a_time_of_grace():
-    told = Told({"docker stop --time 7 aa bb": "aa\nbb\n", "docker rm --force aa": "aa\n"})
-    api = docker.DockerContainers(told)
+def test_docker_stop_has_a_grace_period():
+    answers = {"docker stop --time 7 aa bb": "aa\nbb\n", "docker rm --force aa": "aa\n"}
+    runner = ReplayRunner(answers)
+    api = docker.DockerContainers(runner)
     assert api.stop([item("aa"), item("bb")], 7) == {}
     assert api.remove([item("aa")]) == {}
 
 
-def test_words_of_a_tool_about_nobody_are_about_all():
+def test_a_tool_error_without_an_id_applies_to_all_items():
     result = Result(1, "", "Cannot connect to the Docker daemon\n")
     assert base.find_causes(result, [item("aa")]) == {"aa": "Cannot connect to the Docker daemon"}

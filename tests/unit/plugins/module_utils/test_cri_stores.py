@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the stores of containerd and CRI-O from their output, and refuse changes that hide data."""
+"""The storage of containerd and CRI-O is parsed, and changes that hide data are rejected."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_a_root_of_containerd_with_quotes(line):
 def test_the_store_of_crio(transcript):
     config = transcript("crio-1.37.0-status-config.toml")
     assert crio_store.parse(config, escaped=True) == (DEFAULT, "overlay")
-    # CRI-O comments out defaults, and does not know the driver before its start.
+    # CRI-O comments out defaults, and has no driver before its first start.
     config = transcript("crio-1.37.0-config.toml")
     assert crio_store.parse(config, escaped=False)[0] == DEFAULT
     named = '[crio]\nroot = "/x"y"\nstorage_driver = "vfs"\n# root = "/path"\n'
     assert crio_store.parse(named, escaped=False) == ('/x"y', "vfs")
 
 
-def test_crio_chooses_the_driver_of_which_it_finds_data(tmp_path):
+def test_crio_chooses_the_driver_that_has_data(tmp_path):
     config = f'root = "{tmp_path}"\n# storage_driver = ""\n'
     assert crio_store.parse(config, escaped=False).driver == "overlay"
     (tmp_path / "vfs").mkdir()
@@ -48,12 +48,12 @@ def test_crio_chooses_the_driver_of_which_it_finds_data(tmp_path):
 
 
 def fill(store, kind, *names):
-    folder = store.root / f"{store.driver}-{kind}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{kind}.json").write_text(json.dumps([{"id": name} for name in names]))
+    directory = store.root / f"{store.driver}-{kind}"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{kind}.json").write_text(json.dumps([{"id": name} for name in names]))
 
 
-def test_what_crio_would_not_show(tmp_path):
+def test_changes_that_hide_data_of_crio_are_rejected(tmp_path):
     old, driver = Store(tmp_path / "a", "overlay"), Store(tmp_path / "a", "vfs")
     root = Store(tmp_path / "b", "overlay")
     crio_store.check(old, driver)

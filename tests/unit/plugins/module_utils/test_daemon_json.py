@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A merge of daemon.json loses no keys of others, and removes keys that left the spec."""
+"""A merge of daemon.json keeps foreign keys, and removes keys that are no longer in the spec."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_second_merge_changes_nothing(found, rendered):
 
 
 @given(CONFIGS, CONFIGS)
-def test_what_left_the_spec_goes_and_the_keys_of_others_stay(found, rendered):
+def test_keys_removed_from_the_spec_are_removed_and_foreign_keys_kept(found, rendered):
     own = leaf_paths(rendered)
     assume(not any(overlaps(path, ours) for path in leaf_paths(found) for ours in own))
     merged = daemon_json.merge(found, rendered)
@@ -73,7 +73,7 @@ def test_what_left_the_spec_goes_and_the_keys_of_others_stay(found, rendered):
 
 
 @given(CONFIGS)
-def test_what_is_written_is_read_again(data):
+def test_written_json_can_be_parsed(data):
     assert daemon_json.parse(daemon_json.dump(data)) == data
 
 
@@ -128,11 +128,11 @@ def test_tables_merge_at_any_depth():
 )
 def test_lists(key, found, rendered, merged):
     assert daemon_json.merge({key: found}, {key: rendered}) == {key: merged}
-    # Entries of others stay if the spec no longer has the key.
+    # Foreign entries stay if the spec no longer has the key.
     assert daemon_json.merge({key: found}, {}) == {key: found}
 
 
-def test_the_entries_of_a_list_that_left_the_spec_go():
+def test_list_entries_removed_from_the_spec_are_removed():
     managed = daemon_json.list_paths({"insecure-registries": ["a:1", "b:1"]})
     found = {"insecure-registries": ["10.0.0.0/8", "a:1", "b:1"]}
     merged = daemon_json.merge(found, {"insecure-registries": ["b:1"]}, managed)
@@ -140,7 +140,7 @@ def test_the_entries_of_a_list_that_left_the_spec_go():
     assert daemon_json.merge({"insecure-registries": ["a:1"]}, {}, managed) == {}
 
 
-def test_a_record_of_the_top_level_takes_the_whole_key():
+def test_a_record_of_the_top_level_covers_the_whole_key():
     found = {"features": {"cdi": True}, "exec-opts": ["a=b"], "bip": "10.0.0.1/24"}
     managed = [("features",), ("exec-opts",)]
     assert daemon_json.merge(found, {"debug": True}, managed) == {
@@ -157,7 +157,7 @@ def test_a_handler_has_a_path_or_a_type():
     assert daemon_json.merge(found, extra)["runtimes"]["x"] == {"path": "/x", "runtimeArgs": ["-q"]}
 
 
-def test_options_of_another_log_driver_go():
+def test_options_of_another_log_driver_are_removed():
     found = {"log-driver": "syslog", "log-opts": {"syslog-address": "udp://a"}}
     rendered = {"log-driver": "json-file", "log-opts": {"max-size": "1m"}}
     assert daemon_json.merge(found, rendered) == rendered
@@ -183,7 +183,7 @@ def test_options_of_another_log_driver_go():
         (b'{"a": ' + b"[" * 200_000, "too deeply"),
     ],
 )
-def test_what_can_not_be_merged_is_refused(content, reason):
+def test_values_that_cannot_be_merged_are_rejected(content, reason):
     with pytest.raises(ValueError, match=reason):
         daemon_json.parse(content)
 
@@ -193,7 +193,7 @@ def test_a_file_without_keys(content):
     assert daemon_json.parse(content) == {}
 
 
-def test_what_is_dropped():
+def test_dropped_keys():
     large = {"bip": "1", "log-opts": {"a": "1", "b": "2"}, "insecure-registries": ["a", "b", "c"]}
     small = {"log-opts": {"a": "9"}, "insecure-registries": ["b"]}
     assert daemon_json.find_dropped(large, small) == {
@@ -210,7 +210,7 @@ def nested(depth):
 
 def test_the_depth_of_a_file_is_limited():
     limit = next(depth for depth in range(1, 200) if not is_accepted(nested(depth)))
-    # Python's own limit is not far away.
+    # The limit of Python's parser is not much higher.
     assert limit == 100
 
 
@@ -221,7 +221,7 @@ def is_accepted(content):
         return False
 
 
-def test_a_file_is_written_as_people_write_it():
+def test_a_file_is_indented():
     assert daemon_json.dump({"a": {"b": 1}}) == b'{\n  "a": {\n    "b": 1\n  }\n}\n'
 
 

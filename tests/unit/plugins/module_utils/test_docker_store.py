@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the store of Docker, and refuse changes that hide data. The disk is a real directory."""
+"""The store of Docker is found, and changes that hide data are rejected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FEATURE = "containerd-snapshotter"
 
 @pytest.fixture
 def root(tmp_path):
-    """A data root with data of overlay2."""
+    """Create a data root with data of overlay2, and return its path."""
     make(tmp_path / "docker")
     return tmp_path / "docker"
 
@@ -33,9 +33,9 @@ def make(root, driver="overlay2", containers=("c1",), images=("i1",), volumes=()
         config = root / "containers" / name / "config.v2.json"
         config.write_text(json.dumps({"Driver": driver}))
     for name in images:
-        folder = root / "image" / driver / "imagedb" / "content" / "sha256"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("{}")
+        directory = root / "image" / driver / "imagedb" / "content" / "sha256"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text("{}")
     (root / "volumes").mkdir()
     (root / "volumes" / "metadata.db").write_text("")
     for name in volumes:
@@ -52,14 +52,14 @@ def check(before, after, major=28, store=None):
 
 
 def refused(*arguments, **options):
-    """Return the message of a refusal."""
+    """Return the message of a rejection."""
     with fails("data_hidden") as caught:
         check(*arguments, **options)
     return str(caught.value)
 
 
 def in_containerd(root):
-    """Store of a running Docker with one image in containerd and one container on this disk."""
+    """Return the store of a running Docker: one image in containerd, one container on disk."""
     make(root, driver="overlayfs", images=())
     return docker_store.Store(str(root), "overlayfs", True, False, 1, 1)
 
@@ -85,7 +85,7 @@ def test_the_store_of_a_stopped_docker_is_found_on_the_disk(root, major):
         (29, {"features": {FEATURE: "yes"}}, True),
     ],
 )
-def test_where_a_docker_without_data_keeps_its_images(tmp_path, major, config, in_containerd):
+def test_default_store_of_a_docker_without_data(tmp_path, major, config, in_containerd):
     store = docker_store.find_store(Runner(), settings(tmp_path / "none", **config), major)
     assert store.in_containerd is in_containerd
     assert store.containers == 0
@@ -102,12 +102,12 @@ def test_where_a_docker_without_data_keeps_its_images(tmp_path, major, config, i
         (28, {"userns-remap": "default"}, ["userns-remap"]),
     ],
 )
-def test_a_change_of_a_graph_driver_is_refused(root, major, config, facts):
+def test_a_change_of_a_graph_driver_is_rejected(root, major, config, facts):
     with fails("data_hidden", "1 container and 1 image", *facts):
         check(settings(root), settings(root, **config), major)
 
 
-def test_a_change_that_names_the_store_in_use_is_none(root):
+def test_naming_the_store_in_use_changes_nothing(root):
     before = settings(root)
     for major in (20, 28, 29):
         check(before, settings(root, **{"storage-driver": "overlay2"}), major)
@@ -117,8 +117,8 @@ def test_a_change_that_names_the_store_in_use_is_none(root):
     check(before, settings(root, **{"containerd-namespace": "x"}))
 
 
-def test_a_setting_that_stays_is_what_docker_made_of_it(tmp_path):
-    """A variable of the unit sets it, or no other driver works on this disk."""
+def test_an_unchanged_setting_is_compared_with_the_store_in_use(tmp_path):
+    """A variable of the unit sets the driver, or no other driver works on this disk."""
     make(tmp_path / "docker", driver="vfs")
     store = docker_store.Store(str(tmp_path / "docker"), "vfs", False, False, 1, 1)
     unseen = settings(tmp_path / "default")
@@ -128,7 +128,7 @@ def test_a_setting_that_stays_is_what_docker_made_of_it(tmp_path):
         check(unseen, changed, store=store)
 
 
-def test_a_driver_that_docker_does_not_look_for_is_kept_by_name(tmp_path):
+def test_a_driver_unknown_to_the_search_is_kept_by_name(tmp_path):
     make(tmp_path / "docker", driver="vfs")
     (tmp_path / "docker" / "overlay2" / "l").mkdir(parents=True)
     vfs = settings(tmp_path / "docker", **{"storage-driver": "vfs"})
@@ -159,7 +159,7 @@ def test_images_in_containerd(tmp_path):
     refused(named, before, 28, store)
 
 
-def test_a_data_root_that_was_copied(root):
+def test_a_copied_data_root_hides_nothing(root):
     new = root.parent / "new"
     before, after = settings(root), settings(new)
     with fails("data_hidden", "storage.root", root):
@@ -173,17 +173,17 @@ def test_a_data_root_that_was_copied(root):
     assert "1 volume" in refused(before, after)
 
 
-def test_nothing_is_hidden_where_nothing_is(tmp_path):
+def test_nothing_is_hidden_without_data(tmp_path):
     for config in ({"storage-driver": "vfs"}, {"features": {FEATURE: True}}):
         check(settings(tmp_path / "none"), settings(tmp_path / "new", **config))
 
 
-def test_a_link_to_a_data_root_is_the_same(root):
+def test_a_link_to_a_data_root_is_the_same_root(root):
     (root.parent / "link").symlink_to(root)
     check(settings(root), settings(root.parent / "link"))
 
 
-def test_settings_of_the_command_line():
+def test_settings_of_the_command_line_are_parsed():
     command = ("/usr/sbin/dockerd", "-H", "fd://", "--data-root=/x", "-s", "vfs")
     assert docker_store.read_settings({}, command)[:2] == ("/x", "vfs")
     assert docker_store.read_settings({"graph": "/y"}, ())[0] == "/y"
@@ -191,7 +191,7 @@ def test_settings_of_the_command_line():
     assert docker_disk.list_prior_drivers("/\0") == []
 
 
-def test_what_a_running_docker_answers():
+def test_the_store_of_a_running_docker_is_parsed():
     info = {"Driver": "overlay2", "DriverStatus": None, "Containers": 1, "Images": 2}
     store = docker_store.read_store({**info, "DockerRootDir": "/var/lib/docker/100000.100000"})
     assert store == ("/var/lib/docker", "overlay2", False, True, 1, 2)

@@ -60,17 +60,17 @@ DEFAULT = {"level": "", "score": 0, "limit": 3, "dirs": ["/a"], "debug": True, "
         ),
     ],
 )
-def test_what_is_lost(old, new, decided, found):
+def test_lost_settings(old, new, decided, found):
     assert dropped.find_dropped(old, new, DEFAULT, decided) == found
 
 
-def test_a_path_is_taken_out_of_a_tree():
+def test_a_path_is_removed_from_a_tree():
     tree = {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
     assert dropped.without(tree, [("a", "c", "d"), ("e",), ("x", "y")]) == {"a": {"b": 1, "c": {}}}
     assert tree["e"] == 3
 
 
-def test_no_secret_is_shown():
+def test_secrets_are_redacted():
     settings = {
         ("registry", "headers", "X-Site"): ["hunter2"],
         ("registry", "configs", "a.test"): {"auth": {"password": "hunter2"}},
@@ -95,7 +95,7 @@ def change(path, before, after=b"new"):
 
 
 class Containerd(Runner):
-    """A containerd with given output."""
+    """Containerd with the given output."""
 
     def __init__(self, dumps):
         super().__init__()
@@ -110,7 +110,7 @@ class Containerd(Runner):
 
 @pytest.fixture
 def inspect(tmp_path):
-    """A function that replaces a config.toml, and returns the lost settings."""
+    """Return a function that replaces a config.toml, and returns the lost settings."""
 
     def run(old, new, options=None, owned=False):
         path = "/etc/containerd/config.toml"
@@ -129,7 +129,7 @@ NEW = 'version = 2\nimports = ["/a/*.toml"]\n'
 BIN_DIR = '[plugins."io.containerd.grpc.v1.cri".cni]\nbin_dir = "{}"\n'
 
 
-def test_what_a_config_toml_loses(inspect):
+def test_lost_settings_of_a_config_toml(inspect):
     old = (
         'version = 2\nimports = ["/etc/containerd/config.toml", "/a/*.toml", "/b/*.toml"]\n'
         'disabled_plugins = ["cri", "io.containerd.internal.v1.opt"]\n[plugins.x]\nlimit = 4\n'
@@ -143,7 +143,7 @@ def test_what_a_config_toml_loses(inspect):
     assert len(found.warnings) == 1
 
 
-def test_a_bin_dir_is_lost_where_no_option_decides_it(inspect):
+def test_a_bin_dir_is_lost_if_no_option_sets_it(inspect):
     old, new = (NEW + BIN_DIR.format(path) for path in ("/x", "/opt/cni/bin"))
     assert [entry.value for entry in inspect(old, new).dropped] == ["/x"]
     options = {"cni": {"bin_dirs": ["/opt/cni/bin"]}}
@@ -151,18 +151,18 @@ def test_a_bin_dir_is_lost_where_no_option_decides_it(inspect):
 
 
 @pytest.mark.parametrize("old", [None, "garbage"])
-def test_a_config_toml_that_cannot_be_compared_is_told(inspect, old):
+def test_a_config_toml_that_cannot_be_compared_is_reported(inspect, old):
     found = inspect(old, NEW)
     assert found.dropped == []
     (warning,) = found.warnings
     assert "config.toml are replaced could not be determined: " in warning
 
 
-def test_our_own_files_lose_nothing(inspect):
+def test_managed_files_lose_nothing(inspect):
     assert inspect(None, NEW, owned=True) == takeover.NOTHING
 
 
-def test_what_crictl_yaml_loses():
+def test_lost_settings_of_a_crictl_yaml():
     before = (
         b'runtime-endpoint: "unix:///x"\ntimeout: 10\ndebug: false\n# pull: x\npull-image: "true"\n'
     )
@@ -204,7 +204,7 @@ ExecStart=cri-dockerd \\
         ({"zz.conf": "[Service]\nEnvironment=X=1"}, None, "cri-docker.service"),
     ],
 )
-def test_flags_of_cri_dockerd_that_are_lost(monkeypatch, tmp_path, drop_ins, lost, file):
+def test_lost_flags_of_cri_dockerd(monkeypatch, tmp_path, drop_ins, lost, file):
     unit = tmp_path / "cri-docker.service"
     unit.write_text(UNIT)
     paths = [str(unit)]
@@ -241,7 +241,7 @@ AUTH = '[plugins."io.containerd.grpc.v1.cri".registry.configs."x".auth]\nusernam
 
 
 @pytest.mark.parametrize("table", [MIRRORS, TLS, AUTH])
-def test_the_dumps_of_the_next_test_can_be_read(table):
+def test_the_dumps_of_the_next_test_are_valid(table):
     assert dump.parse(REGISTRY.format("/etc/containerd/certs.d") + table)["plugins"]
 
 
@@ -255,7 +255,7 @@ def test_the_dumps_of_the_next_test_can_be_read(table):
         ("garbage", False),
     ],
 )
-def test_a_drop_in_that_excludes_hosts_files_is_named(monkeypatch, tmp_path, text, named):
+def test_a_drop_in_that_disables_hosts_files_is_reported(monkeypatch, tmp_path, text, named):
     for name, content in (("1.toml", "oom_score = 1"), ("2.toml", MIRRORS), ("3.toml", TLS)):
         (tmp_path / name).write_text(content)
     monkeypatch.setattr(containerd_dump, "CONTAINERD_DROP_INS", (str(tmp_path),))
@@ -263,7 +263,7 @@ def test_a_drop_in_that_excludes_hosts_files_is_named(monkeypatch, tmp_path, tex
     assert found == ([str(tmp_path / "2.toml"), str(tmp_path / "3.toml")] if named else [])
 
 
-def test_what_a_daemon_json_loses_when_it_is_replaced_as_a_whole():
+def test_lost_settings_of_a_daemon_json_that_is_replaced_as_a_whole():
     before = b'{"dns": ["192.0.2.1"], "features": {"cdi": true}, "log-opts": {"max-file": "9"}}'
     after = b'{"features": {"cdi": true}, "exec-opts": ["native.cgroupdriver=systemd"]}'
     changes = [change("/etc/docker/daemon.json", before, after)]

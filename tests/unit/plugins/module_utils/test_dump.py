@@ -30,7 +30,7 @@ TREES = st.dictionaries(
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
-def test_what_a_real_containerd_prints(transcript, version):
+def test_output_of_a_real_containerd(transcript, version):
     text = transcript(f"containerd-{version}-config-dump.toml")
     found = dump.parse(text)
     assert found == tomlkit.parse(text).unwrap()
@@ -38,13 +38,13 @@ def test_what_a_real_containerd_prints(transcript, version):
 
 
 @given(TREES)
-def test_what_an_encoder_writes(tree):
+def test_output_of_an_encoder(tree):
     # The encoder writes no multi-line strings for values that a program sets.
     assert dump.parse(tomlkit.dumps(tree)) == tree
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_what_our_own_templates_write(version):
+def test_output_of_the_templates(version):
     entries = [{"registry": "[::1]:5000", "username": 'a"b', "password": "\\c"}]
     text = containerd_file(version, registries=entries, cni_bin_dir="/usr/lib/cni")["content"]
     assert dump.parse(text) == tomlkit.parse(text).unwrap()
@@ -63,7 +63,7 @@ def test_what_our_own_templates_write(version):
         ("a = -1_000\nb = 1e+06", {"a": -1000, "b": 1e6}),
     ],
 )
-def test_how_each_thing_is_written(text, data):
+def test_each_value_and_its_notations(text, data):
     assert dump.parse(text) == data
 
 
@@ -88,11 +88,11 @@ def test_how_each_thing_is_written(text, data):
         "\0",
     ],
 )
-def test_what_no_program_writes_is_an_error(text):
+def test_invalid_toml_is_an_error(text):
     with pytest.raises(ValueError, match=r"^line [12]: .|is not a table$"):
         dump.parse(text)
 
 
-def test_garbage_without_an_end_is_an_error():
+def test_endless_garbage_is_an_error():
     with pytest.raises(ValueError, match="nested too deeply"):
         dump.parse("a = " + "[" * 100_000)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files changed as one."""
+"""Several managed files are changed together."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def link(path, target):
     return {"path": str(path), "link": str(target), "restart": False, "when": [{}]}
 
 
-def test_a_file_as_wanted_is_not_written(tmp_path, node):
+def test_a_file_with_the_wanted_content_is_not_written(tmp_path, node):
     path = tmp_path / "config.toml"
     path.write_text("version = 2\n")
     before = path.stat()
@@ -57,7 +57,7 @@ def test_a_file_as_wanted_is_not_written(tmp_path, node):
     assert not (tmp_path / "state").exists()
 
 
-def test_an_admins_file_is_kept_once_and_ours_is_not(tmp_path, node):
+def test_a_foreign_file_is_backed_up_once_and_a_managed_file_is_not(tmp_path, node):
     path = tmp_path / "daemon.json"
     path.write_text('{"bip": "10.0.0.1/24"}\n')
     kept = node.apply(wanted(path, "{}\n"))[str(path)]
@@ -68,14 +68,14 @@ def test_an_admins_file_is_kept_once_and_ours_is_not(tmp_path, node):
     assert node.apply(wanted(path, '{"debug": true}\n')) == {}
 
 
-def test_our_file_edited_by_an_admin_is_kept_too(tmp_path, node):
+def test_a_managed_file_edited_by_an_admin_is_backed_up(tmp_path, node):
     path = tmp_path / "daemon.json"
     node.apply(wanted(path, "{}\n"))
     path.write_text('{"debug": true}\n')
     assert list(node.apply(wanted(path, "{}\n"))) == [str(path)]
 
 
-def test_restore_brings_back_content_mtime_and_absence(tmp_path, node):
+def test_rollback_restores_content_and_mtime_and_removes_new_files(tmp_path, node):
     old = tmp_path / "config.toml"
     old.write_text("old\n")
     os.utime(old, ns=(1_000_000_001, 1_000_000_001))
@@ -99,7 +99,7 @@ def real_node(tmp_path, module):
 @pytest.mark.parametrize(
     "change", [{"content": "new\n", "secret": True}, {"content": "new\n"}, None]
 )
-def test_restore_brings_back_mode_and_owner(tmp_path, real_node, change):
+def test_rollback_restores_mode_and_owner(tmp_path, real_node, change):
     path = tmp_path / "50-x.conf"
     real_node.apply(wanted(path, "ours\n"))
     os.chown(path, 12, 34)
@@ -112,7 +112,7 @@ def test_restore_brings_back_mode_and_owner(tmp_path, real_node, change):
     assert (found.st_uid, found.st_gid) == (12, 34)
 
 
-def test_a_way_back_over_a_link_leaves_alone_what_it_leads_to(tmp_path, real_node):
+def test_restore_does_not_touch_the_target_of_a_link(tmp_path, real_node):
     authority, certificate = tmp_path / "ca.pem", tmp_path / "ca.crt"
     authority.write_text("theirs\n")
     os.chown(authority, 12, 34)
@@ -127,7 +127,7 @@ def test_a_way_back_over_a_link_leaves_alone_what_it_leads_to(tmp_path, real_nod
     assert (authority.stat().st_uid, authority.stat().st_mode & 0o777) == (12, 0o644)
 
 
-def test_everyone_may_look_where_files_were_made(tmp_path, node):
+def test_new_directories_are_readable_by_everyone(tmp_path, node):
     before = os.umask(0o077)
     try:
         node.apply(wanted(tmp_path / "made" / "here" / "x", "x\n"))
@@ -139,7 +139,7 @@ def test_everyone_may_look_where_files_were_made(tmp_path, node):
     ]
 
 
-def test_a_swap_that_fails_halfway_can_be_taken_back(tmp_path):
+def test_a_failed_swap_can_be_rolled_back(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_text("old\n")
 
@@ -157,7 +157,7 @@ def test_a_swap_that_fails_halfway_can_be_taken_back(tmp_path):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["first", "state"]
 
 
-def test_a_file_that_could_not_be_written_need_not_be_written_back(tmp_path):
+def test_a_file_that_was_not_written_is_not_restored(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text("old\n")
     before = path.stat()
@@ -174,7 +174,7 @@ def test_a_file_that_could_not_be_written_need_not_be_written_back(tmp_path):
     assert path.stat() == before
 
 
-def test_a_file_that_left_the_spec_goes_if_it_is_still_ours(tmp_path, node):
+def test_a_file_removed_from_the_spec_is_removed_if_it_is_managed(tmp_path, node):
     stays, goes, edited = (tmp_path / name / "hosts.toml" for name in ("stays", "goes", "edited"))
     node.apply(*(wanted(path, "x\n", restart=False) for path in (stays, goes, edited)))
     edited.write_text("an admin's\n")
@@ -190,23 +190,23 @@ def test_a_file_that_left_the_spec_goes_if_it_is_still_ours(tmp_path, node):
     assert goes.read_text() == "x\n"
 
 
-def test_keys_of_others_stay_in_a_shared_file(tmp_path, node):
+def test_foreign_keys_in_a_shared_file_are_kept(tmp_path, node):
     path = tmp_path / "daemon.json"
     path.write_text('{"bip": "10.0.0.1/24", "debug": false}')
     node.apply(wanted(path, '{"debug": true, "mtu": 1400}\n', shared=True))
     assert json.loads(path.read_text()) == {"bip": "10.0.0.1/24", "debug": True, "mtu": 1400}
     assert not node.look(wanted(path, '{"debug": true, "mtu": 1400}\n', shared=True))[0].changed
-    # A key that left the spec goes, for it was written here.
+    # The collection wrote this key, which is no longer in the spec, so it is removed.
     assert node.apply(wanted(path, '{"debug": true}\n', shared=True)) == {}
     assert json.loads(path.read_text()) == {"bip": "10.0.0.1/24", "debug": True}
     node.apply(wanted(path, '{"debug": true, "mtu": 1400}\n', shared=False))
     assert path.read_text() == '{"debug": true, "mtu": 1400}\n'
-    # The record has the keys of a shared file even if others wrote none.
+    # The record has the keys of a shared file even if it has no foreign keys.
     node.apply(wanted(path, '{"debug": true}\n', shared=True))
     assert path.read_text() == '{"debug": true}\n'
 
 
-def test_keys_of_others_stay_in_our_tables(tmp_path, node):
+def test_foreign_keys_in_managed_tables_are_kept(tmp_path, node):
     path = tmp_path / "daemon.json"
     path.write_text('{"features": {"containerd-snapshotter": true}}')
     node.apply(wanted(path, '{"features": {"cdi": true}}\n', shared=True))
@@ -227,7 +227,7 @@ def test_a_record_of_the_top_level_is_read(tmp_path, node):
 
 
 @pytest.mark.parametrize("found", ["{", "[]", '"x"', '{"a": 1, "a": 2}', "[" * 100_000])
-def test_a_shared_file_that_can_not_be_merged_is_refused(tmp_path, node, found):
+def test_a_shared_file_that_cannot_be_merged_is_rejected(tmp_path, node, found):
     path = tmp_path / "daemon.json"
     path.write_text(found)
     with fails("file_unreadable", path):
@@ -237,14 +237,14 @@ def test_a_shared_file_that_can_not_be_merged_is_refused(tmp_path, node, found):
     assert path.read_text() == "{}\n"
 
 
-def test_the_files_of_another_runtime_are_left_alone(tmp_path, node):
+def test_files_of_another_runtime_are_unchanged(tmp_path, node):
     path = tmp_path / "config.toml"
     node.apply(wanted(path, "x\n"))
     node.apply(wanted(tmp_path / "daemon.json", "{}\n"), runtime="docker")
     assert path.exists()
 
 
-def test_a_link_is_made_changed_and_removed(tmp_path, node):
+def test_a_link_is_created_changed_and_removed(tmp_path, node):
     path = tmp_path / "certs" / "ca.crt"
     node.apply(link(path, "/one"))
     node.apply(link(path, "/two"))
@@ -256,7 +256,7 @@ def test_a_link_is_made_changed_and_removed(tmp_path, node):
     assert not path.parent.exists()
 
 
-def test_a_secret_is_only_for_root_and_never_shown(tmp_path, node):
+def test_a_secret_is_readable_by_root_only_and_not_in_the_diff(tmp_path, node):
     path = tmp_path / "proxy.conf"
     path.write_text("hunter1\n")
     path.chmod(0o644)
@@ -268,7 +268,7 @@ def test_a_secret_is_only_for_root_and_never_shown(tmp_path, node):
 
 
 @pytest.mark.parametrize("after", ["nothing secret\n", None])
-def test_what_was_secret_is_not_shown_when_it_goes(tmp_path, node, after):
+def test_a_removed_secret_is_not_in_the_diff(tmp_path, node, after):
     path = tmp_path / "proxy.conf"
     node.apply(wanted(path, "password\n", secret=True))
     files_to_be = [wanted(path, after)] if after else []
@@ -283,7 +283,7 @@ def test_what_was_secret_is_not_shown_when_it_goes(tmp_path, node, after):
     assert "nothing secret" in str(node.look()[0].diff)
 
 
-def test_a_key_where_a_link_shall_be_is_not_shown(tmp_path, node):
+def test_a_key_that_a_link_replaces_is_not_in_the_diff(tmp_path, node):
     path = tmp_path / "client.key"
     path.write_text("private\n")
     (change,) = node.look(link(path, "/etc/ssl/client.key"))
@@ -292,21 +292,21 @@ def test_a_key_where_a_link_shall_be_is_not_shown(tmp_path, node):
 
 
 @pytest.mark.parametrize("after", [[], ["no more secrets\n"]])
-def test_a_secret_that_left_the_spec_is_not_shown_either(tmp_path, node, after):
+def test_a_secret_removed_from_the_spec_is_not_in_the_diff(tmp_path, node, after):
     path = tmp_path / "proxy.conf"
     node.apply(wanted(path, "password\n", secret=True))
     (change,) = node.look(*(wanted(path, content) for content in after))
     assert change.changed
     assert "password" not in change.diff["before"]
     assert change.diff["after"] == "".join(after)
-    # A secret that an admin has put in its place is one too.
+    # A secret that an admin wrote to the same path is redacted too.
     path.write_text("hunter1\n")
     assert "hunter1" not in str([change.diff for change in node.look(wanted(path, "new\n"))])
     node.apply(wanted(path, "open\n"))
     assert node.look(wanted(path, "new\n"))[0].diff["before"] == "open\n"
 
 
-def test_a_reload_is_remembered_for_this_state_of_the_file(tmp_path, node):
+def test_a_reload_is_recorded_for_this_state_of_the_file(tmp_path, node):
     path = tmp_path / "daemon.json"
     node.apply(wanted(path, "{}\n"))
     changes = node.look(wanted(path, "{}\n"))
@@ -316,7 +316,7 @@ def test_a_reload_is_remembered_for_this_state_of_the_file(tmp_path, node):
     assert node.look(wanted(path, "{}\n"))[0].loaded_by == 0
 
 
-def test_a_link_of_the_admin_stays_a_link(tmp_path, node):
+def test_a_link_created_by_the_admin_stays_a_link(tmp_path, node):
     target = tmp_path / "target"
     target.write_text("old\n")
     path = tmp_path / "link"
@@ -326,7 +326,7 @@ def test_a_link_of_the_admin_stays_a_link(tmp_path, node):
     assert target.read_text() == "new\n"
 
 
-def test_no_temporary_file_lies_where_every_file_is_read(tmp_path):
+def test_no_temporary_file_is_in_a_directory_of_drop_ins(tmp_path):
     drop_ins = tmp_path / "crio.conf.d"
     seen = []
 
@@ -339,12 +339,12 @@ def test_no_temporary_file_lies_where_every_file_is_read(tmp_path):
     assert str(drop_ins) not in seen
 
 
-def test_a_directory_in_the_way_is_an_error_that_names_it(tmp_path, node):
+def test_the_error_of_a_directory_in_place_of_a_file_names_it(tmp_path, node):
     with fails("file_unreadable", tmp_path):
         node.look(wanted(tmp_path, "{}\n"))
 
 
-def test_a_file_from_the_future_is_dated_to_now(tmp_path, node):
+def test_a_file_with_a_future_mtime_gets_the_current_time(tmp_path, node):
     path = tmp_path / "x"
     path.write_text("x\n")
     os.utime(path, ns=(2**62, 2**62))
@@ -356,12 +356,12 @@ def test_a_file_from_the_future_is_dated_to_now(tmp_path, node):
     ("path", "touched"),
     [("/etc/systemd/system/x.service.d/y.conf", True), ("/etc/docker/daemon.json", False)],
 )
-def test_systemd_reads_its_own_files_anew(path, touched):
+def test_systemd_reloads_only_its_own_files(path, touched):
     change = files.Change(path, path, b"", True, None, None)
     assert swap.need_daemon_reload([change]) is touched
 
 
-def test_a_mounted_file_is_refused_before_anything_is_touched(tmp_path, node, monkeypatch):
+def test_a_mounted_file_is_rejected_before_any_change(tmp_path, node, monkeypatch):
     path = tmp_path / "x"
     path.write_text("old\n")
     monkeypatch.setattr(atomic, "list_mount_points", lambda: {str(path)})
@@ -373,7 +373,7 @@ def test_a_mounted_file_is_refused_before_anything_is_touched(tmp_path, node, mo
         assert list(paths) == [str(path)]
 
 
-def test_staged_files_are_gone_afterwards(tmp_path, node):
+def test_staged_files_are_removed(tmp_path, node):
     changes = node.look(wanted("/etc/containerd/config.toml", "version = 2\n"))
     with swap.staged(changes, str(tmp_path)) as paths:
         staged = paths["/etc/containerd/config.toml"]
@@ -382,7 +382,7 @@ def test_staged_files_are_gone_afterwards(tmp_path, node):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_behind_a_link_is_known_by_the_name_that_its_reader_has(tmp_path, node):
+def test_a_file_behind_a_link_is_recorded_by_its_configured_path(tmp_path, node):
     elsewhere, path = tmp_path / "srv" / "docker", tmp_path / "docker"
     elsewhere.mkdir(parents=True)
     path.symlink_to(elsewhere)
@@ -396,7 +396,7 @@ def test_a_file_behind_a_link_is_known_by_the_name_that_its_reader_has(tmp_path,
     assert not any(each.changed for each in node.look(wanted(path / "daemon.json", "{}\n")))
 
 
-def test_a_diff_shows_text_before_and_after(tmp_path, node):
+def test_a_diff_contains_the_text_before_and_after(tmp_path, node):
     path = tmp_path / "x"
     path.write_bytes(b"old \xff\n")
     (change,) = node.look(wanted(path, "new\n"))
@@ -408,7 +408,7 @@ def test_a_diff_shows_text_before_and_after(tmp_path, node):
     }
 
 
-def test_every_file_of_a_runtime_knows_its_newest_socket(tmp_path, node):
+def test_every_file_of_a_runtime_records_the_newest_socket(tmp_path, node):
     first, second = wanted(tmp_path / "a.conf", "x"), wanted(tmp_path / "b.conf", "x")
     for socket, content in (("/run/old.sock", "x"), ("/run/new.sock", "y")):
         record = ManagedFiles(node.state_dir)
@@ -420,7 +420,7 @@ def test_every_file_of_a_runtime_knows_its_newest_socket(tmp_path, node):
     assert ManagedFiles(node.state_dir).socket_of("crio") == "/run/old.sock"
 
 
-def test_a_file_that_goes_is_still_known_by_its_unit(tmp_path, node):
+def test_a_removed_file_is_assigned_to_its_unit(tmp_path, node):
     node.apply(wanted(tmp_path / "x.conf", "x", unit="x.socket"), runtime="docker")
     (change,) = node.look(runtime="docker")
     assert (change.after, change.unit) == (None, "x.socket")
@@ -431,7 +431,7 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("after_unlink", [False, True])
-def test_a_run_killed_while_a_file_goes_leaves_its_restart_owed(
+def test_a_run_killed_while_it_removes_a_file_leaves_a_pending_restart(
     tmp_path, node, monkeypatch, after_unlink
 ):
     path = tmp_path / "proxy.conf"
@@ -455,7 +455,7 @@ def test_a_run_killed_while_a_file_goes_leaves_its_restart_owed(
     assert (change.after, change.restart, change.unit) == (None, True, "x.service")
     assert change.changed is not after_unlink
     if after_unlink:
-        # Newer than any process that began before it went.
+        # The removal counts as newer than any process that started before it.
         assert change.mtime_ns >= begun
     node.apply()
     assert not path.exists()
@@ -503,11 +503,11 @@ def test_an_error_names_the_link_and_its_target(tmp_path, node):
     path.mkdir()
     with fails("file_unreadable", path) as caught:
         node.look(wanted(path, "x\n"))
-    # It is not called a link.
+    # The error does not call this file a link.
     assert str(caught.value).count(str(path)) == 1
 
 
-def test_a_removed_file_is_shown_if_its_record_does_not_call_it_secret(tmp_path, node):
+def test_a_removed_file_is_in_the_diff_unless_its_record_calls_it_secret(tmp_path, node):
     path = tmp_path / "x"
     node.apply(wanted(path, "x\n"))
     record = ManagedFiles(node.state_dir)

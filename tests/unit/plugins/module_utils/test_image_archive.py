@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What archives hold is read without unpacking them; what is no whole one is refused."""
+"""Archives are read without unpacking them, and invalid archives are rejected."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def docker(names=(NAME,), config=""):
 
 
 def tar(members, *further):
-    """An archive of files, and of further members: links, or files whose names it has already."""
+    """Return an archive of files and further members: links, or files with repeated names."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in (*members.items(), *further):
@@ -91,7 +91,7 @@ def tar(members, *further):
 
 
 def hard_linked(target):
-    """A whole archive beside which there is a hard link."""
+    """Return a complete archive that also contains a hard link."""
     buffer = io.BytesIO(tar(docker()))
     with tarfile.open(fileobj=buffer, mode="a") as archive:
         member = tarfile.TarInfo("link")
@@ -101,7 +101,7 @@ def hard_linked(target):
 
 
 def long_header(size):
-    """An archive whose first member has a name as long as this."""
+    """Return an archive whose first member has a name of this length."""
     header = tarfile.TarInfo("././@LongLink")
     header.type, header.size = tarfile.GNUTYPE_LONGNAME, size
     return gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(size))
@@ -109,7 +109,7 @@ def long_header(size):
 
 @pytest.fixture
 def read(tmp_path):
-    """A function that writes these bytes or members to a file and reads it."""
+    """Return a function that writes bytes or members to a file and reads it as an archive."""
 
     def run(content):
         path = tmp_path / "archive.tar"
@@ -129,17 +129,17 @@ def read(tmp_path):
         (docker(names=[]), (), ""),
         (oci({"io.containerd.image.name": NAME}), (NAME,), digest(MANIFEST)),
         (oci({"org.opencontainers.image.ref.name": NAME}), (NAME,), digest(MANIFEST)),
-        # A bare tag is no name.
+        # A tag alone is not a name.
         (oci({"org.opencontainers.image.ref.name": "1"}), (), digest(MANIFEST)),
         ({**docker(), **oci({"io.containerd.image.name": NAME})}, (NAME,), digest(MANIFEST)),
     ],
 )
-def test_what_an_archive_holds(read, members, names, target, pack):
+def test_images_of_an_archive(read, members, names, target, pack):
     (image,) = read(pack(tar(members))).images
     assert (image.names, image.config, image.target) == (names, digest(CONFIG), target)
 
 
-def test_the_image_for_this_node_is_found_among_several_platforms(read):
+def test_the_image_for_this_node_is_selected_from_several_platforms(read):
     machine = image_manifests.this_platform().partition("/")[2]
     entries = [
         {"digest": digest(b"?"), "platform": {"os": "unknown", "architecture": "unknown"}},
@@ -168,8 +168,8 @@ def test_an_oci_layout_becomes_a_docker_archive(read, tmp_path):
     assert manifest[0]["RepoTags"] == [NAME]
 
 
-def test_a_layer_may_be_a_link_to_another(read):
-    """As docker save did where images share layers."""
+def test_a_layer_can_be_a_link_to_another_layer(read):
+    """docker save wrote such links for images that share layers."""
     entry = {"Config": blob(CONFIG), "RepoTags": [NAME], "Layers": ["1/layer.tar", "2/layer.tar"]}
     members = {
         **docker(),
@@ -182,7 +182,7 @@ def test_a_layer_may_be_a_link_to_another(read):
         read({**members, "2/layer.tar": "../3/layer.tar"})
 
 
-def test_the_same_twice_is_no_contradiction(read):
+def test_a_repeated_identical_entry_is_accepted(read):
     same = ("manifest.json", docker()["manifest.json"])
     assert read(tar({"./": "", **docker()}, ("./", ""), same)).images[0].names == (NAME,)
 
@@ -192,7 +192,7 @@ def without(members, part):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"", "no whole tar archive"),
         (b"no tar\n" * 1000, "no whole tar archive"),
@@ -209,7 +209,7 @@ def without(members, part):
         ({**docker(), "manifest.json": b"7"}, "in an invalid way"),
         ({**docker(), "manifest.json": b"[]"}, "holds no images"),
         ({**oci(), "index.json": b'{"manifests": []}'}, "holds no image for linux"),
-        # Loaders differ in which of the two they would take.
+        # Loaders differ in which of the two entries they use.
         (tar(docker(), ("manifest.json", b"[]")), "holds two manifest.json"),
         (tar(oci(), ("./index.json", index(annotations={"a": "b"}))), "holds two index.json"),
         ({**docker(), "manifest.json": "other.json", "other.json": b"[]"}, "holds no images"),
@@ -217,7 +217,7 @@ def without(members, part):
         ({**docker(), "a/x": "../../y"}, "'a/x', a link to '../../y' outside of it"),
         (hard_linked("../y"), "'link', a link to '../y' outside of it"),
         ({**docker(), "manifest.json": bytes(9 << 20)}, "manifest.json of 9437184 bytes"),
-        # What is small when it is packed, and fills the memory when it is not.
+        # The member is small when compressed, but would fill the memory when decompressed.
         (gzip.compress(tar({f"blobs/{n}": b"{" * (1 << 20) for n in range(70)})), "more than 64"),
         (long_header(64 << 20), "no whole tar archive: a name of 67108864 bytes"),
         (tar(docker())[:2000], "no whole tar archive"),
@@ -225,34 +225,34 @@ def without(members, part):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_whole_archive_is_refused(read, content, words):
-    with pytest.raises(CruntimeError, match=words) as failure:
+def test_invalid_archives_are_rejected(read, content, message):
+    with pytest.raises(CruntimeError, match=message) as failure:
         read(content)
     assert "archive.tar" in str(failure.value)
 
 
 @pytest.mark.parametrize("path", ["relative.tar", "/nowhere.tar", "/"])
-def test_what_is_no_file_is_refused(path):
+def test_invalid_paths_are_rejected(path):
     with pytest.raises(CruntimeError, match=path):
         image_archive.read(Runner(), path)
 
 
-def test_a_pipe_is_no_archive(tmp_path):
+def test_a_pipe_is_rejected(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with fails("archive_invalid", "pipe"):
         image_archive.read(Runner(), str(tmp_path / "pipe"))
 
 
-def test_a_flood_of_members_is_refused(read, monkeypatch):
+def test_too_many_members_are_rejected(read, monkeypatch):
     monkeypatch.setattr(tar_documents, "_MAX_MEMBERS", 5)
     with fails("archive_invalid", "5"):
         read({f"{number}": b"" for number in range(6)})
 
 
-def test_damage_that_leads_nowhere_is_refused(read):
+def test_damaged_references_are_rejected(read):
     with fails("archive_invalid", "blobs/nothing"):
         read(oci(digest="nothing"))
-    # An index that lists itself: of this digest nobody can say that it is a lie.
+    # The index lists itself, so its digest cannot be verified.
     itself = f"sha512:{'0' * 128}"
     kind = "application/vnd.oci.image.index.v1+json"
     system, machine = image_manifests.this_platform().split("/")
@@ -269,8 +269,8 @@ def test_damage_that_leads_nowhere_is_refused(read):
 
 
 @pytest.mark.parametrize("name", [digest(CONFIG), f"r.test/app@{digest(CONFIG)}"])
-def test_only_a_reference_is_a_name(read, name):
-    # containerd names what it exports by an ID just so.
+def test_only_references_are_names(read, name):
+    # containerd names an image that it exports by ID in this way.
     (image,) = read(oci({"io.containerd.image.name": name})).images
     assert image.names == (() if name == digest(CONFIG) else (name,))
 
@@ -280,12 +280,12 @@ WHOLE = {**docker(), **oci({"io.containerd.image.name": NAME})}
 
 @given(st.integers(0, len(tar(WHOLE)) - 1))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_part_of_an_archive_is_refused_or_whole(read, length):
+def test_a_truncated_archive_is_rejected_or_complete(read, length):
     try:
         (image,) = read(tar(WHOLE)[:length]).images
     except CruntimeError:
         return
-    # It was cut where all that belongs to the image had been.
+    # The archive was truncated after all parts of the image.
     assert image.config == digest(CONFIG)
 
 
@@ -293,7 +293,7 @@ def test_a_part_of_an_archive_is_refused_or_whole(read, length):
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
 )
-def test_a_part_of_a_compressed_archive_is_refused(read, length):
+def test_a_truncated_compressed_archive_is_rejected(read, length):
     with fails("archive_invalid", "archive.tar"):
         read(gzip.compress(tar(WHOLE))[:length])
 
@@ -342,7 +342,7 @@ def bytes_read():
     return int(dict(line.split(": ") for line in text.splitlines())["rchar"])
 
 
-def test_the_members_of_an_archive_are_read_without_its_layers():
+def test_the_members_are_read_without_the_layers():
     buffer = io.BytesIO(tar({**docker(), "note.txt": b"x"}))
     with tarfile.open(fileobj=buffer, tarinfo=tar_documents.LimitedMember) as opened:
         documents = tar_documents.read_documents(opened)

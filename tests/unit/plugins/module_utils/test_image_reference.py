@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What names an image and what does not."""
+"""Valid and invalid image references."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HEX = "0123456789abcdef" * 4
         "localhost/x:1@sha256:" + "a" * 64,
     ],
 )
-def test_names_an_image(text):
+def test_valid_references(text):
     assert is_reference(text)
 
 
@@ -58,11 +58,11 @@ def test_names_an_image(text):
         "päuse",
     ],
 )
-def test_names_no_image(text):
+def test_invalid_references(text):
     assert not is_reference(text)
 
 
-# By the rule of the distribution project, as far as minikube's table of prefixes agrees.
+# The rule of the distribution project. The table of prefixes in minikube has the same results.
 @pytest.mark.parametrize(
     ("name", "full", "made_here"),
     [
@@ -84,11 +84,11 @@ def test_names_no_image(text):
         ("[fd00::1]:5000/x:1", "[fd00::1]:5000/x:1", []),
     ],
 )
-def test_a_short_name_may_be_kept_below_localhost(name, full, made_here):
+def test_a_short_name_can_be_stored_below_localhost(name, full, made_here):
     assert spellings(name) == [full, *(f"localhost/{each}" for each in made_here)]
 
 
-def test_docker_hub_is_left_out_once():
+def test_docker_hub_is_removed_once():
     assert trim_docker_io("docker.io/docker.io/x") == "docker.io/x"
     assert trim_docker_io("quay.io/x") == "quay.io/x"
 
@@ -98,7 +98,7 @@ def test_docker_hub_is_left_out_once():
     [
         ("busybox", "docker.io/library/busybox:latest"),
         ("docker.io/busybox:1", "docker.io/library/busybox:1"),
-        # The one other name of Docker Hub.
+        # The other host name of Docker Hub.
         ("index.docker.io/busybox", "docker.io/library/busybox:latest"),
         ("index.docker.io/a/b:1", "docker.io/a/b:1"),
         ("a/b@sha256:" + HEX, "docker.io/a/b@sha256:" + HEX),
@@ -106,7 +106,7 @@ def test_docker_hub_is_left_out_once():
         ("r:5000/a:1@sha256:" + HEX, "r:5000/a:1@sha256:" + HEX),
     ],
 )
-def test_a_name_in_full(name, full):
+def test_a_fully_qualified_reference(name, full):
     assert normalised(name) == full
 
 
@@ -118,11 +118,11 @@ def test_a_name_in_full(name, full):
         ("a:1@sha256:" + HEX, ("a", "1", "sha256:" + HEX)),
     ],
 )
-def test_a_reference_is_taken_apart(name, parts):
+def test_a_reference_is_split(name, parts):
     assert split(name) == parts
 
 
-def test_an_id_is_no_name():
+def test_an_id_is_not_a_reference():
     assert image_id(HEX) == image_id(f"sha256:{HEX}") == f"sha256:{HEX}"
     assert image_id("busybox") is None
     assert image_id(HEX[:12]) is None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task brings the images of a store to the requested state; what needs no real runtime."""
+"""A task brings the images of a store to the requested state. The tests need no real runtime."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PAUSE, ALIAS = "r.test/pause:1", "r.test/alias:1"
 
 
 class Store(ImageStore):
-    """A store in memory, which keeps its pins by a configuration, as CRI-O does."""
+    """Store in memory, whose configuration has its pins, as in CRI-O."""
 
     def __init__(self, *images, saves=None):
         super().__init__(Runner(), runtimes(Runner())["crio"], "/nowhere", 600)
@@ -79,7 +79,7 @@ class Store(ImageStore):
 
 
 class Pinning(Store):
-    """One that pins by names."""
+    """Store in memory that pins by name."""
 
     pins = True
 
@@ -101,7 +101,7 @@ def write_archive(path, names):
 
 @pytest.fixture
 def make_task(module):
-    """A function that returns the task of some options on a store."""
+    """Return a function that returns the task for some options and a store."""
 
     def make(store, check_mode=False, **options):
         validated = ArgumentSpecValidator(request.OPTIONS).validate(options)
@@ -114,7 +114,7 @@ def make_task(module):
 
 @pytest.fixture
 def run(make_task):
-    """A function that does a task on a store, and returns the actions in its result."""
+    """Return a function that runs a task on a store, and returns the actions in its result."""
 
     def do(store, **options):
         result = ensure(make_task(store, **options))
@@ -125,25 +125,25 @@ def run(make_task):
 
 
 @pytest.mark.parametrize(("kind", "pinned"), [(Store, False), (Pinning, True)])
-def test_a_second_name_moves_off_a_pinned_image(run, kind, pinned):
+def test_a_tag_moves_off_a_pinned_image(run, kind, pinned):
     store = kind(Image(APP, (PAUSE, ALIAS), pinned=True), Image(OTHER, ("r.test/other:1",)))
     assert run(store, name=[ALIAS], source_image=OTHER) == ["tagged"]
-    # Where nobody can pin, the configuration has the last word, and nothing breaks.
+    # A store that cannot pin uses only its configuration, and the task does not fail.
     assert [image.pinned for image in store.images()] == [True, pinned]
 
 
-def test_what_a_task_loads_it_does_not_prune(tmp_path, run):
+def test_prune_keeps_images_that_the_task_loads(tmp_path, run):
     write_archive(tmp_path / "app.tar", ["[fd00::1]:5000/app:1"])
     for source in ({"archive": [str(tmp_path / "app.tar")]}, {"preload": str(tmp_path)}):
         store = Store(Image(OTHER, ("r.test/other:1",)))
         assert run(store, **source, prune={}) == ["loaded", "removed"]
         assert run(store, **source, prune={}) == []
         assert [image.id for image in store.images()] == [APP]
-        # The host of this name looks like a pattern.
+        # The host in this reference looks like a pattern.
         assert run(store, name=["[fd00::1]:5000/app:1"], prune={}) == []
 
 
-def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path, run):
+def test_a_replaced_file_keeps_its_permissions(tmp_path, run):
     path = tmp_path / "saved.tar"
     store = Store(Image(APP, ("r.test/app:1",)))
     task = {"name": ["r.test/app:1"], "export_path": str(path)}
@@ -164,7 +164,7 @@ def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path, run):
     assert run(store, **task) == []
 
 
-def test_an_archive_of_something_else_is_not_kept(tmp_path, run):
+def test_an_export_without_the_requested_image_is_discarded(tmp_path, run):
     path = tmp_path / "saved.tar"
     path.write_bytes(b"old")
     store = Store(Image(APP, ("r.test/app:1",)), saves=["r.test/else:1"])
@@ -205,7 +205,7 @@ def test_check_mode_predicts_the_same_steps_and_does_none(tmp_path, make_task):
 
 
 class Blind(Store):
-    """A store that never lists the changes that it made."""
+    """Store that never lists its changes."""
 
     def __init__(self, *images):
         super().__init__(*images)
@@ -233,7 +233,7 @@ def test_a_change_that_the_store_never_lists_is_an_error(make_task, clock, optio
 
 
 class Registry(Store):
-    """A store whose pulls fail for some names."""
+    """Store whose pulls fail for some names."""
 
     def __init__(self, *images, failing=()):
         super().__init__(*images)
@@ -245,7 +245,7 @@ class Registry(Store):
         self.listed.append(Image(APP, (name,)))
 
 
-def test_a_failed_pull_keeps_the_other_images_and_names_the_cause(make_task):
+def test_a_failed_pull_keeps_the_other_images_and_reports_the_cause(make_task):
     store = Registry(failing=["r.test/b:1"])
     with pytest.raises(CruntimeError) as failed:
         ensure(make_task(store, name=["r.test/a:1", "r.test/b:1"]))
@@ -263,7 +263,7 @@ def test_a_pull_of_an_image_that_is_up_to_date_changes_nothing(run):
 
 
 class Used(Store):
-    """A store whose images all have a container."""
+    """Store in which a container uses each image."""
 
     def users(self):
         return {image.id: ["web (0123)"] for image in self.listed}
@@ -283,7 +283,7 @@ def test_a_build_is_repeated_only_if_its_files_changed(tmp_path, run, label, act
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
 
     class Builder(Store):
-        """A store that builds, and remembers the labels of its images."""
+        """Store that builds images, and keeps their labels."""
 
         def __init__(self):
             super().__init__()

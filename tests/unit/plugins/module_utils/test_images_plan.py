@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to be done about images follows from what is wanted and what was seen."""
+"""Planning of image actions from a request and the observed images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def archive(*images, path="/a.tar"):
     return Archive(path, "", True, images)
 
 
-def told(steps):
+def summarize(steps):
     return [(step.verb, step.name) for step in steps]
 
 
@@ -50,7 +50,7 @@ SEEN = ImageIndex(
         ("busybox:1", None),
         (f"r.test/app@{C}", A),
         (f"r.test/app:9@{C}", A),
-        # The tag is there, but with another digest.
+        # The tag exists, but with another digest.
         (f"r.test/app:1@{B}", None),
         (f"r.test/other@{C}", None),
         (A, A),
@@ -58,7 +58,7 @@ SEEN = ImageIndex(
         (C, None),
     ],
 )
-def test_presence(name, found):
+def test_presence_of_an_image(name, found):
     image = SEEN.find(name)
     assert (image and image.id) == found
 
@@ -72,36 +72,36 @@ def test_presence(name, found):
         ([APP], "never", []),
     ],
 )
-def test_what_is_pulled(names, policy, pulled):
-    assert told(plan.to_pull(names, SEEN, policy)) == [("pull", name) for name in pulled]
+def test_images_to_pull(names, policy, pulled):
+    assert summarize(plan.to_pull(names, SEEN, policy)) == [("pull", name) for name in pulled]
 
 
 @pytest.mark.parametrize(
-    ("name", "policy", "words"),
+    ("name", "policy", "message"),
     [("new:1", "never", "pull is never: new:1"), (C, "missing", "an ID can't be pulled")],
 )
-def test_what_can_not_be_pulled(name, policy, words):
-    with pytest.raises(CruntimeError, match=words):
+def test_images_that_cannot_be_pulled(name, policy, message):
+    with pytest.raises(CruntimeError, match=message):
         plan.to_pull([name], SEEN, policy)
 
 
 def load(*archives, names=()):
-    return told(plan.to_load(plan.select_archived(list(names), list(archives)), SEEN))
+    return summarize(plan.to_load(plan.select_archived(list(names), list(archives)), SEEN))
 
 
-def test_an_archive_is_loaded_for_what_is_missing():
+def test_an_archive_is_loaded_for_missing_images():
     assert load(archive(archived(A, APP))) == []
     assert load(archive(archived(C, APP))) == [("load", "")]
-    # The same image by another name.
+    # The same image has another name.
     assert load(archive(archived(A, "r.test/new:1"))) == [("tag", "r.test/new:1")]
-    # Two names of one archive are one load, and nothing of it is tagged before.
+    # Two names from one archive are one load, and need no tag before the load.
     both = archive(archived(C, "r.test/x:1", "r.test/y:1"), archived(A, "r.test/z:1"))
     assert load(both) == [("load", "")]
-    # Only what is asked for counts.
+    # Only requested names count.
     assert load(both, names=["r.test/z:1"]) == [("tag", "r.test/z:1")]
 
 
-def test_an_image_without_a_name_is_given_one():
+def test_an_image_without_a_name_is_tagged():
     unnamed = archive(archived(C))
     assert load(unnamed, names=["new:1"]) == [("load", "docker.io/library/new:1")]
     assert load(unnamed) == [("load", "")]
@@ -110,18 +110,18 @@ def test_an_image_without_a_name_is_given_one():
         load(archive(archived(A, APP)), names=["new:1"])
 
 
-def test_the_same_image_by_what_the_store_counts():
+def test_images_are_compared_as_the_store_identifies_them():
     manifest = Image(C, (APP,), fingerprint="f")
     assert manifest.is_same(archived(A, target=C))
     assert manifest.is_same(archived(A, fingerprint="f"))
     assert not manifest.is_same(archived(A, fingerprint="g"))
-    # Where the ID is that of the configuration, nothing else counts.
+    # If the ID is the digest of the configuration, only the ID is compared.
     assert not Image(C, (APP,)).is_same(archived(A, fingerprint=""))
 
 
-def test_a_tag_is_set_where_it_is_not():
-    assert told(plan.to_tag(["r.test/new:1", APP], APP, SEEN)) == [("tag", "r.test/new:1")]
-    assert told(plan.to_tag([OTHER], A, SEEN)) == [("tag", OTHER)]
+def test_only_missing_tags_are_set():
+    assert summarize(plan.to_tag(["r.test/new:1", APP], APP, SEEN)) == [("tag", "r.test/new:1")]
+    assert summarize(plan.to_tag([OTHER], A, SEEN)) == [("tag", OTHER)]
     with fails("image_not_found", "source_image", "nothing"):
         plan.to_tag([APP], "nothing", SEEN)
 
@@ -138,14 +138,14 @@ def test_a_tag_is_set_where_it_is_not():
         ([OTHER], False, [("remove", OTHER)]),
     ],
 )
-def test_what_is_removed(names, all_tags, steps):
-    assert told(plan.to_remove(names, SEEN, all_tags)) == steps
+def test_images_to_remove(names, all_tags, steps):
+    assert summarize(plan.to_remove(names, SEEN, all_tags)) == steps
 
 
-def test_a_short_name_is_also_one_of_localhost():
+def test_a_short_name_also_matches_localhost():
     for spelling in ("localhost/app:1", "localhost/library/app:1"):
         seen = ImageIndex([Image(A, (spelling,))])
-        assert told(plan.to_remove(["app:1"], seen, False)) == [("remove", spelling)]
+        assert summarize(plan.to_remove(["app:1"], seen, False)) == [("remove", spelling)]
         assert plan.to_pull(["app:1"], seen, "missing")
 
 
@@ -173,12 +173,12 @@ PRUNED = ImageIndex(
         (Filters(spared=("docker.io/*/busybox",)), [C, "sha256:" + "d" * 64]),
     ],
 )
-def test_what_is_pruned(filters, pruned):
+def test_images_to_prune(filters, pruned):
     steps = plan.to_prune(PRUNED, {A: ["user"]}, filters)
     assert [step.image.id for step in steps] == pruned
 
 
-def test_a_name_is_no_pattern():
+def test_a_name_is_not_used_as_a_pattern():
     name = "[fd00::1]:5000/app:1"
     seen = ImageIndex([Image(A, (name,))])
     for filters in (Filters(spared=(name,)), Filters(exclude=(name,))):
@@ -197,13 +197,13 @@ def test_a_name_is_no_pattern():
         (B, C, "g", False),
     ],
 )
-def test_what_a_registry_has_already(digest, config, fingerprint, same):
+def test_images_that_a_registry_has_already(digest, config, fingerprint, same):
     image = dataclasses.replace(SEEN.find(APP), fingerprint="f")
     assert plan.is_published(image, digest, config, fingerprint) is same
-    # Nothing is alike because nothing is known.
+    # Two unknown digests are not equal.
     assert not plan.is_published(SEEN.find(OTHER), C, "", "")
 
 
-def test_what_is_pinned():
-    assert told(plan.to_pin([APP, OTHER], SEEN, True)) == [("pin", APP)]
-    assert told(plan.to_pin([APP, OTHER], SEEN, False)) == [("unpin", OTHER)]
+def test_images_to_pin():
+    assert summarize(plan.to_pin([APP, OTHER], SEEN, True)) == [("pin", APP)]
+    assert summarize(plan.to_pin([APP, OTHER], SEEN, False)) == [("unpin", OTHER)]

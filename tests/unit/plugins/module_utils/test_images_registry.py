@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A registry is asked what it has, and whoever gives no answer has nothing."""
+"""Queries of a registry. A registry that does not answer counts as empty."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTENT = {"config": {"Cmd": ["/x"]}, "rootfs": {"diff_ids": ["sha256:" + "d" * 
 CONFIG = "sha256:" + "c" * 64
 MANIFEST = json.dumps({"schemaVersion": 2, "config": {"digest": CONFIG}}).encode()
 INDEX = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
-# What was told where a registry sent us on to.
+# Headers that the redirect target received.
 ELSEWHERE = []
 BASIC = "Basic dXNlcjpwYXNzd29yZA=="
 
@@ -68,7 +68,7 @@ def host():
         server.shutdown()
 
 
-def test_what_a_registry_has(host):
+def test_a_registry_returns_its_digest(host):
     known = fingerprint(CONTENT, CONTENT["rootfs"]["diff_ids"])
     assert registry.look_up(f"{host}/app:1", None, insecure=True) == (of(MANIFEST), CONFIG, known)
     assert registry.look_up(f"{host}/index:1", None, insecure=True) == (of(INDEX), "", "")
@@ -77,31 +77,31 @@ def test_what_a_registry_has(host):
 @pytest.mark.parametrize(
     ("name", "content"), [("garbage", b"<html>"), ("list", b"[]"), ("blob", MANIFEST)]
 )
-def test_garbage_is_something_else_than_any_image(host, name, content):
+def test_garbage_differs_from_every_image(host, name, content):
     assert registry.look_up(f"{host}/{name}:1", None, insecure=True) == (of(content), "", "")
 
 
 @pytest.mark.parametrize("name", ["nothing:1", "noise:1", "broken:1", "private/app:1"])
-def test_who_does_not_tell_has_nothing(host, name):
+def test_registry_without_answer_counts_as_empty(host, name):
     assert registry.look_up(f"{host}/{name}", None, insecure=True) is None
 
 
 USER = Credentials("user", "password")
 
 
-def test_a_password_opens(host):
+def test_a_password_is_sent_to_the_registry(host):
     known = registry.look_up(f"{host}/private/app:1", USER, insecure=True)
     assert known.config == CONFIG
 
 
-def test_a_password_goes_nowhere_else(host):
+def test_a_password_is_not_sent_to_another_host(host):
     assert registry.look_up(f"{host}/moved:1", USER, insecure=True) is None
     assert ELSEWHERE == [None]
 
 
-def test_plain_http_is_not_tried_unasked(host):
+def test_plain_http_is_used_only_on_request(host):
     assert registry.look_up(f"{host}/app:1", None, insecure=False) is None
 
 
-def test_a_registry_that_is_down(host):
+def test_a_stopped_registry_counts_as_empty(host):
     assert registry.look_up("127.0.0.1:1/app:1", None, insecure=True) is None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task asks for makes sense, or is refused before anything is looked at."""
+"""Validation of an image request, before the node is queried."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def parse(**task):
         ({"name": ["a"], "state": "absent"}, None),
     ],
 )
-def test_the_options_say_where_an_image_comes_from(task, source):
+def test_the_options_select_the_source_of_an_image(task, source):
     assert parse(**task).source == source
 
 
-def test_build_arguments_are_words_of_yaml():
+def test_build_arguments_are_converted_from_yaml():
     build = {"context": "/c", "args": {"A": True, "B": 1, "C": "No"}}
     request_ = parse(name=["a"], build=build)
     assert request.build_args(request_.options["build"]) == {"A": "true", "B": "1", "C": "No"}
 
 
 @pytest.mark.parametrize(
-    ("task", "words"),
+    ("task", "message"),
     [
         ({}, "name, archive, preload or prune"),
         ({"state": "absent"}, "state absent needs name"),
@@ -81,13 +81,13 @@ def test_build_arguments_are_words_of_yaml():
         ({"name": ["a"], "source_image": "--help"}, "source_image: '--help' is not"),
     ],
 )
-def test_what_makes_no_sense_is_refused(task, words):
-    with pytest.raises(CruntimeError, match=words) as failed:
+def test_invalid_requests_are_rejected(task, message):
+    with pytest.raises(CruntimeError, match=message) as failed:
         parse(**task)
     assert failed.value.reason == "option_invalid"
 
 
-def test_values_are_read():
+def test_values_are_parsed():
     names = ["a", "b", "a", "docker.io/library/a:latest"]
     task = parse(name=names, username="u", password="p", prune={"older_than": "2d"})
     assert task.names == ["a", "b"]
@@ -96,7 +96,7 @@ def test_values_are_read():
 
 
 @given(st.text(max_size=80))
-def test_no_name_that_is_taken_could_be_an_option_or_break_a_line(name):
+def test_accepted_names_contain_no_option_and_no_line_break(name):
     try:
         request.check_name("name", name)
     except CruntimeError:

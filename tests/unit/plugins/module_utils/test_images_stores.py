@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the image tools print is read; passwords reach them where nobody sees."""
+"""The output of image tools is parsed, and passwords are passed to the tools secretly."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ def test_images_of_containerd(transcript):
     assert (image.size, image.pinned) == (2171545, True)
 
 
-def test_images_of_crio_have_ids_like_all_others(transcript):
+def test_ids_of_crio_images_have_the_same_form(transcript):
     images = cri.parse_images(transcript("crio-1.37-crictl-images.json"))
     assert [image.repo_tags for image in images] == [(), ("docker.io/library/built:1",)]
     assert images[1].id == BUILT
 
 
-def test_a_closer_look_at_an_image(transcript):
+def test_details_of_an_image(transcript):
     text = transcript("crio-1.37-crictl-inspecti.json")
     details = cri.parse_details(text)
     assert details[BUILT].labels["v"] == "1"
     assert details[BUILT].created == 1795475640
-    # Of several images: a list, or one document after another in older versions.
+    # For several images, crictl prints a list, or several documents in older versions.
     assert cri.parse_details(f"[{text}]") == cri.parse_details(f"{text}\n{text}\n") == details
 
 
-def test_containers_by_their_image():
+def test_containers_of_each_image():
     text = json.dumps(
         {
             "containers": [
@@ -73,7 +73,7 @@ def test_containers_by_their_image():
     assert cri.parse_users('{"containers": []}') == {}
 
 
-def test_the_reason_of_a_failure_is_told_once(transcript):
+def test_the_cause_of_a_failure_is_reported_once(transcript):
     words = " ".join(transcript("containerd-2.1.9-crictl-pull-refused.txt").split())
     assert cri.parse_failure(words) == (
         'failed to pull and unpack image "registry.test:5000/library/nope:1": '
@@ -85,7 +85,7 @@ def test_the_reason_of_a_failure_is_told_once(transcript):
     assert docker.parse_failure("Error response from daemon: no") == "no"
 
 
-def test_the_digest_that_a_push_sends(transcript):
+def test_the_digest_of_a_push_is_parsed(transcript):
     table = transcript("containerd-1.7.24-ctr-images-list.txt")
     assert containerd.parse_target(table, f"{MIRRORED}:1")[1] == DIGEST
     with fails("image_not_found", "nothing:1"):
@@ -114,7 +114,7 @@ def inspected(**changes):
 def test_images_of_docker():
     (image,) = docker.parse_images(json.dumps([inspected()]))
     assert image == Image(BUILT, ("docker.io/library/busybox:1",), (), 7)
-    # Where the ID is that of a manifest, what the image is made of is compared.
+    # If the ID is the digest of a manifest, the parts of the image are compared.
     item = inspected(RepoDigests=[f"busybox@{BUILT}"])
     (image,) = docker.parse_images(json.dumps([item]))
     assert image.fingerprint
@@ -124,7 +124,7 @@ def test_images_of_docker():
 
 @pytest.fixture
 def store(monkeypatch):
-    """A function that returns a store and what it ran, on a node where tools answer this."""
+    """Return a function that returns a store on a node with these tools, and their commands."""
 
     def make(name, answers):
         ran = []
@@ -152,14 +152,14 @@ def store(monkeypatch):
     ],
 )
 @pytest.mark.parametrize("verb", ["pin", "unpin"])
-def test_who_cannot_pin_says_so_before_anything_is_touched(store, name, words, verb):
+def test_a_store_that_cannot_pin_rejects_the_request_first(store, name, words, verb):
     checked, _ran = store(name, {"containerd --version": "containerd x 1.7.2 y"})
     checked.check({"load"})
     with pytest.raises(CruntimeError, match=words):
         checked.check({verb})
 
 
-def test_podman_works_on_the_store_that_crio_has(store, transcript):
+def test_podman_uses_the_store_of_crio(store, transcript):
     config = transcript("crio-1.37.0-status-config.toml")
     for old, new in (
         ('root = "/var/lib/containers/storage"', 'root = "/srv/crio"'),
@@ -182,16 +182,16 @@ def test_podman_works_on_the_store_that_crio_has(store, transcript):
         f"{podman} save --quiet --format docker-archive --multi-image-archive "
         "--output /a.tar r.test/a:1",
     ]
-    # It is asked once.
+    # The storage is queried once.
     assert len(ran) == 3
-    # A store that is only read is elsewhere, and of a driver of its own.
+    # A read-only store has its own path and driver.
     with moved.open_source("/srv/crio/x/store") as source:
         source.save(["r.test/a:1"], "/a.tar")
     assert "--root /srv/crio/x/store --runroot /srv/crio/x/run --storage-driver overlay" in ran[-1]
     assert "vfs" not in ran[-1]
 
 
-def test_where_the_others_keep_their_images(store, transcript):
+def test_paths_of_the_other_image_stores(store, transcript):
     elsewhere, _ran = store("docker", {"info": "/srv/docker\n"})
     assert elsewhere.root == "/srv/docker"
     elsewhere, _ran = store(
@@ -200,7 +200,7 @@ def test_where_the_others_keep_their_images(store, transcript):
     assert elsewhere.root == "/var/lib/containerd"
 
 
-def test_removing_an_image_may_take_its_time(store):
+def test_removing_an_image_has_a_long_timeout(store):
     slow, ran = store("containerd", {})
     slow.remove(Image(BUILT), False)
     slow._crictl("images")
@@ -208,13 +208,13 @@ def test_removing_an_image_may_take_its_time(store):
     assert "--timeout 10s images" in ran[1]
 
 
-def test_a_time_that_nobody_knows():
+def test_an_unknown_time_is_ignored():
     assert parse_time(None) == parse_time("") == 0
 
 
 def test_a_password_is_in_no_file(tmp_path):
     with auth_file.written(str(tmp_path), "r:5000", Credentials("user", "secret")) as file:
-        # As often as the tool likes; nobody else can follow the link.
+        # The tool can read the password repeatedly, and no other process can follow the link.
         for _time in range(2):
             read = Runner().run("cat", file.path, descriptors=(file.descriptor,))
             auth = json.loads(read.out)["auths"]["r:5000"]["auth"]

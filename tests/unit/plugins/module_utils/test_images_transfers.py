@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several images are transferred at once; only what may pass is tried again."""
+"""Images are transferred in parallel, and only temporary failures are retried."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.transfers imp
 )
 
 
-# What the runtimes said on real nodes.
+# Errors of the runtimes on real nodes.
 @pytest.mark.parametrize(
     ("reason", "passes"),
     [
@@ -35,7 +35,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.transfers imp
         ("http: server gave HTTP response to HTTPS client", False),
     ],
 )
-def test_what_may_pass(reason, passes):
+def test_temporary_failures_are_retryable(reason, passes):
     assert may_pass(reason) is passes
 
 
@@ -47,11 +47,11 @@ def test_what_may_pass(reason, passes):
         ('HEAD "https://r:5000/v2/timeout/manifests/1": 404 Not Found', "r:5000/timeout:1"),
     ],
 )
-def test_the_words_of_a_name_are_no_reason(reason, name):
+def test_the_name_of_an_image_does_not_affect_the_classification(reason, name):
     assert not may_pass(reason, name)
 
 
-def test_each_failure_is_told_with_its_reason():
+def test_each_failure_is_reported_with_its_cause():
     pauses, tries = [], []
 
     def transfer(name):
@@ -67,7 +67,7 @@ def test_each_failure_is_told_with_its_reason():
     assert pauses == [1, 2, 1, 2, 4]
 
 
-def test_no_more_than_so_many_at_once():
+def test_the_number_of_parallel_transfers_is_limited():
     barrier, running, most = threading.Barrier(3), [], []
 
     def transfer(name):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is remembered of a binary, and when it is asked again."""
+"""The recorded version of a binary, and when the version is queried again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 
 class Daemon:
-    """A runtime's binary, and how often it was asked."""
+    """Binary of a runtime that counts its version queries."""
 
     name = "containerd"
 
@@ -38,16 +38,16 @@ def daemon(tmp_path):
 
 @pytest.fixture
 def of(tmp_path):
-    """Ask as one run of the module does."""
+    """Query the version as one run of the module does."""
     return lambda daemon, keep=True: KnownVersions(keep, str(tmp_path / "state")).of(daemon)
 
 
-def test_a_binary_is_asked_once(daemon, of):
+def test_a_binary_is_queried_once(daemon, of):
     assert [of(daemon), of(daemon), of(daemon)] == ["1.7.24"] * 3
     assert daemon.asked == 1
 
 
-def test_check_mode_remembers_nothing_new(daemon, of, tmp_path):
+def test_check_mode_records_nothing(daemon, of, tmp_path):
     assert of(daemon, keep=False) == "1.7.24"
     assert not (tmp_path / "state").exists()
     of(daemon)
@@ -55,18 +55,18 @@ def test_check_mode_remembers_nothing_new(daemon, of, tmp_path):
     assert daemon.asked == 2
 
 
-def test_a_binary_that_was_replaced_is_asked_again(daemon, of):
+def test_a_replaced_binary_is_queried_again(daemon, of):
     before = os.stat(daemon.binary_path)
     of(daemon)
     daemon.answer = "2.1.0"
     shutil.copy(daemon.binary_path, f"{daemon.binary_path}.new")
     os.rename(f"{daemon.binary_path}.new", daemon.binary_path)
-    # As a package does that dates its files.
+    # The new binary has the same mtime, because a package can set the mtimes of its files.
     os.utime(daemon.binary_path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert of(daemon) == "2.1.0"
 
 
-def test_a_binary_written_over_is_asked_again(daemon, of):
+def test_an_overwritten_binary_is_queried_again(daemon, of):
     before = os.stat(daemon.binary_path)
     of(daemon)
     daemon.answer = "2.1.0"
@@ -77,7 +77,7 @@ def test_a_binary_written_over_is_asked_again(daemon, of):
     assert of(daemon) == "2.1.0"
 
 
-def test_a_binary_of_another_place_is_asked(daemon, of, tmp_path):
+def test_a_binary_at_another_path_is_queried(daemon, of, tmp_path):
     of(daemon)
     os.link(daemon.binary_path, tmp_path / "other")
     other = Daemon(tmp_path / "other")
@@ -85,14 +85,14 @@ def test_a_binary_of_another_place_is_asked(daemon, of, tmp_path):
     assert of(other) == "2.1.0"
 
 
-def test_a_script_is_asked_each_time(daemon, of):
+def test_a_script_is_queried_each_time(daemon, of):
     with open(daemon.binary_path, "w", encoding="utf-8") as handle:
         handle.write('#!/bin/sh\nexec /opt/containerd/bin/containerd "$@"\n')
     assert [of(daemon), of(daemon)] == ["1.7.24"] * 2
     assert daemon.asked == 2
 
 
-def test_a_binary_that_is_gone_says_so_itself(daemon, of, monkeypatch):
+def test_the_error_of_a_missing_binary_is_raised(daemon, of, monkeypatch):
     def version():
         raise CommandError("containerd is not on this node", reason="tool_not_found")
 
@@ -103,13 +103,13 @@ def test_a_binary_that_is_gone_says_so_itself(daemon, of, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"containerd": {"file": [1]'])
-def test_a_damaged_record_is_made_anew(daemon, of, tmp_path, text):
+def test_a_corrupt_record_is_replaced(daemon, of, tmp_path, text):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "versions.json").write_text(text)
     assert [of(daemon), of(daemon)] == ["1.7.24"] * 2
     assert daemon.asked == 1
 
 
-def test_no_place_to_remember_is_no_failure(daemon, of, tmp_path):
-    (tmp_path / "state").write_text("a file where the folder should be\n")
+def test_a_record_that_cannot_be_written_is_no_failure(daemon, of, tmp_path):
+    (tmp_path / "state").write_text("a file where the directory should be\n")
     assert of(daemon) == "1.7.24"

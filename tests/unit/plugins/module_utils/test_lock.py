@@ -81,7 +81,7 @@ def test_the_error_of_a_waiting_run_names_the_holder(directory, held_as, shared)
     lock_now(shared)
 
 
-def test_two_that_share_it_do_not_wait(directory):
+def test_two_shared_locks_do_not_wait(directory):
     with held(directory, "shared"):
         lock_now(shared=True)
 
@@ -93,7 +93,7 @@ def test_the_lock_of_another_file_is_another_lock(directory):
         assert lock.parse_holders(rows, directory.stat().st_ino) == []
 
 
-def test_a_process_that_waits_holds_nothing():
+def test_a_waiting_process_holds_no_lock():
     table = (
         "1: FLOCK  ADVISORY  WRITE 40 00:1a:7 0 EOF\n"
         "1: -> FLOCK  ADVISORY  WRITE 41 00:1a:7 0 EOF\n"
@@ -128,7 +128,7 @@ def make_foreign_file(path):
 
 
 @pytest.mark.parametrize("plant", [make_link, os.mkfifo, os.mkdir, make_foreign_file])
-def test_something_else_in_place_of_the_lock_is_refused(directory, plant):
+def test_another_file_type_in_place_of_the_lock_is_rejected(directory, plant):
     directory.mkdir(mode=0o700)
     plant(directory / "lock")
     with fails("lock_unsafe", directory):

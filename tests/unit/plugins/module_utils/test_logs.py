@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logs: as text, of a size that is bound, with what is secret left out."""
+"""Logs are returned as text of limited size, without secrets."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
         ("odd", []),
     ],
 )
-def test_what_of_an_environment_is_secret(variable, hidden):
+def test_secrets_in_an_environment(variable, hidden):
     assert logs.secrets([variable]) == set(hidden)
 
 
-def test_a_log_shows_no_secret():
+def test_secrets_in_a_log_are_redacted():
     text = "login hunter2, or hunter2more\nGET http://me:topsecret@host/x and http://host:80/x\n"
     log = logs.clean(text, ["hunter2", "hunter2more"], 1000)
     assert log.text == (
@@ -51,13 +51,13 @@ def test_a_log_shows_no_secret():
 
 
 @pytest.mark.parametrize("user", [":topsecret", "me:top@secret", "me:topsecret"])
-def test_a_password_in_a_url_is_not_shown(user):
+def test_a_password_in_a_url_is_redacted(user):
     log = logs.clean(f"at redis://{user}@db:6379/0 now", [], 1000)
     assert log.text == "at redis://********:********@db:6379/0 now"
 
 
 @given(st.text(), st.lists(st.text("abc", min_size=4)), st.integers(1, 50))
-def test_a_log_has_no_secrets(text, hidden, limit):
+def test_a_log_contains_no_secret(text, hidden, limit):
     log = logs.clean(text, hidden, limit)
     assert len(log.text) <= limit
     assert not any(secret in log.text for secret in hidden)
@@ -70,17 +70,17 @@ def test_a_log_without_secrets_is_its_end(text, limit):
     assert log.truncated is (len(text) > limit)
 
 
-class Said(Containers):
-    """Containers that said something, or of which nothing can be read."""
+class Logged(Containers):
+    """Containers with the given logs, or without readable logs."""
 
-    def __init__(self, said):
-        self.said = said
+    def __init__(self, texts):
+        self.texts = texts
 
     def environments(self, containers):
-        return {each.id: ["TOKEN=hunter2"] for each in containers if each.id in self.said}
+        return {each.id: ["TOKEN=hunter2"] for each in containers if each.id in self.texts}
 
     def log(self, container, lines):
-        return self.said[container.id]
+        return self.texts[container.id]
 
     @property
     def _tool(self):
@@ -93,7 +93,7 @@ def container(container_id):
 
 def test_logs_of_containers():
     long = Result(0, "x" * (logs.LOG_LIMIT + 1), "")
-    api = Said(
+    api = Logged(
         {"a": Result(0, "my hunter2\n", ""), "b": Result(1, "no\nlog hunter2\n", ""), "d": long}
     )
     first, second, third, fourth = logs.of_containers(api, [*map(container, "abcd")], 5)
@@ -115,11 +115,11 @@ def test_logs_of_containers():
     assert logs.of_containers(api, [], 5) == []
 
 
-def test_the_logs_of_all_containers_are_bound_too():
+def test_the_total_size_of_container_logs_is_limited():
     names = [f"{number:x}" for number in range(100)]
-    api = Said({name: Result(0, "x" * logs.LOG_LIMIT, "") for name in names})
-    told = logs.of_containers(api, [container(name) for name in names], 5)
-    assert sum(len(each["text"]) for each in told) <= logs.TOTAL_LIMIT
+    api = Logged({name: Result(0, "x" * logs.LOG_LIMIT, "") for name in names})
+    found = logs.of_containers(api, [container(name) for name in names], 5)
+    assert sum(len(each["text"]) for each in found) <= logs.TOTAL_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_the_log_of_units(names, command):
 
     journal = Journal()
     units = [Unit(name, "loaded") for name in names] + [Unit("crio.service")]
-    told = logs.of_units(journal, units, 25)
-    assert told["command"] == f"sudo journalctl {command} -n 25"
-    assert (told["text"], told["truncated"]) == ("line\n", False)
-    assert journal.argv.count("--unit") == len(told["units"]) == len(command.split()) // 2
+    found = logs.of_units(journal, units, 25)
+    assert found["command"] == f"sudo journalctl {command} -n 25"
+    assert (found["text"], found["truncated"]) == ("line\n", False)
+    assert journal.argv.count("--unit") == len(found["units"]) == len(command.split()) // 2
     assert "crio.service" not in journal.argv
 
 
-def test_units_that_are_not_there_have_no_log():
-    told = logs.of_units(Runner(), [Unit("crio.service")], 25)
-    assert (told["units"], told["text"]) == ([], "")
+def test_missing_units_have_no_log():
+    found = logs.of_units(Runner(), [Unit("crio.service")], 25)
+    assert (found["units"], found["text"]) == ([], "")

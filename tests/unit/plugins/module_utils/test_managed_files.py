@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The managed-files record, in all the states in which a node can have it."""
+"""The managed-files record, in every state that a node can have."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def link(path, target):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00", "[" * 100_000])
-def test_a_record_that_is_no_json_object_is_an_error_that_names_it(tmp_path, node, text):
+def test_the_error_of_a_record_that_is_not_a_json_object_names_it(tmp_path, node, text):
     node.record(text)
     with fails("record_invalid", f"{node.state_dir}/files.json"):
         node.apply(wanted(tmp_path / "x", "new\n"))
@@ -97,20 +97,20 @@ def test_a_record_that_is_no_json_object_is_an_error_that_names_it(tmp_path, nod
         {"version": 2, "files": {"/x": {**ENTRY, "socket": "\ud800"}}},
         {"version": 2, "files": {}, "data_roots": {"docker": "/var/lib/docker"}},
         {"version": 2, "files": {}, "data_roots": {"docker": ["\ud800"]}},
-        # As version 1 had it.
+        # The format of version 1.
         {"/x": "a digest"},
         {"/x": {"digest": 1, "restart": True, "runtime": "crio"}},
         {"/x": {"digest": "x", "restart": True}},
     ],
 )
-def test_a_record_of_the_wrong_types_is_an_error_that_names_it(tmp_path, node, data):
+def test_the_error_of_a_record_with_wrong_types_names_it(tmp_path, node, data):
     node.record(json.dumps(data))
     with fails("record_invalid", f"{node.state_dir}/files.json"):
         node.apply(wanted(tmp_path / "x", "new\n"))
     assert not (tmp_path / "x").exists()
 
 
-def test_a_newer_record_is_refused(tmp_path, node):
+def test_a_newer_record_is_rejected(tmp_path, node):
     node.record(json.dumps({"version": VERSION + 1, "files": "unknown"}))
     with fails("record_invalid", VERSION + 1):
         node.apply(wanted(tmp_path / "x", "new\n"))
@@ -127,7 +127,7 @@ KEYS = st.sampled_from(["digests", "restart", "runtime", "loaded", "gone", "keys
 
 @given(st.dictionaries(st.sampled_from(["/x", "/y", "z", "/\ud800"]), st.dictionaries(KEYS, JSON)))
 @settings(max_examples=300)
-def test_whatever_a_record_holds_it_is_damaged_or_can_be_used(tmp_path_factory, entries):
+def test_any_record_is_corrupt_or_can_be_used(tmp_path_factory, entries):
     root = tmp_path_factory.mktemp("node")
     node = Node(root)
     node.record(json.dumps({"version": 2, "files": entries}))
@@ -139,18 +139,18 @@ def test_whatever_a_record_holds_it_is_damaged_or_can_be_used(tmp_path_factory, 
 
 
 def test_the_record_of_version_1_is_read(tmp_path, node):
-    ours, edited = tmp_path / "ours", tmp_path / "edited"
-    ours.write_text("old\n")
+    managed, edited = tmp_path / "managed", tmp_path / "edited"
+    managed.write_text("old\n")
     edited.write_text("an admin's\n")
     entry = {"digest": digest(b"old\n"), "restart": True, "runtime": "containerd", "keys": []}
-    node.record(json.dumps({str(ours): entry, str(edited): entry}))
-    assert node.apply(wanted(ours, "new\n")) == {}
-    assert (ours.read_text(), edited.read_text()) == ("new\n", "an admin's\n")
+    node.record(json.dumps({str(managed): entry, str(edited): entry}))
+    assert node.apply(wanted(managed, "new\n")) == {}
+    assert (managed.read_text(), edited.read_text()) == ("new\n", "an admin's\n")
     with open(f"{node.state_dir}/files.json", encoding="utf-8") as handle:
         assert json.load(handle)["version"] == VERSION
 
 
-def test_a_file_behind_a_link_is_known_by_the_record_of_version_1(tmp_path, node):
+def test_the_record_of_version_1_finds_a_file_behind_a_link(tmp_path, node):
     real, path = tmp_path / "real.json", tmp_path / "daemon.json"
     real.write_text('{"debug": true}\n')
     path.symlink_to(real)
@@ -162,7 +162,7 @@ def test_a_file_behind_a_link_is_known_by_the_record_of_version_1(tmp_path, node
 
 
 @pytest.mark.parametrize("old", [None, "old\n"])
-def test_a_run_killed_before_it_writes_leaves_files_that_are_known(tmp_path, node, old):
+def test_files_stay_managed_after_a_run_killed_before_it_writes(tmp_path, node, old):
     path = tmp_path / "config.toml"
     if old:
         node.apply(wanted(path, old))
@@ -177,7 +177,7 @@ def test_a_run_killed_before_it_writes_leaves_files_that_are_known(tmp_path, nod
     assert not os.path.exists(f"{node.state_dir}/backups")
 
 
-def test_a_run_killed_before_it_writes_leaves_an_admins_file_the_admins(tmp_path, node):
+def test_a_foreign_file_stays_foreign_after_a_run_killed_before_it_writes(tmp_path, node):
     path = tmp_path / "config.toml"
     path.write_text("an admin's\n")
     with pytest.raises(KeyboardInterrupt):
@@ -187,7 +187,7 @@ def test_a_run_killed_before_it_writes_leaves_an_admins_file_the_admins(tmp_path
     assert list(node.apply(wanted(path, "new\n"))) == [str(path)]
 
 
-def test_a_file_whose_removal_was_interrupted_is_managed_again_when_it_is_wanted(tmp_path, node):
+def test_a_file_whose_removal_was_interrupted_is_managed_when_wanted_again(tmp_path, node):
     path = tmp_path / "config.toml"
     node.apply(wanted(path, "x\n"))
     with pytest.raises(KeyboardInterrupt):
@@ -200,20 +200,20 @@ def test_a_file_whose_removal_was_interrupted_is_managed_again_when_it_is_wanted
     assert not path.exists()
 
 
-def test_keys_of_others_stay_when_the_file_is_no_longer_wanted(tmp_path, node):
+def test_foreign_keys_are_kept_if_the_file_is_no_longer_wanted(tmp_path, node):
     path = tmp_path / "daemon.json"
     path.write_text('{"dns": ["192.0.2.1"]}')
     node.apply(wanted(path, '{"debug": true}\n', shared=True))
     node.apply()
     assert json.loads(path.read_text()) == {"dns": ["192.0.2.1"]}
-    # Managed keys are removed even if others have edited the file.
+    # Managed keys are removed even if another tool has edited the file.
     node.apply(wanted(path, '{"debug": true}\n', shared=True))
     path.write_text('{"debug": true, "mtu": 1400}')
     node.apply()
     assert json.loads(path.read_text()) == {"mtu": 1400}
 
 
-def test_a_run_killed_before_it_writes_leaves_its_keys_known(tmp_path, node):
+def test_keys_stay_managed_after_a_run_killed_before_it_writes(tmp_path, node):
     path = tmp_path / "daemon.json"
     path.write_text('{"dns": ["192.0.2.1"]}')
     node.apply(wanted(path, '{"debug": true}\n', shared=True))
@@ -224,7 +224,7 @@ def test_a_run_killed_before_it_writes_leaves_its_keys_known(tmp_path, node):
     node.apply(*files_to_be)
     node.swap.finish("containerd", seen)
     assert json.loads(path.read_text()) == {"dns": ["192.0.2.1"], "bip": "10.0.0.1/24"}
-    # If others write a key that was managed before, the key is theirs.
+    # If another tool writes a key that was managed before, the key is foreign.
     path.write_text('{"debug": true, "bip": "10.0.0.1/24"}')
     node.apply(wanted(path, "{}\n", shared=True))
     assert json.loads(path.read_text()) == {"debug": True}
@@ -256,7 +256,7 @@ def test_a_directory_that_became_a_link_holds_the_same_files(tmp_path, node, mov
     assert not file.exists()
 
 
-def test_a_directory_that_is_a_link_stays_when_its_last_file_goes(tmp_path, node):
+def test_a_linked_directory_is_kept_after_its_last_file(tmp_path, node):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "certs").symlink_to(tmp_path / "elsewhere")
     node.apply(wanted(tmp_path / "certs" / "hosts.toml", "x\n"))
@@ -274,7 +274,7 @@ def test_two_paths_to_one_file_are_one_file(tmp_path, node):
     assert new.read_text() == "x\n"
 
 
-def test_a_link_that_replaced_our_file_is_the_admins(tmp_path, node):
+def test_a_link_that_replaced_a_managed_file_is_foreign(tmp_path, node):
     path, copy = tmp_path / "config.toml", tmp_path / "copy.toml"
     node.apply(wanted(path, "x\n"))
     path.rename(copy)
@@ -287,7 +287,7 @@ def test_a_link_that_replaced_our_file_is_the_admins(tmp_path, node):
 @pytest.mark.parametrize(
     "spelling", ["certs.d/h/ca.crt", "linked/h/ca.crt", "certs.d/../certs.d/h/ca.crt"]
 )
-def test_a_certificate_in_its_own_place_stays(tmp_path, node, spelling):
+def test_a_certificate_at_its_own_target_path_is_kept(tmp_path, node, spelling):
     place = tmp_path / "certs.d" / "h" / "ca.crt"
     place.parent.mkdir(parents=True)
     place.write_text("a certificate\n")
@@ -299,14 +299,14 @@ def test_a_certificate_in_its_own_place_stays(tmp_path, node, spelling):
     assert place.read_text() == "a certificate\n"
 
 
-def test_a_certificate_behind_a_link_to_its_own_place_stays(tmp_path, node):
+def test_a_certificate_behind_a_link_to_its_own_path_is_kept(tmp_path, node):
     place, outside = tmp_path / "ca.crt", tmp_path / "outside.crt"
     place.write_text("a certificate\n")
     outside.symlink_to(place)
     assert node.look(link(place, outside)) == []
 
 
-def test_our_own_link_stays_if_it_is_named_as_its_own_target(tmp_path, node):
+def test_a_managed_link_is_kept_if_it_is_configured_as_its_own_target(tmp_path, node):
     place, source = tmp_path / "ca.crt", tmp_path / "source.crt"
     source.write_text("a certificate\n")
     node.apply(link(place, source))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which units change: decided from what was seen. Some cases are minikube's own."""
+"""Planning of unit changes from the observed state. Some cases come from minikube's tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STARTED = 1000.0
 
 
 def node(*running, **changes):
-    """Return the units of a node where these run and come up at boot."""
+    """Return the units of a node, with these running and enabled."""
     units = {}
     for runtime in RUNTIMES.values():
         for name in runtime.all_units:
@@ -54,7 +54,7 @@ def daemon_json(before, after, **kwargs):
 
 
 def enable(runtime, units, changes=(), restart=False):
-    """Return the steps up and down, and the units after them."""
+    """Return the steps to start and to stop units, and the predicted units."""
     others = [other for other in RUNTIMES.values() if other is not runtime]
     up = plan.bring_up(runtime, units, changes, restart)
     down = plan.take_down(others, units, needed_by(runtime.units, units), "why")
@@ -64,7 +64,7 @@ def enable(runtime, units, changes=(), restart=False):
 ALL_DOCKER = ("docker.socket", "docker.service")
 
 
-# Of minikube's tests. crio-shutdown is a unit of minikube's own image, so it has no row here.
+# Cases of minikube's tests. crio-shutdown is a unit of minikube's own image, so it has no row here.
 @pytest.mark.parametrize(
     ("runtime", "running", "active"),
     [
@@ -74,13 +74,13 @@ ALL_DOCKER = ("docker.socket", "docker.service")
         (CRIO, ALL_DOCKER, {"crio.service"}),
     ],
 )
-def test_one_runtime_is_left_running(runtime, running, active):
+def test_exactly_one_runtime_is_left_running(runtime, running, active):
     _up, _down, after = enable(runtime, node(*running))
     assert {name for name, unit in after.items() if unit.active} == active
     assert {name for name, unit in after.items() if unit.enabled} == active
 
 
-def test_a_node_as_specified_needs_no_step():
+def test_a_node_that_matches_its_spec_needs_no_step():
     units = node("containerd.service", docker_service={"file_state": "masked"})
     assert enable(CONTAINERD, units, [change()])[:2] == ([], [])
 
@@ -109,19 +109,19 @@ def test_a_predicted_node_needs_no_further_step():
         ([change(mtime=STARTED + 1, restart=False)], False, None),
     ],
 )
-def test_a_restart_is_made_when_it_is_owed(changes, restart, why):
+def test_pending_restart_is_planned(changes, restart, why):
     up = plan.bring_up(CONTAINERD, node("containerd.service"), changes, restart)
     assert up == ([Step("restart", ("containerd.service",), why)] if why else [])
 
 
-def test_a_restart_is_owed_after_an_upgrade_of_the_package():
+def test_an_upgrade_of_the_package_needs_a_restart():
     units = node("containerd.service", containerd_service={"replaced": True})
     why = "containerd.service runs a program that was replaced"
     up = plan.bring_up(CONTAINERD, units, [change()], restart=False)
     assert up == [Step("restart", ("containerd.service",), why)]
 
 
-def test_no_restart_is_owed_for_what_a_reload_has_read():
+def test_a_reload_that_was_recorded_needs_no_restart():
     units = node("containerd.service")
     assert plan.bring_up(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=1)], False) == []
     (step,) = plan.bring_up(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=2)], False)
@@ -133,22 +133,22 @@ def test_no_restart_is_owed_for_what_a_reload_has_read():
     [
         ({}, {"debug": True}, {}, ["reload"]),
         ({"debug": True, "bip": "x"}, {"debug": False, "bip": "x"}, {}, ["reload"]),
-        ({"registry-mirrors": ["x"]}, {}, {}, ["restart"]),  # a key that is gone stays in force
+        ({"registry-mirrors": ["x"]}, {}, {}, ["restart"]),  # a removed key stays in effect
         ({}, {"debug": True, "bip": "x"}, {}, ["restart"]),
         ({}, {"live-restore": True}, {}, ["reload"]),
         ({}, {"live-restore": True, "bip": "x"}, {}, ["reload", "restart"]),
         ({"live-restore": True}, {"live-restore": True, "bip": "x"}, {}, ["restart"]),
-        # The process never read what the file said before.
+        # The process has never read the old content of the file.
         ({}, {"debug": True}, {"mtime": STARTED + 1}, ["restart"]),
         ({}, {"debug": True}, {"mtime": STARTED + 1, "loaded_by": 1}, ["reload"]),
     ],
 )
-def test_docker_is_reloaded_where_that_is_enough(before, after, kwargs, verbs):
+def test_docker_is_reloaded_if_a_reload_is_enough(before, after, kwargs, verbs):
     changes = [daemon_json(before, after, **kwargs)]
     assert [step.verb for step in plan.bring_up(DOCKER, node(*ALL_DOCKER), changes, False)] == verbs
 
 
-def test_a_file_that_no_docker_could_read_means_a_restart():
+def test_a_previously_invalid_file_of_docker_needs_a_restart():
     broken = daemon_json({}, {"debug": True})._replace(before=b"{")
     (step,) = plan.bring_up(DOCKER, node(*ALL_DOCKER), [broken], restart=False)
     assert step.verb == "restart"
@@ -156,9 +156,9 @@ def test_a_file_that_no_docker_could_read_means_a_restart():
 
 @pytest.fixture
 def crio(monkeypatch, transcript):
-    """A function that returns the CRI-O of a node which runs as the transcript says, but for this.
+    """Return a function that returns a CRI-O with the recorded status and these changed settings.
 
-    Its version is the one given; without one, it does not answer.
+    The function takes the version of CRI-O. With None, CRI-O does not respond.
     """
 
     def make(version="1.37.0", **settings):
@@ -206,12 +206,12 @@ A, B = (f'[crio.runtime.runtimes."{name}"]\nruntime_path = "/{name}"\n' for name
         (A + B, A.replace("/a", "/c") + B, "restart"),
         ("", '[crio.runtime]\ncgroup_manager = "cgroupfs"\n', "restart"),
         ("", '[crio.image]\npause_image = "b"\nimage_volumes = "bind"\n', "restart"),
-        # A handler's key of that name is the handler's.
+        # The handler has a key with the same name.
         ("[crio.runtime]\n" + A, '[crio.runtime]\nno_pivot = "x"\n' + A, "restart"),
         ('[crio]\nroot = "/a"\n[x]\nroot = "/c"\n', '[x]\nroot = "/c"\n', "restart"),
     ],
 )
-def test_crio_is_reloaded_where_that_is_enough(crio, before, after, verb):
+def test_crio_is_reloaded_if_a_reload_is_enough(crio, before, after, verb):
     assert crio_verb(crio(), crio_drop_in(before, after)) == verb
 
 
@@ -224,20 +224,20 @@ def test_crio_reloads_its_registries(crio, after):
     "running",
     [{"version": "1.30.9"}, {"log_level": "warn"}, {"log_filter": "x"}, {"version": None}],
 )
-def test_crio_is_restarted_where_nothing_would_tell_of_a_reload(crio, running):
+def test_crio_is_restarted_if_its_reload_is_not_logged(crio, running):
     shown = crio_drop_in("", '[crio.image]\npause_image = "b"\n')
     assert crio_verb(crio(**running), crio_registries()) == "restart"
-    # What it shows needs no telling.
+    # The status of CRI-O shows this setting, so no log line is needed.
     assert crio_verb(crio(**running), shown) == "reload"
 
 
-def test_crio_is_restarted_where_it_would_stop_telling(crio):
+def test_crio_is_restarted_if_it_would_stop_logging_the_reload(crio):
     quiet = crio_drop_in("", '[crio.runtime]\nlog_level = "error"\n')
     assert crio_verb(crio(), quiet) == "reload"
     assert crio_verb(crio(), quiet, crio_registries()) == "restart"
 
 
-def test_going_back_reloads_what_was_reloaded():
+def test_rollback_reloads_units_that_were_reloaded():
     units = node(*ALL_DOCKER)
     steps = plan.go_back(units, units, [Step("reload", ("docker.service",), "why")])
     assert steps == [Step("reload", ("docker.service",))]
@@ -288,13 +288,13 @@ def test_a_restart_of_docker_leaves_its_socket_to_the_clients():
     assert up == [Step("restart", ("docker.service",), "asked for")]
 
 
-def test_docker_without_its_socket_goes_round_as_one():
+def test_docker_and_its_missing_socket_are_restarted_together():
     units = node(*ALL_DOCKER, docker_socket={"active_state": "inactive"})
     (step,) = plan.bring_up(DOCKER, units, [], restart=False)
     assert (step.verb, step.units) == ("restart", ALL_DOCKER)
 
 
-def test_a_service_that_waits_to_be_restarted_is_restarted():
+def test_a_service_that_waits_for_its_restart_is_restarted():
     units = node("containerd.service", containerd_service={"active_state": "activating"})
     (step,) = plan.bring_up(CONTAINERD, units, [], restart=False)
     assert step.verb == "restart"
@@ -325,7 +325,7 @@ def adapter_file(unit="cri-docker.service", **kwargs):
     return change(**kwargs)._replace(path="/etc/y", unit=unit)
 
 
-def test_docker_comes_up_with_its_adapter():
+def test_docker_is_started_with_its_adapter():
     units = adapted_node(cri_docker_service={"file_state": "masked", "load_state": "masked"})
     up = plan.bring_up(ADAPTED, units, [], restart=False)
     assert [(step.verb, step.units) for step in up] == [
@@ -340,7 +340,7 @@ def test_docker_comes_up_with_its_adapter():
 
 
 @pytest.mark.parametrize("running", [(), ADAPTER, ADAPTER[:1]])
-def test_an_adapter_that_is_not_wanted_is_left_as_it_is(running):
+def test_an_adapter_that_is_not_requested_is_unchanged(running):
     units = adapted_node(*ALL_DOCKER, *running)
     (step,) = plan.bring_up(DOCKER, units, [change(before=b"other")], restart=False)
     assert step == Step("restart", ("docker.service",), "/etc/x changed")
@@ -358,7 +358,7 @@ def test_an_adapter_that_is_not_wanted_is_left_as_it_is(running):
             [adapter_file(mtime=STARTED + 1)],
             [Step("restart", ADAPTER[1:], "/etc/y is newer than the running process")],
         ),
-        # A socket can't be started beside its running service.
+        # A socket cannot be started while its service is running.
         (
             [adapter_file(ADAPTER[0], before=b"other")],
             [Step("restart", ADAPTER, "/etc/y changed")],
@@ -371,7 +371,7 @@ def test_an_adapter_that_is_not_wanted_is_left_as_it_is(running):
             [adapter_file(before=b"other"), adapter_file(before=b"other")._replace(path="/etc/z")],
             [Step("restart", ADAPTER[1:], "/etc/y changed")],
         ),
-        # What Docker is, its adapter asks when it starts.
+        # The adapter reads the properties of Docker when it starts.
         (
             [change(before=b"other")],
             [
@@ -392,7 +392,7 @@ def test_an_adapter_that_is_not_wanted_is_left_as_it_is(running):
         ),
     ],
 )
-def test_the_adapter_is_restarted_for_what_it_reads(changes, steps):
+def test_the_adapter_is_restarted_if_its_files_change(changes, steps):
     units = adapted_node(*ALL_DOCKER, *ADAPTER)
     assert plan.bring_up(ADAPTED, units, changes, restart=False) == steps
 
@@ -404,7 +404,7 @@ def test_an_adapter_older_than_its_runtime_is_restarted():
     assert plan.bring_up(DOCKER, units, [], restart=False) == []
 
 
-def test_an_adapter_stays_if_no_start_time_is_known():
+def test_an_adapter_without_known_start_times_is_not_restarted():
     unknown = {"started": None}
     units = adapted_node(
         *ALL_DOCKER, *ADAPTER, docker_service=unknown, cri_docker_service=unknown
@@ -412,26 +412,26 @@ def test_an_adapter_stays_if_no_start_time_is_known():
     assert plan.bring_up(ADAPTED, units, [], restart=False) == []
 
 
-def test_an_unwanted_adapter_that_runs_reads_that_its_file_is_gone():
+def test_a_running_adapter_is_restarted_if_its_file_is_removed():
     gone = [adapter_file(after=None)]
     assert plan.bring_up(DOCKER, adapted_node(*ALL_DOCKER), gone, restart=False) == []
     (step,) = plan.bring_up(DOCKER, adapted_node(*ALL_DOCKER, *ADAPTER), gone, restart=False)
     assert step.units == ADAPTER[1:]
 
 
-def test_going_back_a_socket_listens_where_it_did():
+def test_rollback_restarts_a_socket_with_its_old_address():
     before = adapted_node(*ALL_DOCKER, *ADAPTER)
     taken = [Step("restart", ADAPTER, "/etc/y changed")]
     now = adapted_node(*ALL_DOCKER, *ADAPTER, cri_docker_service={"pid": 2})
     (step,) = plan.go_back(before, now, taken)
     assert (step.verb, set(step.units)) == ("restart", set(ADAPTER))
-    # Nothing had been restarted yet.
+    # At this time, no unit has been restarted.
     assert plan.go_back(before, before, taken) == []
 
 
-# Of minikube's tests: the adapter before Docker, sockets before services; systemd orders within
-# one call.
-def test_docker_goes_down_with_its_adapter():
+# Case of minikube's tests: the adapter before Docker, sockets before services. systemd orders the
+# units within one call.
+def test_docker_is_stopped_with_its_adapter():
     units = node(
         *ALL_DOCKER,
         cri_docker_socket={"load_state": "loaded", "active_state": "active"},
@@ -453,23 +453,23 @@ def test_the_others_are_stopped_and_disabled(runtime):
     ]
 
 
-def test_an_inactive_docker_is_masked_so_that_nothing_wakes_it():
+def test_an_inactive_docker_is_masked_against_activation():
     assert plan.take_down([DOCKER], node(), (), "why") == [Step("mask", ("docker.service",), "why")]
 
 
-def test_an_admins_own_unit_file_is_not_masked():
+def test_a_unit_file_of_an_admin_is_not_masked():
     units = node(docker_service={"path": "/etc/systemd/system/docker.service"})
     assert plan.take_down([DOCKER], units, (), "why") == []
 
 
-def test_containerd_stays_where_docker_needs_it():
+def test_containerd_is_not_stopped_if_docker_needs_it():
     needs = frozenset({"containerd.service", "docker.socket", "network-online.target"})
     units = node(*ALL_DOCKER, "containerd.service", docker_service={"needs": needs})
     assert needed_by(DOCKER.units, units) == {"containerd.service", "docker.socket"}
     assert enable(DOCKER, units)[:2] == ([], [])
 
 
-def test_needs_are_followed_through_other_units():
+def test_indirect_dependencies_are_found():
     units = node(
         docker_socket={"needs": frozenset({"docker.service"})},
         docker_service={"needs": frozenset({"containerd.service", "docker.socket"})},
@@ -494,18 +494,18 @@ def test_needs_are_followed_through_other_units():
         node(docker_service={"file_state": "masked"}),
     ],
 )
-def test_going_back_ends_where_it_began(before, now):
+def test_rollback_restores_all_unit_states(before, now):
     back = plan.predict(now, plan.go_back(before, now, []))
     for name, unit in before.items():
         assert back[name].state == unit.state
 
 
-def test_going_back_leaves_a_process_alone_that_never_went_away():
+def test_rollback_does_not_restart_an_unchanged_process():
     units = node("containerd.service")
     assert plan.go_back(units, units, []) == []
 
 
-def test_going_back_ends_a_stop_that_hangs():
+def test_rollback_kills_a_unit_that_hangs_in_a_stop():
     before = node("containerd.service")
     now = node("containerd.service", containerd_service={"active_state": "deactivating"})
     assert plan.go_back(before, now, []) == [
@@ -514,7 +514,7 @@ def test_going_back_ends_a_stop_that_hangs():
     ]
 
 
-def test_going_back_restarts_a_process_that_read_other_files():
+def test_rollback_restarts_a_process_that_read_the_new_files():
     before = node("containerd.service")
     now = node("containerd.service", containerd_service={"pid": 2})
     assert plan.go_back(before, now, []) == [Step("restart", ("containerd.service",))]

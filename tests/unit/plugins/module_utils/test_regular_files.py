@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A file that would block its reader, or never end, is refused."""
+"""Files that would block their reader, or never end, are rejected."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_only_regular_files_are_opened(tmp_path, make, kind):
         regular_files.read_regular(str(path))
 
 
-def test_a_fifo_that_replaces_a_checked_file_is_refused_too(tmp_path, monkeypatch):
+def test_a_fifo_that_replaces_a_checked_file_is_rejected(tmp_path, monkeypatch):
     path = tmp_path / "config.toml"
     path.touch()
     look = os.stat
@@ -52,7 +52,7 @@ def test_a_fifo_that_replaces_a_checked_file_is_refused_too(tmp_path, monkeypatc
         regular_files.read_regular(str(path))
 
 
-def test_a_file_is_read_through_links_and_to_its_limit(tmp_path):
+def test_a_file_is_read_through_links_and_up_to_its_limit(tmp_path):
     path, link = tmp_path / "real", tmp_path / "link"
     path.write_bytes(b"12345")
     link.symlink_to(path)
@@ -61,7 +61,7 @@ def test_a_file_is_read_through_links_and_to_its_limit(tmp_path):
         regular_files.read_regular(str(link), limit=4)
 
 
-def test_an_endless_file_is_refused(tmp_path):
+def test_an_endless_file_is_rejected(tmp_path):
     path = tmp_path / "daemon.json"
     path.touch()
     os.truncate(path, 1 << 40)
@@ -70,7 +70,7 @@ def test_an_endless_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [ValueError, KeyError, IndexError, TypeError, RecursionError])
-def test_output_that_makes_no_sense_ends_in_one_sentence(wrong):
+def test_invalid_output_is_reported_in_one_error(wrong):
     @parsing("crictl info")
     def parse(dummy):
         raise wrong("x")

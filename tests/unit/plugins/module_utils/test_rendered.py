@@ -15,23 +15,23 @@ from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 FILE = {"when": [{}], "facts": ["place"], "content": '[x]\ny = "@place@"\nz = ["/a", "@place@"]\n'}
 
 
-def test_a_fact_is_put_in():
+def test_a_fact_replaces_its_marker():
     (file,) = rendered.choose([FILE], {"place": "/usr/x"})
     assert file["content"] == '[x]\ny = "/usr/x"\nz = ["/a", "/usr/x"]\n'
     assert FILE["content"].count("@") == 4
 
 
-def test_a_line_goes_whose_fact_the_node_does_not_have():
+def test_a_line_without_its_fact_is_removed():
     (file,) = rendered.choose([FILE], {"place": None})
     assert file["content"] == "[x]\n"
 
 
-def test_a_file_that_names_no_fact_is_left_alone():
+def test_a_file_without_markers_is_unchanged():
     file = {"when": [{"a": 1}], "content": '"@place@"'}
     assert rendered.choose([file, {"when": [{"a": 2}]}], {"a": 1, "place": None}) == [file]
 
 
-def test_a_refusal_ends_the_run():
+def test_a_rejection_ends_the_run():
     refused = {"when": [{"a": 1}, {"a": 2}], "refusals": ["it is too old", "it is too small"]}
     with fails("option_unsupported", *refused["refusals"]) as error:
         rendered.choose([refused], {"a": 2})
@@ -39,13 +39,13 @@ def test_a_refusal_ends_the_run():
     assert rendered.choose([refused], {"a": 3}) == []
 
 
-def test_the_directory_that_holds_plugins(tmp_path):
+def test_the_directory_that_contains_the_plugins(tmp_path):
     first, second, third = (tmp_path / name for name in "abc")
     directories = tuple(map(str, (first, second, third)))
     assert cni.find_bin_dir(directories) is None
     for directory in (first, second, third):
         directory.mkdir()
-    # A leftover that is not a complete set of plugins, and a file that is not executable.
+    # An incomplete set of plugins is left over, and one file is not executable.
     (first / "flannel").touch(0o755)
     (second / "loopback").touch(0o644)
     assert cni.find_bin_dir(directories) is None
@@ -65,7 +65,7 @@ def test_the_directory_that_holds_plugins(tmp_path):
         ('# plugin_dirs = ["/x"]\n', 'network_dir = "/plugin_dirs ="', True),
     ],
 )
-def test_plugin_dirs_of_another_file_of_crio_are_left_alone(
+def test_plugin_dirs_of_a_foreign_crio_file_are_kept(
     monkeypatch, tmp_path, main, drop_in, found
 ):
     plugins, drop_ins = tmp_path / "plugins", tmp_path / "crio.conf.d"

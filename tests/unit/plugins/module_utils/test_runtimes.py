@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runtimes' answers, read. Some cases are minikube's own."""
+"""The output of runtimes is parsed. Some cases come from minikube's tests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_each_runtime_has_its_name_and_endpoint(catalog, name, label, endpoint):
     assert runtime.kubelet_options() == {"container-runtime-endpoint": endpoint}
 
 
-# Of minikube's tests, and what real nodes print; without the revision where the line has none.
+# Cases of minikube's tests, and output of real nodes; no revision if the line has none.
 @pytest.mark.parametrize(
     ("rest", "version"),
     [
@@ -72,7 +72,7 @@ def test_version_of_containerd_2():
 
 
 @pytest.mark.parametrize("line", ["", "containerd x 1.2.0", "ctr a 1.2.0 b", "command not found"])
-def test_no_version_of_containerd(line):
+def test_missing_version_of_containerd(line):
     with fails("version_unreadable", "containerd"):
         containerd.parse_version(line)
 
@@ -92,7 +92,7 @@ def test_version_of_docker(line, version):
     assert docker.parse_version(line) == version
 
 
-def test_no_version_of_docker():
+def test_missing_version_of_docker():
     with fails("version_unreadable", "dockerd 1"):
         docker.parse_version("dockerd 1\n")
 
@@ -102,7 +102,7 @@ def test_no_version_of_docker():
     [
         ("containerd", "1.6.20", "1.6.0"),
         ("containerd", "1.7.24", "1.7.0"),
-        # A release candidate reads the same files as its release.
+        # A release candidate supports the same files as its release.
         ("containerd", "2.0.0-rc.1", "2.0.0"),
         ("containerd", "2.0.5", "2.0.0"),
         ("containerd", "2.1.9+unknown", "2.1.0"),
@@ -117,7 +117,7 @@ def test_the_version_selects_the_rendered_files(name, version, reached):
     assert RUNTIMES[name].find_range(version) == reached
 
 
-# Of minikube's tests.
+# Cases of minikube's tests.
 @pytest.mark.parametrize(
     ("kubernetes", "socket"),
     [
@@ -134,7 +134,7 @@ def test_socket_of_docker(catalog, kubernetes, socket):
     assert catalog["docker"].configured({"kubernetes_version": kubernetes}).socket_path == socket
 
 
-# Of minikube's tests.
+# Cases of minikube's tests.
 @pytest.mark.parametrize(
     ("name", "kubernetes", "options"),
     [
@@ -177,15 +177,15 @@ def test_the_kubelet_gets_flags_or_fields(catalog, kubernetes, flags, fields):
     assert set(catalog["containerd"].kubelet_config(kubernetes, "systemd")) == fields
 
 
-def test_a_socket_of_the_operators_choice(catalog):
+def test_a_socket_chosen_by_the_operator(catalog):
     chosen = catalog["containerd"].configured({"socket": "/run/c.sock"})
     assert chosen.cri_endpoint == "unix:///run/c.sock"
-    # What runs is where it was; and without a choice it is the runtime's own again.
+    # The runtime still listens on its old socket. Without the option, the default is restored.
     assert catalog["containerd"].cri_endpoint == "unix:///run/containerd/containerd.sock"
     assert chosen.configured({}).cri_endpoint == "unix:///run/containerd/containerd.sock"
 
 
-def test_a_socket_is_recalled_from_the_managed_files_record(catalog, tmp_path):
+def test_a_socket_is_read_from_the_managed_files_record(catalog, tmp_path):
     record = ManagedFiles(str(tmp_path))
     record.entries = {
         "/etc/containerd/config.toml": {"runtime": "containerd", "socket": "/run/c.sock"},
@@ -196,7 +196,7 @@ def test_a_socket_is_recalled_from_the_managed_files_record(catalog, tmp_path):
     assert catalog["crio"].socket_path == "/var/run/crio/crio.sock"
 
 
-# Of minikube's tests.
+# Cases of minikube's tests.
 def test_cgroup_driver_without_the_options_of_runc():
     info = json.dumps({"config": {"systemdCgroup": False}})
     assert containerd.parse_settings(info) == {"cgroup_driver": "cgroupfs"}
@@ -205,7 +205,7 @@ def test_cgroup_driver_without_the_options_of_runc():
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
 def test_settings_of_a_real_containerd(transcript, version):
     info = transcript(f"containerd-{version}-crictl-info.json")
-    # 2.x tells no sandbox image.
+    # containerd 2.x does not report the sandbox image.
     image = {} if version == "2.1.9" else {"sandbox_image": PAUSE}
     assert containerd.parse_settings(info) == {"cgroup_driver": "systemd", **image}
     other = info.replace('"SystemdCgroup": true', '"SystemdCgroup": false')
@@ -221,7 +221,7 @@ def test_settings_of_a_dumped_configuration(transcript, version):
     assert containerd.parse_dumped_settings(other) == {"cgroup_driver": "cgroupfs", **image}
 
 
-def test_keys_that_containerd_2_does_not_know(transcript):
+def test_keys_that_containerd_2_does_not_support(transcript):
     log = transcript("containerd-2.1.9-config-dump-unknown-keys.txt")
     assert containerd_checks.parse_unknown_keys(log) == ["foo", "bogus"]
 
@@ -249,7 +249,7 @@ DONE = 'time="2026-11-24T22:58:11Z" level=info msg="Configuration reload complet
 
 @pytest.fixture
 def reloaded(monkeypatch, transcript):
-    """A function that asks whether a reload is over, where CRI-O logs this and shows that."""
+    """Return a function that checks if a reload is complete, for a log and a status of CRI-O."""
 
     def ask(log, running, wanted=()):
         status = transcript("crio-1.37.0-status-config.toml")
@@ -277,24 +277,24 @@ FILTER = (r'log_filter = ""', r'log_filter = "^a\\.b"')
     ("log", "running", "wanted", "over"),
     [
         (DONE, [], [], True),
-        # It would say so.
+        # CRI-O would log that the reload is complete.
         ("", [], [], False),
-        # It says so, and has not read the folder that it did not know.
+        # CRI-O logs it, but it did not read a directory that did not exist at its start.
         (DONE, [PAUSE_BEFORE], [], False),
-        # It would not say so, but shows what it goes by.
+        # CRI-O would not log it, but reports the settings in use.
         ("", [QUIET], [("# " + QUIET[0], QUIET[1])], True),
         ("", [QUIET, PAUSE_BEFORE], [("# " + QUIET[0], QUIET[1])], False),
-        # It does not yet go by what will keep it from saying so.
+        # CRI-O does not use the setting yet that prevents the log line.
         ("", [], [("# " + QUIET[0], QUIET[1])], False),
-        # One text as TOML has it and as it is.
+        # The same text, in TOML notation and plain.
         ("", [FILTER], [('# log_filter = ""', r'log_filter = "^a\.b"')], True),
     ],
 )
-def test_a_reload_of_crio_is_over_once_it_shows_in_what_runs(reloaded, log, running, wanted, over):
+def test_a_reload_of_crio_is_complete_if_its_settings_match(reloaded, log, running, wanted, over):
     assert reloaded(log, running, wanted) is over
 
 
-def test_a_reload_that_crio_refuses_is_told_in_its_words(reloaded):
+def test_a_reload_that_crio_rejects_has_its_error_message(reloaded):
     with fails("configuration_refused", 'default_runtime set to "x"'):
         reloaded(REFUSED, [])
 
@@ -314,19 +314,19 @@ def test_the_storage_of_a_real_crio(transcript, version):
     assert storage == ("/var/lib/containers/storage", "/run/containers/storage", "overlay", [])
 
 
-def test_docker_has_no_use_for_a_sandbox_image(catalog):
+def test_docker_does_not_use_a_sandbox_image(catalog):
     unused = catalog["docker"].unused_options({"sandbox_image": "registry.k8s.io/pause:3.10"})
     assert list(unused) == ["sandbox_image"]
     assert catalog["docker"].unused_options({"sandbox_image": None}) == {}
     assert catalog["containerd"].unused_options({"sandbox_image": "x"}) == {}
 
 
-def test_cri_dockerd_has_a_use_for_a_sandbox_image(catalog):
+def test_cri_dockerd_uses_a_sandbox_image(catalog):
     spec = {"sandbox_image": "registry.k8s.io/pause:3.10", "kubernetes_version": "1.34.0"}
     assert catalog["docker"].configured(spec).unused_options(spec) == {}
 
 
-def test_an_old_kubelet_uses_cri_dockerd_where_that_is_asked_for(catalog):
+def test_an_old_kubelet_uses_cri_dockerd_on_request(catalog):
     spec = {"cri_service": True, "kubernetes_version": "1.23.0", "socket": "/run/c.sock"}
     docker = catalog["docker"].configured(spec)
     assert docker.kubelet_options("1.23.0") == {
@@ -335,7 +335,7 @@ def test_an_old_kubelet_uses_cri_dockerd_where_that_is_asked_for(catalog):
     }
 
 
-def test_an_adapter_that_nobody_can_ask_is_looked_for_by_its_service(monkeypatch):
+def test_an_adapter_without_version_is_found_by_its_service(monkeypatch):
     asked = []
     monkeypatch.setattr(Runner, "which", lambda runner, name: None)
     monkeypatch.setattr(Runner, "output", lambda runner, *argv, **given: asked.append(argv) or "")
@@ -343,18 +343,18 @@ def test_an_adapter_that_nobody_can_ask_is_looked_for_by_its_service(monkeypatch
     assert asked[-1] == ("systemctl", "is-active", "cri-docker.service")
 
 
-def test_docker_runs_when_its_service_does(catalog):
+def test_docker_is_running_if_its_service_is_active(catalog):
     units = {
         "docker.socket": Unit("docker.socket", "loaded", "active", "enabled"),
         "docker.service": Unit("docker.service", "loaded", "inactive", "disabled"),
     }
     assert not catalog["docker"].active(units)
-    # The socket would wake it.
+    # A query through the socket would start Docker.
     assert catalog["docker"].enabled(units)
 
 
 def units_of(*running):
-    """Every runtime's units, where these run; Docker's service wants containerd's."""
+    """Return the units of all runtimes, with these active. Docker's service wants containerd's."""
     return {
         name: Unit(
             name,
@@ -376,7 +376,7 @@ def units_of(*running):
         (["docker.service", "docker.socket", "containerd.service"], "containerd", "containerd"),
     ],
 )
-def test_the_runtime_that_a_node_runs_is_found(running, name, chosen):
+def test_the_running_runtime_of_a_node_is_found(running, name, chosen):
     assert choose(runtimes(Runner()), units_of(*running), name).name == chosen
 
 
@@ -394,7 +394,7 @@ def test_the_runtime_that_a_node_runs_is_found(running, name, chosen):
         ),
     ],
 )
-def test_a_node_where_no_one_runtime_runs(running, name, reason, facts):
+def test_a_node_without_exactly_one_running_runtime(running, name, reason, facts):
     with fails(reason, *facts):
         choose(runtimes(Runner()), units_of(*running), name)
 

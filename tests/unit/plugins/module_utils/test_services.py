@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd's answers, read."""
+"""The output of systemctl is parsed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def units(transcript):
     return {unit.name: unit for unit in found}
 
 
-def test_each_unit_is_read_in_the_order_asked(units):
+def test_units_are_returned_in_the_requested_order(units):
     assert list(units) == NAMES
 
 
@@ -47,7 +47,7 @@ def test_a_running_service(units):
     assert {"containerd.service", "docker.socket"} <= docker.needs
 
 
-def test_the_start_of_a_process_is_on_the_clock_of_files(units):
+def test_the_start_time_of_a_process_uses_the_clock_of_files(units):
     epoch_of_clock = time.time() - time.monotonic()
     assert units["docker.service"].started == pytest.approx(epoch_of_clock + 1906.297462, abs=1)
 
@@ -57,7 +57,7 @@ def test_a_socket_has_no_process(units):
     assert (socket.active, socket.pid, socket.started, socket.command) == (True, 0, None, ())
 
 
-def test_a_unit_that_is_not_there(units):
+def test_a_unit_that_does_not_exist(units):
     crio = units["crio.service"]
     assert not crio.found
     assert crio.stopped
@@ -74,7 +74,7 @@ def test_a_masked_unit(transcript):
     assert not containerd.masked
 
 
-def test_what_a_unit_file_pulls_in():
+def test_the_units_that_a_unit_file_requires():
     text = [
         "[Unit]\n",
         "After=network-online.target docker.socket firewalld.service containerd.service\n",
@@ -90,7 +90,7 @@ def test_what_a_unit_file_pulls_in():
     }
 
 
-def test_what_a_masked_unit_will_run():
+def test_the_command_of_a_masked_unit():
     text = [
         "# ExecStart=/usr/bin/no",
         "ExecStart=-/usr/sbin/dockerd -H fd:// $DOCKER_OPTS",
@@ -108,7 +108,7 @@ def test_what_a_masked_unit_will_run():
     assert services.parse_exec_start(text) == ("/usr/sbin/dockerd", "--log-level=debug")
 
 
-def test_an_answer_with_a_unit_missing_is_an_error():
+def test_output_that_lacks_a_unit_is_an_error():
     with fails("output_unreadable"):
         services.parse_show(["a.service", "b.service"], "LoadState=loaded\n")
 
@@ -118,7 +118,7 @@ def test_an_answer_with_a_unit_missing_is_an_error():
     [
         ("active", True, False),
         ("reloading", True, False),
-        ("activating", False, False),  # waits to be restarted
+        ("activating", False, False),  # The unit waits for its restart.
         ("deactivating", False, False),
         ("failed", False, True),
         ("inactive", False, True),
@@ -146,12 +146,12 @@ def test_file_states(file_state, enabled, enabled_for_good, masked):
     assert (unit.enabled, unit.enabled_for_good, unit.masked) == (enabled, enabled_for_good, masked)
 
 
-def test_a_unit_file_of_the_admin_stands_where_a_mask_would():
+def test_a_unit_file_of_an_admin_prevents_a_mask():
     assert not Unit("x.service", path="/etc/systemd/system/x.service").maskable
     assert Unit("x.service", path="/usr/lib/systemd/system/x.service").maskable
 
 
-def test_a_program_that_was_replaced_under_its_process(tmp_path):
+def test_a_binary_that_was_replaced_while_its_process_runs(tmp_path):
     program = tmp_path / "program"
     shutil.copy(shutil.which("sleep"), program)
     with subprocess.Popen([program, "60"]) as process:
@@ -165,5 +165,5 @@ def test_a_program_that_was_replaced_under_its_process(tmp_path):
             process.kill()
 
 
-def test_where_nothing_runs_no_program_is_gone():
+def test_no_binary_is_replaced_without_a_process():
     assert not services.program_is_gone(0)

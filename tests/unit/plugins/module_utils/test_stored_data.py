@@ -56,7 +56,7 @@ def find(root):
     return stored_data.find_data(str(root), NAMES, ("containers",), "X")
 
 
-def test_what_a_runtime_made_goes_its_metadata_first(root):
+def test_data_of_a_runtime_is_removed_and_its_metadata_first(root):
     (root / "lost+found").mkdir()
     (root / ".cruntime-x").mkdir()
     data = find(root)
@@ -67,7 +67,7 @@ def test_what_a_runtime_made_goes_its_metadata_first(root):
     assert find(root).paths == ()
 
 
-def test_there_need_be_no_data(tmp_path):
+def test_missing_data_is_no_error(tmp_path):
     assert find(tmp_path / "nowhere") == stored_data.Data()
 
 
@@ -80,7 +80,7 @@ def test_a_data_root_in_another_one_is_not_foreign(root):
 
 
 @pytest.mark.parametrize("name", ["postgres", "containers/keep", "images", "Image", ".hidden"])
-def test_what_a_runtime_did_not_make_is_named_and_nothing_goes(root, name):
+def test_foreign_data_is_reported_and_nothing_is_removed(root, name):
     (root / name).mkdir()
     with fails("data_foreign", root / name):
         find(root)
@@ -95,14 +95,14 @@ def test_a_link_in_place_of_a_directory_is_not_followed(root, tmp_path):
         find(root)
 
 
-def test_a_root_that_is_a_link_stays_one(root, tmp_path):
+def test_a_root_that_is_a_link_stays_a_link(root, tmp_path):
     (tmp_path / "link").symlink_to(root)
     stored_data.remove(find(tmp_path / "link"), Runner())
     assert (tmp_path / "link").is_symlink()
     assert os.listdir(root) == []
 
 
-def test_links_within_are_removed_and_not_followed(root, tmp_path):
+def test_links_below_the_root_are_removed_and_not_followed(root, tmp_path):
     (tmp_path / "precious").write_text("x")
     (root / "layers" / "1" / "out").symlink_to(tmp_path)
     stored_data.remove(find(root), Runner())
@@ -118,7 +118,7 @@ def test_links_within_are_removed_and_not_followed(root, tmp_path):
         )
     )
 )
-def test_only_names_of_the_runtime_ever_go(tmp_path_factory, names):
+def test_only_names_of_the_runtime_are_removed(tmp_path_factory, names):
     root = tmp_path_factory.mktemp("root")
     made = set()
     for name in names:
@@ -160,7 +160,7 @@ MOUNTS = r"""
 """
 
 
-def test_mounts_are_told_apart():
+def test_kinds_of_mounts_are_distinguished():
     table = parse_mounts(MOUNTS.replace("\\\\", "\\").strip())
     made = {each.path for each in table if stored_data._is_made_by_runtime(each, table)}
     assert made - {"/"} == {
@@ -180,7 +180,7 @@ def test_mounts_are_told_apart():
         ("layers/1", None, "layers/1"),
     ],
 )
-def test_a_mount_point_stays_and_what_is_below_is_named(root, monkeypatch, mounts, paths, foreign):
+def test_a_mount_point_stays_and_data_below_is_reported(root, monkeypatch, mounts, paths, foreign):
     table = f"1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 8:2 / {root}/{mounts} rw - ext4 /dev/sdb rw\n"
     monkeypatch.setattr(stored_data, "read_mounts", lambda: parse_mounts(table))
     if foreign:
@@ -196,7 +196,7 @@ def test_a_mount_point_stays_and_what_is_below_is_named(root, monkeypatch, mount
 
 @pytest.fixture
 def metadata(tmp_path):
-    """Path of the metadata in a data root of containerd, copied from a real node."""
+    """Return the path of the metadata in a data root of containerd, copied from a real node."""
     path = tmp_path / containerd_namespaces.METADATA
     path.parent.mkdir(parents=True)
     path.write_bytes((TRANSCRIPTS / "containerd-2.4.2-meta.db").read_bytes())
@@ -213,12 +213,12 @@ def test_namespaces_are_read_from_the_metadata_of_containerd(tmp_path, metadata)
     assert not any(each.is_empty for each in found)
 
 
-def test_no_metadata_is_no_namespace(tmp_path):
+def test_missing_metadata_has_no_namespaces(tmp_path):
     assert containerd_namespaces.read_namespaces(str(tmp_path)) == []
 
 
 @given(st.binary(max_size=64), st.integers(0, 32 * 1024))
-def test_damaged_metadata_ends_in_no_traceback(tmp_path_factory, junk, at):
+def test_damaged_metadata_causes_no_traceback(tmp_path_factory, junk, at):
     path = tmp_path_factory.mktemp("bolt") / "meta.db"
     whole = (TRANSCRIPTS / "containerd-2.4.2-meta.db").read_bytes()
     path.write_bytes(whole[:at] + junk + whole[at + len(junk) :])
@@ -232,7 +232,7 @@ def test_damaged_metadata_ends_in_no_traceback(tmp_path_factory, junk, at):
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 65536, b"SQLite format 3\0" * 4096])
-def test_another_kind_of_file_is_no_database(tmp_path, content):
+def test_another_kind_of_file_is_not_a_database(tmp_path, content):
     (tmp_path / "meta.db").write_bytes(content)
     with fails("file_unreadable", tmp_path / "meta.db"):
         bolt.read_tree(str(tmp_path / "meta.db"), 5)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modes and times of changed files, and the directories that stay."""
+"""Modes and mtimes of changed files, and directories that are kept."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_modes_of_new_files(tmp_path, record, make_swap):
     assert [mode(path) for path in (public, secret, record.path)] == [0o644, 0o600, 0o644]
 
 
-def test_staged_files_are_for_root_only(tmp_path, record):
+def test_staged_files_are_readable_by_root_only(tmp_path, record):
     before = os.umask(0)
     try:
         with swap.staged(
@@ -101,7 +101,7 @@ def test_a_rollback_restores_the_time_of_a_link_and_not_of_its_target(tmp_path, 
     assert mtime(target) == OLD + 1
 
 
-def test_only_unchanged_files_from_the_future_are_dated_to_now(tmp_path, record):
+def test_only_unchanged_files_with_a_future_mtime_get_the_current_time(tmp_path, record):
     same, old, changed = (tmp_path / name for name in ("same", "old", "changed"))
     for path, time in ((same, FUTURE), (old, OLD), (changed, FUTURE)):
         path.write_text("x\n")

@@ -43,9 +43,9 @@ START, STOP, RELOAD, RESTART = (Step(verb, (UNIT,)) for verb in VERBS)
 
 
 class Fake(Runtime):
-    """A runtime without a daemon.
+    """Runtime without a daemon.
 
-    Its lists can be set by a test: the errors of the next calls, and what it uses.
+    Tests can set its lists: the errors of the next calls, and the settings in use.
     """
 
     identity = Identity(
@@ -78,7 +78,7 @@ class Fake(Runtime):
 
 
 class FakeChecks(Checks[Fake]):
-    """Checks that record the files, and can refuse them."""
+    """Checks that record the validated files, and can reject them."""
 
     def __init__(self, runner, runtime):
         super().__init__(runner, runtime)
@@ -98,10 +98,10 @@ class FakeChecks(Checks[Fake]):
 
 
 class Systemd(services.Services):
-    """The states of units. C(broken) has the error of a verb."""
+    """Unit states without systemd. C(broken) has the error of a verb."""
 
     def __init__(self, unit, journal=(), broken=()):
-        # The base class refuses a machine without systemd, which this one may be.
+        # The base class rejects a machine without systemd, and the test machine can be one.
         self.units = {UNIT: unit}
         self.calls = []
         self.broken = dict(broken)
@@ -182,7 +182,7 @@ class Lab:
 
 @pytest.fixture
 def make_lab(tmp_path, module, monkeypatch):
-    """A function that makes a lab."""
+    """Return a function that creates a lab."""
 
     def make(*args, **options):
         lab = Lab(tmp_path, module, *args, **options)
@@ -229,13 +229,13 @@ def test_only_the_failure_of_a_command_is_explained_by_the_journal(make_lab):
 
 
 @pytest.mark.parametrize("starts", [True, False])
-def test_a_failure_names_the_drop_ins_of_others(make_lab, starts):
+def test_a_failure_names_foreign_drop_ins(make_lab, starts):
     broken = {"stop": CommandError("it hangs", reason="command_failed")}
     broken.update({} if starts else {"start": FAILED})
     lab = make_lab(UP._replace(drop_ins=DROP_INS), journal=["last"], broken=broken)
     with fails("command_failed", "it hangs", "last", DROP_INS[0]) as caught:
         lab.disable(STOP)
-    # The collection wrote this one.
+    # This drop-in is managed.
     assert DROP_INS[1] not in str(caught.value)
     assert ("it is broken" in str(caught.value)) is not starts
     assert caught.value.facts["rolled_back"] is starts
@@ -258,7 +258,7 @@ def test_a_rollback_fails_if_the_runtime_does_not_respond(make_lab):
     assert caught.value.facts["rolled_back"] is False
 
 
-def test_a_rollback_does_not_ask_a_runtime_that_was_stopped(make_lab):
+def test_a_rollback_does_not_query_a_runtime_that_was_stopped(make_lab):
     lab = make_lab(DOWN, broken={"enable": FAILED})
     lab.runtime.probes = ["no such socket"] * 9
     with fails("unit_not_started") as caught:
@@ -299,7 +299,7 @@ def test_check_mode_ends_with_the_validation(make_lab, config, module):
     assert not config.exists()
 
 
-def test_all_files_are_validated_before_a_start_and_else_the_changed_ones(make_lab, tmp_path):
+def test_a_start_validates_all_files_and_other_runs_the_changed_ones(make_lab, tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_text("new\n")
     lab = make_lab()
@@ -311,7 +311,7 @@ def test_all_files_are_validated_before_a_start_and_else_the_changed_ones(make_l
     assert lab.checks.changed == [[str(new)]]
 
 
-def test_refused_files_are_not_applied(make_lab, config):
+def test_rejected_files_are_not_applied(make_lab, config):
     lab = make_lab()
     lab.checks.error = CruntimeError("unknown key", reason="configuration_refused")
     with fails("configuration_refused", "unknown key") as caught:
@@ -341,7 +341,7 @@ def test_systemd_reads_changed_unit_files_and_restored_ones(make_lab, config):
     assert lab.systemd.calls == ["daemon-reload", "reset-failed", "start", "daemon-reload"]
 
 
-def test_systemd_reads_unit_files_of_others_before_a_start(make_lab):
+def test_systemd_reads_foreign_unit_files_before_a_start(make_lab):
     lab = make_lab(UP._replace(reload_needed=True))
     lab.disable(STOP)
     assert lab.systemd.calls == ["stop"]
@@ -367,7 +367,7 @@ def test_the_settings_of_the_running_runtime_are_verified(make_lab, config, driv
         assert lab.systemd.calls == ["reset-failed", "start", "stop"]
 
 
-def test_a_runtime_that_needs_what_was_stopped_is_found(make_lab, config, clock):
+def test_a_runtime_that_needs_a_stopped_unit_is_detected(make_lab, config, clock):
     lab = make_lab()
     # It responds after the start, and no longer after the stop.
     lab.runtime.probes = ["", "first", "last"]
@@ -379,7 +379,7 @@ def test_a_runtime_that_needs_what_was_stopped_is_found(make_lab, config, clock)
     assert clock.pauses == [0.2]
 
 
-def test_a_slow_runtime_is_asked_again(make_lab, config, clock):
+def test_a_slow_runtime_is_queried_again(make_lab, config, clock):
     lab = make_lab(timeout=20)
     lab.runtime.probes = ["no such socket", "no such socket", ""]
     lab.enable(lab.look(config), [RESTART])
@@ -396,7 +396,7 @@ def test_a_reload_without_effect_is_rolled_back(make_lab, config):
     assert caught.value.facts["rolled_back"] is False
 
 
-def test_a_slow_reload_is_waited_for_and_recorded(make_lab, tmp_path, clock):
+def test_a_slow_reload_is_awaited_and_recorded(make_lab, tmp_path, clock):
     first, second = tmp_path / "first", tmp_path / "second"
     lab = make_lab(timeout=20)
     lab.runtime.reloads_done = [False, True]
@@ -410,7 +410,7 @@ def test_a_slow_reload_is_waited_for_and_recorded(make_lab, tmp_path, clock):
 @pytest.mark.parametrize(
     "change", [{"unit": "y.service"}, {"after": None, "before": b"old", "owned": True}]
 )
-def test_a_reload_is_recorded_only_for_what_the_process_read(make_lab, config, change):
+def test_a_reload_is_recorded_only_for_files_that_the_process_read(make_lab, config, change):
     config.write_text("old")
     lab = make_lab(timeout=20)
     lab.runtime.reloads_done = [True]
@@ -426,7 +426,7 @@ def test_a_reload_before_a_restart_is_not_recorded(make_lab, config):
     assert "loaded" not in lab.record.entries[str(config)]
 
 
-def test_a_file_from_the_future_is_dated_to_now(make_lab, config):
+def test_a_file_with_a_future_mtime_gets_the_current_time(make_lab, config):
     config.write_text("new\n")
     os.utime(config, (2**32, 2**32))
     lab = make_lab()
@@ -439,7 +439,7 @@ def test_a_file_from_the_future_is_dated_to_now(make_lab, config):
 
 @pytest.fixture
 def removed(make_lab, config, tmp_path):
-    """A lab whose runtime has a managed file and data, and the changes that remove the file."""
+    """Return a lab whose runtime has a managed file and data, and the changes of its removal."""
     lab = make_lab()
     lab.enable(lab.look(config), [])
     root = tmp_path / "data"
@@ -486,5 +486,5 @@ def test_data_that_cannot_be_removed_is_an_error_after_the_stop(removed, config,
         lab.remove(changes, [STOP], Kept((Data(paths=(str(path),)),)))
     assert caught.value.facts["rolled_back"] is False
     assert not config.exists()
-    # The record still has the runtime, so that the next run removes the rest.
+    # The record still has the runtime, so the next run removes the rest.
     assert list(lab.record.entries) == [str(config)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node's small version type, held against the semver library."""
+"""The version type of the node code, compared with the semver library."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def versions(draw):
 
 
 @given(versions(), versions())
-def test_the_order_is_that_of_the_semver_library(left, right):
+def test_the_order_matches_the_semver_library(left, right):
     ours = Version(left), Version(right)
     theirs = semver.Version.parse(left), semver.Version.parse(right)
     for compare in (operator.lt, operator.eq, operator.ge):
@@ -44,7 +44,7 @@ def test_the_order_is_that_of_the_semver_library(left, right):
 
 
 @given(st.text("0123.+-ab v~", max_size=12) | versions())
-def test_what_is_a_version_is_what_the_semver_library_takes(text):
+def test_valid_versions_match_the_semver_library(text):
     assert is_ours(text) == semver.Version.is_valid(text[text.startswith("v") :])
 
 
@@ -66,6 +66,6 @@ def is_ours(text):
         ("1.2.0-rc.1", "1.2.0-rc.1"),
     ],
 )
-def test_a_version_is_read_as_packagers_write_it(text, same_as):
+def test_versions_of_packages_are_parsed(text, same_as):
     assert installed_version(text) == Version(same_as)
     assert hash(installed_version(text)) == hash(Version(same_as))

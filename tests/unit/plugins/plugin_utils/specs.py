@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Specs as a playbook gives them, and the files that a node gets, read back."""
+"""Specs as in a playbook, and the files that are rendered from them, parsed again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DOCKER_CONFIG = "/etc/docker/daemon.json"
 
 
 def checked(**values):
-    """Take the way of the action plugin: types and defaults, then the checks."""
+    """Return a spec after the steps of the action plugin: types and defaults, then the checks."""
     given = {"runtime": "containerd", "cgroup_driver": "systemd", **values}
     validation = ArgumentSpecValidator(options.ENABLE).validate(given)
     assert not validation.errors.errors, [error.msg for error in validation.errors.errors]
@@ -43,7 +43,7 @@ def version_range(config_version, cni_bin_dirs=True, cdi=True):
 
 
 def files(when=None, runtime="containerd", **values):
-    """Return by path the files that a node of this kind gets, by default of the newest kind."""
+    """Return the files for this kind of node by path. The default is the newest kind."""
     versions = RUNTIMES[runtime].versions
     facts = {"version_range": versions[-1], "cgroup_driver": "systemd", "own_conmon": False}
     facts = {**facts, "cni_bin_dir": None, **(when or {})}

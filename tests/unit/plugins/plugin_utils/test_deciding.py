@@ -26,8 +26,8 @@ def conflicts(**values):
     with pytest.raises(SpecError) as error:
         render.render(checked(**values))
     assert error.value.reason == "option_invalid"
-    words = (problem.partition(" conflicts with ")[2] for problem in error.value.problems)
-    return [text.partition(",")[0] for text in words]
+    options = (problem.partition(" conflicts with ")[2] for problem in error.value.problems)
+    return [text.partition(",")[0] for text in options]
 
 
 def cri(plugin, **tables):

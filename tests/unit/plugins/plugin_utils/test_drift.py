@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which keys differ, and that no secret is among the values."""
+"""The drifted keys of files, without secrets among the values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def differences(path, before, after):
     return [(item["key"], item["current"], item["desired"]) for item in found]
 
 
-def test_keys_of_toml():
+def test_drifted_keys_of_toml():
     before = 'version = 2\nroot = "/data"\n[plugins."a.b".cni]\nbin_dir = "/x"\n'
     after = 'version = 3\n[plugins."a.b".cni]\nbin_dir = "/x"\nbin_dirs = ["/x", "/y"]\n'
     assert differences(TOML, before, after) == [
@@ -37,7 +37,7 @@ def test_keys_of_toml():
     ]
 
 
-def test_keys_of_json_and_of_what_is_not_there():
+def test_drifted_keys_of_json_and_of_a_missing_file():
     after = '{"live-restore": true, "log-opts": {"max-size": "1m"}}'
     assert differences(JSON, '{"live-restore": 1}', after) == [
         ("live-restore", 1, True),
@@ -47,7 +47,7 @@ def test_keys_of_json_and_of_what_is_not_there():
     assert differences(JSON, '{"debug": true}', "") == [("debug", True, None)]
 
 
-def test_tables_in_a_list_are_walked():
+def test_tables_in_a_list_are_compared():
     text = '[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = "{}"\n'
     path = "/etc/containers/registries.conf.d/50-cruntime.conf"
     assert differences(path, text.format("b"), text.format("c")) == [
@@ -55,27 +55,27 @@ def test_tables_in_a_list_are_walked():
     ]
 
 
-def test_keys_of_crictl():
+def test_drifted_keys_of_crictl():
     before, after = (f"runtime-endpoint: unix:///{s}\ntimeout: 10\n" for s in "ab")
     assert differences("/etc/crictl.yaml", before, after) == [
         ("runtime-endpoint", "unix:///a", "unix:///b")
     ]
 
 
-def test_links():
+def test_drifted_links():
     path = "/etc/docker/certs.d/h/ca.crt"
     links = ("link to /etc/ssl/a.pem\n", "link to /etc/ssl/b.pem\n")
     assert differences(path, *links) == [(None, "link to /etc/ssl/a.pem", "link to /etc/ssl/b.pem")]
     assert differences(path, "", links[1]) == [(None, None, "link to /etc/ssl/b.pem")]
 
 
-def test_the_same_values_written_differently():
+def test_equal_values_in_other_notations_do_not_differ():
     assert differences(TOML, "# by hand\nversion = 2\n", "version = 2\n") == [
         (None, "(the same values, written differently)", None)
     ]
 
 
-def test_the_units_are_no_file():
+def test_unit_changes_are_not_a_file():
     assert drift.of_files([{"after_header": "systemd units", "before": "a", "after": "b"}]) == []
 
 
@@ -90,12 +90,12 @@ def test_the_units_are_no_file():
         ("/etc/crictl.yaml", "a: [hunter2\n"),
         ("/etc/docker/certs.d/h/client.key", "-----BEGIN PRIVATE KEY-----\nhunter2\n"),
         ("/etc/systemd/system/docker.service.d/50-cruntime-proxy.conf", NOT_SHOWN),
-        # As YAML, these words are a key and its value.
+        # In YAML, this text is a key and its value.
         ("/etc/crictl.yaml", NOT_SHOWN),
         (JSON, "[" * 100_000),
     ],
 )
-def test_what_cannot_be_read_is_not_shown(path, before):
+def test_unreadable_content_is_not_returned(path, before):
     assert differences(path, before, "") == [(None, HIDDEN, None)]
     assert differences(path, "", before) == [(None, None, HIDDEN)]
 
@@ -118,7 +118,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_secrets_are_hidden(secret):
+def test_secrets_are_redacted(secret):
     for path, dump in ((JSON, json.dumps), (TOML, tomlkit.dumps)):
         for texts in ((dump(secret), ""), ("", dump(secret))):
             found = differences(path, *texts)
@@ -127,7 +127,7 @@ def test_secrets_are_hidden(secret):
             assert HIDDEN in str(found)
 
 
-def test_a_telling_name_of_a_host_hides_nothing():
+def test_a_host_that_looks_like_a_secret_redacts_nothing():
     hosts = {"https://auth.local": {"skip_verify": True}, "https://tokens:5000": {"x": 1}}
     assert differences(JSON, "", json.dumps({"host": hosts})) == [
         ("host.'https://auth.local'.skip_verify", None, True),
@@ -135,7 +135,7 @@ def test_a_telling_name_of_a_host_hides_nothing():
     ]
 
 
-def test_numbers_that_json_does_not_have():
+def test_numbers_that_json_does_not_support():
     found = differences(TOML, "a = inf\nb = nan\nc = 1979-05-27\n", "")
     assert found == [("a", "Infinity", None), ("b", "NaN", None), ("c", "1979-05-27", None)]
     json.dumps(found, allow_nan=False)
@@ -164,12 +164,12 @@ TREES = st.dictionaries(
 
 
 @given(TREES, TREES)
-def test_nothing_differs_exactly_where_the_values_are_the_same(one, other):
+def test_keys_differ_exactly_if_their_values_differ(one, other):
     found = differences(JSON, json.dumps(one), json.dumps(other))
     same = [(None, "(the same values, written differently)", None)]
     assert (found == same) == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
 
 
 @given(st.sampled_from([TOML, JSON, "/etc/crictl.yaml"]), st.text(), st.text())
-def test_any_text_is_taken(path, before, after):
+def test_any_text_is_accepted(path, before, after):
     json.dumps(differences(path, before, after), allow_nan=False)

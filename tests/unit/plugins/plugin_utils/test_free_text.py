@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever a legal field holds, a parser reads it back, and it smuggles no key."""
+"""A parser reads back any value of a valid spec unchanged, and a value cannot add a key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs imp
     toml,
 )
 
-# What ends a string, a line, a table or a key in one of the formats, oftener than by chance.
+# Characters that end a string, a line, a table or a key in a format, more often than by chance.
 SPECIAL = st.sampled_from(
     ['"', '""', '"""', "'", "'''", "\\", "\\u", "]", "=", "#", "%", "{{", "$"]
 )
@@ -61,7 +61,7 @@ OCI_RUNTIMES = st.lists(
 
 @st.composite
 def specs(draw):
-    """Everything that all three runtimes can do."""
+    """Return a strategy for specs with the options that all three runtimes support."""
     oci_runtimes = draw(OCI_RUNTIMES)
     host, port = draw(HOSTS), draw(st.integers(1, 65535))
     return {
@@ -75,7 +75,7 @@ def specs(draw):
 
 @st.composite
 def registries(draw):
-    """Registries with mirrors, as containerd can have them."""
+    """Return a strategy for registries with mirrors, as containerd supports them."""
     names = draw(st.lists(HOSTS, min_size=1, max_size=3, unique=True))
     entries = []
     for name in names:
@@ -229,7 +229,7 @@ def test_hosts_toml(entries, version):
         if insecure:
             itself["skip_verify"] = True
         config = hosts_toml(name, version, registries=entries)
-        # An insecure registry that is a mirror of itself is asked the operator's way first.
+        # An insecure registry that is its own mirror is first accessed as configured.
         if insecure or not hosts:
             hosts.setdefault(f"https://{name}", itself)
         assert list(config["host"].items()) == list(hosts.items())
@@ -242,7 +242,7 @@ def test_hosts_toml(entries, version):
 @given(registries())
 def test_registries_conf(entries):
     for entry in entries:
-        # One host can't have two of them.
+        # A host can have only one entry.
         for server in (entry, *entry["mirrors"]):
             for option in ("ca_file", "client_cert_file", "client_key_file"):
                 server.pop(option, None)
@@ -289,7 +289,7 @@ def test_links(host, path):
 
 
 def variables(text):
-    """Read an environment file as systemd does, and insist that each value is one quoted word."""
+    """Parse an environment file as systemd does, and check that each value is one quoted word."""
     for line in text.splitlines():
         if not line.startswith("#"):
             match = re.fullmatch(r'(\w+)="((?:[^"\\$`]|\\["\\$`])*)"', line)
@@ -322,13 +322,13 @@ def test_cri_dockerd(bin_dirs, conf_dir):
     path = "/etc/systemd/system/cri-docker.service.d/50-cruntime.conf"
     text = files(runtime="docker", cri_service=True, cni=cni)[path]["content"]
     command = text.partition("ExecStart=cri-dockerd \\\n")[2]
-    words = []
+    arguments = []
     for line in command.split("\n")[:-2]:
-        # systemd reads escapes, then % specifiers and $ variables.
+        # systemd processes escapes, then % specifiers and $ variables.
         match = re.fullmatch(r' {4}"((?:[^"\\%$]|\\["\\]|%%|\$\$)*)" \\', line)
         assert match, line
-        words.append(re.sub(r"\\(.)|%(%)|\$(\$)", r"\1\2\3", match[1]))
-    assert words == [f"--cni-bin-dir={','.join(bin_dirs)}", f"--cni-conf-dir={conf_dir}"]
+        arguments.append(re.sub(r"\\(.)|%(%)|\$(\$)", r"\1\2\3", match[1]))
+    assert arguments == [f"--cni-bin-dir={','.join(bin_dirs)}", f"--cni-conf-dir={conf_dir}"]
 
 
 @pytest.mark.parametrize(
@@ -375,6 +375,6 @@ def test_cri_dockerd(bin_dirs, conf_dir):
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
 @settings(max_examples=20)
 @given(text=CONTROLLED)
-def test_a_control_character_goes_nowhere(runtime, values, text):
+def test_a_control_character_is_rejected_everywhere(runtime, values, text):
     with pytest.raises(SpecError):
         render.render(checked(runtime=runtime, **values(text)))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts, URLs and references, as the options' grammars share them."""
+"""Hosts, URLs and references, as the validation of options defines them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import split
 
 
 @pytest.mark.parametrize("text", ["r.io", "localhost:5000", "10.0.0.1", "[::1]:5000", "Reg-1.io"])
-def test_names_a_host(text):
+def test_valid_hosts(text):
     assert is_host(text)
 
 
 @pytest.mark.parametrize("text", ["", "-x", "a b", "a/b", "a_b", "a:", "::1", "a:b", "h\n", "é.de"])
-def test_names_no_host(text):
+def test_invalid_hosts(text):
     assert not is_host(text)
 
 
@@ -39,7 +39,7 @@ def test_names_no_host(text):
         ("r.io/x@sha256:" + "0" * 64, "r.io/x@sha256:" + "0" * 64),
     ],
 )
-def test_written_in_full(text, full):
+def test_fully_qualified_references(text, full):
     assert normalised(text) == full
     assert normalised(full) == full
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each option becomes in each runtime's files, and where a runtime can't do it."""
+"""Files that each option renders for each runtime, and options that a runtime does not support."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ ADAPTER_CONFIG = "/etc/systemd/system/cri-docker.service.d/50-cruntime.conf"
 DEFAULT_DOCKER = {"exec-opts": ["native.cgroupdriver=systemd"]}
 
 
-def refused(words, **values):
-    with pytest.raises(SpecError, match=words):
+def refused(message, **values):
+    with pytest.raises(SpecError, match=message):
         render.render(checked(**values))
 
 
@@ -62,7 +62,7 @@ def refused(words, **values):
         ("1.50.0", "3.10.2"),
     ],
 )
-def test_kubernetes_version_decides_the_sandbox_image(version, tag):
+def test_kubernetes_version_sets_the_sandbox_image(version, tag):
     image = f"registry.k8s.io/pause:{tag}"
     assert toml(2, kubernetes_version=version)["plugins"][CRI_V2]["sandbox_image"] == image
     pins = toml(3, kubernetes_version=version)["plugins"][IMAGES_V3]["pinned_images"]
@@ -76,16 +76,16 @@ def test_the_sandbox_image_comes_from_the_image_repository():
     assert image == {"pause_image": "reg.local:5000/k8s/pause:3.10.1"}
 
 
-def test_a_given_sandbox_image_wins():
+def test_an_explicit_sandbox_image_has_precedence():
     values = {"kubernetes_version": "1.17.0", "image_repository": "r.io", "sandbox_image": PAUSE}
     assert crio(**values)["image"] == {"pause_image": PAUSE}
 
 
-def test_no_sandbox_image_is_known_for_old_kubernetes():
+def test_old_kubernetes_versions_have_no_known_sandbox_image():
     refused("kubernetes_version 1.17.9 is older than 1.18", kubernetes_version="v1.17.9")
 
 
-def test_the_missing_library_is_named_where_it_is_needed(monkeypatch):
+def test_a_missing_library_is_reported_if_it_is_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "tomlkit", None)
     if sys.version_info >= (3, 11):
         assert "containerd" in render.render(checked(runtime="containerd"))[0]["path"]
@@ -119,7 +119,7 @@ def test_several_cni_bin_dirs():
         assert refusal.startswith("cni.bin_dirs names 2 directories, but containerd")
 
 
-def test_the_cni_bin_dir_is_the_one_that_holds_the_plugins():
+def test_the_cni_bin_dir_is_the_directory_with_the_plugins():
     for version in (2, 3):
         values = {"cni_bin_dirs": False, "cni": {"conf_dir": "/etc/cni/x"}}
         found = toml(version, cni_bin_dir="/usr/lib/cni", **values)
@@ -134,13 +134,13 @@ def test_the_cni_bin_dir_is_the_one_that_holds_the_plugins():
     ]
 
 
-def test_all_known_cni_bin_dirs_where_the_runtime_takes_several():
+def test_all_known_cni_bin_dirs_are_set_if_the_runtime_supports_several():
     known = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"]
     assert toml(3)["plugins"][CRI_V3]["cni"] == {"bin_dirs": known}
 
 
 @pytest.mark.parametrize("key", ["bin_dir", "bin_dirs"])
-def test_cni_bin_dirs_of_extra_config_are_the_only_ones(key):
+def test_cni_bin_dirs_of_extra_config_replace_the_others(key):
     table = {key: "/x"}
     for version, plugin in ((2, CRI_V2), (3, CRI_V3)):
         extra = {"plugins": {plugin: {"cni": table}}}
@@ -165,7 +165,7 @@ def test_a_registry_table_of_extra_config_that_excludes_hosts_files(registry):
         assert config["plugins"][plugin]["registry"] == registry
 
 
-def test_a_registry_table_of_extra_config_that_goes_with_hosts_files():
+def test_a_registry_table_of_extra_config_that_is_compatible_with_hosts_files():
     registry = {"headers": {"X-Site": ["a"]}}
     for version, plugin in ((2, CRI_V2), (3, IMAGES_V3)):
         config = toml(version, extra_config={"plugins": {plugin: {"registry": registry}}})
@@ -177,7 +177,7 @@ def test_a_registry_table_of_extra_config_that_goes_with_hosts_files():
 
 
 def adapter_argv(**values):
-    """Read the command of cri-dockerd's drop-in as systemd does, but for specifiers."""
+    """Parse the command in the drop-in of cri-dockerd as systemd does, except for specifiers."""
     file = files(runtime="docker", **values)[ADAPTER_CONFIG]
     assert (file["restart"], file["unit"]) == (True, "cri-docker.service")
     lines = [line for line in file["content"].splitlines() if not line.startswith("#")]
@@ -185,7 +185,7 @@ def adapter_argv(**values):
     return shlex.split("\n".join(lines[2:]).replace("\\\n", ""))
 
 
-def test_cri_dockerd_is_told_what_the_spec_says():
+def test_flags_of_cri_dockerd_match_the_spec():
     assert adapter_argv(cri_service=True) == [
         "ExecStart=cri-dockerd",
         "--cni-bin-dir=/opt/cni/bin,/usr/lib/cni,/usr/libexec/cni",
@@ -207,7 +207,7 @@ def test_cri_dockerd_is_told_what_the_spec_says():
     ]
 
 
-def test_an_argument_is_quoted_as_systemd_reads_it():
+def test_an_argument_is_quoted_for_systemd():
     text = files(runtime="docker", cri_service=True, cni={"conf_dir": '/a"b\\c%d$e;'})
     assert '"--cni-conf-dir=/a\\"b\\\\c%%d$$e;" \\\n' in text[ADAPTER_CONFIG]["content"]
 
@@ -224,7 +224,7 @@ def test_an_argument_is_quoted_as_systemd_reads_it():
         ({"cri_service": True}, True),
     ],
 )
-def test_kubernetes_decides_whether_cri_dockerd_is_wanted(values, wanted):
+def test_kubernetes_version_enables_cri_dockerd(values, wanted):
     assert (ADAPTER_CONFIG in files(runtime="docker", **values)) is wanted
     docker = runtimes(Runner())["docker"]
     assert docker.configured(checked(runtime="docker", **values)).adapted is wanted
@@ -232,7 +232,7 @@ def test_kubernetes_decides_whether_cri_dockerd_is_wanted(values, wanted):
 
 @pytest.mark.parametrize("values", [{"cri_service": True}, {"network_plugin": "kubenet"}])
 @pytest.mark.parametrize("runtime", ["containerd", "crio"])
-def test_cri_dockerd_is_dockers(runtime, values):
+def test_cri_dockerd_is_supported_only_with_docker(runtime, values):
     refused(f"{next(iter(values))} .* with runtime {runtime}", runtime=runtime, **values)
     same = render.render(checked(runtime=runtime))
     options = {"cri_service": False, "network_plugin": "cni", "kubernetes_version": None}
@@ -248,13 +248,13 @@ def test_cri_dockerd_is_dockers(runtime, values):
         ("network_plugin", "cni"),
     ],
 )
-def test_docker_alone_has_no_pods(option, value):
-    words = f"^{option}.* can't be met with runtime docker alone: .* set cri_service"
-    refused(words, runtime="docker", **{option: value})
+def test_pod_options_need_cri_service_with_docker(option, value):
+    message = f"^{option}.* can't be met with runtime docker alone: .* set cri_service"
+    refused(message, runtime="docker", **{option: value})
     assert render.render(checked(runtime="docker", cri_service=True, **{option: value}))
 
 
-def test_cri_dockerd_splits_at_a_comma():
+def test_a_path_with_a_comma_is_rejected_with_cri_dockerd():
     cni = {"bin_dirs": ["/x,y"]}
     refused("cni.bin_dirs: cri-dockerd", runtime="docker", cri_service=True, cni=cni)
 
@@ -291,7 +291,7 @@ def test_oci_runtimes_of_containerd(version, plugin, driver, uses_systemd):
     }
 
 
-def test_containerd_can_have_its_runc_elsewhere():
+def test_runc_of_containerd_can_have_another_path():
     runc = {"name": "runc", "path": "/opt/runc"}
     runtimes = toml(3, oci_runtimes=[runc])["plugins"][CRI_V3]["containerd"]["runtimes"]
     assert list(runtimes) == ["runc"]
@@ -314,7 +314,7 @@ def test_oci_runtimes_of_crio(driver, monitor_cgroup):
     }
 
 
-def test_an_oci_runtime_of_crio_has_the_monitor_of_its_packages():
+def test_an_oci_runtime_of_crio_has_the_monitor_of_its_package():
     shim = {"name": "kata", "path": "/opt/containerd-shim-kata-v2", "shim": "io.containerd.kata.v2"}
     runtimes = crio(own_conmon=True, oci_runtimes=[CRUN, shim])["runtime"]["runtimes"]
     assert runtimes["crun"]["monitor_path"] == "/usr/libexec/crio/conmon"
@@ -337,7 +337,7 @@ def test_a_built_in_oci_runtime_needs_no_entry(runtime, oci_runtime):
 
 
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
-def test_an_oci_runtime_that_nobody_knows(runtime):
+def test_an_unknown_oci_runtime_is_rejected(runtime):
     refused("oci_runtime must be .*, not 'kata'", runtime=runtime, oci_runtime="kata")
 
 
@@ -348,7 +348,7 @@ def test_a_shim_with_crio():
     assert (handler["runtime_type"], handler["runtime_path"]) == ("vm", kata["path"])
 
 
-def test_the_shim_of_runc_named_is_none_to_the_others():
+def test_the_shim_of_runc_is_not_set_for_other_runtimes():
     crun = dict(CRUN, shim="io.containerd.runc.v2")
     assert crio(oci_runtimes=[crun]) == crio(oci_runtimes=[CRUN])
     assert daemon_json(oci_runtimes=[crun]) == daemon_json(oci_runtimes=[CRUN])
@@ -369,7 +369,7 @@ def test_a_shim_with_docker():
     }
 
 
-def test_docker_keeps_its_runc():
+def test_the_runc_of_docker_is_kept():
     runc = {"name": "runc", "path": "/opt/runc"}
     refused("runc is Docker's own", runtime="docker", oci_runtimes=[runc])
 
@@ -386,7 +386,7 @@ def test_gpus_of_nvidia_are_an_oci_runtime(runtime):
 
     asked = rendered(gpus="nvidia")
     assert asked == rendered(oci_runtimes=[NVIDIA], oci_runtime="nvidia")
-    # What the operator says of it counts.
+    # An explicit OCI runtime has precedence.
     other = rendered(gpus="nvidia", oci_runtime="runc", oci_runtimes=[CRUN])
     assert other == rendered(oci_runtimes=[CRUN, NVIDIA], oci_runtime="runc")
     elsewhere = {"oci_runtimes": [{"name": "nvidia", "path": "/opt/nvidia"}]}
@@ -449,7 +449,7 @@ def test_proxy(runtime, unit):
     ]
 
 
-def test_a_value_is_quoted_as_systemd_reads_it():
+def test_a_proxy_value_is_quoted_for_systemd():
     (content,) = [
         file["content"]
         for path, file in files(proxy={"http": "http://$HOME:'%41@h"}).items()
@@ -459,7 +459,7 @@ def test_a_value_is_quoted_as_systemd_reads_it():
 
 
 @pytest.mark.parametrize("proxy", [{}, {"no_proxy": []}])
-def test_no_proxy_no_file(proxy):
+def test_without_proxy_there_is_no_file(proxy):
     assert set(files(proxy=proxy)) == {"/etc/containerd/config.toml", "/etc/crictl.yaml"}
 
 
@@ -658,21 +658,21 @@ DEEP = {"registries": [{"registry": "r.local", "insecure": True}]}
         ),
     ],
 )
-def test_extra_config_that_fights_an_option(values, extra, option):
+def test_extra_config_that_conflicts_with_an_option_is_rejected(values, extra, option):
     refused(f"extra_config: .* conflicts with {option},", **values, extra_config=extra)
-    # Without the option, the keys are the operator's.
+    # Without the option, the operator can set the keys.
     runtime = values.get("runtime", "containerd")
     assert option == "oci_runtimes" or render.render(checked(runtime=runtime, extra_config=extra))
 
 
-def test_extra_config_may_add_to_what_an_option_began():
+def test_extra_config_can_extend_a_table_of_an_option():
     extra = {"runtimes": {"crun": {"runtimeArgs": ["--debug"]}}, "log-opts": {"labels": "x"}}
     config = daemon_json(oci_runtimes=[CRUN], container_logs={"max_size": "1m"}, extra_config=extra)
     assert config["runtimes"]["crun"] == {"path": "/usr/bin/crun", "runtimeArgs": ["--debug"]}
     assert config["log-opts"] == {"max-size": "1m", "labels": "x"}
 
 
-def test_extra_config_may_add_to_the_list_of_an_option():
+def test_extra_config_can_extend_a_list_of_an_option():
     extra = {"insecure-registries": ["10.0.0.0/8"], "exec-opts": ["isolation=process"]}
     registries = [{"registry": "r.local", "insecure": True}]
     config = daemon_json(registries=registries, extra_config=extra)
@@ -685,7 +685,7 @@ def test_extra_config_may_add_to_the_list_of_an_option():
 
 
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
-def test_a_bare_spec_leaves_everything_to_the_runtime(runtime):
+def test_a_minimal_spec_keeps_the_defaults_of_the_runtime(runtime):
     paths = {file["path"] for file in render.render(checked(runtime=runtime))}
     assert len(paths) == 2
     assert daemon_json() == DEFAULT_DOCKER
@@ -694,13 +694,13 @@ def test_a_bare_spec_leaves_everything_to_the_runtime(runtime):
 
 
 @pytest.mark.parametrize("exclusive", [False, True])
-def test_keys_of_others_stay_in_daemon_json_unless_it_is_exclusive(exclusive):
+def test_foreign_keys_in_daemon_json_are_kept_unless_exclusive(exclusive):
     rendered = render.render(checked(runtime="docker", exclusive=exclusive))
     shared = {file["shared"] for file in rendered if file["path"] == "/etc/docker/daemon.json"}
     assert shared == {not exclusive}
 
 
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
-def test_no_file_of_a_spec_without_secrets_is_secret(runtime):
+def test_files_of_a_spec_without_secrets_are_not_secret(runtime):
     spec = checked(runtime=runtime, registries=[{"registry": "a.test", "insecure": True}])
     assert {file.get("secret", False) for file in render.render(spec)} == {False}

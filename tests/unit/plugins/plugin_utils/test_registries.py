@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registries and mirrors: what each runtime is told, and what no runtime or not this one can do."""
+"""Registries and mirrors: the files of each runtime, and entries that are not supported."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ def hub(*mirrors, **values):
     return [{"registry": "docker.io", "mirrors": list(mirrors), **values}]
 
 
-def refused(words, runtime="containerd", **values):
-    with pytest.raises(SpecError, match=words):
+def refused(message, runtime="containerd", **values):
+    with pytest.raises(SpecError, match=message):
         render.render(checked(runtime=runtime, **values))
 
 
 # containerd
 
 
-def test_containerd_reads_one_folder():
+def test_containerd_reads_one_directory():
     entries = [{"registry": "dev.local"}]
-    folder = {"config_path": "/etc/containerd/certs.d"}
-    assert toml(2, registries=entries)["plugins"][CRI_V2]["registry"] == folder
-    assert toml(3, registries=entries)["plugins"][IMAGES_V3]["registry"] == folder
+    directory = {"config_path": "/etc/containerd/certs.d"}
+    assert toml(2, registries=entries)["plugins"][CRI_V2]["registry"] == directory
+    assert toml(3, registries=entries)["plugins"][IMAGES_V3]["registry"] == directory
     # Foreign hosts.toml files stay in effect, and the first entry needs no restart.
-    assert toml(2)["plugins"][CRI_V2]["registry"] == folder
-    assert toml(3)["plugins"][IMAGES_V3] == {"registry": folder}
+    assert toml(2)["plugins"][CRI_V2]["registry"] == directory
+    assert toml(3)["plugins"][IMAGES_V3] == {"registry": directory}
 
 
 def test_hosts_of_docker_io():
@@ -82,7 +82,7 @@ def test_hosts_of_docker_io():
     assert set(config) == {"server", "host"}
 
 
-def test_an_ipv6_host_is_spelled_as_each_version_reads_it():
+def test_an_ipv6_host_is_written_for_each_version():
     mirrors = [
         {"url": "https://[fd00::1]:5000", "ca_file": CA, **CLIENT, "headers": {"X-A": "b"}},
         {"url": "https://m.local", "insecure": True},
@@ -102,7 +102,7 @@ def test_an_ipv6_host_is_spelled_as_each_version_reads_it():
     assert list(old["host"]) == list(new["host"]) == [mirror["url"] for mirror in mirrors]
 
 
-def test_other_hosts_are_spelled_alike_for_all_versions():
+def test_other_hosts_are_written_alike_for_all_versions():
     path = "/etc/containerd/certs.d/docker.io/hosts.toml"
     assert files(registries=hub({"url": "https://m.local"}))[path]["when"] == [{}]
 
@@ -125,7 +125,7 @@ def test_headers_make_a_file_secret():
     assert "secret" not in files(registries=hub({"url": "https://m.local"}))[path]
 
 
-def test_an_insecure_registry_may_speak_either_protocol():
+def test_an_insecure_registry_may_use_either_protocol():
     assert hosts_toml(
         "dev.local:5000", registries=[{"registry": "dev.local:5000", "insecure": True}]
     ) == {
@@ -188,7 +188,7 @@ def test_credentials_are_in_a_secret_file():
 # CRI-O
 
 
-def test_credentials_are_a_file_of_their_own():
+def test_credentials_are_in_a_separate_file():
     entries = [
         {"registry": "docker.io", "username": "me", "password": "é:x"},
         {"registry": "dev.local:5000", **LOGIN},
@@ -231,7 +231,7 @@ def test_registries_conf():
     ]
 
 
-def test_a_registry_under_another_name():
+def test_a_registry_with_another_name():
     entry = {"registry": "Quay.io/team", "rewrite": "hub.local:5000/quay/team", "ca_file": CA}
     (found,) = registries_conf(registries=[entry])
     assert found == {
@@ -251,7 +251,7 @@ def test_a_registry_under_another_name():
 
 
 @pytest.mark.parametrize(
-    ("mirror", "words"),
+    ("mirror", "message"),
     [
         ({"headers": {"x": "y"}}, "CRI-O sends no headers"),
         ({"capabilities": ["resolve"]}, "the capabilities of the mirror https://m.local"),
@@ -262,37 +262,38 @@ def test_a_registry_under_another_name():
         ({"url": "https://m.local/v2/x"}, "with override_path set"),
     ],
 )
-def test_what_crio_can_not(mirror, words):
-    refused(words, "crio", registries=hub({"url": "https://m.local", **mirror}))
+def test_entries_that_crio_does_not_support(mirror, message):
+    refused(message, "crio", registries=hub({"url": "https://m.local", **mirror}))
 
 
-def test_crio_has_no_mirror_of_all():
+def test_crio_has_no_mirror_for_all_registries():
     entry = {"registry": "*", "mirrors": [{"url": "https://m.local"}]}
     refused("CRI-O has no mirror for all registries", "crio", registries=[entry])
 
 
-# Certificates, where they lie in a folder per host
+# Certificates in a directory per host
 
 
 @pytest.mark.parametrize(
-    ("runtime", "folder"), [("crio", "/etc/containers/certs.d"), ("docker", "/etc/docker/certs.d")]
+    ("runtime", "directory"),
+    [("crio", "/etc/containers/certs.d"), ("docker", "/etc/docker/certs.d")],
 )
-def test_certificates_are_linked(runtime, folder):
+def test_certificates_are_linked(runtime, directory):
     entries = [
         *hub({"url": "https://m.local:5000", "ca_file": CA, **CLIENT}),
         {"registry": "dev.local", "ca_file": "/etc/ssl/dev ca.pem"},
-        # The same server again.
+        # The same server, listed again.
         {"registry": "m.local:5000", "ca_file": CA},
     ]
     assert links(runtime=runtime, registries=entries) == {
-        f"{folder}/m.local:5000/ca.crt": CA,
-        f"{folder}/m.local:5000/client.cert": "/etc/ssl/c.pem",
-        f"{folder}/m.local:5000/client.key": "/etc/ssl/k.pem",
-        f"{folder}/dev.local/ca.crt": "/etc/ssl/dev ca.pem",
+        f"{directory}/m.local:5000/ca.crt": CA,
+        f"{directory}/m.local:5000/client.cert": "/etc/ssl/c.pem",
+        f"{directory}/m.local:5000/client.key": "/etc/ssl/k.pem",
+        f"{directory}/dev.local/ca.crt": "/etc/ssl/dev ca.pem",
     }
-    file = files(runtime=runtime, registries=entries)[f"{folder}/dev.local/ca.crt"]
+    file = files(runtime=runtime, registries=entries)[f"{directory}/dev.local/ca.crt"]
     assert file == {
-        "path": f"{folder}/dev.local/ca.crt",
+        "path": f"{directory}/dev.local/ca.crt",
         "link": "/etc/ssl/dev ca.pem",
         "restart": False,
         "when": [{}],
@@ -324,7 +325,7 @@ def test_docker_registries():
 
 
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("entry", "message"),
     [
         (
             {"registry": "quay.io", "mirrors": [{"url": "https://m.local"}]},
@@ -346,15 +347,15 @@ def test_docker_registries():
         (hub({"url": "https://m.local", "override_path": True})[0], "can't have a path"),
     ],
 )
-def test_what_docker_can_not(entry, words):
-    refused(words, "docker", registries=[entry])
+def test_entries_that_docker_does_not_support(entry, message):
+    refused(message, "docker", registries=[entry])
 
 
-# What no runtime can
+# Entries that no runtime supports
 
 
 @pytest.mark.parametrize(
-    ("entries", "words"),
+    ("entries", "message"),
     [
         ([{"registry": "https://x"}], r"registries\[0\].registry must be a host"),
         ([{"registry": "a/b"}], "must be a host"),
@@ -395,12 +396,12 @@ def test_what_docker_can_not(entry, words):
         ([{"registry": "*", **LOGIN, "mirrors": [{"url": "http://x"}]}], "for all registries"),
     ],
 )
-def test_entries_that_nobody_can_mean(entries, words):
-    refused(words, registries=entries)
+def test_invalid_registry_entries_are_rejected(entries, message):
+    refused(message, registries=entries)
 
 
 @pytest.mark.parametrize(
-    ("mirror", "words"),
+    ("mirror", "message"),
     [
         ({"url": "m.local"}, r"mirrors\[0\].url must begin with http:// or https://"),
         ({"url": "ftp://m.local"}, "must begin with"),
@@ -432,11 +433,11 @@ def test_entries_that_nobody_can_mean(entries, words):
         ({"headers": {"X-A": "1", "x-a": "2"}}, "x-a is there twice"),
     ],
 )
-def test_mirrors_that_nobody_can_mean(mirror, words):
-    refused(words, registries=hub({"url": "https://m.local", **mirror}))
+def test_invalid_mirrors_are_rejected(mirror, message):
+    refused(message, registries=hub({"url": "https://m.local", **mirror}))
 
 
-def test_a_mirror_named_twice():
+def test_a_mirror_named_twice_is_rejected():
     mirrors = [{"url": "https://m.local"}, {"url": "https://M.local/"}]
     refused("is a mirror of this registry already", registries=hub(*mirrors))
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every rendered file is read back with a parser of its format."""
+"""Every rendered file is parsed again with a parser of its format."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_containerd_2(driver, uses_systemd):
     }
 
 
-def test_what_was_not_asked_for_is_left_to_the_runtime():
+def test_options_that_are_not_set_are_left_to_the_runtime():
     assert "sandbox_image" not in toml(2)["plugins"][CRI_V2]
     assert set(toml(3)["plugins"]) == {CRI_V3, IMAGES_V3}
 
@@ -70,7 +70,7 @@ def test_docker(driver):
 
 
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
-def test_crictl_finds_the_socket_that_the_node_half_knows(runtime):
+def test_crictl_has_the_default_socket_of_the_node_code(runtime):
     endpoint = runtimes(Runner())[runtime].cri_endpoint
     text = files(runtime=runtime)["/etc/crictl.yaml"]["content"]
     assert re.findall(r"^(.*)-endpoint: (.*)$", text, re.MULTILINE) == [
@@ -95,11 +95,11 @@ def test_extra_config_for_docker():
     }
 
 
-def test_extra_config_may_repeat_what_an_option_says():
+def test_extra_config_can_repeat_the_value_of_an_option():
     assert daemon_json(extra_config={"exec-opts": ["native.cgroupdriver=systemd"]})
 
 
-def test_extra_config_may_set_what_no_option_says():
+def test_extra_config_can_set_keys_without_an_option():
     config = toml(2, extra_config={"plugins": {CRI_V2: {"sandbox_image": PAUSE}}})
     assert config["plugins"][CRI_V2]["sandbox_image"] == PAUSE
 
@@ -158,7 +158,7 @@ def test_extra_config_may_set_what_no_option_says():
         ({"extra_config": {"version": 3}}, "version", "version of containerd"),
     ],
 )
-def test_extra_config_that_fights_an_option_names_both(values, key, option):
+def test_a_conflict_of_extra_config_and_an_option_names_both(values, key, option):
     with pytest.raises(SpecError) as refused:
         render.render(checked(**values))
     assert any(
@@ -183,7 +183,7 @@ def test_extra_config_adds_imports():
 
 
 @pytest.mark.parametrize("extra", [{"plugins": 1}, {"exec-opts": {"x": "y"}}])
-def test_extra_config_that_turns_a_table_around(extra):
+def test_extra_config_that_changes_the_type_of_a_table(extra):
     runtime = "docker" if "exec-opts" in extra else "containerd"
     with pytest.raises(SpecError, match="extra_config"):
         render.render(checked(runtime=runtime, extra_config=extra))
@@ -203,7 +203,7 @@ TREES = st.dictionaries(
 
 
 @given(TREES)
-def test_free_text_says_what_it_said_and_smuggles_no_key(extra):
+def test_free_text_is_unchanged_and_adds_no_key(extra):
     bare = toml(2, sandbox_image=PAUSE)
     assert toml(2, sandbox_image=PAUSE, extra_config=extra) == {**bare, **extra}
     bare = toml(3, sandbox_image=PAUSE)
@@ -212,7 +212,7 @@ def test_free_text_says_what_it_said_and_smuggles_no_key(extra):
 
 
 @pytest.mark.parametrize("error", [OSError, RuntimeError])
-def test_templates_are_rendered_without_a_place_for_a_cache(monkeypatch, error):
+def test_templates_are_rendered_without_a_cache_directory(monkeypatch, error):
     def refuse():
         raise error
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a node is summed up, whatever became of the two tasks that read it."""
+"""The summary of a node, for any result of the two tasks that read the node."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEYS = {"state", "error", "runtimes", "spec_runtime", "drift", "units", "images_
 
 
 def row(**plan):
-    """Sum up a node that runs, with this in its plan."""
+    """Return the summary of a running node with these values in its plan."""
     return summed_up(INFO, {**PLAN, **plan})
 
 
@@ -45,7 +45,7 @@ def summed_up(info, plan):
     return result
 
 
-def test_a_node_as_its_spec_says():
+def test_a_node_that_matches_its_spec():
     found = row()
     assert (found["state"], found["error"], found["spec_runtime"]) == ("ok", None, "containerd")
     assert found["runtimes"] == [
@@ -59,7 +59,7 @@ def test_a_node_as_its_spec_says():
     ]
 
 
-def test_files_and_units_that_differ():
+def test_drifted_files_and_units():
     up = {"active": True, "enabled": True, "masked": False}
     path = "/etc/containerd/config.toml"
     why = f"{path} changed"
@@ -76,26 +76,26 @@ def test_files_and_units_that_differ():
 
 
 @pytest.mark.parametrize(
-    ("before", "words"),
+    ("before", "current"),
     [
         ({"active": False, "enabled": True, "masked": True}, "inactive, masked"),
         ({"active": True, "enabled": False, "masked": False}, "active, disabled"),
     ],
 )
-def test_a_unit_alone_is_drift_too(before, words):
+def test_a_changed_unit_alone_is_drift(before, current):
     after = {"active": True, "enabled": True, "masked": False}
     unit = {"name": "docker.service", "before": before, "after": after, "cause": "asked for"}
     found = row(units=[unit])
-    assert (found["state"], found["units"][0]["current"]) == ("drift", words)
+    assert (found["state"], found["units"][0]["current"]) == ("drift", current)
 
 
-def test_the_running_runtime_says_otherwise():
+def test_drift_of_the_running_runtime():
     found = row(cgroup_driver="cgroupfs")
     assert found["state"] == "drift"
     assert found["drift"] == [
         {"file": None, "key": "cgroup_driver", "current": "systemd", "desired": "cgroupfs"}
     ]
-    # Nobody asks a runtime that shall be disabled.
+    # A runtime to be disabled is not queried.
     assert row(cgroup_driver=None)["state"] == "ok"
 
 
@@ -120,7 +120,7 @@ def test_unreachable():
     assert found["error"] == "ssh: http://(not shown)@h timed out"
 
 
-def test_a_node_that_cannot_be_looked_at():
+def test_a_node_that_cannot_be_checked():
     for info in ({"failed": True, "msg": "no Python"}, {"failed": True}, {}):
         found = summed_up(info, None)
         assert (found["state"], found["runtimes"]) == ("failed", None)
@@ -140,13 +140,13 @@ def test_no_secret_in_an_error():
         ({"failed": True, "msg": "crictl is not on this node", "images": []}, "failed", None),
     ],
 )
-def test_images_that_are_missing(found, state, missing):
+def test_missing_images(found, state, missing):
     images = report.Images(["r.test/a:1", "r.test/b:1"], found)
     result = report.summed_up(INFO, PLAN, images)
     assert (result["state"], result["images_missing"]) == (state, missing)
 
 
-def test_why_nobody_can_tell_of_images():
+def test_the_reason_why_images_are_unknown():
     images = report.Images(["a"], {"failed": True, "msg": "http://me:hunter2@h timed out"})
     up = {"active": True, "enabled": True, "masked": False}
     unit = {"name": "crio.service", "before": up, "after": up, "cause": "asked for"}
@@ -156,5 +156,5 @@ def test_why_nobody_can_tell_of_images():
         assert (result["state"], result["spec_runtime"]) == (state, "containerd")
 
 
-def test_where_no_images_are_asked_for_none_are_missing():
+def test_without_requested_images_none_are_missing():
     assert row()["images_missing"] == []

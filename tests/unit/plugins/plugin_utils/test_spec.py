@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a spec may say, whatever its runtime."""
+"""Validation of a spec, for any runtime."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs imp
 
 
 @pytest.mark.parametrize("image", ["pause:3.10\nversion = 1", 'pause"', "", "-x", "Pause:1"])
-def test_a_sandbox_image_that_names_none(image):
+def test_an_invalid_sandbox_image_is_rejected(image):
     with pytest.raises(SpecError, match="sandbox_image must be an image reference"):
         checked(sandbox_image=image)
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "message"),
     [
         ({"kubernetes_version": "1.34"}, "kubernetes_version must be a full version"),
         ({"kubernetes_version": "vv1.34.0"}, "kubernetes_version must be a full version"),
@@ -49,7 +49,7 @@ def test_a_sandbox_image_that_names_none(image):
         ({"proxy": {"https": "http://u:p\nx@h"}}, "characters that a URL may hold$"),
         ({"proxy": {"no_proxy": ["a b"]}}, "proxy.no_proxy must be hosts"),
         ({"proxy": {"no_proxy": ["a\nUser=x"]}}, "proxy.no_proxy must be hosts"),
-        # systemd would not read the file.
+        # systemd could not parse the file.
         ({"proxy": {"no_proxy": ["a\uffff"]}}, "proxy.no_proxy must be hosts"),
         ({"storage": {"root": "x"}}, "storage.root must be an absolute path"),
         ({"storage": {"driver": "a b"}}, "storage.driver must begin with"),
@@ -73,13 +73,13 @@ def test_a_sandbox_image_that_names_none(image):
         ({"socket": "/" + "x" * 107}, "socket must be an absolute path"),
     ],
 )
-def test_what_can_not_be_meant(values, words):
-    with pytest.raises(SpecError, match=words):
+def test_invalid_values_are_rejected(values, message):
+    with pytest.raises(SpecError, match=message):
         checked(**values)
 
 
 @pytest.mark.parametrize("url", ["http://u:geheim@/", "u:geheim@h", "https://u:geheim@h?x"])
-def test_a_password_is_shown_in_no_message(url):
+def test_a_password_is_in_no_message(url):
     with pytest.raises(SpecError) as caught:
         checked(proxy={"http": url})
     assert "geheim" not in str(caught.value)
@@ -93,12 +93,12 @@ def test_a_password_is_shown_in_no_message(url):
         {"plugins": {"io.containerd.grpc.v1.cri": {"enable_cdi": True}}},
     ],
 )
-def test_extra_config_that_can_be_written(extra):
+def test_extra_config_that_can_be_rendered(extra):
     checked(extra_config=extra)
 
 
 @pytest.mark.parametrize(
-    ("extra", "words"),
+    ("extra", "message"),
     [
         ({"a": {"b": None}}, r"a\.b has no value"),
         ({"a": [None]}, "a has no value"),
@@ -109,14 +109,14 @@ def test_extra_config_that_can_be_written(extra):
         ({"a": [float("inf")]}, "a must be text, a number"),
     ],
 )
-def test_extra_config_that_can_not(extra, words):
-    with pytest.raises(SpecError, match=words):
+def test_extra_config_that_cannot_be_rendered(extra, message):
+    with pytest.raises(SpecError, match=message):
         checked(extra_config=extra)
 
 
-def test_every_option_has_a_row_or_a_word_before_the_table():
+def test_each_option_is_in_the_table_or_in_the_text_before_it():
     page = (pathlib.Path(__file__).parents[4] / "docs" / "spec.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
-    words = " ".join([page.partition("## Files")[0], *rows])
-    named = {re.split(r"[.:\[]", name)[0] for name in re.findall("`([^`]+)`", words)}
+    text = " ".join([page.partition("## Files")[0], *rows])
+    named = {re.split(r"[.:\[]", name)[0] for name in re.findall("`([^`]+)`", text)}
     assert ENABLE.keys() - named == set()

@@ -1,4 +1,4 @@
-"""The runtimes' own binaries judge what is rendered of broad specs, free text and all."""
+"""The binaries of the runtimes validate files that are rendered from large specs with free text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.rendered import choo
 from ansible_collections.cruntime.node.plugins.plugin_utils import extra_config, render
 from ansible_collections.cruntime.node.plugins.plugin_utils import spec as spec_utils
 
-# What ends a string, a line, a key or a word somewhere.
+# Characters that end a string, a line, a key or a word in one of the formats.
 TEXT = """a"b'c\\d\\n #=[x]{{y}}%h$HOME`é日本\u2028"""
 PATH = f"/{TEXT}"
 REGISTRIES = [
@@ -76,7 +76,7 @@ SPECS = {
 
 
 def rendered(facts, **values):
-    """Return by path the files that a node like this gets, the way that the action plugin goes."""
+    """Return the files for this node by path, rendered as in the action plugin."""
     validation = ArgumentSpecValidator(options.ENABLE).validate(values)
     assert not validation.errors.errors
     spec = validation.validated_parameters
@@ -86,7 +86,7 @@ def rendered(facts, **values):
 
 
 def assert_within(wanted, found):
-    """Check that each value is there, whatever defaults stand beside it."""
+    """Check that each value is present. Further defaults are allowed."""
     if isinstance(wanted, dict):
         for key, value in wanted.items():
             assert_within(value, found[key])
@@ -100,58 +100,62 @@ def assert_within(wanted, found):
 
 @pytest.fixture
 def put(node):
-    """A function that writes a file of this name on the node and returns its path."""
-    folder = node.check_output("mktemp --directory")
+    """Yield a function that writes a file with this name on the node, and returns its path."""
+    directory = node.check_output("mktemp --directory")
 
     def write(name, content):
-        node.check_output("printf %%s %s > %s", content, f"{folder}/{name}")
-        return f"{folder}/{name}"
+        node.check_output("printf %%s %s > %s", content, f"{directory}/{name}")
+        return f"{directory}/{name}"
 
     yield write
-    node.check_output("rm -r %s", folder)
+    node.check_output("rm -r %s", directory)
 
 
-def judge_containerd(node, put, spec, facts):
+def validate_with_containerd(node, put, spec, facts):
     content = rendered(facts, **spec)["/etc/containerd/config.toml"]
     dump = node.check_output("containerd --config %s config dump", put("x.toml", content))
     config, dumped = tomlkit.parse(content).unwrap(), tomlkit.parse(dump).unwrap()
-    # Found files are listed instead.
+    # Files found in the directories are listed instead.
     del config["imports"]
     if dumped["version"] == 4:
-        # Before it dumps a file, containerd migrates it, from 2.4 on.
+        # From 2.4 on, containerd migrates a file before it prints it.
         dumped["version"] = 3
         for table in ("grpc", "metrics"):
             dumped[table] = dumped["plugins"][f"io.containerd.server.v1.{table}"]
     assert_within(config, dumped)
 
 
-def judge_crio(node, put, spec, facts):
+def validate_with_crio(node, put, spec, facts):
     content = rendered(facts, **spec)["/etc/crio/crio.conf.d/50-cruntime.conf"]
-    folder = put("50-cruntime.conf", content).rpartition("/")[0]
-    dump = node.check_output("crio --config /dev/null --config-dir %s config", folder)
+    directory = put("50-cruntime.conf", content).rpartition("/")[0]
+    dump = node.check_output("crio --config /dev/null --config-dir %s config", directory)
     leaves = list(extra_config.leaves(tomlkit.parse(content).unwrap()))
     assert leaves
     for path, value in leaves:
-        # CRI-O prints text as it is between its quotes, so that no parser would read it.
+        # CRI-O prints strings without escapes, so a parser cannot read its output.
         if isinstance(value, list):
-            # ... and a folder with a slash behind it.
+            # CRI-O adds a slash to the name of a directory.
             assert all(f'"{word}' in dump for word in value), path
         else:
-            said = f'"{value}"' if isinstance(value, str) else json.dumps(value)
-            assert f"{path[-1]} = {said}\n" in dump, path
+            printed = f'"{value}"' if isinstance(value, str) else json.dumps(value)
+            assert f"{path[-1]} = {printed}\n" in dump, path
 
 
-def judge_docker(node, put, spec, facts):
+def validate_with_docker(node, put, spec, facts):
     if facts["version"] < 23:
-        pytest.skip("Docker judges a file from 23.0 on")
+        pytest.skip("Docker validates a file from 23.0 on")
     path = put("daemon.json", rendered(facts, **spec)["/etc/docker/daemon.json"])
     assert "configuration OK" in node.run("dockerd --validate --config-file %s", path).stderr
 
 
-JUDGES = {"containerd": judge_containerd, "crio": judge_crio, "docker": judge_docker}
+VALIDATORS = {
+    "containerd": validate_with_containerd,
+    "crio": validate_with_crio,
+    "docker": validate_with_docker,
+}
 
 
-def test_the_runtime_reads_what_the_spec_says(node, runtime, put, run_module):
+def test_runtime_reads_the_values_of_the_spec(node, runtime, put, run_module):
     runtimes = run_module(node, "cruntime.node.cruntime_info")["runtimes"]
     version = runtimes[runtime.name]["version"]
     facts = {
@@ -163,11 +167,11 @@ def test_the_runtime_reads_what_the_spec_says(node, runtime, put, run_module):
     for values in SPECS[runtime.name]:
         driver = values.get("cgroup_driver", "systemd")
         spec = {**values, "runtime": runtime.name, "cgroup_driver": driver}
-        JUDGES[runtime.name](node, put, spec, {**facts, "cgroup_driver": driver})
+        VALIDATORS[runtime.name](node, put, spec, {**facts, "cgroup_driver": driver})
 
 
 @pytest.mark.once
-def test_systemd_reads_what_the_spec_says(node, runtime, put):
+def test_systemd_reads_the_values_of_the_spec(node, runtime, put):
     proxy = COMMON["proxy"]
     oldest = KNOWN_RUNTIMES[runtime.name].versions[0]
     facts = {"version_range": oldest, "cgroup_driver": "systemd", "own_conmon": False}
