@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.plugin_utils import render
+from ansible_collections.cruntime.node.plugins.plugin_utils import extra_config, render
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import (
     CRI_V2,
@@ -88,7 +88,13 @@ def test_one_of_several_options_that_set_the_same_value_is_named():
 def test_a_table_in_place_of_a_value_is_no_conflict_with_an_option():
     with pytest.raises(SpecError, match="containerd") as error:
         render.render(checked(gpus="nvidia", **cri(CRI_V3, containerd=1)))
-    assert "gpus" not in str(error.value)
+    assert [option for option in ("gpus", "cgroup_driver") if option in str(error.value)] == []
+
+
+def test_one_of_two_options_that_set_a_value_together_is_named():
+    extra = cri(CRI_V2, sandbox_image="x")
+    values = {"kubernetes_version": "1.34.0", "image_repository": "r.io"}
+    assert conflicts(**values, **extra) == ["image_repository"]
 
 
 def test_all_conflicts_are_reported_together():
@@ -141,3 +147,19 @@ def test_an_undeclared_version_is_an_error_of_the_template(tmp_path, monkeypatch
     rendering = render.RENDERINGS["containerd"]
     with pytest.raises(ValueError, match="not in tuple"):
         rendering.render_template("containerd/hosts.toml.j2", {"has_ipv6": True}, "1.9.0")
+
+
+def test_only_the_keys_of_rendered_values_have_an_option():
+    asked = []
+
+    def merge(**extra):
+        spec = checked(runtime="docker", extra_config=extra)
+        text = '{"debug": true, "log-opts": {"max-file": "3"}}'
+        extra_config.merge(render.RENDERINGS["docker"], spec, text, asked.append)
+
+    merge(mtu=1400)
+    with pytest.raises(SpecError, match="log-opts"):
+        merge(**{"log-opts": 1})
+    assert asked == []
+    merge(debug=False)
+    assert asked == [("debug",)]

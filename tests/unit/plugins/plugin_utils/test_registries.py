@@ -308,7 +308,7 @@ def test_one_host_with_two_certificates(runtime):
         *hub({"url": "https://m.local", "ca_file": CA}),
         {"registry": "m.local", "ca_file": "/other.pem"},
     ]
-    refused("m.local has two different ca_files", runtime, registries=entries)
+    refused(f"m.local .*ca_file.* {CA} .*/other.pem", runtime, registries=entries)
     assert render.render(checked(registries=entries))
 
 
@@ -460,3 +460,11 @@ def test_invalid_mirrors_are_rejected(mirror, message):
 def test_a_mirror_named_twice_is_rejected():
     mirrors = [{"url": "https://m.local"}, {"url": "https://M.local/"}]
     refused("is already a mirror of this registry", registries=hub(*mirrors))
+
+
+def test_all_wrong_headers_are_reported():
+    mirror = {"url": "https://m.local", "headers": {"a b": "x", "Host": "x", "c d": "x"}}
+    with pytest.raises(SpecError) as error:
+        checked(registries=hub(mirror))
+    problems = "\n".join(error.value.problems)
+    assert [name for name in ("a b", "Host", "c d") if name not in problems] == []

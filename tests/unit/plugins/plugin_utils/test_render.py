@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 from ansible_collections.cruntime.node.plugins.plugin_utils import formats, render
@@ -221,3 +223,35 @@ def test_templates_are_rendered_without_a_cache_directory(monkeypatch, error):
         assert files() == cached
     finally:
         formats._environment.cache_clear()
+
+
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+def test_only_the_files_that_a_start_reads_need_a_restart(runtime):
+    restart = {file["path"]: file["restart"] for file in render.render(checked(runtime=runtime))}
+    assert restart[RUNTIMES[runtime].config_path] is True
+    assert restart["/etc/crictl.yaml"] is False
+
+
+def test_a_configuration_with_a_password_is_secret():
+    entries = [{"registry": "a.test", "username": "u", "password": "p"}]
+    rendered = render.render(checked(registries=entries))
+    config = [file for file in rendered if file["path"] == RUNTIMES["containerd"].config_path]
+    assert {file["secret"] for file in config} == {True}
+
+
+def test_a_node_gets_each_file_once():
+    entries = [{"registry": "[::1]:5000", "insecure": True}]
+    rendered = render.render(checked(registries=entries))
+    counts = Counter(file["path"] for file in rendered)
+    several = [path for path, count in counts.items() if count > 1]
+    assert len(several) > 1
+    for path in several:
+        whens = [file["when"] for file in rendered if file["path"] == path]
+        assert [{}] not in whens
+
+
+@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
+def test_an_invalid_version_of_kubernetes_hides_no_other_problem(runtime):
+    with pytest.raises(SpecError) as error:
+        checked(runtime=runtime, kubernetes_version="1.34", oci_runtime="nowhere")
+    assert len(error.value.problems) == 2
