@@ -171,6 +171,6 @@ def test_cri_dockerd_stops_and_starts_with_docker(node, enable):
         assert not node.service(unit).is_running
         assert node.run("systemctl is-enabled %s", unit).failed
     result = enable(**KUBERNETES)
-    assert f"{SERVICE} was masked; it is unmasked to enable its runtime" in result["warnings"]
+    assert f"Unmasking {SERVICE}, which was masked, to enable Docker" in result["warnings"]
     assert node.service(SERVICE).is_running
     assert enable(**KUBERNETES)["changed"] is False

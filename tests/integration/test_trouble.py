@@ -156,10 +156,10 @@ def test_unit_masked_by_an_admin_is_unmasked_with_a_warning(
     predicted = run_module(node, ENABLE, check=True, **spec)
     assert snapshot() == before
     result = run_module(node, ENABLE, **spec)
-    warning = f"{runtime.service} was masked; it is unmasked to enable its runtime"
+    warning = f"Unmasking {runtime.service}, which was masked, to enable "
     for answer in (predicted, result):
         assert answer["changed"] is True
-        assert warning in answer["warnings"]
+        assert any(text.startswith(warning) for text in answer["warnings"])
         assert answer["units"][0]["after"] == {"active": True, "enabled": True, "masked": False}
     assert node.service(runtime.service).is_enabled
     assert run_module(node, ENABLE, **spec)["changed"] is False
