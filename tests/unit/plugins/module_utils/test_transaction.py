@@ -83,7 +83,7 @@ class FakeChecks(Checks[Fake]):
     def __init__(self, runner, runtime):
         super().__init__(runner, runtime)
         self.changed, self.validated = [], []
-        self.error = None
+        self.errors = []
 
     def check_changes(self, changes, units):
         self.changed.append([change.path for change in changes])
@@ -93,8 +93,8 @@ class FakeChecks(Checks[Fake]):
         for path in staged.values():
             with open(path, encoding="utf-8") as handle:
                 assert handle.read() == "new\n"
-        if self.error:
-            raise self.error
+        for error in self.errors:
+            raise error
 
 
 class Systemd(services.Services):
@@ -313,7 +313,7 @@ def test_a_start_validates_all_files_and_other_runs_the_changed_ones(make_lab, t
 
 def test_rejected_files_are_not_applied(make_lab, config):
     lab = make_lab()
-    lab.checks.error = CruntimeError("unknown key", reason="configuration_refused")
+    lab.checks.errors = [CruntimeError("unknown key", reason="configuration_refused")]
     with fails("configuration_refused", "unknown key") as caught:
         lab.enable(lab.look(config), [RESTART])
     assert caught.value.facts == {}
