@@ -111,6 +111,8 @@ def survives(module: str, tests: list[str], source: str) -> bool:
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1] == 0
+    # A mutant must not signal the group of this process.
+    os.setsid()
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_TIME, CPU_TIME))
     signal.alarm(TIMEOUT)
     null = os.open(os.devnull, os.O_RDWR)

@@ -316,3 +316,62 @@ def test_a_managed_link_is_kept_if_it_is_configured_as_its_own_target(tmp_path, 
     # The file is still managed, and is removed if the spec no longer has it.
     (change,) = node.look()
     assert (change.before, change.after) == (Link(str(source)), None)
+
+
+WRITTEN = """{
+ "data_roots": {
+  "docker": [
+   "/a",
+   "/b"
+  ]
+ },
+ "files": {
+  "/x": {
+   "digests": [
+    "x"
+   ],
+   "restart": true,
+   "runtime": "containerd"
+  }
+ },
+ "version": 2
+}"""
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path, node):
+    record = ManagedFiles(node.state_dir)
+    for root in ("/a", "/a", "/b", "/a"):
+        record.note_data_root("docker", root)
+    record.note("/x", "/x", dict(ENTRY))
+    assert record.dump().decode() == WRITTEN
+    node.record(WRITTEN)
+    found = ManagedFiles(node.state_dir)
+    assert (found.entries, found.data_roots) == (record.entries, record.data_roots)
+
+
+def test_a_file_behind_a_link_is_recorded_with_its_target(node):
+    record = ManagedFiles(node.state_dir)
+    record.note("/x", "/x", dict(ENTRY))
+    record.note("/y", "/srv/y", dict(ENTRY))
+    assert record.entries == {"/x": ENTRY, "/y": {**ENTRY, "target": "/srv/y"}}
+
+
+@pytest.mark.parametrize("keep_data", [False, True])
+def test_a_runtime_is_forgotten_without_the_others(node, keep_data):
+    record = ManagedFiles(node.state_dir)
+    for runtime in ("docker", "containerd"):
+        record.note(f"/{runtime}", f"/{runtime}", {**ENTRY, "runtime": runtime})
+        record.note_data_root(runtime, f"/data/{runtime}")
+    record.forget("docker", keep_data)
+    assert list(record.entries) == ["/containerd"]
+    assert list(record.data_roots) == (["docker"] if keep_data else []) + ["containerd"]
+
+
+@pytest.mark.parametrize(("keys", "valid"), [(["a", ["b", "c"]], True), ([[]], False)])
+def test_the_keys_of_an_entry_are_paths(keys, valid):
+    assert (find_damage({"files": {"/x": {**ENTRY, "keys": keys}}}) == "") is valid
+
+
+@pytest.mark.parametrize("key", [{}, [1], 1, ["a", 1]])
+def test_a_key_of_an_entry_of_another_type_is_damage(key):
+    assert find_damage({"files": {"/x": {**ENTRY, "keys": [key]}}})
