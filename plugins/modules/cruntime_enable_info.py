@@ -44,10 +44,25 @@ seealso:
 EXAMPLES = r"""
 - name: Compare a node with a spec and its rendered files
   cruntime.node.cruntime_enable_info:
-    spec: {runtime: crio, cgroup_driver: systemd}
+    spec:
+      runtime: containerd
+      state: enabled
+      cgroup_driver: systemd
+      cni: {bin_dirs: [], conf_dir: null}
+      cri_service: null
+      disable_others: true
+      gpus: none
+      kubernetes_version: "1.34.2"
+      oci_runtime: null
+      oci_runtimes: []
+      registries: []
+      rootless: false
+      sandbox_image: registry.k8s.io/pause:3.10.1
+      socket: null
+      timeout: 60
     rendered_files:
       - path: /etc/crictl.yaml
-        content: "runtime-endpoint: unix:///var/run/crio/crio.sock\n"
+        content: "runtime-endpoint: unix:///run/containerd/containerd.sock\n"
         restart: false
         when: [{}]
     rendered_secrets: []

@@ -345,7 +345,7 @@ def test_paused_container_stops_counting_until_it_is_unpaused(results):
 
 def test_stop_unpauses_a_paused_container(results):
     assert results.changes("stopped") == [("paused", "exited"), ("running", "exited")]
-    assert [warning for warning in results["stopped"]["warnings"] if "was paused" in warning]
+    assert [warning for warning in results["stopped"]["warnings"] if "Unpausing " in warning]
     assert results["stopped again"]["changed"] is False
     # A selection other than by ID skips a container that is not running.
     assert results.changes("not running") == [("running", "paused")]

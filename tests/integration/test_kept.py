@@ -123,7 +123,7 @@ def test_file_that_containerd_cannot_read_is_replaced(node, enable, install_fore
     node.check_output("echo '[[nonsense' > %s", CONFIG)
     result = enable()
     assert not result.get("failed"), result
-    (warning,) = [text for text in result["warnings"] if "could not be determined" in text]
+    (warning,) = [text for text in result["warnings"] if text.startswith("Could not determine")]
     assert CONFIG in warning
 
 
