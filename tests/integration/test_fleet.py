@@ -147,7 +147,7 @@ def runs(node):
     """Return which of the two runtimes run, and the CRI endpoints in the kubelet configuration."""
     flags = node.file("/run/kubelet.flags").content_string.split()
     endpoints = [flag.partition("=")[2] for flag in flags if "endpoint" in flag]
-    return switching.booted(node), endpoints
+    return switching.runtimes_at_boot(node), endpoints
 
 
 def docker_images(node):

@@ -45,7 +45,7 @@ def test_change_of_the_root_is_rejected_if_it_hides_data(node, runtime, empty, e
     root = ROOTS[runtime.name]
     new = {"root": f"{root}/elsewhere"}
     node.check_output(LOAD[runtime.name])
-    refused(runtime.config, "1 image", f" in {root}.", "storage.root", storage=new)
+    refused(runtime.config, "1 image", f" in {root}", "storage.root", storage=new)
     node.check_output("systemctl stop %s", runtime.service)
     check_untouched(enable(check=True, storage=new), "data_hidden")
     enable()

@@ -51,6 +51,12 @@ class CrioChecks(Checks[Crio]):
         if result.rc != 0:
             problem = parse_refusal(result.err).replace(drop_ins, CRIO_DROP_INS)
             raise refuse(CRIO.label, add_hint(problem), result)
+        if not re.search(r"^\[crio\]$", result.out, re.MULTILINE):
+            raise CruntimeError(
+                "crio config: unreadable output: it has no table crio. Run the command on the node "
+                "to see what it prints",
+                reason="output_unreadable",
+            )
         with open(path, encoding="utf-8") as handle:
             # CRI-O silently ignores unsupported keys.
             unknown = parse_keys(handle.read()) - parse_keys(result.out)
