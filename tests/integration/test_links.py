@@ -85,6 +85,7 @@ def test_mounted_file_is_rejected_before_any_change(spare, spec):
     finally:
         spare.sh(f"umount {path}; rm /srv/mounted")
     assert "failed" not in spare.enable(**changed)
+    assert "failed" not in spare.enable(**{**spec, "registries": [], "proxy": {}})
 
 
 @pytest.mark.scenario("docker", "crio")
