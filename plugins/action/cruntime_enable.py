@@ -20,8 +20,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
 from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, registries, render
+from ansible_collections.cruntime.node.plugins.plugin_utils.failures import error_text
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
-from ansible_collections.cruntime.node.plugins.plugin_utils.spec import find_problems
+from ansible_collections.cruntime.node.plugins.plugin_utils.spec import find_problems, find_unquoted
 
 
 class ActionModule(ActionBase):
@@ -55,16 +56,21 @@ class ActionModule(ActionBase):
                 task_vars=task_vars,
                 wrap_async=self._task.async_val,
             )
+        # Ansible has set this if the module did not start.
+        if "module_stderr" in result:
+            result["msg"] = error_text(result)
+            # Ansible would show the message of the exception in place of this one.
+            result.pop("exception", None)
         return result
 
     def _render(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the spec, and its rendered files as options of the modules."""
-        validation = ArgumentSpecValidator(options.ENABLE).validate(_decrypted(self._task.args))
-        if validation.errors.errors:
-            raise AnsibleActionFail(
-                "; ".join(_sentence(error) for error in validation.errors.errors),
-                result={"reason": "option_invalid"},
-            )
+        args = _decrypted(self._task.args)
+        validation = ArgumentSpecValidator(options.ENABLE).validate(args)
+        problems = [_sentence(error) for error in validation.errors.errors]
+        problems += find_unquoted(args, options.ENABLE)
+        if problems:
+            raise AnsibleActionFail("; ".join(problems), result={"reason": "option_invalid"})
         spec = validation.validated_parameters
         try:
             render.check(spec, find_problems(spec))

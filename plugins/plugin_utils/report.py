@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
 from ansible_collections.cruntime.node.plugins.plugin_utils import drift
+from ansible_collections.cruntime.node.plugins.plugin_utils.failures import error_text
 
 
 class Images(NamedTuple):
@@ -118,5 +119,5 @@ def _unit_state(unit: dict[str, Any]) -> str:
 
 
 def _error_text(result: dict[str, Any]) -> str:
-    error: str = redact_text(str(result.get("msg") or "failed without an error message"))
+    error: str = redact_text(error_text(result))
     return error

@@ -35,6 +35,29 @@ _NO_PROXY = re.compile(r"[A-Za-z0-9.*:/\[\]_-]+", re.ASCII)
 _SOCKET = re.compile(r"(?=.{2,107}\Z)(?:/[A-Za-z0-9._-]+)+", re.ASCII)
 
 
+def find_unquoted(args: Any, spec_options: dict[str, Any], parent: str = "") -> Iterator[str]:
+    """Yield the problems of options whose text is a number or a boolean in YAML.
+
+    Ansible converts the value to text, which can differ from what the user wrote: 1.30 becomes 1.3.
+
+    :param args: options of the task, before their validation.
+    :param spec_options: argument spec of the options.
+    :param parent: the option that contains these options.
+    """
+    for name, value in args.items() if isinstance(args, dict) else ():
+        option = spec_options.get(name, {})
+        items = value if isinstance(value, list) else [value]
+        for number, item in enumerate(items):
+            path = f"{parent}{name}[{number}]" if isinstance(value, list) else f"{parent}{name}"
+            if "options" in option:
+                yield from find_unquoted(item, option["options"], f"{path}.")
+            elif "str" in (option.get("type"), option.get("elements")) and isinstance(
+                item, (bool, int, float)
+            ):
+                kind = "boolean" if isinstance(item, bool) else "number"
+                yield f"{path}: not text: YAML reads the value as a {kind}. Put it in quotes"
+
+
 def find_problems(spec: Spec) -> Iterator[str]:
     """Yield the problems of a spec that are the same for every runtime.
 

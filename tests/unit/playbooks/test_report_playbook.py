@@ -65,7 +65,7 @@ def test_text_from_a_node_is_never_templated(tmp_path, report):
     assert "changed=1" not in output
 
 
-def test_an_invalid_spec_is_a_row_of_the_report(report):
+def test_an_invalid_spec_is_a_row_of_the_report(tmp_path, report):
     # A file that is not an interpreter represents any failure of a node.
     local = {"ansible_connection": "local", "ansible_python_interpreter": "/dev/null"}
     hosts = {
@@ -74,7 +74,9 @@ def test_an_invalid_spec_is_a_row_of_the_report(report):
     }
     for host in hosts.values():
         host["ansible_become"] = False
-    _output, rows = report(hosts)
+    output, rows = report(hosts)
+    assert '"check failed: no-dict, no-python"' in output
+    assert f'"Report: {tmp_path}/cruntime-report/report.html"' in output
     assert [(row["name"], row["state"]) for row in rows] == [
         ("no-dict", "failed"),
         ("no-python", "failed"),

@@ -18,6 +18,7 @@ PLAY = """
         distribution: Debian
         os_family: Debian
         pkg_mgr: apt
+        service_mgr: systemd
         cacheable: true
     - ansible.builtin.include_tasks: case.yml
       loop: "{{ cases }}"
@@ -68,6 +69,7 @@ CASES = [
     ({"packages": ["docker-ce=1"], "extra": ["docker-ce=1", "docker-ce"]}, "passed"),
     ({"version": "1.7.*"}, "passed"),
     ({"version": 28}, "passed"),
+    ({"version": 1.10}, "runtime_version: 1.1: not text: YAML reads the value as a number"),
     ({"version": "1.7 2"}, VERSION),
     ({"version": "=1.7"}, VERSION),
     ({"directory": "/srv"}, "passed"),

@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.options import ENABLE
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
+from ansible_collections.cruntime.node.plugins.plugin_utils.spec import find_unquoted
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import checked
 
 
@@ -126,3 +127,36 @@ def test_each_option_is_in_the_table_or_in_the_text_before_it():
     text = " ".join([page.partition("## Files")[0], *rows])
     named = {re.split(r"[.:\[]", name)[0] for name in re.findall("`([^`]+)`", text)}
     assert ENABLE.keys() - named == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({"kubernetes_version": 1.30}, "kubernetes_version"),
+        ({"sandbox_image": 3}, "sandbox_image"),
+        ({"registries": [{"registry": "a"}, {"password": 493}]}, "registries[1].password"),
+        ({"registries": [{"mirrors": [{"url": True}]}]}, "registries[0].mirrors[0].url"),
+        ({"cni": {"bin_dirs": ["/a", 1.5]}}, "cni.bin_dirs[1]"),
+        ({"container_logs": {"max_size": 100, "max_files": 5}}, "container_logs.max_size"),
+    ],
+)
+def test_a_number_in_place_of_text(options, path):
+    (problem,) = find_unquoted(options, ENABLE)
+    assert problem.startswith(f"{path}: not text: ")
+    # The value can be a password.
+    assert "493" not in problem
+
+
+def test_text_and_numbers_in_their_places():
+    options = {
+        "runtime": "docker",
+        "timeout": 5,
+        "rootless": True,
+        "live_restore": False,
+        "extra_config": {"debug": True, "mtu": 1500},
+        "ulimits": {"nofile": {"soft": 1, "hard": 2}},
+        "registries": [{"registry": "a", "insecure": True, "mirrors": [{"headers": {"a": 1}}]}],
+        "cni": "text in place of a dictionary",
+        "unknown_option": 5,
+    }
+    assert list(find_unquoted(options, ENABLE)) == []
