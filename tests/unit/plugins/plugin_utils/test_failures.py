@@ -15,7 +15,7 @@ PRINTED = {
     "/bin/sh: 1: sudo: not found\n": "become: sudo not found: ",
     "/bin/sh: sudo: command not found\r\n": "become: sudo not found: ",
     "joe is not in the sudoers file.\n": "become: sudo refused: ",
-    "Sorry, user joe is not allowed to execute '/bin/sh' as root on n1.\n": "become: sudo refused: ",
+    "Sorry, user joe is not allowed to execute '/bin/sh' as root.\n": "become: sudo refused: ",
     "Sorry, user joe may not run sudo on n1.\n": "become: sudo refused: ",
     "/bin/sh: 1: /usr/bin/python3: not found\n": "Python not found: ",
     "/bin/sh: /usr/bin/python3: No such file or directory\n": "Python not found: ",
