@@ -46,6 +46,7 @@ class Change(NamedTuple):
     :param keys: paths of the keys that the collection sets in a JSON file shared with others.
     :param old_keys: paths of the keys that an earlier run wrote to such a file.
     :param unit: unit that reads the file, empty for the service of the runtime.
+    :param unasked: paths of the keys that the collection writes although no option sets them.
     :param owned: whether the collection wrote the current content, which then needs no backup.
     """
 
@@ -62,6 +63,7 @@ class Change(NamedTuple):
     old_keys: tuple[KeyPath, ...] = ()
     unit: str = ""
     owned: bool = False
+    unasked: tuple[KeyPath, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -132,6 +134,7 @@ def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
         old_keys=tuple(managed_keys(entry)),
         unit=file.get("unit", ""),
         owned=owns(entry, before),
+        unasked=tuple(tuple(path) for path in file.get("unasked", ())),
     )
 
 

@@ -20,6 +20,8 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     oci_runtimes,
     plan,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
+from ansible_collections.cruntime.node.plugins.module_utils.effective.judge import Verdict, judge
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
@@ -38,6 +40,7 @@ class Inspection(NamedTuple):
 
     :param runtime: the runtime as the spec configures it.
     :param driver: the cgroup driver that the spec selects on this node.
+    :param verdict: what was found about the files before the run.
     """
 
     runtime: Runtime
@@ -47,6 +50,7 @@ class Inspection(NamedTuple):
     record: ManagedFiles
     plan: Plan
     warnings: list[str]
+    verdict: Verdict
 
     @property
     def needs_action(self) -> bool:
@@ -76,23 +80,44 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     version_range = runtime.identity.find_range(version)
     facts = {**runtime.find_facts(), "version_range": version_range, "cgroup_driver": driver}
     changes = files.look(choose(rendered, facts), record, runtime.name)
+    verdict = _judge(node, runtime, changes, units)
+    restart = "asked for" if options["state"] == "restarted" else verdict.pending
     todo = Plan(
         changes,
-        plan.plan_enable(runtime, units, changes, restart=options["state"] == "restarted"),
+        plan.plan_enable(runtime, units, changes, restart),
         _plan_disable_others(node, runtime, units) if options["disable_others"] else [],
     )
-    return Inspection(runtime, version, driver, units, record, todo, warnings)
+    return Inspection(runtime, version, driver, units, record, todo, warnings, verdict)
+
+
+def _judge(
+    node: Node, runtime: Runtime, changes: list[Change], units: dict[str, Unit]
+) -> Verdict:
+    """Judge the runtime, unless its configuration file changes: then a transaction does this."""
+    effective = effective_of(node.runner, runtime)
+    main = find_main(runtime, changes)
+    if effective is None or main is None or main.changed:
+        return Verdict()
+    return judge(effective, runtime, main, units[runtime.services[0]])
+
+
+def find_main(runtime: Runtime, changes: list[Change]) -> Change | None:
+    """Return the configuration file of a runtime, None if it is removed."""
+    found = (change for change in changes if change.path == runtime.identity.config_path)
+    return next((change for change in found if change.after is not None), None)
 
 
 def report(
     node: Node,
     found: Inspection,
     options: dict[str, Any],
+    verdict: Verdict,
     backups: dict[str, str],
     dropped: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the result of the module.
 
+    :param verdict: what was found about the files as they are now.
     :param backups: by path, the backup of a foreign file.
     :param dropped: settings that are lost.
     """
@@ -101,8 +126,10 @@ def report(
     )
     result["files"] = [describe_file(change, backups) for change in found.plan.files]
     result["dropped"] = dropped
+    result["overridden"] = [each.result for each in verdict.overridden]
     result["warnings"] = [
         *found.warnings,
+        *verdict.warnings,
         *_warn_of_options(found.runtime, options, found.plan.up, backups),
     ]
     diffs = [change.diff for change in found.plan.changed]

@@ -62,11 +62,11 @@ class Plan(NamedTuple):
 
 
 def plan_enable(
-    runtime: Runtime, units: Units, changes: Iterable[Change], restart: bool
+    runtime: Runtime, units: Units, changes: Iterable[Change], restart: str
 ) -> list[Step]:
     """Return the steps that make this runtime run with these files, now and after a boot.
 
-    :param restart: whether the user requests a restart.
+    :param restart: cause of a restart in addition to the files, empty if there is none.
     """
     masked = _names(runtime.wanted_units, lambda name: units[name].masked)
     not_enabled = _names(runtime.wanted_units, lambda name: not units[name].enabled_for_good)
@@ -174,12 +174,12 @@ def predict(units: Units, steps: Iterable[Step]) -> Units:
     return after
 
 
-def _start(runtime: Runtime, units: Units, changes: list[Change], restart: bool) -> list[Step]:
+def _start(runtime: Runtime, units: Units, changes: list[Change], restart: str) -> list[Step]:
     whole = _start_whole(runtime.units, units)
     if whole:
         return whole
     changed = [change for change in changes if change.changed]
-    reason = "asked for" if restart else _upgrade_restart_reason(runtime.services, units)
+    reason = restart or _upgrade_restart_reason(runtime.services, units)
     reason = reason or _pending_restart_reason(runtime.services, units, changes)
     if changed and not reason:
         reason = f"{changed[0].path} changed"

@@ -12,6 +12,7 @@ import os
 import time
 from typing import Any, Callable, Iterable, Iterator, Literal, NamedTuple
 
+from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -32,6 +33,8 @@ _PROPERTIES = (
     "DropInPaths",
     "NeedDaemonReload",
     "ExecStart",
+    "Environment",
+    "EnvironmentFiles",
     "ExecMainStartTimestampMonotonic",
     "MainPID",
     *_PULLED_IN_BY,
@@ -55,7 +58,9 @@ class Unit(NamedTuple):
         running.
     :param replaced: whether the binary of the main process was removed or replaced, for example by
         an upgrade of its package.
-    :param command: argv of ExecStart in the unit.
+    :param command: argv of ExecStart in the unit, with its variables.
+    :param environment: words of Environment in the unit. They can contain passwords.
+    :param environment_files: paths of EnvironmentFile in the unit.
     :param needs: units that are started together with this unit.
     """
 
@@ -71,6 +76,8 @@ class Unit(NamedTuple):
     reload_needed: bool = False
     needs: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    environment_files: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -280,7 +287,8 @@ def parse_show(names: list[str], text: str) -> list[Unit]:
 
 
 def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
-    properties = dict(line.partition("=")[::2] for line in block.splitlines())
+    pairs = [line.partition("=")[::2] for line in block.splitlines()]
+    properties = dict(pairs)
     started = int(properties.get("ExecMainStartTimestampMonotonic") or 0)
     active = properties["ActiveState"]
     return Unit(
@@ -297,6 +305,11 @@ def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
         reload_needed=properties.get("NeedDaemonReload") == "yes",
         needs=frozenset(
             needed for key in _PULLED_IN_BY for needed in properties.get(key, "").split()
+        ),
+        environment=tuple(command_line.split_words(properties.get("Environment", ""))),
+        # Each file has its own line: PATH (ignore_errors=yes)
+        environment_files=tuple(
+            value.rpartition(" (")[0] for key, value in pairs if key == "EnvironmentFiles" and value
         ),
     )
 

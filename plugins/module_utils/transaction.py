@@ -21,11 +21,14 @@ from typing import Any, Iterator, NamedTuple
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, takeover
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
 from ansible_collections.cruntime.node.plugins.module_utils.checks.catalog import checks_of
+from ansible_collections.cruntime.node.plugins.module_utils.effective import judge
+from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.inspection import find_main
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step, plan_rollback
@@ -46,10 +49,12 @@ class Outcome(NamedTuple):
     """Result of a plan.
 
     :param backups: by path, the backup of a foreign file.
+    :param verdict: what was found about a changed configuration file, None without one.
     """
 
     backups: dict[str, str]
     takeover: Takeover
+    verdict: judge.Verdict | None
 
 
 def enable(
@@ -73,7 +78,7 @@ def enable(
         rollback.
     """
     changed = plan.changed
-    found = takeover.NOTHING
+    found, verdict = takeover.NOTHING, None
     # A start also reads files of others, which can be wrong. Before a start, validate all files.
     to_validate = plan.files if plan.up else changed
     checks = checks_of(node.runner, runtime)
@@ -83,9 +88,10 @@ def enable(
         unsafe_writes = bool(node.module.params.get("unsafe_writes"))
         with staged(to_validate, node.module.tmpdir, unsafe_writes) as paths:
             checks.validate(paths, version, units)
+            verdict = _check_filed(node, runtime, changed, units, paths)
             found = takeover.inspect(checks, changed, paths)
     if node.check_mode:
-        return Outcome({}, found)
+        return Outcome({}, found, verdict)
     swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, plan.steps):
         backups = swap.apply(changed, runtime.name, runtime.socket_path)
@@ -95,12 +101,13 @@ def enable(
         _run(node, units, plan.up)
         _note_reloads(swap, units, plan.up, changed)
         _verify(runtime, wanted, node.timeout)
+        _check_running(node, runtime, plan.files)
         _run(node, units, plan.down)
         # Verify the runtime again: detect a dependency on a stopped unit now and not at the next
         # boot.
         _wait(runtime, node.timeout)
         swap.finish(runtime.name, plan.files)
-    return Outcome(backups, found)
+    return Outcome(backups, found, verdict)
 
 
 def disable(
@@ -247,6 +254,27 @@ def _verify(runtime: Runtime, wanted: dict[str, str | None], timeout: int) -> No
                 f"Check for an override in {runtime.overrides}",
                 reason="setting_overridden",
             )
+
+
+def _check_filed(
+    node: Node,
+    runtime: Runtime,
+    changed: list[Change],
+    units: dict[str, Unit],
+    staged_paths: dict[str, str],
+) -> judge.Verdict | None:
+    """Check that no option is overridden if the configuration file of the runtime changes."""
+    effective, main = effective_of(node.runner, runtime), find_main(runtime, changed)
+    if effective is None or main is None:
+        return None
+    unit = units[runtime.services[0]]
+    return judge.check_filed(effective, runtime, main, unit, staged_paths[main.path])
+
+
+def _check_running(node: Node, runtime: Runtime, changes: list[Change]) -> None:
+    effective, main = effective_of(node.runner, runtime), find_main(runtime, changes)
+    if effective is not None and main is not None:
+        judge.check_running(effective, runtime, main, node.look()[runtime.services[0]])
 
 
 def _wait(runtime: Runtime, timeout: int) -> None:

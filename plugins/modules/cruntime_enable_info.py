@@ -124,7 +124,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         found = inspect(node, spec, restore_secrets(module.params))
         if found.needs_action:
             return {"changed": False, "needs_action": True}
-        return dict(report(node, found, spec, {}, []), needs_action=False)
+        return dict(report(node, found, spec, found.verdict, {}, []), needs_action=False)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any, Callable, Iterator
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import find_leaves
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import look_up
 from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import Node, Path, Spec
 
@@ -25,6 +26,25 @@ Parse = Callable[[Spec, Node], Any]
 # Options that set no key, or that the caller handles.
 _KEPT = ("runtime", "state", "cgroup_driver", "extra_config")
 _OTHER_DRIVER = {"systemd": "cgroupfs", "cgroupfs": "systemd"}
+
+
+def list_unasked(parse: Parse, spec: Spec, node: Node) -> list[Path]:
+    """Return the paths of the keys that the collection writes although no option sets them.
+
+    The cgroup driver counts as set, because the kubelet must use the same one.
+
+    :param parse: renders and parses the configuration file.
+    :param spec: the spec as the user wrote it, with defaults.
+    """
+    bare = _defaults(spec)
+    other = {"cgroup_driver": _OTHER_DRIVER[node["cgroup_driver"]]}
+    written = parse(spec, node)
+    trees = (parse(bare, node), parse({**bare, **other}, {**node, **other}))
+    return [
+        path
+        for path, value in find_leaves(written)
+        if all(look_up(tree, path) == value for tree in trees)
+    ]
 
 
 def find_option(parse: Parse, spec: Spec, node: Node, path: Path) -> str | None:

@@ -53,7 +53,7 @@ def render(spec: Spec) -> list[dict[str, Any]]:
         they apply: C(secret), only root may read the file, and no output shows it; C(shared),
         whether foreign keys stay in a JSON file; C(unit), the unit that reads the file, if that is
         not the service of the runtime; C(facts), the facts of the node whose markers are in the
-        content.
+        content; C(unasked), the paths of the keys that no option sets.
     :raises SpecError: if extra_config conflicts with another option.
     """
     rendering = RENDERINGS[spec["runtime"]]
@@ -126,7 +126,9 @@ def _render_config(rendering: Rendering, spec: Spec) -> Iterator[dict[str, Any]]
     shared = rendering.is_shared(full)
     if shared is not None:
         marks["shared"] = shared
+    parse = functools.partial(_parse, rendering)
     for content, nodes in _merge_extra_config(rendering, spec, texts):
+        marks["unasked"] = deciding.list_unasked(parse, spec, nodes[0])
         yield {**base, **_finish(rendering.format.validate, content), "when": nodes, **marks}
 
 
@@ -139,11 +141,7 @@ def _merge_extra_config(
     """
     if not spec["extra_config"]:
         return list(texts.items())
-    full = complete(spec)
-
-    def parse(changed: Spec, node: Node) -> Any:
-        return rendering.format.validate(rendering.render(complete(changed), node))
-
+    full, parse = complete(spec), functools.partial(_parse, rendering)
     merged, problems = [], []
     for text, nodes in texts.items():
         find_option = functools.partial(deciding.find_option, parse, spec, nodes[0])
@@ -156,6 +154,11 @@ def _merge_extra_config(
     if problems:
         raise SpecError(*dict.fromkeys(problems))
     return merged
+
+
+def _parse(rendering: Rendering, spec: Spec, node: Node) -> Any:
+    """Render the configuration file of a spec, and parse it."""
+    return rendering.format.validate(rendering.render(complete(spec), node))
 
 
 def _list_nodes(rendering: Rendering, driver: str) -> Iterator[Node]:

@@ -1,0 +1,92 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the command lines of units and processes."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from typing import Iterable, Mapping
+
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def read_argv(pid: int) -> list[str]:
+    """Return the command line of a process, empty if it does not exist.
+
+    :param pid: PID of the process, 0 for no process.
+    """
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as handle:
+        text = handle.read().decode("utf-8", errors="replace")
+        return text.split("\0")[:-1]
+    return []
+
+
+def read_environment(settings: Iterable[str], paths: Iterable[str]) -> dict[str, str]:
+    """Return the environment with which systemd would start a unit.
+
+    :param settings: words of Environment, each NAME=VALUE.
+    :param paths: EnvironmentFile. systemd reads them later, so their values take precedence.
+    """
+    lines = list(settings)
+    for path in paths:
+        # If a file is missing, systemd ignores it or does not start the unit.
+        with contextlib.suppress(OSError, CruntimeError):
+            text = read_regular(path).decode("utf-8", errors="replace")
+            lines += _parse_environment_file(text)
+    return dict(line.partition("=")[::2] for line in lines if "=" in line)
+
+
+def expand(command: Iterable[str], environment: Mapping[str, str]) -> list[str]:
+    """Expand the variables of ExecStart, as systemd does.
+
+    :param command: words of ExecStart. A word that is only C($NAME) becomes any number of words.
+    """
+    words: list[str] = []
+    for word in command:
+        alone = re.fullmatch(r"\$(\w+)", word)
+        if alone:
+            words += split_words(environment.get(alone[1], ""))
+        else:
+            words.append(
+                _VARIABLE.sub(lambda match: environment.get(match[1] or match[2], ""), word)
+            )
+    return words
+
+
+def find_flag(argv: Iterable[str], *names: str) -> str | None:
+    """Return the value of a flag, None if it is not set. The last one takes precedence.
+
+    :param argv: command line, in which a flag is C(--name value), C(--name=value) or C(-n value).
+    :param names: names of the flag without dashes.
+    """
+    found, previous = None, ""
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if previous in names and not word.startswith("-"):
+            found = word
+        previous = name.lstrip("-") if name.startswith("-") and not equals else ""
+        if equals and name.startswith("-") and name.lstrip("-") in names:
+            found = value
+    return found
+
+
+def _parse_environment_file(text: str) -> list[str]:
+    lines = text.replace("\\\n", "").splitlines()
+    words = [line.strip() for line in lines if line.strip() and line.strip()[0] not in "#;"]
+    return ["".join(split_words(word)) if word[-1:] in "\"'" else word for word in words]
+
+
+def split_words(text: str) -> list[str]:
+    """Split text into words at white space. Quotation marks join words."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        # A quotation mark that is not closed.
+        return text.split()

@@ -1,0 +1,98 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Interface of the effective configuration of a runtime."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import NamedTuple, Sequence
+
+from ansible_collections.cruntime.node.plugins.module_utils import command_line
+from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
+    Difference,
+    Leaves,
+    Tree,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+
+class Start(NamedTuple):
+    """How systemd would start the runtime now.
+
+    :param unit: the service of the runtime.
+    :param argv: command line with expanded variables.
+    :param environment: environment of the process. It can contain passwords.
+    """
+
+    unit: Unit
+    argv: list[str]
+    environment: dict[str, str]
+
+
+def read_start(unit: Unit) -> Start:
+    """Return how systemd would start a service now, from its unit and its environment files."""
+    environment = command_line.read_environment(unit.environment, unit.environment_files)
+    return Start(unit, command_line.expand(unit.command, environment), environment)
+
+
+class Effective:
+    """Effective configuration of one runtime.
+
+    :param runtime: the runtime as the spec configures it.
+    """
+
+    #: Flag with which the daemon reads another configuration file, with its short form.
+    config_flag: tuple[str, ...]
+
+    def __init__(self, runner: Runner, runtime: Runtime) -> None:
+        self._runner = runner
+        self._runtime = runtime
+
+    def read_filed(self, start: Start, path: str) -> Leaves:
+        """Return the configuration with which the runtime would start now.
+
+        :param path: the configuration file of the collection, or a staged one in its place.
+        :raises CruntimeError: if the runtime would not start with its files.
+        """
+        raise NotImplementedError
+
+    def read_running(self, argv: list[str]) -> Leaves:
+        """Return the values that the process of the runtime reports.
+
+        :param argv: command line of the process.
+        :raises CruntimeError: if the runtime does not respond.
+        """
+        raise NotImplementedError
+
+    def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
+        """Return the keys of a rendered file, with the paths that the runtime prints for them.
+
+        :param filed: what the runtime prints. Its format can differ from the rendered one.
+        """
+        raise NotImplementedError
+
+    def find_source(self, difference: Difference, start: Start) -> str:
+        """Return the file or the flag that decides the filed value of a key, empty if unknown."""
+        raise NotImplementedError
+
+
+
+
+def find_flag_file(unit: Unit, names: Sequence[str]) -> str:
+    """Return the file that sets a flag of a unit, with the flag.
+
+    :param names: names of the flag without dashes.
+    """
+    pattern = re.compile(rf"(?<![\w-])--?(?:{'|'.join(map(re.escape, names))})(?![\w-])")
+    for path in reversed((unit.path, *unit.drop_ins, *unit.environment_files)):
+        with contextlib.suppress(OSError, CruntimeError):
+            if pattern.search(read_regular(path).decode("utf-8", errors="replace")):
+                return f"{path} (flag --{names[0]})"
+    return f"flag --{names[0]} of {unit.name}"

@@ -1,0 +1,22 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find the effective configuration of a runtime."""
+
+from __future__ import annotations
+
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import Effective
+from ansible_collections.cruntime.node.plugins.module_utils.effective.containerd import (
+    ContainerdEffective,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+
+_EFFECTIVE = {"containerd": ContainerdEffective}
+
+
+def effective_of(runner: Runner, runtime: Runtime) -> Effective | None:
+    """Return the effective configuration of a runtime, None if it cannot be determined yet."""
+    found = _EFFECTIVE.get(runtime.name)
+    return found(runner, runtime) if found else None

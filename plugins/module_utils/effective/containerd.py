@@ -1,0 +1,176 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Effective configuration of containerd: C(config dump), flags, and the status of its CRI."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import json
+from typing import Any
+
+from ansible_collections.cruntime.node.plugins.module_utils import command_line, crictl, dump
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
+    Effective,
+    Start,
+    find_flag_file,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
+    Difference,
+    Leaves,
+    Path,
+    Tree,
+    agrees,
+    flatten,
+    normalize,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
+from ansible_collections.cruntime.node.plugins.module_utils.paths import CONTAINERD_DROP_INS
+from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
+
+#: Flags that take precedence over a key, by the path of the key. C(config dump) ignores them.
+_FLAGS: dict[Path, tuple[str, ...]] = {
+    ("root",): ("root",),
+    ("state",): ("state",),
+    ("grpc", "address"): ("address", "a"),
+    ("debug", "level"): ("log-level", "l"),
+}
+# Tables that containerd 2.3 and newer print as plugins, in version 4 of the format.
+_SERVERS = {
+    "grpc": "io.containerd.server.v1.grpc",
+    "ttrpc": "io.containerd.server.v1.ttrpc",
+    "metrics": "io.containerd.server.v1.metrics",
+}
+# Keys that C(config dump) prints in another way: the version of its own format, and the files that
+# it has read.
+_PRINTED = ("version", "imports")
+# The plugins whose configuration is in the status of the CRI, for containerd 1.x and 2.x.
+_CRI_PLUGINS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime")
+# Keys of the daemon in the status of the CRI.
+_STATUS_ROOT: dict[str, Path] = {
+    "containerdRootDir": ("root",),
+    "containerdEndpoint": ("grpc", "address"),
+}
+
+
+class ContainerdEffective(Effective):
+    config_flag = ("config", "c")
+
+    def read_filed(self, start: Start, path: str) -> Leaves:
+        result = self._runner.run("containerd", "--config", path, "config", "dump")
+        if result.rc != 0:
+            raise refuse(
+                CONTAINERD.label, result.err.strip().replace(path, CONTAINERD.config_path), result
+            )
+        leaves = parse_dump(result.out)
+        return {**leaves, **_read_flags(start.argv)}
+
+    def read_running(self, argv: list[str]) -> Leaves:
+        info = crictl.info(self._runner, self._runtime.cri_endpoint)
+        return {**(parse_status(info) if info else {}), **_read_flags(argv)}
+
+    def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
+        return parse_desired(content.decode(), filed)
+
+    def find_source(self, difference: Difference, start: Start) -> str:
+        for path, names in _FLAGS.items():
+            if difference.path in _list_places(path) and command_line.find_flag(start.argv, *names):
+                return find_flag_file(start.unit, names)
+        normal = normalize(difference.path)
+        for path, leaves in reversed(list(self._drop_ins.items())):
+            if agrees(difference.current, leaves.get(normal)):
+                return path
+        return ""
+
+    @functools.cached_property
+    def _drop_ins(self) -> dict[str, Leaves]:
+        """The settings of each drop-in, in the order in which containerd reads them.
+
+        The binary itself reads each drop-in, because it can be written in any TOML syntax.
+        """
+        found = {}
+        for path in _list_drop_ins():
+            result = self._runner.run("containerd", "--config", path, "config", "dump")
+            with contextlib.suppress(CruntimeError):
+                found[path] = parse_dump(result.out) if result.rc == 0 else {}
+        return found
+
+
+@parsing("containerd config dump")
+def parse_dump(text: str) -> Leaves:
+    """Parse C(containerd config dump)."""
+    return flatten(dump.parse(text))
+
+
+@parsing("crictl info")
+def parse_status(info: str) -> Leaves:
+    """Parse the status of the CRI: the configuration of the CRI plugin that runs."""
+    config: dict[str, Any] = json.loads(info).get("config") or {}
+    daemon = {
+        place: config[key]
+        for key, path in _STATUS_ROOT.items()
+        if config.get(key)
+        for place in _list_places(path)
+    }
+    _print_zero_values(config)
+    plugins = {("plugins", plugin): config for plugin in _CRI_PLUGINS}
+    leaves = {
+        (*parent, *path): value
+        for parent, tree in plugins.items()
+        for path, value in flatten(tree).items()
+    }
+    return {**leaves, **daemon}
+
+
+def parse_desired(text: str, filed: Leaves) -> Tree:
+    """Parse a rendered file, and move its keys to where C(config dump) prints them."""
+    tree = {key: value for key, value in dump.parse(text).items() if key not in _PRINTED}
+    # Drop-ins can require further plugins.
+    required = filed.get(("requiredplugins",)) or []
+    if set(tree.get("required_plugins", ())) <= set(required):
+        tree["required_plugins"] = required
+    if _version_of(filed) >= 4:
+        for table, plugin in _SERVERS.items():
+            if table in tree:
+                tree.setdefault("plugins", {})[plugin] = tree.pop(table)
+    return tree
+
+
+def _print_zero_values(config: dict[str, Any]) -> None:
+    """Add the cgroup driver of each handler whose options do not set it."""
+    handlers = (config.get("containerd") or {}).get("runtimes") or {}
+    for handler in handlers.values():
+        if str(handler.get("runtimeType", "")).startswith("io.containerd.runc."):
+            options = handler["options"] = handler.get("options") or {}
+            if not any(key.lower() == "systemdcgroup" for key in options):
+                options["SystemdCgroup"] = False
+
+
+def _read_flags(argv: list[str]) -> Leaves:
+    found = {path: command_line.find_flag(argv, *names) for path, names in _FLAGS.items()}
+    return {
+        place: value
+        for path, value in found.items()
+        if value is not None
+        for place in _list_places(path)
+    }
+
+
+def _list_places(path: Path) -> list[Path]:
+    """Return the paths of a key in all versions of the format."""
+    moved = _SERVERS.get(path[0])
+    return [path, *([("plugins", moved, *path[1:])] if moved else [])]
+
+
+def _version_of(leaves: Leaves) -> int:
+    return int(leaves.get(("version",)) or 0)
+
+
+def _list_drop_ins() -> list[str]:
+    return [
+        path for parent in CONTAINERD_DROP_INS for path in sorted(glob.glob(f"{parent}/*.toml"))
+    ]

@@ -1,0 +1,196 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge a runtime by what it would start with and by what its process uses.
+
+This module is independent of the runtime.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+from ansible_collections.cruntime.node.plugins.module_utils import command_line
+from ansible_collections.cruntime.node.plugins.module_utils.dropped import quote_path
+from ansible_collections.cruntime.node.plugins.module_utils.effective import compare
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
+    Effective,
+    Start,
+    read_start,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
+    Difference,
+    Leaves,
+    Tree,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+
+class Overridden(NamedTuple):
+    """A key of the configuration file that another file or a flag overrides.
+
+    :param source: the file, with the flag; empty if it is not known.
+    """
+
+    difference: Difference
+    source: str
+
+    @property
+    def text(self) -> str:
+        path, current = self.difference.path, self.difference.current
+        return f"{quote_path(path)} is {_show(path, current)}"
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Return the key as the modules return it, with secrets redacted."""
+        path, desired, current = self.difference
+        return {
+            "key": quote_path(path),
+            "current": redact(path, current),
+            "desired": redact(path, desired),
+            "file": self.source or None,
+        }
+
+
+class Verdict(NamedTuple):
+    """What the comparison of a runtime with its configuration file found.
+
+    :param pending: cause of a restart, because the process does not use the filed values yet;
+        empty if it does.
+    :param overridden: overridden keys that no option sets.
+    """
+
+    pending: str = ""
+    overridden: tuple[Overridden, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        return _describe(
+            list(self.overridden), "the collection would set", "set them in extra_config"
+        )
+
+
+def judge(effective: Effective, runtime: Runtime, change: Change, unit: Unit) -> Verdict:
+    """Judge a runtime whose configuration file is as the spec requires.
+
+    :param effective: effective configuration of the runtime.
+    :param change: the configuration file.
+    :param unit: service of the runtime.
+    :raises CruntimeError: if another file or a flag overrides a key that an option sets, or if the
+        runtime does not respond.
+    """
+    desired, filed, overridden = _judge_filed(effective, runtime, change, unit, change.path)
+    verdict = Verdict(overridden=tuple(overridden))
+    if not unit.active or not unit.pid:
+        return verdict
+    running = effective.read_running(command_line.read_argv(unit.pid))
+    for found in compare.find_pending(desired, filed, running):
+        shown = f"{quote_path(found.path)}={_show(found.path, found.current)}"
+        return verdict._replace(pending=f"{runtime.label} still uses {shown}")
+    return verdict
+
+
+def check_filed(
+    effective: Effective, runtime: Runtime, change: Change, unit: Unit, path: str
+) -> Verdict:
+    """Check that no other file and no flag overrides a changed configuration file.
+
+    :param path: the staged file.
+    :raises CruntimeError: if a key that an option sets is overridden.
+    """
+    overridden = _judge_filed(effective, runtime, change, unit, path)[2]
+    return Verdict(overridden=tuple(overridden))
+
+
+def check_running(effective: Effective, runtime: Runtime, change: Change, unit: Unit) -> None:
+    """Check that the process uses every value of the configuration file that it reports.
+
+    :param unit: service of the runtime, after the start of the process.
+    :raises CruntimeError: if it uses another value for a key that an option sets.
+    """
+    desired = effective.parse_desired(_content(change), {})
+    running = effective.read_running(command_line.read_argv(unit.pid))
+    for found in compare.find_pending(desired, compare.flatten(desired), running):
+        if found.path not in change.unasked:
+            raise CruntimeError(
+                f"{runtime.label}: setting overridden: {Overridden(found, '').text}, but the spec "
+                f"requires {_show(found.path, found.desired)}. Check for an override in "
+                f"{runtime.overrides}",
+                reason="setting_overridden",
+                overridden=[Overridden(found, "").result],
+            )
+
+
+def _judge_filed(
+    effective: Effective, runtime: Runtime, change: Change, unit: Unit, path: str
+) -> tuple[Tree, Leaves, list[Overridden]]:
+    start = read_start(unit)
+    _check_config_path(effective, runtime, start, change.path)
+    filed = effective.read_filed(start, path)
+    desired = effective.parse_desired(_content(change), filed)
+    found = [
+        Overridden(each, effective.find_source(each, start))
+        for each in compare.find_overridden(desired, filed)
+    ]
+    asked = [each for each in found if each.difference.path not in change.unasked]
+    if asked:
+        raise CruntimeError(
+            "; ".join(_describe(asked, "the spec requires", "change the spec")),
+            reason="setting_overridden",
+            overridden=[each.result for each in asked],
+        )
+    return desired, filed, found
+
+
+def _check_config_path(effective: Effective, runtime: Runtime, start: Start, path: str) -> None:
+    """Check that the unit of the runtime reads the configuration file of the collection."""
+    other = command_line.find_flag(start.argv, *effective.config_flag)
+    if other is None or os.path.realpath(other) == os.path.realpath(path):
+        return
+    kept = " ".join(_without_flag(start.argv, effective.config_flag))
+    source = (start.unit.drop_ins or (start.unit.path,))[-1]
+    raise CruntimeError(
+        f"{source}: another configuration file: {start.unit.name} starts {runtime.label} with "
+        f"--{effective.config_flag[0]} {other}, so {path} would have no effect. Remove the flag, "
+        f"for example with a drop-in in /etc/systemd/system/{start.unit.name}.d that has the lines "
+        f"[Service], ExecStart= and ExecStart={kept}",
+        reason="setting_overridden",
+    )
+
+
+def _without_flag(argv: list[str], names: tuple[str, ...]) -> list[str]:
+    kept, skip = [], False
+    for word in argv:
+        name, equals, _value = word.partition("=")
+        is_flag = name.startswith("-") and name.lstrip("-") in names
+        if not is_flag and not skip:
+            kept.append(word)
+        skip = is_flag and not equals
+    return kept
+
+
+def _content(change: Change) -> bytes:
+    return change.after if isinstance(change.after, bytes) else b""
+
+
+def _describe(overridden: list[Overridden], who: str, other_fix: str) -> list[str]:
+    """Return one sentence for each file."""
+    sources: dict[str, list[str]] = {}
+    for each in overridden:
+        desired = _show(each.difference.path, each.difference.desired)
+        sources.setdefault(each.source, []).append(f"{each.text}, but {who} {desired}")
+    return [
+        f"{source or 'another file'}: setting overridden: {'; '.join(texts)}. Remove "
+        f"{'this key' if len(texts) == 1 else 'these keys'} from the file, or {other_fix}"
+        for source, texts in sources.items()
+    ]
+
+
+def _show(path: compare.Path, value: Any) -> str:
+    return "(not set)" if value is None else repr(redact(path, value))
