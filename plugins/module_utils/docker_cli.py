@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Iterable
 
+from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 #: Socket of the engine of this node.
-ENDPOINT = "unix:///run/docker.sock"
+ENDPOINT = f"unix://{DOCKER_SOCKET}"
 
 
 def argv(*words: str, host: str = ENDPOINT) -> tuple[str, ...]:

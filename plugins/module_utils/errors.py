@@ -40,7 +40,22 @@ class CruntimeError(Exception):
 
 
 class CommandError(CruntimeError):
-    """Error of a tool on the node that failed, was too slow or was not found."""
+    """Error of a tool or daemon on the node that failed, was too slow or was not found."""
+
+
+class RequestError(CommandError):
+    """Error of a request to the socket of a daemon.
+
+    :param code: status code of gRPC or HTTP; None if the daemon sent no readable response.
+    :param detail: error message of the daemon, empty if it sent none.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, code: int | None = None, detail: str = ""
+    ) -> None:
+        super().__init__(message, reason=reason)
+        self.code = code
+        self.detail = detail
 
 
 class NotRunningError(CruntimeError):

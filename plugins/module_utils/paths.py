@@ -17,3 +17,5 @@ CONTAINERS_CERTS = "/etc/containers/certs.d"
 DOCKER_CERTS = "/etc/docker/certs.d"
 CRI_DOCKERD_DROP_IN = "/etc/systemd/system/cri-docker.service.d/50-cruntime.conf"
 CRICTL_CONFIG = "/etc/crictl.yaml"
+#: Socket of the engine of Docker, on which its units listen.
+DOCKER_SOCKET = "/run/docker.sock"

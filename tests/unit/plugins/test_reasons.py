@@ -26,6 +26,7 @@ ERRORS = {
     "CruntimeError": None,
     "CommandError": None,
     "NotRunningError": None,
+    "RequestError": None,
     "SpecError": "option_invalid",
     "IncompatibleError": "version_incompatible",
 }
