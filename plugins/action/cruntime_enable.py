@@ -19,7 +19,7 @@ from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
-from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, registries, render
+from ansible_collections.cruntime.node.plugins.plugin_utils import registries, render
 from ansible_collections.cruntime.node.plugins.plugin_utils.failures import error_text
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 from ansible_collections.cruntime.node.plugins.plugin_utils.spec import find_problems, find_unquoted
@@ -51,7 +51,6 @@ class ActionModule(ActionBase):
                 module_args={
                     **{option: value for option, value in spec.items() if value is not None},
                     **rendered,
-                    "rendered_sandbox_image": kubernetes.find_sandbox_image(spec),
                 },
                 task_vars=task_vars,
                 wrap_async=self._task.async_val,

@@ -61,19 +61,28 @@ def expand(command: Iterable[str], environment: Mapping[str, str]) -> list[str]:
 
 
 def find_flag(argv: Iterable[str], *names: str) -> str | None:
-    """Return the value of a flag, None if it is not set. The last one takes precedence.
+    """Return the value of a flag, None if it is not set. The last one takes precedence."""
+    return (find_flags(argv, *names) or [None])[-1]
+
+
+def find_flags(argv: Iterable[str], *names: str, takes_value: bool = True) -> list[str]:
+    """Return the values of a flag that can be repeated.
 
     :param argv: command line, in which a flag is C(--name value), C(--name=value) or C(-n value).
     :param names: names of the flag without dashes.
+    :param takes_value: whether the next word can be the value. If not, the value is C(true).
     """
-    found, previous = None, ""
+    found: list[str] = []
+    is_value = False
     for word in argv:
         name, equals, value = word.partition("=")
-        if previous in names and not word.startswith("-"):
-            found = word
-        previous = name.lstrip("-") if name.startswith("-") and not equals else ""
-        if equals and name.startswith("-") and name.lstrip("-") in names:
-            found = value
+        if is_value:
+            found.append(word)
+            is_value = False
+        elif name.startswith("-") and name.lstrip("-") in names:
+            is_value = takes_value and not equals
+            if not is_value:
+                found.append(value if equals else "true")
     return found
 
 

@@ -72,7 +72,6 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
         return report(node, found, options, found.verdict, {}, [])
     runtime, todo = found.runtime, found.plan
     found.record.note_data_root(runtime.name, runtime.configured_root(todo.files))
-    sandbox_image = options["rendered_sandbox_image"]
     outcome = transaction.enable(
         node,
         runtime,
@@ -80,7 +79,6 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
         version=found.version,
         units=found.units,
         record=found.record,
-        wanted={"cgroup_driver": found.driver, "sandbox_image": sandbox_image},
     )
     dropped = [setting.result for setting in outcome.takeover.dropped]
     found.warnings.extend(outcome.takeover.warnings)

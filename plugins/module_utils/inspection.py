@@ -20,6 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     oci_runtimes,
     plan,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import Effective
 from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
 from ansible_collections.cruntime.node.plugins.module_utils.effective.judge import Verdict, judge
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -80,25 +81,52 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     version_range = runtime.identity.find_range(version)
     facts = {**runtime.find_facts(), "version_range": version_range, "cgroup_driver": driver}
     changes = files.look(choose(rendered, facts), record, runtime.name)
-    verdict = _judge(node, runtime, changes, units)
-    restart = "asked for" if options["state"] == "restarted" else verdict.pending
+    effective = effective_of(node.runner, runtime)
+    verdict = _judge(effective, runtime, changes, units)
+    asked = options["state"] == "restarted"
+    steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=verdict.pending)
+    if not asked:
+        steps, deferred = _defer_restart(effective, runtime, units, changes, steps)
+        warnings += deferred
     todo = Plan(
         changes,
-        plan.plan_enable(runtime, units, changes, restart),
+        steps,
         _plan_disable_others(node, runtime, units) if options["disable_others"] else [],
     )
     return Inspection(runtime, version, driver, units, record, todo, warnings, verdict)
 
 
 def _judge(
-    node: Node, runtime: Runtime, changes: list[Change], units: dict[str, Unit]
+    effective: Effective, runtime: Runtime, changes: list[Change], units: dict[str, Unit]
 ) -> Verdict:
     """Judge the runtime, unless its configuration file changes: then a transaction does this."""
-    effective = effective_of(node.runner, runtime)
     main = find_main(runtime, changes)
-    if effective is None or main is None or main.changed:
+    if main is None or main.changed:
         return Verdict()
     return judge(effective, runtime, main, units[runtime.services[0]])
+
+
+def _defer_restart(
+    effective: Effective,
+    runtime: Runtime,
+    units: dict[str, Unit],
+    changes: list[Change],
+    steps: list[Step],
+) -> tuple[list[Step], list[str]]:
+    """Remove a restart that was pending before this run, if it would end running containers.
+
+    :return: the steps, and warnings.
+    """
+    restarts = [step for step in steps if step.verb == "restart" and step.units == runtime.services]
+    if not restarts or any(change.changed and change.restart for change in changes):
+        return steps, []
+    at_risk = effective.find_at_risk()
+    if not at_risk:
+        return steps, []
+    return plan.plan_enable(runtime, units, changes, asked=False, pays=False), [
+        f"{runtime.label}: restart pending: {restarts[0].why}. A restart would end the running "
+        f"containers {', '.join(at_risk)}. Restart it with state: restarted when they may end"
+    ]
 
 
 def find_main(runtime: Runtime, changes: list[Change]) -> Change | None:

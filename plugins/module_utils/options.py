@@ -121,12 +121,11 @@ ENABLE = {
     "timeout": {"type": "int", "default": 60},
 }
 
-#: Options that the action plugin adds: the rendered files (see plugin_utils/render.py), the sandbox
-#: image in them, and the contents of the files that contain secrets, in the order of the files.
-#: Ansible does not log the contents.
+#: Options that the action plugin adds: the rendered files (see plugin_utils/render.py), and the
+#: contents of the files that contain secrets, in the order of the files. Ansible does not log the
+#: contents.
 RENDERED = {
     "rendered_files": {"type": "list", "elements": "dict"},
-    "rendered_sandbox_image": {"type": "str"},
     "rendered_secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
 }
 

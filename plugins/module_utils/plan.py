@@ -62,16 +62,29 @@ class Plan(NamedTuple):
 
 
 def plan_enable(
-    runtime: Runtime, units: Units, changes: Iterable[Change], restart: str
+    runtime: Runtime,
+    units: Units,
+    changes: Iterable[Change],
+    *,
+    asked: bool,
+    pending: str = "",
+    pays: bool = True,
 ) -> list[Step]:
     """Return the steps that make this runtime run with these files, now and after a boot.
 
-    :param restart: cause of a restart in addition to the files, empty if there is none.
+    :param asked: whether the user requests a restart.
+    :param pending: cause of a restart that was pending before this run, in addition to the causes
+        that the units and the times of the files show.
+    :param pays: whether restarts of the runtime that were pending before this run are done.
     """
     masked = _names(runtime.wanted_units, lambda name: units[name].masked)
     not_enabled = _names(runtime.wanted_units, lambda name: not units[name].enabled_for_good)
     changes = [change for change in changes if change.restart]
-    start = _start(runtime, units, [change for change in changes if not change.unit], restart)
+    own = [change for change in changes if not change.unit]
+    cause = "asked for" if asked else ""
+    if pays:
+        cause = cause or find_pending_cause(runtime, units, own) or pending
+    start = _start(runtime, units, own, cause)
     changes = [change for change in changes if change.unit in runtime.adapters]
     return _steps(
         Step("unmask", masked, "masked"),
@@ -174,13 +187,12 @@ def predict(units: Units, steps: Iterable[Step]) -> Units:
     return after
 
 
-def _start(runtime: Runtime, units: Units, changes: list[Change], restart: str) -> list[Step]:
+def _start(runtime: Runtime, units: Units, changes: list[Change], cause: str) -> list[Step]:
     whole = _start_whole(runtime.units, units)
     if whole:
         return whole
     changed = [change for change in changes if change.changed]
-    reason = restart or _upgrade_restart_reason(runtime.services, units)
-    reason = reason or _pending_restart_reason(runtime.services, units, changes)
+    reason = cause
     if changed and not reason:
         reason = f"{changed[0].path} changed"
         if runtime.reloads(changed):
@@ -192,6 +204,16 @@ def _start(runtime: Runtime, units: Units, changes: list[Change], restart: str) 
         steps.append(Step("reload", runtime.services, reason))
     # Keep the sockets open. Clients then wait during the restart and do not fail.
     return [*steps, Step("restart", runtime.services, reason)]
+
+
+def find_pending_cause(runtime: Runtime, units: Units, changes: Iterable[Change]) -> str:
+    """Return the cause of a restart of the runtime that was pending before this run, if any.
+
+    The binary of the process was replaced, or a file is newer than the process.
+    """
+    return _upgrade_restart_reason(runtime.services, units) or _pending_restart_reason(
+        runtime.services, units, list(changes)
+    )
 
 
 def _start_adapter(

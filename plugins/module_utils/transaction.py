@@ -65,7 +65,6 @@ def enable(
     version: str,
     units: dict[str, Unit],
     record: ManagedFiles,
-    wanted: dict[str, str | None],
 ) -> Outcome:
     """Validate the files of a runtime, apply them, start and verify it, and stop the others.
 
@@ -73,7 +72,6 @@ def enable(
 
     :param version: version of the runtime.
     :param units: units before the run.
-    :param wanted: by option, the value that the running runtime must report.
     :raises CruntimeError: if a step fails. C(rolled_back) in its facts has the result of the
         rollback.
     """
@@ -100,7 +98,7 @@ def enable(
             node.services.daemon_reload()
         _run(node, units, plan.up)
         _note_reloads(swap, units, plan.up, changed)
-        _verify(runtime, wanted, node.timeout)
+        _wait(runtime, node.timeout)
         _check_running(node, runtime, plan.files)
         _run(node, units, plan.down)
         # Verify the runtime again: detect a dependency on a stopped unit now and not at the next
@@ -244,18 +242,6 @@ def _note_reloads(
             swap.mark_loaded(loaded, max(units[name].pid for name in step.units))
 
 
-def _verify(runtime: Runtime, wanted: dict[str, str | None], timeout: int) -> None:
-    """Check that the running runtime reports the values of the spec."""
-    _wait(runtime, timeout)
-    for option, found in runtime.settings().items():
-        if wanted[option] not in (None, found):
-            raise CruntimeError(
-                f"{runtime.label} uses {option}={found}, but the spec requires {wanted[option]}. "
-                f"Check for an override in {runtime.overrides}",
-                reason="setting_overridden",
-            )
-
-
 def _check_filed(
     node: Node,
     runtime: Runtime,
@@ -264,17 +250,18 @@ def _check_filed(
     staged_paths: dict[str, str],
 ) -> judge.Verdict | None:
     """Check that no option is overridden if the configuration file of the runtime changes."""
-    effective, main = effective_of(node.runner, runtime), find_main(runtime, changed)
-    if effective is None or main is None:
+    main = find_main(runtime, changed)
+    if main is None:
         return None
-    unit = units[runtime.services[0]]
+    effective, unit = effective_of(node.runner, runtime), units[runtime.services[0]]
     return judge.check_filed(effective, runtime, main, unit, staged_paths[main.path])
 
 
 def _check_running(node: Node, runtime: Runtime, changes: list[Change]) -> None:
-    effective, main = effective_of(node.runner, runtime), find_main(runtime, changes)
-    if effective is not None and main is not None:
-        judge.check_running(effective, runtime, main, node.look()[runtime.services[0]])
+    main = find_main(runtime, changes)
+    if main is not None:
+        effective, unit = effective_of(node.runner, runtime), node.look()[runtime.services[0]]
+        judge.check_running(effective, runtime, main, unit)
 
 
 def _wait(runtime: Runtime, timeout: int) -> None:

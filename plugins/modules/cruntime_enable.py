@@ -422,10 +422,6 @@ options:
         task fails if a playbook sets this option.
     type: list
     elements: dict
-  rendered_sandbox_image:
-    description:
-      - Internal, like O(rendered_files). The sandbox image in the rendered files, if any.
-    type: str
   rendered_secrets:
     description:
       - Internal, like O(rendered_files). The contents of the rendered files that contain secrets,

@@ -10,16 +10,15 @@ import os
 import re
 import shutil
 
-from ansible_collections.cruntime.node.plugins.module_utils import atomic
 from ansible_collections.cruntime.node.plugins.module_utils.checks import crio_store
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
+from ansible_collections.cruntime.node.plugins.module_utils.effective.crio import copy_drop_ins
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CRIO
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CRIO_DROP_INS
-from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_drop_in
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import CONFIG_PATH, Crio
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -36,7 +35,7 @@ class CrioChecks(Checks[Crio]):
         drop_ins = f"{path}.d"
         os.mkdir(drop_ins)
         try:
-            _copy_drop_ins(drop_ins)
+            copy_drop_ins(drop_ins)
             shutil.copy(path, os.path.join(drop_ins, os.path.basename(CRIO.config_path)))
             result = self._runner.run(
                 "crio",
@@ -76,26 +75,6 @@ class CrioChecks(Checks[Crio]):
                 return
             old = crio_store.parse(result.out, escaped=False)
         crio_store.check(old, crio_store.parse(new_config, escaped=False))
-
-
-def _copy_drop_ins(directory: str) -> None:
-    """Copy the files that CRI-O reads in its drop-in directory and below.
-
-    :raises CruntimeError: if CRI-O could not read one of the files.
-    """
-    if os.path.islink(CRIO_DROP_INS):
-        raise CruntimeError(
-            f"{CRIO_DROP_INS}: unreadable drop-ins: the path is a link, and CRI-O does not start "
-            "with a link. Replace the link with a directory, or with a bind mount of its target",
-            reason="file_unreadable",
-        )
-    for source, directories, names in os.walk(CRIO_DROP_INS):
-        copy = os.path.join(directory, os.path.relpath(source, CRIO_DROP_INS))
-        for name in directories:
-            os.mkdir(os.path.join(copy, name))
-        for name in names:
-            content = read_drop_in(os.path.join(source, name))
-            atomic.write_new(os.path.join(copy, name), content, 0o600)
 
 
 def parse_keys(config: str) -> set[str]:

@@ -10,13 +10,18 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.base impor
 from ansible_collections.cruntime.node.plugins.module_utils.effective.containerd import (
     ContainerdEffective,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.crio import CrioEffective
+from ansible_collections.cruntime.node.plugins.module_utils.effective.docker import DockerEffective
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 
-_EFFECTIVE = {"containerd": ContainerdEffective}
+_EFFECTIVE = {
+    "containerd": ContainerdEffective,
+    "crio": CrioEffective,
+    "docker": DockerEffective,
+}
 
 
-def effective_of(runner: Runner, runtime: Runtime) -> Effective | None:
-    """Return the effective configuration of a runtime, None if it cannot be determined yet."""
-    found = _EFFECTIVE.get(runtime.name)
-    return found(runner, runtime) if found else None
+def effective_of(runner: Runner, runtime: Runtime) -> Effective:
+    """Return the effective configuration of a runtime."""
+    return _EFFECTIVE[runtime.name](runner, runtime)

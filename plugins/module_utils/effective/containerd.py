@@ -12,7 +12,7 @@ import glob
 import json
 from typing import Any
 
-from ansible_collections.cruntime.node.plugins.module_utils import command_line, crictl, dump
+from ansible_collections.cruntime.node.plugins.module_utils import command_line, cri, dump
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
     Start,
@@ -31,6 +31,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CONTAINERD_DROP_INS
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
+from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
+
+# Time for a call of the CRI, in seconds.
+_TIMEOUT = 10
 
 #: Flags that take precedence over a key, by the path of the key. C(config dump) ignores them.
 _FLAGS: dict[Path, tuple[str, ...]] = {
@@ -70,8 +74,9 @@ class ContainerdEffective(Effective):
         return {**leaves, **_read_flags(start.argv)}
 
     def read_running(self, argv: list[str]) -> Leaves:
-        info = crictl.info(self._runner, self._runtime.cri_endpoint)
-        return {**(parse_status(info) if info else {}), **_read_flags(argv)}
+        with Channel(self._runtime.socket_path, _TIMEOUT) as channel:
+            info = cri.status(channel)["info"]
+        return {**parse_status(info), **_read_flags(argv)}
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
         return parse_desired(content.decode(), filed)
@@ -106,10 +111,10 @@ def parse_dump(text: str) -> Leaves:
     return flatten(dump.parse(text))
 
 
-@parsing("crictl info")
-def parse_status(info: str) -> Leaves:
+@parsing("status of the CRI")
+def parse_status(info: dict[str, str]) -> Leaves:
     """Parse the status of the CRI: the configuration of the CRI plugin that runs."""
-    config: dict[str, Any] = json.loads(info).get("config") or {}
+    config: dict[str, Any] = json.loads(info.get("config") or "{}")
     daemon = {
         place: config[key]
         for key, path in _STATUS_ROOT.items()

@@ -56,7 +56,7 @@ def daemon_json(before, after, **kwargs):
 def enable(runtime, units, changes=(), restart=False):
     """Return the steps to start and to stop units, and the predicted units."""
     others = [other for other in RUNTIMES.values() if other is not runtime]
-    up = plan.plan_enable(runtime, units, changes, restart)
+    up = plan.plan_enable(runtime, units, changes, asked=restart)
     down = plan.plan_disable(others, units, needed_by(runtime.units, units), "why")
     return up, down, plan.predict(units, up + down)
 
@@ -110,23 +110,23 @@ def test_a_predicted_node_needs_no_further_step():
     ],
 )
 def test_pending_restart_is_planned(changes, restart, why):
-    up = plan.plan_enable(CONTAINERD, node("containerd.service"), changes, restart)
+    up = plan.plan_enable(CONTAINERD, node("containerd.service"), changes, asked=restart)
     assert up == ([Step("restart", ("containerd.service",), why)] if why else [])
 
 
 def test_an_upgrade_of_the_package_needs_a_restart():
     units = node("containerd.service", containerd_service={"replaced": True})
     why = "the binary of containerd.service was replaced"
-    up = plan.plan_enable(CONTAINERD, units, [change()], restart=False)
+    up = plan.plan_enable(CONTAINERD, units, [change()], asked=False)
     assert up == [Step("restart", ("containerd.service",), why)]
 
 
 def test_a_reload_that_was_recorded_needs_no_restart():
     units = node("containerd.service")
     assert (
-        plan.plan_enable(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=1)], False) == []
+        plan.plan_enable(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=1)], asked=False) == []
     )
-    (step,) = plan.plan_enable(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=2)], False)
+    (step,) = plan.plan_enable(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=2)], asked=False)
     assert step.verb == "restart"
 
 
@@ -148,13 +148,13 @@ def test_a_reload_that_was_recorded_needs_no_restart():
 def test_docker_is_reloaded_if_a_reload_is_enough(before, after, kwargs, verbs):
     changes = [daemon_json(before, after, **kwargs)]
     assert [
-        step.verb for step in plan.plan_enable(DOCKER, node(*ALL_DOCKER), changes, False)
+        step.verb for step in plan.plan_enable(DOCKER, node(*ALL_DOCKER), changes, asked=False)
     ] == verbs
 
 
 def test_a_previously_invalid_file_of_docker_needs_a_restart():
     broken = daemon_json({}, {"debug": True})._replace(before=b"{")
-    (step,) = plan.plan_enable(DOCKER, node(*ALL_DOCKER), [broken], restart=False)
+    (step,) = plan.plan_enable(DOCKER, node(*ALL_DOCKER), [broken], asked=False)
     assert step.verb == "restart"
 
 
@@ -192,7 +192,7 @@ def crio_registries(after=b"new"):
 
 
 def crio_verb(runtime, *changes):
-    (step,) = plan.plan_enable(runtime, node("crio.service"), changes, restart=False)
+    (step,) = plan.plan_enable(runtime, node("crio.service"), changes, asked=False)
     return step.verb
 
 
@@ -288,25 +288,25 @@ def test_a_removal_leaves_no_mask():
 
 
 def test_a_restart_of_docker_leaves_its_socket_to_the_clients():
-    up = plan.plan_enable(DOCKER, node(*ALL_DOCKER), [], restart=True)
+    up = plan.plan_enable(DOCKER, node(*ALL_DOCKER), [], asked=True)
     assert up == [Step("restart", ("docker.service",), "asked for")]
 
 
 def test_docker_and_its_missing_socket_are_restarted_together():
     units = node(*ALL_DOCKER, docker_socket={"active_state": "inactive"})
-    (step,) = plan.plan_enable(DOCKER, units, [], restart=False)
+    (step,) = plan.plan_enable(DOCKER, units, [], asked=False)
     assert (step.verb, step.units) == ("restart", ALL_DOCKER)
 
 
 def test_a_service_that_waits_for_its_restart_is_restarted():
     units = node("containerd.service", containerd_service={"active_state": "activating"})
-    (step,) = plan.plan_enable(CONTAINERD, units, [], restart=False)
+    (step,) = plan.plan_enable(CONTAINERD, units, [], asked=False)
     assert step.verb == "restart"
 
 
 def test_a_masked_unit_is_unmasked_started_and_enabled():
     units = node(docker_service={"load_state": "masked", "file_state": "masked"})
-    up = plan.plan_enable(DOCKER, units, [], restart=False)
+    up = plan.plan_enable(DOCKER, units, [], asked=False)
     assert [(step.verb, step.units) for step in up] == [
         ("unmask", ("docker.service",)),
         ("start", ALL_DOCKER),
@@ -331,7 +331,7 @@ def adapter_file(unit="cri-docker.service", **kwargs):
 
 def test_docker_is_started_with_its_adapter():
     units = adapted_node(cri_docker_service={"file_state": "masked", "load_state": "masked"})
-    up = plan.plan_enable(ADAPTED, units, [], restart=False)
+    up = plan.plan_enable(ADAPTED, units, [], asked=False)
     assert [(step.verb, step.units) for step in up] == [
         ("unmask", ("cri-docker.service",)),
         ("start", ALL_DOCKER),
@@ -340,13 +340,13 @@ def test_docker_is_started_with_its_adapter():
     ]
     after = plan.predict(units, up)
     assert all(after[name].active and after[name].enabled for name in ADAPTED.wanted_units)
-    assert plan.plan_enable(ADAPTED, adapted_node(*ALL_DOCKER, *ADAPTER), [], restart=False) == []
+    assert plan.plan_enable(ADAPTED, adapted_node(*ALL_DOCKER, *ADAPTER), [], asked=False) == []
 
 
 @pytest.mark.parametrize("running", [(), ADAPTER, ADAPTER[:1]])
 def test_an_adapter_that_is_not_requested_is_unchanged(running):
     units = adapted_node(*ALL_DOCKER, *running)
-    (step,) = plan.plan_enable(DOCKER, units, [change(before=b"other")], restart=False)
+    (step,) = plan.plan_enable(DOCKER, units, [change(before=b"other")], asked=False)
     assert step == Step("restart", ("docker.service",), "/etc/x changed")
 
 
@@ -398,16 +398,16 @@ def test_an_adapter_that_is_not_requested_is_unchanged(running):
 )
 def test_the_adapter_is_restarted_if_its_files_change(changes, steps):
     units = adapted_node(*ALL_DOCKER, *ADAPTER)
-    assert plan.plan_enable(ADAPTED, units, changes, restart=False) == steps
+    assert plan.plan_enable(ADAPTED, units, changes, asked=False) == steps
 
 
 def test_an_adapter_older_than_its_runtime_is_restarted():
     units = adapted_node(*ALL_DOCKER, *ADAPTER, docker_service={"started": STARTED + 1})
-    (step,) = plan.plan_enable(ADAPTED, units, [], restart=False)
+    (step,) = plan.plan_enable(ADAPTED, units, [], asked=False)
     assert step == Step(
         "restart", ADAPTER[1:], "docker.service was started after cri-docker.service"
     )
-    assert plan.plan_enable(DOCKER, units, [], restart=False) == []
+    assert plan.plan_enable(DOCKER, units, [], asked=False) == []
 
 
 def test_an_adapter_without_known_start_times_is_not_restarted():
@@ -415,13 +415,13 @@ def test_an_adapter_without_known_start_times_is_not_restarted():
     units = adapted_node(
         *ALL_DOCKER, *ADAPTER, docker_service=unknown, cri_docker_service=unknown
     )
-    assert plan.plan_enable(ADAPTED, units, [], restart=False) == []
+    assert plan.plan_enable(ADAPTED, units, [], asked=False) == []
 
 
 def test_a_running_adapter_is_restarted_if_its_file_is_removed():
     gone = [adapter_file(after=None)]
-    assert plan.plan_enable(DOCKER, adapted_node(*ALL_DOCKER), gone, restart=False) == []
-    (step,) = plan.plan_enable(DOCKER, adapted_node(*ALL_DOCKER, *ADAPTER), gone, restart=False)
+    assert plan.plan_enable(DOCKER, adapted_node(*ALL_DOCKER), gone, asked=False) == []
+    (step,) = plan.plan_enable(DOCKER, adapted_node(*ALL_DOCKER, *ADAPTER), gone, asked=False)
     assert step.units == ADAPTER[1:]
 
 

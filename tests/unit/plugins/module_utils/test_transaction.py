@@ -165,12 +165,9 @@ class Lab:
         ]
         return files.look(wanted, self.record, "x")
 
-    def enable(self, changes, up, down=(), wanted=None):
+    def enable(self, changes, up, down=()):
         whole = Plan(changes, list(up), list(down))
-        wanted = wanted or {"cgroup_driver": None}
-        return transaction.enable(
-            self.node, self.runtime, whole, version="1.2.3", wanted=wanted, **self.about
-        )
+        return transaction.enable(self.node, self.runtime, whole, version="1.2.3", **self.about)
 
     def disable(self, *steps):
         transaction.disable(self.node, self.runtime, list(steps), **self.about)
@@ -283,7 +280,7 @@ def test_an_error_of_the_operating_system_and_a_bug(make_lab):
 def test_enable_validates_applies_starts_and_verifies(make_lab, config):
     lab = make_lab(DOWN)
     outcome = lab.enable(lab.look(config), [START, Step("enable", (UNIT,))])
-    assert outcome == ({}, takeover.NOTHING)
+    assert outcome == ({}, takeover.NOTHING, None)
     assert lab.checks.validated == [([str(config)], "1.2.3")]
     assert config.read_text() == "new\n"
     assert lab.systemd.calls == ["reset-failed", "start", "enable"]
@@ -293,7 +290,7 @@ def test_enable_validates_applies_starts_and_verifies(make_lab, config):
 def test_check_mode_ends_with_the_validation(make_lab, config, module):
     module.check_mode = True
     lab = make_lab(DOWN)
-    assert lab.enable(lab.look(config), [START]) == ({}, takeover.NOTHING)
+    assert lab.enable(lab.look(config), [START]) == ({}, takeover.NOTHING, None)
     assert len(lab.checks.validated) == 1
     assert lab.systemd.calls == []
     assert not config.exists()
@@ -347,24 +344,6 @@ def test_systemd_reads_foreign_unit_files_before_a_start(make_lab):
     assert lab.systemd.calls == ["stop"]
     lab.disable(RESTART)
     assert lab.systemd.calls == ["stop", "daemon-reload", "reset-failed", "restart"]
-
-
-@pytest.mark.parametrize(
-    ("driver", "reason"),
-    [("cgroupfs", "setting_overridden"), ("systemd", None), (None, None)],
-)
-def test_the_settings_of_the_running_runtime_are_verified(make_lab, config, driver, reason):
-    lab = make_lab(DOWN)
-    down = Step("stop", (UNIT,))
-    wanted = {"cgroup_driver": driver}
-    if reason:
-        with fails(reason, "cgroup_driver", "systemd", driver, "/etc/x.d") as caught:
-            lab.enable(lab.look(config), [START], [down], wanted)
-        assert caught.value.facts["rolled_back"] is True
-        assert not config.exists()
-    else:
-        lab.enable(lab.look(config), [START], [down], wanted)
-        assert lab.systemd.calls == ["reset-failed", "start", "stop"]
 
 
 def test_a_runtime_that_needs_a_stopped_unit_is_detected(make_lab, config, clock):

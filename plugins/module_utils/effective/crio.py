@@ -1,0 +1,199 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Effective configuration of CRI-O: C(crio config) with the flags of the unit, and C(GET /config)."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import shutil
+import tempfile
+from typing import Any, Iterator
+
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    atomic,
+    command_line,
+    cri,
+    crio_api,
+    dump,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
+    Effective,
+    Start,
+    find_flag_file,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
+    Difference,
+    Leaves,
+    Path,
+    Tree,
+    flatten,
+    normalize,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CRIO
+from ansible_collections.cruntime.node.plugins.module_utils.paths import CRIO_DROP_INS
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import (
+    read_drop_in,
+    read_regular,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
+from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
+
+# Time for a request, in seconds.
+_TIMEOUT = 10
+_RUNNING = "CONTAINER_RUNNING"
+# crio reads variables with this prefix as flags.
+_VARIABLE = "CONTAINER_"
+# CRI-O adds a slash to these directories.
+_DIRECTORIES = (("crio", "network", "networkdir"), ("crio", "network", "plugindirs"))
+_PINNED = ("crio", "image", "pinnedimages")
+# crio config prints a key with its default as a comment.
+_TABLE = re.compile(r"(?:# )?\[([\w.\"/-]+)\]")
+_KEY = re.compile(r"(?:# )?(\w+) = (.*)")
+
+
+class CrioEffective(Effective):
+    # The drop-in of the collection is read from this directory, whatever the main file is.
+    config_flag = ("config-dir", "d")
+
+    def read_filed(self, start: Start, path: str) -> Leaves:
+        with _place(path) as flags:
+            variables = {
+                name: value
+                for name, value in start.environment.items()
+                if name.startswith(_VARIABLE)
+            }
+            result = self._runner.run("crio", *start.argv[1:], *flags, "config", env=variables)
+        if result.rc != 0:
+            raise refuse(CRIO.label, result.err.strip(), result)
+        return _normalize_values(parse_config(result.out))
+
+    def read_running(self, argv: list[str]) -> Leaves:
+        leaves = parse_running(crio_api.config(self._runtime.socket_path, _TIMEOUT))
+        # CRI-O adds the pause image to the list, and a reload empties the list.
+        leaves.pop(_PINNED, None)
+        return _normalize_values(leaves)
+
+    def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
+        return dump.parse(content.decode())
+
+    def find_source(self, difference: Difference, start: Start) -> str:
+        key = difference.path[-1]
+        flag = key.replace("_", "-")
+        if command_line.find_flag(start.argv, flag) is not None:
+            return find_flag_file(start.unit, (flag,))
+        variable = f"{_VARIABLE}{key.upper()}"
+        if variable in start.environment:
+            return find_flag_file(start.unit, (variable,))
+        setting = re.compile(rf"^[ \t]*\"?{key}\"?[ \t]*=", re.MULTILINE)
+        for path in reversed(_list_drop_ins()):
+            with contextlib.suppress(OSError, CruntimeError):
+                if setting.search(read_regular(path).decode("utf-8", errors="replace")):
+                    return path
+        return ""
+
+    def find_at_risk(self) -> list[str]:
+        with Channel(self._runtime.socket_path, _TIMEOUT) as channel:
+            if cri.cgroup_driver(channel) == "systemd":
+                return []
+            # With cgroupfs, systemd kills conmon together with the service.
+            containers = cri.list_containers(channel)
+        return [each["metadata"]["name"] for each in containers if each["state"] == _RUNNING]
+
+
+@contextlib.contextmanager
+def _place(path: str) -> Iterator[tuple[str, ...]]:
+    """Yield the flags with which crio reads a staged drop-in in place of the present one."""
+    if path == CRIO.config_path:
+        yield ()
+        return
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as directory:
+        copy_drop_ins(directory)
+        shutil.copy(path, os.path.join(directory, os.path.basename(CRIO.config_path)))
+        yield ("--config-dir", directory)
+
+
+def copy_drop_ins(directory: str) -> None:
+    """Copy the files that CRI-O reads in its drop-in directory and below.
+
+    :raises CruntimeError: if CRI-O could not read one of the files.
+    """
+    if os.path.islink(CRIO_DROP_INS):
+        raise CruntimeError(
+            f"{CRIO_DROP_INS}: unreadable drop-ins: the path is a link, and CRI-O does not start "
+            "with a link. Replace the link with a directory, or with a bind mount of its target",
+            reason="file_unreadable",
+        )
+    for source, directories, names in os.walk(CRIO_DROP_INS):
+        copy = os.path.join(directory, os.path.relpath(source, CRIO_DROP_INS))
+        for name in directories:
+            os.mkdir(os.path.join(copy, name))
+        for name in names:
+            content = read_drop_in(os.path.join(source, name))
+            atomic.write_new(os.path.join(copy, name), content, 0o600)
+
+
+@parsing("GET /config")
+def parse_running(text: str) -> Leaves:
+    """Parse the configuration of the running process."""
+    return flatten(dump.parse(text))
+
+
+def parse_config(text: str) -> Leaves:
+    """Parse C(crio config), in which a key with its default value is a comment.
+
+    Strings are not escaped. A list has one item per line.
+    """
+    leaves: Leaves = {}
+    table: Path = ()
+    lines = iter(text.splitlines())
+    for line in lines:
+        found = _TABLE.fullmatch(line)
+        if found:
+            table = normalize(found[1].replace('"', "").split("."))
+            continue
+        found = _KEY.fullmatch(line)
+        if found:
+            value = _read_list(lines) if found[2] == "[" else _read_value(found[2])
+            leaves[(*table, *normalize([found[1]]))] = value
+    return leaves
+
+
+def _read_list(lines: Iterator[str]) -> list[str]:
+    items = []
+    for line in lines:
+        text = line.lstrip("# \t").rstrip(" ,")
+        if text == "]":
+            break
+        items.append(_read_value(text))
+    return items
+
+
+def _read_value(text: str) -> Any:
+    if text in ("true", "false"):
+        return text == "true"
+    if re.fullmatch(r"-?[0-9]+", text):
+        return int(text)
+    if text.startswith("[") and text.endswith("]"):
+        return [_read_value(item.strip()) for item in text[1:-1].split(",") if item.strip()]
+    return text[1:-1] if text[:1] == '"' and text[-1:] == '"' else text
+
+
+def _normalize_values(leaves: Leaves) -> Leaves:
+    found = dict(leaves)
+    for path in _DIRECTORIES:
+        value = found.get(path)
+        if isinstance(value, list):
+            found[path] = [str(item).rstrip("/") for item in value]
+        elif isinstance(value, str):
+            found[path] = value.rstrip("/")
+    return found
+
+
+def _list_drop_ins() -> list[str]:
+    return [path for path in sorted(glob.glob(f"{CRIO_DROP_INS}/*")) if path != CRIO.config_path]

@@ -1,0 +1,137 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Effective configuration of Docker: C(daemon.json), flags, and C(GET /info)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Iterable, NamedTuple
+
+from ansible_collections.cruntime.node.plugins.module_utils import command_line
+from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object, read
+from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
+    Effective,
+    Start,
+    find_flag_file,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
+    Difference,
+    Leaves,
+    Tree,
+    flatten,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
+
+# Time for a request to the API, in seconds.
+_TIMEOUT = 10
+
+
+class _Flag(NamedTuple):
+    """A flag of dockerd that sets a key of daemon.json.
+
+    :param names: names of the flag without dashes.
+    :param kind: str, bool, list, or dict for a list of NAME=VALUE.
+    """
+
+    names: tuple[str, ...]
+    kind: type = str
+
+
+_FLAGS = {
+    "data-root": _Flag(("data-root",)),
+    "default-runtime": _Flag(("default-runtime",)),
+    "exec-opts": _Flag(("exec-opt",), dict),
+    "insecure-registries": _Flag(("insecure-registry",), list),
+    "live-restore": _Flag(("live-restore",), bool),
+    "log-driver": _Flag(("log-driver",)),
+    "log-level": _Flag(("log-level", "l")),
+    "log-opts": _Flag(("log-opt",), dict),
+    "metrics-addr": _Flag(("metrics-addr",)),
+    "registry-mirrors": _Flag(("registry-mirror",), list),
+    "storage-driver": _Flag(("storage-driver", "s")),
+}
+# Keys whose values are lists of NAME=VALUE, which are compared by name.
+_ASSIGNMENTS = ("exec-opts",)
+# Networks that every version treats as insecure.
+_LOOPBACK = {"127.0.0.0/8", "::1/128"}
+
+
+class DockerEffective(Effective):
+    config_flag = ("config-file",)
+
+    def read_filed(self, start: Start, path: str) -> Leaves:
+        content = read(path)[0]
+        keys = json_object(content) if isinstance(content, bytes) else None
+        return flatten(normalize_keys({**(keys or {}), **read_flags(start.argv)}))
+
+    def read_running(self, argv: list[str]) -> Leaves:
+        return parse_info(DockerApi(_TIMEOUT).info())
+
+    def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
+        return normalize_keys(json.loads(content))
+
+    def find_source(self, difference: Difference, start: Start) -> str:
+        flag = _FLAGS.get(difference.path[0])
+        return find_flag_file(start.unit, flag.names) if flag else ""
+
+    def find_at_risk(self) -> list[str]:
+        api = DockerApi(_TIMEOUT)
+        if api.info()["LiveRestoreEnabled"]:
+            return []
+        return [each["Names"][0].lstrip("/") for each in api.containers(include_stopped=False)]
+
+
+def read_flags(argv: Iterable[str]) -> dict[str, Any]:
+    """Return the keys of daemon.json that the flags of dockerd set."""
+    argv = list(argv)
+    found: dict[str, Any] = {}
+    for key, (names, kind) in _FLAGS.items():
+        values = command_line.find_flags(argv, *names, takes_value=kind is not bool)
+        if not values:
+            continue
+        if kind is bool:
+            found[key] = values[-1] not in ("false", "0")
+        elif kind is dict and key not in _ASSIGNMENTS:
+            found[key] = dict(value.partition("=")[::2] for value in values)
+        else:
+            found[key] = values if kind in (list, dict) else values[-1]
+    return found
+
+
+def normalize_keys(keys: dict[str, Any]) -> Tree:
+    """Return the keys of daemon.json in a form in which equal settings are equal."""
+    tree = dict(keys)
+    for key in _ASSIGNMENTS:
+        if isinstance(tree.get(key), list):
+            tree[key] = dict(str(item).partition("=")[::2] for item in tree[key])
+    if isinstance(tree.get("registry-mirrors"), list):
+        tree["registry-mirrors"] = [str(url).rstrip("/") for url in tree["registry-mirrors"]]
+    if isinstance(tree.get("insecure-registries"), list):
+        tree["insecure-registries"] = sorted({*tree["insecure-registries"]} - _LOOPBACK)
+    return tree
+
+
+@parsing("GET /info")
+def parse_info(info: dict[str, Any]) -> Leaves:
+    """Return the keys of daemon.json that a running Docker reports.
+
+    It does not report the log level, the options of the log driver, the limits, the address of the
+    metrics and the features.
+    """
+    registries = info["RegistryConfig"]
+    hosts = [name for name, index in registries["IndexConfigs"].items() if not index["Secure"]]
+    tree = {
+        "data-root": info["DockerRootDir"],
+        "default-runtime": info["DefaultRuntime"],
+        "exec-opts": [f"native.cgroupdriver={info['CgroupDriver']}"],
+        "insecure-registries": hosts + registries["InsecureRegistryCIDRs"],
+        "live-restore": info["LiveRestoreEnabled"],
+        "log-driver": info["LoggingDriver"],
+        "registry-mirrors": registries["Mirrors"] or [],
+        "storage-driver": info["Driver"],
+        "runtimes": info["Runtimes"],
+    }
+    return flatten(normalize_keys(tree))
