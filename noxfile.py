@@ -68,9 +68,9 @@ def junit(session: nox.Session) -> pathlib.Path:
     return directory
 
 
-def run_unit(session: nox.Session, *paths: str) -> None:
-    """Run unit tests with the arguments after `--` on the command line of nox."""
-    report = junit(session) / "unit.xml"
+def run_tests(session: nox.Session, *paths: str) -> None:
+    """Run tests with the arguments after `--` on the command line of nox."""
+    report = junit(session) / "report.xml"
     session.run(
         # One process runs all tests of a file, because they share fixtures.
         *("pytest", *paths, "--numprocesses=2", "--dist=loadfile"),
@@ -102,9 +102,10 @@ def workflows(session: nox.Session) -> None:
 
 @in_venv
 def docs(session: nox.Session) -> None:
-    """Build the documentation site in .cache/site. Treat warnings as errors."""
+    """Build the documentation site in .cache/site, and test it. Treat warnings as errors."""
     pages, site = CACHE / "docs", CACHE / "site"
-    shutil.rmtree(pages, ignore_errors=True)
+    for directory in (pages, site):
+        shutil.rmtree(directory, ignore_errors=True)
     shutil.copytree(ROOT / "docs", pages)
     for name in ("README", "CONTRIBUTING"):
         # docs/ is the root of the site.
@@ -118,12 +119,13 @@ def docs(session: nox.Session) -> None:
         *("--dest-dir", pages / "collections", "cruntime.node"),
     )
     session.run("sphinx-build", "--quiet", "--fail-on-warning", "--keep-going", pages, site)
+    run_tests(session, "tests/site")
 
 
 @in_venv
 def unit(session: nox.Session) -> None:
     """Run the unit tests."""
-    run_unit(session, "tests/unit")
+    run_tests(session, "tests/unit")
 
 
 @in_venv
@@ -180,7 +182,7 @@ def mutation(session: nox.Session) -> None:
 def unit_oldest(session: nox.Session) -> None:
     """Run the unit tests with the oldest supported ansible-core."""
     session.install(newest(OLDEST_CORE), *PYTEST, "-r", "requirements.txt")
-    run_unit(session, *UNIT_OF_PLUGINS)
+    run_tests(session, *UNIT_OF_PLUGINS)
 
 
 # antsibull-nox runs unit tests with ansible-test in a container image, which has no hypothesis.
@@ -196,7 +198,7 @@ def unit_oldest(session: nox.Session) -> None:
 def unit_core(session: nox.Session, core: str) -> None:
     """Run the unit tests with an ansible-core, on its oldest or its newest supported Python."""
     session.install(newest(core), *PYTEST, "-r", "requirements.txt")
-    run_unit(session, *UNIT_OF_PLUGINS)
+    run_tests(session, *UNIT_OF_PLUGINS)
 
 
 @nox.session(venv_backend="venv")
@@ -208,7 +210,7 @@ def unit_node(session: nox.Session, core: str) -> None:
     # The package requires a newer Python than the module_utils that it sends to a node.
     session.install("--no-deps", "--ignore-requires-python", newest(core))
     session.install(*PYTEST, "jinja2>=3,<4", "-r", "requirements.txt")
-    run_unit(session, "tests/unit/plugins/module_utils")
+    run_tests(session, "tests/unit/plugins/module_utils")
 
 
 def bring_pip() -> None:
