@@ -36,6 +36,14 @@ CORES = {
     "2.22": ("3.13", "3.13"),
 }
 BLOB = "https://github.com/cruntime/cruntime.node/blob/main"
+# Pages of the site that are not in docs/, which is the root of the site.
+PAGES = {
+    "README.md": "readme.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security-policy.md",
+    "roles/runtime/README.md": "role-runtime.md",
+    "roles/switch/README.md": "role-switch.md",
+}
 OLDEST_CORE = min(CORES)
 # Python versions of nodes, with the newest ansible-core whose module_utils support each version.
 NODE_PYTHONS = {"3.8": "2.19", **dict.fromkeys(("3.9", "3.10", "3.11", "3.12", "3.13"), "2.22")}
@@ -86,6 +94,20 @@ def keep_reports(name: str) -> None:
     shutil.rmtree("tests/output")
 
 
+def link_to_site(page: pathlib.Path) -> str:
+    """Return the text of a page with links to pages of the site, or to files on GitHub."""
+
+    def link(match: re.Match[str]) -> str:
+        target, place = match[1].removeprefix(f"{BLOB}/"), page.parent
+        if "://" in target:
+            return match[0]
+        path = target if target != match[1] else os.path.relpath(place / target, ROOT)
+        in_docs = path.removeprefix("docs/")
+        return f"]({PAGES.get(path) or (in_docs if in_docs != path else f'{BLOB}/{path}')}"
+
+    return re.sub(r"\]\(([^)#\s]+)", link, page.read_text())
+
+
 # Sessions in .venv
 
 
@@ -107,12 +129,10 @@ def docs(session: nox.Session) -> None:
     for directory in (pages, site):
         shutil.rmtree(directory, ignore_errors=True)
     shutil.copytree(ROOT / "docs", pages)
-    for name in ("README", "CONTRIBUTING"):
-        # docs/ is the root of the site.
-        text = (ROOT / f"{name}.md").read_text().replace("](docs/", "](")
-        text = text.replace("](CONTRIBUTING.md)", "](contributing.md)")
-        text = re.sub(r"\]\((roles/\S+|examples/\S*|[A-Z_]+\.md|LICENSE)\)", rf"]({BLOB}/\1)", text)
-        (pages / f"{name.lower()}.md").write_text(text)
+    for page in (ROOT / "docs").glob("*.md"):
+        (pages / page.name).write_text(link_to_site(page))
+    for path, name in PAGES.items():
+        (pages / name).write_text(link_to_site(ROOT / path))
     (pages / "collections").mkdir()
     session.run(
         *("antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"),

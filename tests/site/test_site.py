@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import html.parser
+import json
 import pathlib
 import re
 import urllib.parse
@@ -18,7 +19,7 @@ SITE = ROOT / ".cache" / "site"
 #: A search that must find the page.
 SEARCHES = {
     "provision": "runtime_extra_packages",
-    "switching": "canary",
+    "switching": "cruntime_batch",
     "air-gap": "runtime_package_dir",
     "gpu": "nvidia-ctk",
     "registries": "override_path",
@@ -114,6 +115,21 @@ def test_index_links_to_every_page():
     links = Page(SITE / "index.html").links
     pages = {f"{path.stem}.html" for path in (ROOT / "docs").glob("*.md")} - {"index.html"}
     assert pages <= links
+
+
+@pytest.mark.parametrize("page", SEARCHES)
+def test_search_index_has_the_word_of_the_page(page):
+    text = (SITE / "searchindex.js").read_text()
+    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    number = index["docnames"].index(page)
+    # The index has the stem of a word.
+    found = [
+        ids if isinstance(ids, list) else [ids]
+        for terms in (index["terms"], index["titleterms"])
+        for term, ids in terms.items()
+        if SEARCHES[page].lower().startswith(term)
+    ]
+    assert any(number in ids for ids in found)
 
 
 @pytest.mark.parametrize("page", SEARCHES)

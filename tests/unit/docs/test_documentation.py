@@ -268,7 +268,7 @@ def test_inventories_of_pages_are_valid(ansible_command, tmp_path, block):
 
 
 def commands_in(page):
-    """Yield the words of each Ansible command in the consoles of a page."""
+    """Yield each Ansible command in the consoles of a page, as a list of words."""
     for block in raw_code(page, "console"):
         for line in block.replace("\\\n", "").splitlines():
             words = shlex.split(line, comments=True) if line.startswith("$ ansible") else []
