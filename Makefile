@@ -6,7 +6,7 @@ COLLECTION := .cache/collections/ansible_collections/cruntime/node
 SETUP := $(VENV)/.made $(COLLECTION)
 
 .PHONY: test test-unit test-roles test-vm test-matrix test-mutation coverage bench lint docs unit oldest sanity \
-	nodes molecule slice demo link clean
+	nodes molecule slice demo pictures link clean
 
 # Run the short form of every test except the matrix, and a slice of the long form. The last line is:
 # N passed, N failed, N skipped
@@ -48,6 +48,10 @@ bench: $(SETUP)
 # Provision a node, switch its runtime, and show that a second run changes nothing.
 demo: $(SETUP)
 	@$(VENV)/bin/python examples/demo.py
+
+# Make the pictures and transcripts of the documentation from real runs. Takes minutes.
+pictures: $(SETUP)
+	@PYTHONPATH=.cache/collections $(VENV)/bin/python tests/pictures.py
 
 $(VENV)/.made: requirements.txt requirements-test.txt
 	@echo "== python environment"

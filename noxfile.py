@@ -36,6 +36,14 @@ CORES = {
     "2.22": ("3.13", "3.13"),
 }
 BLOB = "https://github.com/cruntime/cruntime.node/blob/main"
+# Pages of the site that are not in docs/, which is the root of the site.
+PAGES = {
+    "README.md": "readme.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security-policy.md",
+    "roles/runtime/README.md": "role-runtime.md",
+    "roles/switch/README.md": "role-switch.md",
+}
 OLDEST_CORE = min(CORES)
 # Python versions of nodes, with the newest ansible-core whose module_utils support each version.
 NODE_PYTHONS = {"3.8": "2.19", **dict.fromkeys(("3.9", "3.10", "3.11", "3.12", "3.13"), "2.22")}
@@ -68,9 +76,9 @@ def junit(session: nox.Session) -> pathlib.Path:
     return directory
 
 
-def run_unit(session: nox.Session, *paths: str) -> None:
-    """Run unit tests with the arguments after `--` on the command line of nox."""
-    report = junit(session) / "unit.xml"
+def run_tests(session: nox.Session, *paths: str) -> None:
+    """Run tests with the arguments after `--` on the command line of nox."""
+    report = junit(session) / "report.xml"
     session.run(
         # One process runs all tests of a file, because they share fixtures.
         *("pytest", *paths, "--numprocesses=2", "--dist=loadfile"),
@@ -84,6 +92,20 @@ def keep_reports(name: str) -> None:
     shutil.rmtree(CACHE / "junit" / name, ignore_errors=True)
     shutil.move("tests/output/junit", CACHE / "junit" / name)
     shutil.rmtree("tests/output")
+
+
+def link_to_site(page: pathlib.Path) -> str:
+    """Return the text of a page with links to pages of the site, or to files on GitHub."""
+
+    def link(match: re.Match[str]) -> str:
+        target, place = match[1].removeprefix(f"{BLOB}/"), page.parent
+        if "://" in target:
+            return match[0]
+        path = target if target != match[1] else os.path.relpath(place / target, ROOT)
+        in_docs = path.removeprefix("docs/")
+        return f"]({PAGES.get(path) or (in_docs if in_docs != path else f'{BLOB}/{path}')}"
+
+    return re.sub(r"\]\(([^)#\s]+)", link, page.read_text())
 
 
 # Sessions in .venv
@@ -102,28 +124,28 @@ def workflows(session: nox.Session) -> None:
 
 @in_venv
 def docs(session: nox.Session) -> None:
-    """Build the documentation site in .cache/site. Treat warnings as errors."""
+    """Build the documentation site in .cache/site, and test it. Treat warnings as errors."""
     pages, site = CACHE / "docs", CACHE / "site"
-    shutil.rmtree(pages, ignore_errors=True)
+    for directory in (pages, site):
+        shutil.rmtree(directory, ignore_errors=True)
     shutil.copytree(ROOT / "docs", pages)
-    for name in ("README", "CONTRIBUTING"):
-        # docs/ is the root of the site.
-        text = (ROOT / f"{name}.md").read_text().replace("](docs/", "](")
-        text = text.replace("](CONTRIBUTING.md)", "](contributing.md)")
-        text = re.sub(r"\]\((roles/\S+|examples/\S*|[A-Z_]+\.md|LICENSE)\)", rf"]({BLOB}/\1)", text)
-        (pages / f"{name.lower()}.md").write_text(text)
+    for page in (ROOT / "docs").glob("*.md"):
+        (pages / page.name).write_text(link_to_site(page))
+    for path, name in PAGES.items():
+        (pages / name).write_text(link_to_site(ROOT / path))
     (pages / "collections").mkdir()
     session.run(
         *("antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"),
         *("--dest-dir", pages / "collections", "cruntime.node"),
     )
     session.run("sphinx-build", "--quiet", "--fail-on-warning", "--keep-going", pages, site)
+    run_tests(session, "tests/site")
 
 
 @in_venv
 def unit(session: nox.Session) -> None:
     """Run the unit tests."""
-    run_unit(session, "tests/unit")
+    run_tests(session, "tests/unit")
 
 
 @in_venv
@@ -180,7 +202,7 @@ def mutation(session: nox.Session) -> None:
 def unit_oldest(session: nox.Session) -> None:
     """Run the unit tests with the oldest supported ansible-core."""
     session.install(newest(OLDEST_CORE), *PYTEST, "-r", "requirements.txt")
-    run_unit(session, *UNIT_OF_PLUGINS)
+    run_tests(session, *UNIT_OF_PLUGINS)
 
 
 # antsibull-nox runs unit tests with ansible-test in a container image, which has no hypothesis.
@@ -196,7 +218,7 @@ def unit_oldest(session: nox.Session) -> None:
 def unit_core(session: nox.Session, core: str) -> None:
     """Run the unit tests with an ansible-core, on its oldest or its newest supported Python."""
     session.install(newest(core), *PYTEST, "-r", "requirements.txt")
-    run_unit(session, *UNIT_OF_PLUGINS)
+    run_tests(session, *UNIT_OF_PLUGINS)
 
 
 @nox.session(venv_backend="venv")
@@ -208,7 +230,7 @@ def unit_node(session: nox.Session, core: str) -> None:
     # The package requires a newer Python than the module_utils that it sends to a node.
     session.install("--no-deps", "--ignore-requires-python", newest(core))
     session.install(*PYTEST, "jinja2>=3,<4", "-r", "requirements.txt")
-    run_unit(session, "tests/unit/plugins/module_utils")
+    run_tests(session, "tests/unit/plugins/module_utils")
 
 
 def bring_pip() -> None:

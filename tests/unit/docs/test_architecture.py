@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import ast
 import pathlib
 import re
 
 import pytest
+from pictures import import_graph, imports_of
 
 ROOT = pathlib.Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 UTILS = ROOT / "plugins" / "module_utils"
-PREFIX = "ansible_collections.cruntime.node.plugins."
 RUNTIMES = ("containerd", "crio", "docker")
 
 
@@ -48,37 +47,23 @@ def test_the_page_names_only_files_that_exist():
     assert [name for name in sorted(named) if not any((p / name).exists() for p in places)] == []
 
 
-def imports_of(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
-            yield from (f"{node.module[len(PREFIX):]}.{alias.name}" for alias in node.names)
-
-
 @pytest.mark.parametrize("package", ["runtimes", "checks", "images"])
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_no_runtime_imports_another(package, name):
-    others = {f"module_utils.{package}.{other}" for other in RUNTIMES if other != name}
-    found = {module.rpartition(".")[0] for module in imports_of(UTILS / package / f"{name}.py")}
+    others = {f"module_utils/{package}/{other}" for other in RUNTIMES if other != name}
+    found = {module.rpartition("/")[0] for module in imports_of(UTILS / package / f"{name}.py")}
     assert found & others == set()
 
 
 @pytest.mark.parametrize("name", ["inspection", "converge", "plan", "transaction", "removal"])
 def test_the_code_that_orders_the_steps_names_no_runtime(name):
     path = UTILS / f"{name}.py"
-    names = {word.rpartition(".")[2].lower() for word in imports_of(path)}
+    names = {word.rpartition("/")[2].lower() for word in imports_of(path)}
     assert names.isdisjoint(RUNTIMES)
 
 
 def test_imports_have_no_cycle():
-    graph = {}
-    for path in (ROOT / "plugins").rglob("*.py"):
-        module = ".".join(path.relative_to(ROOT / "plugins").with_suffix("").parts)
-        graph[module] = set(imports_of(path))
-    modules = set(graph)
-    graph = {
-        module: {name if name in modules else name.rpartition(".")[0] for name in names} & modules
-        for module, names in graph.items()
-    }
+    graph = import_graph()
     while graph:
         free = {module for module, names in graph.items() if not names - {module}}
         assert free, sorted(graph)

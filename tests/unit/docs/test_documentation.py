@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -48,10 +49,16 @@ def tasks_in(data):
                 yield from tasks_in(value)
 
 
+def raw_code(page, language):
+    """Return the code blocks of a page in one language, with their comments."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def code(page, language):
     """Return the code blocks of a page in one language."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    return [re.sub(r"\s+# .*$", "", block, flags=re.MULTILINE) for block in blocks]
+    return [
+        re.sub(r"\s+# .*$", "", block, flags=re.MULTILINE) for block in raw_code(page, language)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -177,10 +184,27 @@ def check_variable(role_options, documented, name, given):
         check_task(documented, "cruntime_enable", given)
 
 
+#: A comment that names the runtimes for which an example is valid too.
+ALIKE = re.compile(r"(?<=runtime: )\w+(?=\s+# the same with (\w+(?: and \w+)*))")
+
+
+def variants(block):
+    """Yield an example for each runtime for which it is valid."""
+    yield block
+    alike = ALIKE.search(block)
+    for runtime in alike[1].split(" and ") if alike else ():
+        yield ALIKE.sub(runtime, block)
+
+
+def examples_of(block):
+    """Return the module tasks and the role variables in an example."""
+    trees = map(yaml.safe_load, variants(block))
+    return [each for tree in trees for each in (*tasks_in(tree), *variables_in(tree))]
+
+
 def examples_in(page):
     """Return the module tasks and the role variables in the examples of a page."""
-    trees = [yaml.safe_load(block) for block in code(page, "yaml")]
-    return [each for tree in trees for each in (*tasks_in(tree), *variables_in(tree))]
+    return [each for block in raw_code(page, "yaml") for each in examples_of(block)]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +216,102 @@ def test_examples_of_pages_are_valid(documented, role_options, page):
             check_task(documented, name, given)
         else:
             check_variable(role_options, documented, name, given)
+
+
+def test_an_example_for_several_runtimes_has_variants():
+    block = "runtime: docker   # the same with containerd and crio\n"
+    found = [yaml.safe_load(each)["runtime"] for each in variants(block)]
+    assert found == ["docker", "containerd", "crio"]
+
+
+def is_play(block):
+    return bool(re.search(r"^- (?:.*\n  )?hosts: ", block, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_every_example_is_checked(page):
+    blocks = raw_code(page, "yaml")
+    assert [block for block in blocks if not examples_of(block) and not is_play(block)] == []
+
+
+PLAYBOOKS = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, block in enumerate(raw_code(page, "yaml"))
+    if is_play(block)
+]
+
+
+@pytest.mark.parametrize("block", PLAYBOOKS)
+def test_playbooks_of_pages_are_valid(ansible_command, tmp_path, block):
+    playbook = tmp_path / "site.yml"
+    playbook.write_text(block)
+    ansible_command("ansible-playbook", "--syntax-check", "--inventory", "localhost,", playbook)
+
+
+INVENTORIES = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, block in enumerate(raw_code(page, "yaml"))
+    if block.startswith("# inventory.yml\n")
+]
+
+
+@pytest.mark.parametrize("block", INVENTORIES)
+def test_inventories_of_pages_are_valid(ansible_command, tmp_path, block):
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(block)
+    listed = json.loads(ansible_command("ansible-inventory", "-i", inventory, "--list"))
+    hosts = listed["_meta"]["hostvars"]
+    assert hosts
+    assert any("runtime_spec" in variables for variables in hosts.values())
+
+
+def commands_in(page):
+    """Yield each Ansible command in the consoles of a page, as a list of words."""
+    for block in raw_code(page, "console"):
+        for line in block.replace("\\\n", "").splitlines():
+            words = shlex.split(line, comments=True) if line.startswith("$ ansible") else []
+            yield from [words[1:]] if words[1:] else []
+
+
+COMMANDS = [
+    pytest.param(page, words, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, words in enumerate(commands_in(page))
+    if words[0] in ("ansible", "ansible-playbook")
+]
+
+
+def arguments_of(words):
+    """Return the arguments of a command, and the values of its options by option."""
+    with_value = ("-i", "-e", "-m", "--limit", "-t")
+    arguments, options = [], {}
+    rest = iter(words[1:])
+    for word in rest:
+        if word in with_value:
+            options.setdefault(word, []).append(next(rest))
+        elif not word.startswith("-"):
+            arguments.append(word)
+    return arguments, options
+
+
+@pytest.mark.parametrize(("page", "words"), COMMANDS)
+def test_commands_of_pages_are_valid(documented, role_options, page, words):
+    arguments, given = arguments_of(words)
+    if words[0] == "ansible":
+        assert given["-m"][0].removeprefix(PREFIX) in MODULES
+        return
+    (name,) = arguments
+    playbook = ROOT / "playbooks" / f"{name.removeprefix(PREFIX)}.yml"
+    assert playbook.exists() or f"```yaml\n# {name}\n" in page.read_text()
+    for text in given.get("-e", ()):
+        variables = json.loads(text) if text.startswith("{") else dict([text.split("=", 1)])
+        for variable, value in variables.items():
+            if variable in role_options:
+                check_variable(role_options, documented, variable, value)
+            else:
+                assert variable in playbook.read_text()
 
 
 def test_the_spec_of_the_example_is_valid(documented):

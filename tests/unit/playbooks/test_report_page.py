@@ -50,11 +50,17 @@ UNIT = {
     "desired": "inactive, disabled",
     "cause": "disabled in favor of containerd",
 }
+RESTART = {
+    "name": "containerd.service",
+    "current": "active, enabled",
+    "desired": "active, enabled",
+    "cause": f"{CONFIG} is newer than the running process",
+}
 OLD = runtime("containerd", "1.6.20")
 NODES = [
     node("node-10", "ok", [runtime("containerd", "1.10.0")]),
     node("node-2", "ok", [OLD]),
-    node("node-1", "drift", [OLD], spec_runtime="containerd", drift=DRIFT, units=[UNIT]),
+    node("node-1", "drift", [OLD], spec_runtime="containerd", drift=DRIFT, units=[RESTART]),
     node(
         "node-3",
         "drift",

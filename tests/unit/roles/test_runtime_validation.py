@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role runtime rejects packages and repositories before it changes anything."""
+"""The role runtime rejects packages, repositories and downloads before it changes anything."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ CASE = """
         runtime_version: "{{ case.version | default('') }}"
         runtime_package_dir: "{{ case.directory | default('') }}"
         runtime_repositories: "{{ case.repositories | default([]) }}"
+        runtime_crictl_archive: "{{ case.crictl | default('') }}"
+        runtime_crictl_checksum: "{{ case.checksum | default('') }}"
     - ansible.builtin.debug:
         msg: "CASE {{ case.id }} passed"
   rescue:
@@ -47,6 +49,10 @@ NAMED = "Must be NAME or NAME=VERSION without blanks"
 VERSION = "Must be a version without blanks"
 NAMES = "The names become names of files and must differ"
 DIRECTORY_ONLY = "cannot be used with runtime_repositories, runtime_version or versions of packages"
+
+
+CHECKSUM = "a URL requires a checksum"
+CRICTL = "https://packages.example.com/crictl.tar.gz"
 
 
 def repositories(*names):
@@ -85,6 +91,9 @@ CASES = [
     ({"repositories": repositories("a+b")}, NAMES),
     ({"repositories": repositories("a\n")}, NAMES),
     ({"repositories": repositories("a", "b", "a")}, NAMES),
+    ({"crictl": CRICTL}, CHECKSUM),
+    ({"crictl": CRICTL, "checksum": "sha256:00"}, "passed"),
+    ({"crictl": "/srv/crictl.tar.gz"}, "passed"),
 ]
 
 
@@ -101,5 +110,5 @@ def answers(tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: str(CASES[number][0]))
-def test_packages_and_repositories(answers, number):
+def test_validation(answers, number):
     assert CASES[number][1] in answers[str(number)]
