@@ -163,3 +163,25 @@ def test_docker_responds_as_to_its_command(node, runtime, ask):
     assert {key: response["info"][key] for key in same} == {key: info[key] for key in same}
     for key in ("Version", "ApiVersion", "MinAPIVersion", "Os", "Arch"):
         assert response["version"][key] == version[key]
+
+
+@pytest.fixture
+def without_command(node):
+    """Remove the command of Docker until the test ends."""
+    path = node.check_output("command -v docker")
+    node.check_output(f"chmod a-x {path}")
+    yield
+    node.check_output(f"chmod a+x {path}")
+
+
+@pytest.mark.runtime("docker")
+@pytest.mark.usefixtures("without_command")
+def test_docker_is_managed_without_its_command(node, spec, enable, run_module):
+    found = run_module(node, "cruntime.node.cruntime_info")["runtimes"]["docker"]
+    assert found["cgroup_driver"] == spec["cgroup_driver"]
+    # This key is reloaded, and the other one needs a restart.
+    for key in ({"max-concurrent-downloads": 5}, {"log-level": "warn"}):
+        extra = {**spec.get("extra_config", {}), **key}
+        result = enable(extra_config=extra)
+        assert result["changed"] is True, result
+        assert not result.get("failed"), result
