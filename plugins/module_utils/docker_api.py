@@ -12,8 +12,9 @@ error, or if its response is unreadable.
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any, TypeVar
+from typing import Any, Callable, TypeVar
 
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.sockets import http
@@ -37,32 +38,52 @@ class DockerApi:
 
     def info(self) -> dict[str, Any]:
         """Return the settings and the state of the engine: C(GET /info)."""
-        return self._get("/info", dict)
+        return self._get("/info", _read_object)
 
     def version(self) -> dict[str, Any]:
         """Return the versions of the engine: C(GET /version)."""
-        return self._get("/version", dict)
+        return self._get("/version", _read_object)
 
     def containers(self, include_stopped: bool) -> list[dict[str, Any]]:
         """Return containers: C(GET /containers/json).
 
         :param include_stopped: whether containers that do not run are returned too.
         """
-        return self._get(f"/containers/json?all={str(include_stopped).lower()}", list)
+        target = f"/containers/json?all={str(include_stopped).lower()}"
+        return self._get(target, _read_list)
 
-    def _get(self, target: str, kind: type[_T]) -> _T:
-        """Send a request in the negotiated version.
+    def events(
+        self, since: float, until: float, filters: dict[str, list[str]]
+    ) -> list[dict[str, Any]]:
+        """Return the events of a period: C(GET /events).
 
-        :param kind: type of the document.
+        :param since: start of the period, in seconds since the epoch.
+        :param until: end of the period, which is not in the future, in seconds since the epoch.
+        :param filters: for each property of an event, the values to return.
         """
+        from urllib.parse import urlencode
+
+        period = {"since": f"{since:.6f}", "until": f"{until:.6f}"}
+        query = urlencode({**period, "filters": json.dumps(filters)})
+        return self._get(f"/events?{query}", _read_events)
+
+    def _get(self, target: str, decode: Callable[[http.Response], _T]) -> _T:
+        """Send a request in the negotiated version."""
         if not self._version:
             self._version = http.get(self._path, "/_ping", self._timeout, _negotiate)
-        return http.get(
-            self._path,
-            f"/v{self._version}{target}",
-            self._timeout,
-            lambda response: response.document(kind),
-        )
+        return http.get(self._path, f"/v{self._version}{target}", self._timeout, decode)
+
+
+def _read_object(response: http.Response) -> dict[str, Any]:
+    return response.document(dict)
+
+
+def _read_list(response: http.Response) -> list[dict[str, Any]]:
+    return response.document(list)
+
+
+def _read_events(response: http.Response) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in response.text().splitlines()]
 
 
 def _negotiate(response: http.Response) -> str:

@@ -12,7 +12,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Iterable
 
-from ansible_collections.cruntime.node.plugins.module_utils import crictl, docker_cli
+from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -31,7 +31,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.shims import (
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
 if TYPE_CHECKING:
-    pass
+    from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
 
 # Keys that every version of dockerd since 20.10 reloads on SIGHUP.
 _RELOADABLE = frozenset(
@@ -51,6 +51,8 @@ _RELOADABLE = frozenset(
     )
 )
 _ADAPTER = "cri-dockerd"
+# Time for a request to the engine, in seconds.
+_TIMEOUT = 10
 
 
 class Docker(Runtime):
@@ -128,18 +130,14 @@ class Docker(Runtime):
 
     def reloaded(self, since: float) -> bool:
         # Docker emits the event only after a successful reload.
-        events = self._runner.output(
-            *docker_cli.argv("events", "--filter", "type=daemon", "--filter", "event=reload"),
-            *("--since", f"{since:.6f}", "--until", f"{time.time():.6f}"),
-            timeout=10,
-        )
-        return bool(events.strip())
+        filters = {"type": ["daemon"], "event": ["reload"]}
+        return bool(self._api().events(since, time.time(), filters))
 
     def settings(self) -> dict[str, str]:
-        return {"cgroup_driver": self._ask("info", "{{.CgroupDriver}}")}
+        return {"cgroup_driver": str(self._api().info().get("CgroupDriver", ""))}
 
     def check_responding(self) -> None:
-        self._ask("version", "{{.Server.Version}}")
+        self._api().version()
         if self.adapter_enabled and crictl.info(self._runner, self.cri_endpoint) is None:
             # Without crictl, cri-dockerd cannot be queried, but it notifies systemd when it is
             # ready. Check only the service: C(is-active) succeeds if one of several units is
@@ -151,9 +149,11 @@ class Docker(Runtime):
         """Return the major version of the installed daemon."""
         return installed_version(self.version()).major
 
-    def _ask(self, command: str, template: str) -> str:
-        command_line = docker_cli.argv(command, "--format", template)
-        return self._runner.output(*command_line, timeout=10).strip()
+    def _api(self) -> DockerApi:
+        # Most runs do not need the import.
+        from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
+
+        return DockerApi(_TIMEOUT)
 
 
 def _uses_dockershim(kubernetes: str | None, adapter_enabled: bool) -> bool:

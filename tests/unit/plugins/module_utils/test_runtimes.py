@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     containerd as containerd_checks,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -337,10 +338,11 @@ def test_an_old_kubelet_uses_cri_dockerd_on_request(catalog):
 
 def test_an_adapter_without_version_is_found_by_its_service(monkeypatch):
     asked = []
+    monkeypatch.setattr(DockerApi, "version", lambda docker: {"Version": "29.8.1"})
     monkeypatch.setattr(Runner, "which", lambda runner, name: None)
     monkeypatch.setattr(Runner, "output", lambda runner, *argv, **given: asked.append(argv) or "")
     runtimes(Runner())["docker"].configured({"cri_service": True}).check_responding()
-    assert asked[-1] == ("systemctl", "is-active", "cri-docker.service")
+    assert asked == [("systemctl", "is-active", "cri-docker.service")]
 
 
 def test_docker_is_running_if_its_service_is_active(catalog):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 
 import pytest
 
@@ -52,6 +53,25 @@ def test_the_older_version_of_both_sides_is_used(serve, theirs, used):
     assert docker.containers(include_stopped=False) == []
     paths = ["/info", "/version", "/containers/json?all=true", "/containers/json?all=false"]
     assert requests == ["/_ping", *(f"/v{used}{each}" for each in paths)]
+
+
+def test_events_have_a_period_and_filters(serve):
+    requests = []
+    path = serve(
+        responding([], "OK", header="Api-Version: 1.41\r\n"),
+        responding(requests, '{"Action": "reload"}\n{"Action": "reload"}\n'),
+        responding([], ""),
+    )
+    docker = DockerApi(LONG, path)
+    asked = (1790000000.25, 1790000001.0, {"type": ["daemon"], "event": ["reload"]})
+    assert docker.events(*asked) == [{"Action": "reload"}] * 2
+    assert docker.events(*asked) == []
+    url = urllib.parse.urlsplit(requests[0])
+    assert url.path == "/v1.41/events"
+    query = dict(urllib.parse.parse_qsl(url.query, strict_parsing=True))
+    assert query.keys() == {"since", "until", "filters"}
+    assert (query["since"], query["until"]) == ("1790000000.250000", "1790000001.000000")
+    assert json.loads(query["filters"]) == {"type": ["daemon"], "event": ["reload"]}
 
 
 @pytest.mark.parametrize("header", ["", "Api-Version: \r\n", "Api-Version: v1.41\r\n"])
