@@ -36,7 +36,7 @@ PAGES = {"demo.txt": ROOT / "README.md", "switch.txt": ROOT / "docs" / "switchin
 GROUPS = {
     "Action plugins": ("controller", "", "action"),
     "Filters and tests": ("controller", "", "filter test"),
-    "Drift and report": ("controller", "plugin_utils", "drift report"),
+    "Drift and report": ("controller", "plugin_utils", "drift report failures known_variables"),
     "Render": ("controller", "plugin_utils", "render deciding"),
     "Check the spec": ("controller", "plugin_utils", "spec kubernetes"),
     "Files of each runtime": (
@@ -50,6 +50,7 @@ GROUPS = {
         "inspection converge plan transaction swap takeover removal stored_data node "
         "known_versions",
     ),
+    "Effective configuration": ("both", "module_utils", "effective"),
     "Checks of changed files": ("node", "module_utils", "checks"),
     "Images": ("node", "module_utils", "images"),
     "Containers and logs": ("node", "module_utils", "containers logs"),

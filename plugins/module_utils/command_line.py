@@ -62,7 +62,8 @@ def expand(command: Iterable[str], environment: Mapping[str, str]) -> list[str]:
 
 def find_flag(argv: Iterable[str], *names: str) -> str | None:
     """Return the value of a flag, None if it is not set. The last one takes precedence."""
-    return (find_flags(argv, *names) or [None])[-1]
+    values = find_flags(argv, *names)
+    return values[-1] if values else None
 
 
 def find_flags(argv: Iterable[str], *names: str, takes_value: bool = True) -> list[str]:

@@ -69,7 +69,7 @@ def remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
     found = inspect(node, options, rendered)
     if not found.needs_action:
-        return report(node, found, options, found.verdict, {}, [])
+        return report(node, found, options, verdict=found.verdict, backups={}, dropped=[])
     runtime, todo = found.runtime, found.plan
     found.record.note_data_root(runtime.name, runtime.configured_root(todo.files))
     outcome = transaction.enable(
@@ -83,7 +83,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     dropped = [setting.result for setting in outcome.takeover.dropped]
     found.warnings.extend(outcome.takeover.warnings)
     verdict = outcome.verdict or found.verdict
-    return report(node, found, options, verdict, outcome.backups, dropped)
+    return report(node, found, options, verdict=verdict, backups=outcome.backups, dropped=dropped)
 
 
 def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:

@@ -139,6 +139,7 @@ def report(
     node: Node,
     found: Inspection,
     options: dict[str, Any],
+    *,
     verdict: Verdict,
     backups: dict[str, str],
     dropped: list[dict[str, Any]],

@@ -115,7 +115,8 @@ node:
       elements: dict
       contains:
         file:
-          description: Path of the file. V(null) if the running runtime reports the value.
+          description: >-
+            Path of the file, with the flag if a flag sets the value. V(null) if it is not known.
           type: str
         key:
           description: Dotted key, as in TOML. V(null) for the whole file.
@@ -161,10 +162,10 @@ node:
         socket_path: /run/containerd/containerd.sock
         enabled: true
     drift:
-      - file: null
-        key: cgroup_driver
-        current: cgroupfs
-        desired: systemd
+      - file: /etc/containerd/conf.d/50-admin.toml
+        key: plugins."io.containerd.grpc.v1.cri".sandbox_image
+        current: registry.k8s.io/pause:3.6
+        desired: registry.k8s.io/pause:3.10
     units:
       - name: containerd.service
         current: active, enabled

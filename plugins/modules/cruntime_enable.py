@@ -690,6 +690,35 @@ dropped:
     - key: plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata
       value: {runtime_type: io.containerd.kata.v2}
       file: /etc/containerd/config.toml
+overridden:
+  description:
+    - Keys of the configuration file of the runtime that another file or a flag overrides.
+    - If an option sets one of these keys, the task fails, and the list has the keys of options.
+      Otherwise, the task warns of the keys that the collection sets by itself.
+  returned: >-
+    success with O(state=enabled) or O(state=restarted); failure with
+    RV(reason=setting_overridden)
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: Path of the key.
+      type: str
+    current:
+      description: The value in effect. It is redacted if its key looks like the name of a secret.
+      type: raw
+    desired:
+      description: The value in the configuration file of the collection, redacted likewise.
+      type: raw
+    file:
+      description: >-
+        Path of the file that overrides the key, with the flag. V(null) if it is not known.
+      type: str
+  sample:
+    - key: plugins."io.containerd.grpc.v1.cri".sandbox_image
+      current: registry.k8s.io/pause:3.6
+      desired: registry.k8s.io/pause:3.10
+      file: /etc/containerd/conf.d/50-admin.toml
 rolled_back:
   description:
     - On failure, V(true) if all changes of files and units were rolled back, and V(false) if the

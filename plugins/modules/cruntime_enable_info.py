@@ -124,7 +124,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         found = inspect(node, spec, restore_secrets(module.params))
         if found.needs_action:
             return {"changed": False, "needs_action": True}
-        return dict(report(node, found, spec, found.verdict, {}, []), needs_action=False)
+        result = report(node, found, spec, verdict=found.verdict, backups={}, dropped=[])
+        return dict(result, needs_action=False)
 
 
 if __name__ == "__main__":

@@ -42,9 +42,13 @@ def summarize_node(
     runtimes = _running(info)
     if plan is None:
         return _node("unspecified", runtimes=runtimes)
+    overridden: list[dict[str, Any]] = plan.get("overridden", [])
+    if "runtime" not in plan and overridden:
+        # The files match the spec, but the runtime would not use them.
+        return _node("drift", runtimes=runtimes, drift=overridden, error=_error_text(plan))
     if "runtime" not in plan:
         return _node("failed", runtimes=runtimes, error=_error_text(plan))
-    differences = _compare_running(info, plan) + drift.of_files(plan["diff"])
+    differences = overridden + drift.of_files(plan["diff"])
     missing = _find_missing(images)
     state = "drift" if differences or plan["units"] or missing else "ok"
     if missing is None and state == "ok":
@@ -103,14 +107,6 @@ def _find_missing(images: Images) -> list[str] | None:
         return None
     present = {image["name"] for image in images.found["images"]}
     return [name for name in images.wanted if name not in present]
-
-
-def _compare_running(info: dict[str, Any], plan: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the drift of the running runtime: a drop-in can override its configuration file."""
-    driver, wanted = info["runtimes"][plan["runtime"]]["cgroup_driver"], plan["cgroup_driver"]
-    if driver is None or wanted in (None, driver):
-        return []
-    return [{"file": None, "key": "cgroup_driver", "current": driver, "desired": wanted}]
 
 
 def _unit_state(unit: dict[str, Any]) -> str:

@@ -82,8 +82,6 @@ class Effective:
         """Return the file or the flag that decides the filed value of a key, empty if unknown."""
         raise NotImplementedError
 
-
-
     def find_at_risk(self) -> list[str]:
         """Return the names of the running containers that a restart of the runtime would end."""
         return []

@@ -71,12 +71,12 @@ class ContainerdEffective(Effective):
                 CONTAINERD.label, result.err.strip().replace(path, CONTAINERD.config_path), result
             )
         leaves = parse_dump(result.out)
-        return {**leaves, **_read_flags(start.argv)}
+        return {**leaves, **read_flags(start.argv)}
 
     def read_running(self, argv: list[str]) -> Leaves:
         with Channel(self._runtime.socket_path, _TIMEOUT) as channel:
             info = cri.status(channel)["info"]
-        return {**parse_status(info), **_read_flags(argv)}
+        return {**parse_status(info), **read_flags(argv)}
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
         return parse_desired(content.decode(), filed)
@@ -86,9 +86,9 @@ class ContainerdEffective(Effective):
             if difference.path in _list_places(path) and command_line.find_flag(start.argv, *names):
                 return find_flag_file(start.unit, names)
         normal = normalize(difference.path)
-        for path, leaves in reversed(list(self._drop_ins.items())):
+        for drop_in, leaves in reversed(list(self._drop_ins.items())):
             if agrees(difference.current, leaves.get(normal)):
-                return path
+                return drop_in
         return ""
 
     @functools.cached_property
@@ -155,7 +155,8 @@ def _print_zero_values(config: dict[str, Any]) -> None:
                 options["SystemdCgroup"] = False
 
 
-def _read_flags(argv: list[str]) -> Leaves:
+def read_flags(argv: list[str]) -> Leaves:
+    """Return the keys that the flags of containerd set, in all versions of the format."""
     found = {path: command_line.find_flag(argv, *names) for path, names in _FLAGS.items()}
     return {
         place: value

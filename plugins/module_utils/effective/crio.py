@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Effective configuration of CRI-O: C(crio config) with the flags of the unit, and C(GET /config)."""
+"""Effective configuration of CRI-O: C(crio config), flags, and C(GET /config)."""
 
 from __future__ import annotations
 
@@ -71,16 +71,21 @@ class CrioEffective(Effective):
             result = self._runner.run("crio", *start.argv[1:], *flags, "config", env=variables)
         if result.rc != 0:
             raise refuse(CRIO.label, result.err.strip(), result)
-        return _normalize_values(parse_config(result.out))
+        return normalize_values(parse_config(result.out))
 
     def read_running(self, argv: list[str]) -> Leaves:
         leaves = parse_running(crio_api.config(self._runtime.socket_path, _TIMEOUT))
         # CRI-O adds the pause image to the list, and a reload empties the list.
         leaves.pop(_PINNED, None)
-        return _normalize_values(leaves)
+        return normalize_values(leaves)
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
-        return dump.parse(content.decode())
+        tree = dump.parse(content.decode())
+        network = tree.get("crio", {}).get("network", {})
+        for key in ("network_dir", "plugin_dirs"):
+            if key in network:
+                network[key] = _strip_slashes(network[key])
+        return tree
 
     def find_source(self, difference: Difference, start: Start) -> str:
         key = difference.path[-1]
@@ -184,15 +189,18 @@ def _read_value(text: str) -> Any:
     return text[1:-1] if text[:1] == '"' and text[-1:] == '"' else text
 
 
-def _normalize_values(leaves: Leaves) -> Leaves:
-    found = dict(leaves)
-    for path in _DIRECTORIES:
-        value = found.get(path)
-        if isinstance(value, list):
-            found[path] = [str(item).rstrip("/") for item in value]
-        elif isinstance(value, str):
-            found[path] = value.rstrip("/")
-    return found
+def normalize_values(leaves: Leaves) -> Leaves:
+    """Return leaves in which equal directories are equal."""
+    return {
+        path: _strip_slashes(value) if path in _DIRECTORIES else value
+        for path, value in leaves.items()
+    }
+
+
+def _strip_slashes(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_strip_slashes(item) for item in value]
+    return value.rstrip("/") if isinstance(value, str) else value
 
 
 def _list_drop_ins() -> list[str]:

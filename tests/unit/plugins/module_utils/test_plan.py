@@ -124,9 +124,12 @@ def test_an_upgrade_of_the_package_needs_a_restart():
 def test_a_reload_that_was_recorded_needs_no_restart():
     units = node("containerd.service")
     assert (
-        plan.plan_enable(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=1)], asked=False) == []
+        plan.plan_enable(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=1)], asked=False)
+        == []
     )
-    (step,) = plan.plan_enable(CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=2)], asked=False)
+    (step,) = plan.plan_enable(
+        CONTAINERD, units, [change(mtime=STARTED + 1, loaded_by=2)], asked=False
+    )
     assert step.verb == "restart"
 
 
@@ -412,9 +415,7 @@ def test_an_adapter_older_than_its_runtime_is_restarted():
 
 def test_an_adapter_without_known_start_times_is_not_restarted():
     unknown = {"started": None}
-    units = adapted_node(
-        *ALL_DOCKER, *ADAPTER, docker_service=unknown, cri_docker_service=unknown
-    )
+    units = adapted_node(*ALL_DOCKER, *ADAPTER, docker_service=unknown, cri_docker_service=unknown)
     assert plan.plan_enable(ADAPTED, units, [], asked=False) == []
 
 

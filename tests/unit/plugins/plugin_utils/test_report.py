@@ -89,14 +89,24 @@ def test_a_changed_unit_alone_is_drift(before, current):
     assert (found["state"], found["units"][0]["current"]) == ("drift", current)
 
 
-def test_drift_of_the_running_runtime():
-    found = row(cgroup_driver="cgroupfs")
-    assert found["state"] == "drift"
-    assert found["drift"] == [
-        {"file": None, "key": "cgroup_driver", "current": "systemd", "desired": "cgroupfs"}
-    ]
-    # A runtime to be disabled is not queried.
-    assert row(cgroup_driver=None)["state"] == "ok"
+OVERRIDDEN = {
+    "file": "/etc/containerd/conf.d/x.toml",
+    "key": "debug.level",
+    "current": "warn",
+    "desired": "info",
+}
+
+
+def test_an_overridden_key_that_no_option_sets_is_drift():
+    found = row(overridden=[OVERRIDDEN])
+    assert (found["state"], found["drift"], found["error"]) == ("drift", [OVERRIDDEN], None)
+
+
+def test_an_overridden_option_is_drift_with_the_error():
+    plan = {"failed": True, "msg": "setting overridden", "overridden": [OVERRIDDEN]}
+    found = report.summarize_node(INFO, plan)
+    assert (found["state"], found["drift"]) == ("drift", [OVERRIDDEN])
+    assert found["error"] == "setting overridden"
 
 
 def test_no_spec():

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rendered file of containerd, compared with what each version of containerd prints."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils import dump
+from ansible_collections.cruntime.node.plugins.module_utils.effective import compare, containerd
+
+VERSIONS = ("1.6.20", "1.7.24", "2.1.9", "2.4.2")
+CRI = {"1": "io.containerd.grpc.v1.cri", "2": "io.containerd.cri.v1.runtime"}
+
+
+@pytest.fixture(params=VERSIONS)
+def node(request, transcript):
+    """Return the rendered file, the dump and the status of one version."""
+    name = f"containerd-{request.param}-rich"
+    dumped = dump.parse(transcript(f"{name}-config-dump.toml"))
+    filed = containerd.parse_dump(transcript(f"{name}-config-dump.toml"))
+    desired = containerd.parse_desired(transcript(f"{name}-config.toml"), filed)
+    status = json.loads(transcript(f"{name}-crictl-info.json"))["config"]
+    return request.param, desired, filed, status, dumped
+
+
+def parse_status(config):
+    return containerd.parse_status({"config": json.dumps(config)})
+
+
+def changed(value):
+    """Return another value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, list):
+        return [*value, "more"]
+    return f"{value}x"
+
+
+def test_a_node_that_matches_its_file(node):
+    _version, desired, filed, status, _dumped = node
+    assert len(list(compare.find_leaves(desired))) >= 14
+    assert compare.find_overridden(desired, filed) == []
+    assert compare.find_pending(desired, filed, parse_status(status)) == []
+
+
+def test_every_key_that_a_file_overrides_is_found(node):
+    _version, desired, filed, _status, _dumped = node
+    for path, value in compare.find_leaves(desired):
+        for current in (changed(value), None):
+            other = {**filed, compare.normalize(path): current}
+            # A file without a zero value has the same effect.
+            expected = [] if not value and current is None else [(path, value, current)]
+            assert compare.find_overridden(desired, other) == expected
+
+
+def test_every_key_that_the_process_uses_in_another_way_is_found(node):
+    version, desired, filed, status, _dumped = node
+    running = parse_status(status)
+    known = [
+        (path, value)
+        for path, value in compare.find_leaves(desired)
+        if compare.normalize(path) in running
+    ]
+    # In 2.x, the status does not have the images and their registries.
+    assert len(known) == (16 if version.startswith("1") else 11)
+    for path, value in known:
+        other = {**running, compare.normalize(path): changed(value)}
+        assert compare.find_pending(desired, filed, other) == [(path, value, changed(value))]
+
+
+def test_a_handler_whose_status_lacks_the_cgroup_driver_uses_cgroupfs(node):
+    version, desired, filed, status, _dumped = node
+    other = copy.deepcopy(status)
+    del other["containerd"]["runtimes"]["crun"]["options"]["SystemdCgroup"]
+    (found,) = compare.find_pending(desired, filed, parse_status(other))
+    plugin = CRI[version[0]]
+    handler = ("plugins", plugin, "containerd", "runtimes", "crun", "options", "SystemdCgroup")
+    assert found == (handler, True, False)
+
+
+def test_another_spelling_is_no_difference(node):
+    version, desired, filed, status, dumped = node
+    # Kubespray writes systemdCgroup. containerd 2.x prints both spellings, and uses this one.
+    options = dumped["plugins"][CRI[version[0]]]["containerd"]["runtimes"]["runc"]["options"]
+    options["SystemdCgroup"] = False
+    options["systemdCgroup"] = True
+    assert compare.find_overridden(desired, compare.flatten(dumped)) == []
+    spelled = copy.deepcopy(status)
+    handler = spelled["containerd"]["runtimes"]["runc"]["options"]
+    handler["systemdCgroup"] = handler.pop("SystemdCgroup")
+    assert compare.find_pending(desired, filed, parse_status(spelled)) == []
+
+
+def test_flags_take_precedence(node):
+    _version, desired, filed, _status, _dumped = node
+    flags = containerd.read_flags(["containerd", "-l", "debug", "--address=/run/x.sock"])
+    found = compare.find_overridden(desired, {**filed, **flags})
+    assert {(each.path[-1], each.current) for each in found} == {
+        ("address", "/run/x.sock"),
+        ("level", "debug"),
+    }
+
+
+def test_more_required_plugins_are_no_difference(node):
+    _version, _desired, filed, _status, _dumped = node
+    more = {**filed, ("requiredplugins",): ["io.containerd.grpc.v1.cri", "other"]}
+    text = 'required_plugins = ["io.containerd.grpc.v1.cri"]\n'
+    assert compare.find_overridden(containerd.parse_desired(text, more), more) == []
+    none = {**filed, ("requiredplugins",): []}
+    assert len(compare.find_overridden(containerd.parse_desired(text, none), none)) == 1

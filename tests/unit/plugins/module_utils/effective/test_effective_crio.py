@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The drop-in of CRI-O, compared with crio config and with the configuration of the process."""
+
+from __future__ import annotations
+
+from ansible_collections.cruntime.node.plugins.module_utils.effective import compare, crio
+
+# Keys without a value in crio config, which CRI-O finds out when it starts.
+FOUND_AT_START = {"storagedriver", "pinnspath", "runtimepath", "monitorpath"}
+# The value of this key depends on the installed criu.
+DEPENDS_ON_CRIU = {"containerlevelenabled"}
+
+
+def test_crio_config_and_the_process_agree(transcript):
+    filed = crio.parse_config(transcript("crio-1.37.0-config.toml"))
+    running = crio.parse_running(transcript("crio-1.37.0-status-config.toml"))
+    common = [path for path in running if path in filed]
+    assert len(common) == 120
+    different = {path[-1] for path in common if not compare.agrees(filed[path], running[path])}
+    assert different == {*FOUND_AT_START, *DEPENDS_ON_CRIU, "pinnedimages"}
+
+
+def test_values_of_crio_config(transcript):
+    filed = crio.parse_config(transcript("crio-1.37.0-config.toml"))
+    # The first key is set, and the others are defaults, which are comments.
+    assert filed["crio", "image", "pauseimage"] == "localhost/cruntime-test/pause:1"
+    assert filed["crio", "runtime", "cgroupmanager"] == "systemd"
+    assert filed["crio", "network", "plugindirs"] == ["/opt/cni/bin/"]
+    assert filed["crio", "metrics", "metricsport"] == 9090
+    assert filed["crio", "metrics", "enablemetrics"] is False
+    assert filed["crio", "runtime", "runtimes", "crun", "runtimeroot"] == "/run/crun"
+
+
+def test_a_trailing_slash_is_no_difference():
+    path = ("crio", "network", "networkdir")
+    leaves = {path: "/etc/cni/net.d/", ("crio", "network", "plugindirs"): ["/a/", "/b"]}
+    found = crio.normalize_values(leaves)
+    assert found == {path: "/etc/cni/net.d", ("crio", "network", "plugindirs"): ["/a", "/b"]}

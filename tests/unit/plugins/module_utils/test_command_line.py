@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Command lines of units and processes, read as systemd and the runtimes read them."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils import command_line, services
+
+
+def test_variables_are_expanded_as_systemd_does(tmp_path):
+    # systemctl show of a unit on Debian 13, and its environment file.
+    environment_file = tmp_path / "default"
+    environment_file.write_text(
+        "# A comment\n; Another one\n\nONE=three\nDOCKER_OPTS=\"--live-restore --label 'a b'\"\n"
+        "LONG=a \\\nb\nEMPTY=\nno assignment\n"
+    )
+    command = [
+        "/usr/bin/containerd",
+        "--root",
+        "/x",
+        "$DOCKER_OPTS",
+        "--state=${ONE}x/$TWO",
+        "$UNSET",
+        "end",
+    ]
+    environment = command_line.read_environment(
+        ["A=b", "C=d e", "ONE=two", "TWO=2"], [str(environment_file), str(tmp_path / "missing")]
+    )
+    assert environment["C"] == "d e"
+    assert environment["LONG"] == "a b"
+    assert command_line.expand(command, environment) == [
+        *("/usr/bin/containerd", "--root", "/x", "--live-restore", "--label", "a b"),
+        *("--state=threex/2", "end"),
+    ]
+
+
+def test_a_quotation_mark_that_is_not_closed():
+    assert command_line.split_words('--label "a b') == ["--label", '"a', "b"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "found"),
+    [
+        ("d --log-level debug", ["debug"]),
+        ("d --log-level=debug -l info", ["debug", "info"]),
+        ("d -log-level debug", ["debug"]),
+        ("d --log-level=", [""]),
+        ("d --log-level -x", ["-x"]),
+        ("d --log-levels debug --root --log-level", []),
+        ("d --root log-level", []),
+        ("d", []),
+    ],
+)
+def test_values_of_a_flag(argv, found):
+    assert command_line.find_flags(argv.split(), "log-level", "l") == found
+    assert command_line.find_flag(argv.split(), "log-level", "l") == (found or [None])[-1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "found"),
+    [
+        ("d --live-restore -H fd://", ["true"]),
+        ("d --live-restore=false", ["false"]),
+        ("d --live-restore false", ["true"]),
+        ("d --live-restores", []),
+    ],
+)
+def test_values_of_a_flag_that_takes_none(argv, found):
+    assert command_line.find_flags(argv.split(), "live-restore", takes_value=False) == found
+
+
+def test_command_line_of_a_process():
+    # A process that waits for its input has replaced the copy of this process.
+    with subprocess.Popen(
+        ["cat", "-", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        assert process.stdout.read(1) == b"x"
+        assert command_line.read_argv(process.pid) == ["cat", "-", ""]
+        process.stdin.close()
+    assert command_line.read_argv(process.pid) == []
+    assert command_line.read_argv(0) == []
+
+
+def test_environment_of_a_unit():
+    text = (
+        "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n"
+        'Environment=A=b "C=d e" "OPTS=--label \\"q r\\""\n'
+        "EnvironmentFiles=/etc/default/docker (ignore_errors=yes)\n"
+        "EnvironmentFiles=/etc/a file (ignore_errors=no)\n"
+    )
+    (unit,) = services.parse_show(["docker.service"], text)
+    assert unit.environment == ("A=b", "C=d e", 'OPTS=--label "q r"')
+    assert unit.environment_files == ("/etc/default/docker", "/etc/a file")
