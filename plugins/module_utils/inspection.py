@@ -20,7 +20,10 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     oci_runtimes,
     plan,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.effective.base import Effective
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
+    Effective,
+    read_start,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
 from ansible_collections.cruntime.node.plugins.module_utils.effective.judge import Verdict, judge
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -80,8 +83,15 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     driver = _find_cgroup_driver(present, units, options["cgroup_driver"])
     version_range = runtime.identity.find_range(version)
     facts = {**runtime.find_facts(), "version_range": version_range, "cgroup_driver": driver}
-    changes = files.look(choose(rendered, facts), record, runtime.name)
     effective = effective_of(node.runner, runtime)
+    start = read_start(units[runtime.services[0]])
+    chosen = [
+        dict(file, content=effective.leave_out(file["content"], start))
+        if file["path"] == runtime.identity.config_path
+        else file
+        for file in choose(rendered, facts)
+    ]
+    changes = files.look(chosen, record, runtime.name)
     verdict = _judge(effective, runtime, changes, units)
     asked = options["state"] == "restarted"
     steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=verdict.pending)

@@ -12,7 +12,10 @@ import shutil
 
 from ansible_collections.cruntime.node.plugins.module_utils.checks import crio_store
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
-from ansible_collections.cruntime.node.plugins.module_utils.effective.crio import copy_drop_ins
+from ansible_collections.cruntime.node.plugins.module_utils.effective.crio import (
+    copy_drop_ins,
+    describe_refusal,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -48,8 +51,7 @@ class CrioChecks(Checks[Crio]):
         finally:
             shutil.rmtree(drop_ins)
         if result.rc != 0:
-            problem = parse_refusal(result.err).replace(drop_ins, CRIO_DROP_INS)
-            raise refuse(CRIO.label, add_hint(problem), result)
+            raise describe_refusal(result, drop_ins)
         if not re.search(r"^\[crio\]$", result.out, re.MULTILINE):
             raise CruntimeError(
                 "crio config: unreadable output: it has no table crio. Run the command on the node "
@@ -80,20 +82,3 @@ class CrioChecks(Checks[Crio]):
 def parse_keys(config: str) -> set[str]:
     """Return the names of all keys of a configuration, including commented keys."""
     return set(re.findall(r"^[ \t#]*([\w-]+) *=", config, re.MULTILINE))
-
-
-def parse_refusal(log: str) -> str:
-    """Return the fatal error in the log of C(crio config)."""
-    errors = re.findall(r'level=(?:fatal|error) msg="(.*)"', log)
-    return errors[-1].replace('\\"', '"') if errors else log.strip()
-
-
-def add_hint(refusal: str) -> str:
-    """Add the fix to an error message of CRI-O without one."""
-    handler = re.search(r'default_runtime set to "(.+?)", but no runtime entry', refusal)
-    if handler:
-        refusal += (
-            f". CRI-O has no built-in OCI runtime {handler.group(1)} on this node. Set its path in "
-            "oci_runtimes, or set another oci_runtime"
-        )
-    return refusal

@@ -14,6 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.checks import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
 from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import read_start
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CRI_DOCKERD_DROP_IN
@@ -30,7 +31,7 @@ class DockerChecks(Checks[Docker]):
         if path is None or installed_version(version).major < 23:
             return
         # Use the flags of the unit, because dockerd fails if a key is also set as a flag.
-        flags = [word for word in units[DOCKER.service].command[1:] if not word.startswith("$")]
+        flags = read_start(units[DOCKER.service]).argv[1:]
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:
             raise refuse(DOCKER.label, result.err.strip().replace(path, DOCKER.config_path), result)

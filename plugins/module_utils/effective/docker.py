@@ -62,6 +62,17 @@ _LOOPBACK = {"127.0.0.0/8", "::1/128"}
 class DockerEffective(Effective):
     config_flag = ("config-file",)
 
+    def leave_out(self, content: str, start: Start) -> str:
+        # dockerd does not start if a flag and the file set a key, even to the same value.
+        flags = read_flags(start.argv)
+        keys: dict[str, Any] = json.loads(content)
+        kept = {
+            key: value
+            for key, value in keys.items()
+            if key not in flags or normalize_keys({key: value}) != normalize_keys({key: flags[key]})
+        }
+        return content if kept == keys else json.dumps(kept, indent=2) + "\n"
+
     def read_filed(self, start: Start, path: str) -> Leaves:
         content = read(path)[0]
         keys = json_object(content) if isinstance(content, bytes) else None

@@ -18,6 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective import com
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
     Start,
+    find_flag_file,
     read_start,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
@@ -154,12 +155,12 @@ def _check_config_path(effective: Effective, runtime: Runtime, start: Start, pat
     if other is None or os.path.realpath(other) == os.path.realpath(path):
         return
     kept = " ".join(_without_flag(start.argv, effective.config_flag))
-    source = (start.unit.drop_ins or (start.unit.path,))[-1]
+    source = find_flag_file(start.unit, effective.config_flag)
     raise CruntimeError(
         f"{source}: another configuration file: {start.unit.name} starts {runtime.label} with "
-        f"--{effective.config_flag[0]} {other}, so {path} would have no effect. Remove the flag, "
-        f"for example with a drop-in in /etc/systemd/system/{start.unit.name}.d that has the lines "
-        f"[Service], ExecStart= and ExecStart={kept}",
+        f"{other}, so {path} would have no effect. Remove the flag, for example with a drop-in in "
+        f"/etc/systemd/system/{start.unit.name}.d that has the lines [Service], ExecStart= and "
+        f"ExecStart={kept}",
         reason="setting_overridden",
     )
 

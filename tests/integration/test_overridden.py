@@ -1,0 +1,213 @@
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drop-ins, flags and variables that override keys of the spec are found before anything changes."""
+
+import json
+import os
+import random
+
+import pytest
+import tomlkit
+import tomllib
+from conftest import ENABLE, check_untouched, reasons
+
+from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import find_leaves
+
+LONG = "CRUNTIME_LONG" in os.environ
+SAMPLE = 12
+DROP_INS = {
+    "containerd": "/etc/containerd/conf.d/99-admin.toml",
+    "crio": "/etc/crio/crio.conf.d/99-admin.conf",
+}
+#: Options in addition to those of the node, so that the files have many keys.
+MORE = {
+    "log_level": "info",
+    "metrics": "127.0.0.1:1338",
+    "oci_runtimes": [{"name": "crun", "path": "/usr/bin/crun"}],
+    "cni": {"bin_dirs": ["/opt/cni/bin"], "conf_dir": "/etc/cni/net.d"},
+}
+# The runtime reads these keys in another way, or no option sets them.
+LEFT_OUT = {"version", "imports", "required_plugins", "config_path", "runtime_type"}
+#: Other values that CRI-O accepts.
+CRIO_VALUES = {
+    "cgroup_manager": "cgroupfs",
+    "conmon_cgroup": "system.slice",
+    "default_runtime": "runc",
+    "log_level": "debug",
+    "metrics_port": 1339,
+    "monitor_cgroup": "machine.slice",
+    "network_dir": "/etc/cni/other.d",
+    "pause_image": "localhost/other/pause:1",
+    "plugin_dirs": ["/usr/lib/cni"],
+    "runtime_path": "/usr/sbin/runc",
+    "runtime_root": "/run/other",
+}
+DRIVER_KEYS = ("SystemdCgroup", "cgroup_manager")
+#: Flags of dockerd by key, each with another value than the spec has.
+DOCKER_FLAGS = {
+    "exec-opts": "--exec-opt native.cgroupdriver={other_driver}",
+    "log-level": "--log-level debug",
+    "metrics-addr": "--metrics-addr=127.0.0.1:1339",
+}
+
+
+@pytest.fixture
+def rich(node, spec, runtime, run_module):
+    """Return a spec with many options, and the keys of its configuration file on this node."""
+    options = {**spec, **MORE}
+    result = run_module(node, ENABLE, check=True, diff=True, **options)
+    (text,) = [each["after"] for each in result["diff"] if each["after_header"] == runtime.config]
+    return options, tomllib.loads(text)
+
+
+@pytest.fixture
+def override(node):
+    """Return a function that writes a file on the node. The file is removed after the test."""
+    paths = []
+
+    def write(path, text):
+        paths.append(path)
+        node.check_output(f"mkdir -p $(dirname {path}) && printf %s > {path}", text)
+        if "/systemd/" in path:
+            node.check_output("systemctl daemon-reload")
+
+    yield write
+    if paths:
+        node.check_output(f"rm -f {' '.join(paths)} && systemctl daemon-reload")
+
+
+def another(key, value):
+    if key in CRIO_VALUES and CRIO_VALUES[key] != value:
+        return CRIO_VALUES[key]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, list):
+        return [*value, "/other"]
+    return {"systemd": "cgroupfs", "cgroupfs": "systemd"}.get(value, f"{value}x")
+
+
+def tree_of(path, value):
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+@pytest.mark.alike
+@pytest.mark.runtime("containerd", "crio")
+def test_each_key_that_a_drop_in_overrides_is_found(node, runtime, rich, enable, override):
+    options, config = rich
+    leaves = [
+        (path, value)
+        for path, value in find_leaves(config)
+        if path[-1] not in LEFT_OUT
+        and (runtime.name != "crio" or CRIO_VALUES.get(path[-1], value) != value)
+    ]
+    assert len(leaves) >= 8
+    sample = leaves if LONG else random.sample(leaves, min(SAMPLE, len(leaves)))
+    written = node.file(runtime.config).content_string
+    drop_in = DROP_INS[runtime.name]
+    for path, value in sample:
+        head = {"version": config["version"]} if "version" in config else {}
+        text = tomlkit.dumps({**head, **tree_of(path, another(path[-1], value))})
+        override(drop_in, text)
+        result = enable(**options)
+        check_untouched(result, "setting_overridden", drop_in, path[-1])
+        assert path[-1] in " ".join(each["key"] for each in result["overridden"])
+    assert node.file(runtime.config).content_string == written
+
+
+@pytest.mark.runtime("containerd")
+def test_a_key_that_no_option_sets_is_a_warning(node, runtime, spec, override, run_module):
+    config = tomllib.loads(node.file(runtime.config).content_string)
+    (path,) = [path for path, _value in find_leaves(config) if path[-1] == "config_path"]
+    drop_in = {"version": config["version"], **tree_of(path, "/etc/other")}
+    override(DROP_INS[runtime.name], tomlkit.dumps(drop_in))
+    result = run_module(node, ENABLE, check=True, **spec)
+    if config["version"] == 2:
+        # In 1.x, the table of the drop-in replaces the whole table, which has options too.
+        check_untouched(result, "setting_overridden", DROP_INS[runtime.name])
+        return
+    assert (result["changed"], result["units"]) == (False, [])
+    (entry,) = result["overridden"]
+    assert (entry["current"], entry["file"]) == ("/etc/other", DROP_INS[runtime.name])
+    assert "config_path" in entry["key"]
+    assert any("setting overridden" in warning for warning in result["warnings"])
+
+
+@pytest.mark.runtime("docker")
+@pytest.mark.parametrize("key", DOCKER_FLAGS)
+def test_each_key_that_a_flag_overrides_is_found(node, spec, enable, override, key):
+    options = {**MORE, "cni": {}}
+    other = {"systemd": "cgroupfs", "cgroupfs": "systemd"}[spec["cgroup_driver"]]
+    flag = DOCKER_FLAGS[key].format(other_driver=other)
+    path = "/etc/systemd/system/docker.service.d/99-admin.conf"
+    command = node.check_output("systemctl show -P FragmentPath docker.service")
+    start = node.check_output(f"grep -oP '(?<=^ExecStart=).*' {command}")
+    override(path, f"[Service]\nExecStart=\nExecStart={start} {flag}\n")
+    check_untouched(enable(**options), "setting_overridden", path, key)
+
+
+@pytest.mark.runtime("docker")
+def test_a_flag_with_the_value_of_the_spec_replaces_the_key(node, spec, enable, override):
+    flag = f"--exec-opt native.cgroupdriver={spec['cgroup_driver']} --live-restore"
+    path = "/etc/systemd/system/docker.service.d/99-admin.conf"
+    text = node.check_output("grep ^ExecStart= $(systemctl show -P FragmentPath docker.service)")
+    override(path, f"[Service]\nExecStart=\n{text} $MORE\nEnvironment='MORE={flag}'\n")
+    result = enable(live_restore=True)
+    assert "failed" not in result, result
+    keys = json.loads(node.file("/etc/docker/daemon.json").content_string)
+    assert keys.keys().isdisjoint(["exec-opts", "live-restore"])
+    assert node.check_output("docker info --format {{.LiveRestoreEnabled}}") == "true"
+    assert enable(live_restore=True)["changed"] is False
+    node.check_output(f"rm {path} && systemctl daemon-reload")
+    enable()
+    assert "exec-opts" in json.loads(node.file("/etc/docker/daemon.json").content_string)
+
+
+@pytest.mark.parametrize("written", ["--config /opt/other", "--config=/opt/other"])
+def test_a_unit_that_reads_another_file_is_found(node, runtime, enable, override, written):
+    flag = {"containerd": "--config", "crio": "--config-dir", "docker": "--config-file"}
+    path = f"/etc/systemd/system/{runtime.service}.d/99-admin.conf"
+    binary = {"containerd": "containerd", "crio": "crio", "docker": "dockerd"}[runtime.name]
+    start = f"{node.check_output(f'command -v {binary}')} {written}"
+    start = start.replace("--config", flag[runtime.name])
+    override(path, f"[Service]\nExecStart=\nExecStart={start}\n")
+    result = enable(check=True)
+    check_untouched(result, "setting_overridden", path, "/opt/other", "ExecStart=")
+
+
+#: Commands that start the runtime with another value, and then restore its files with old times.
+LEAVE_BEHIND = {
+    "containerd": "touch -d '2 days ago' /etc/containerd/conf.d",
+    "crio": "touch -d '2 days ago' /etc/crio/crio.conf.d",
+}
+EDIT = """
+import json
+path = "/etc/docker/daemon.json"
+keys = json.load(open(path))
+keys["live-restore"] = not keys.get("live-restore", False)
+json.dump(keys, open(path, "w"))
+"""
+
+
+def test_values_of_a_file_that_is_gone_are_a_pending_restart(node, runtime, enable, override):
+    options = {"live_restore": False} if runtime.name == "docker" else {}
+    if runtime.name == "docker":
+        enable(**options)
+        node.check_output("cp -p /etc/docker/daemon.json /root/daemon.json")
+        node.check_output("python3 -c %s && systemctl restart docker", EDIT)
+        node.check_output("mv /root/daemon.json /etc/docker/daemon.json")
+    else:
+        config = node.file(runtime.config).content_string
+        keys = [item for item in find_leaves(tomllib.loads(config)) if item[0][-1] in DRIVER_KEYS]
+        (path, value) = keys[0]
+        head = {"version": 3 if "version = 3" in config else 2} if path[0] == "plugins" else {}
+        drop_in = DROP_INS[runtime.name]
+        override(drop_in, tomlkit.dumps({**head, **tree_of(path, another(path[-1], value))}))
+        node.check_output(f"systemctl restart {runtime.service} && rm {drop_in}")
+        node.check_output(LEAVE_BEHIND[runtime.name])
+    predicted = enable(check=True, **options)
+    assert "still uses" in reasons(predicted)[runtime.service], predicted
+    assert reasons(enable(**options)) == reasons(predicted)
+    assert enable(**options)["changed"] is False
