@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
         """Return the spec, and its rendered files as options of the modules."""
         args = _decrypted(self._task.args)
         validation = ArgumentSpecValidator(options.ENABLE).validate(args)
-        problems = [_sentence(error) for error in validation.errors.errors]
+        problems = _distinct([_sentence(error) for error in validation.errors.errors])
         problems += find_unquoted(args, options.ENABLE)
         if problems:
             raise AnsibleActionFail("; ".join(problems), result={"reason": "option_invalid"})
@@ -77,7 +77,8 @@ class ActionModule(ActionBase):
             files = render.render(json.loads(json.dumps(spec)))
         except SpecError as error:
             result = {"reason": error.reason, "problems": error.problems}
-            raise AnsibleActionFail(str(error), result=result) from error
+            # Ansible would append the messages of the chained exceptions, which repeat this one.
+            raise AnsibleActionFail(str(error), result=result) from None
         return spec, {
             "rendered_files": [
                 {**file, "content": ""} if file.get("secret") else file for file in files
@@ -93,6 +94,15 @@ def _decrypted(value: Any) -> Any:
     if isinstance(value, list):
         return [_decrypted(inner) for inner in value]
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
+
+
+def _distinct(problems: list[str]) -> list[str]:
+    """Return the problems that no other problem contains. Ansible reports a wrong type twice."""
+    return [
+        problem
+        for problem in problems
+        if not any(problem != other and problem in other for other in problems)
+    ]
 
 
 def _sentence(error: AnsibleValidationError) -> str:

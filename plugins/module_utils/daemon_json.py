@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Merge Docker's daemon.json with the keys that others wrote into it. Pure functions.
+"""Merge Docker's daemon.json with the keys that other tools wrote. Pure functions.
 
 Tables merge key by key at any depth. A list is one value, except the lists in C(_ENTRY_NAMES),
 whose entries are independent of each other: these merge like tables, by the name of the entry.
@@ -64,7 +64,7 @@ def dump(data: Table) -> bytes:
 
 
 def merge(found: Table, rendered: Table, managed: Iterable[Path] = ()) -> Table:
-    """Return the rendered keys together with the found keys that others wrote.
+    """Return the rendered keys together with the found keys that other tools wrote.
 
     :param managed: paths of the found keys that an earlier run wrote.
     """
@@ -94,7 +94,7 @@ def remove(found: Table, paths: Iterable[Path]) -> Table:
 
 
 def list_paths(data: Table) -> list[Path]:
-    """Return the path of every value. Empty tables and lists are omitted: others can fill them."""
+    """Return the path of every value. Empty tables and lists are omitted: tools can fill them."""
     return [path for path, _value in _leaves(data, ())]
 
 

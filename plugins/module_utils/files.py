@@ -43,7 +43,7 @@ class Change(NamedTuple):
     :param loaded_by: PID of the process that has reloaded the file since, 0 for no process.
     :param secret: whether only root can read the file, and no output shows its content.
     :param hidden: whether no output shows the content before, because it can be secret.
-    :param keys: paths of the keys that the collection sets in a JSON file shared with others.
+    :param keys: paths of the keys that the collection sets in a JSON file that tools also write.
     :param old_keys: paths of the keys that an earlier run wrote to such a file.
     :param unit: unit that reads the file, empty for the service of the runtime.
     :param unasked: paths of the keys that the collection writes although no option sets them.
@@ -205,7 +205,7 @@ def _is_one_file(path: str, other: str) -> bool:
 
 
 def _merge_foreign_keys(path: str, before: Content, after: bytes, managed: list[KeyPath]) -> bytes:
-    """Add the keys that others wrote to a JSON file.
+    """Add the keys that other tools wrote to a JSON file.
 
     :raises CruntimeError: if the file cannot be parsed.
     """

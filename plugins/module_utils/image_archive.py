@@ -105,7 +105,8 @@ def read(runner: Runner, path: str) -> Archive:
         images = parse_images(documents)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise CruntimeError(
-            f"{path} is not a complete tar archive: {error}", reason="archive_invalid"
+            f"{path} is not a complete tar archive: {error}. Copy the whole archive again",
+            reason="archive_invalid",
         ) from error
     except DamagedError as error:
         raise CruntimeError(f"{path} {error}", reason="archive_invalid") from error
@@ -123,7 +124,9 @@ def compression_of(path: str) -> str:
         )
     if os.path.isdir(path):
         raise CruntimeError(
-            f"{path} is a directory, not an image archive", reason="archive_invalid"
+            f"{path} is a directory, not an image archive. To load all archives of a directory, "
+            "set preload",
+            reason="archive_invalid",
         )
     if os.path.exists(path) and not os.path.isfile(path):
         raise CruntimeError(
@@ -135,7 +138,9 @@ def compression_of(path: str) -> str:
             magic = stream.read(4)
     except FileNotFoundError:
         raise CruntimeError(
-            f"{path}: archive not found on this node", reason="file_not_found"
+            f"{path}: archive not found on this node. Copy it to the node first, or correct the "
+            "path",
+            reason="file_not_found",
         ) from None
     except OSError as error:
         raise CruntimeError(

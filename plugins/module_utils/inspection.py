@@ -211,8 +211,9 @@ def _check_oci_runtimes(options: dict[str, Any]) -> list[str]:
             f"OCI runtime {handler['name']}: {handler['path']} does not exist or is not executable"
         )
         if handler["name"] == default:
+            other = "another oci_runtime" if options["oci_runtime"] else "gpus: none"
             raise CruntimeError(
-                f"{problem}. Install it, or set another oci_runtime",
+                f"{problem}. Install it, or set {other}",
                 reason="oci_runtime_not_found",
             )
         warnings.append(problem)

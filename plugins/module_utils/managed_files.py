@@ -147,7 +147,7 @@ def owns(entry: dict[str, Any], content: Content) -> bool:
 
 
 def managed_keys(entry: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the paths of the keys that were last written to a file shared with others."""
+    """Return the paths of the keys that were last written to a file that other tools also write."""
     # Version 1 had only top-level keys, each as a string.
     return [(key,) if isinstance(key, str) else tuple(key) for key in entry.get("keys", [])]
 

@@ -137,8 +137,8 @@ def check_idle(runtime: Runtime) -> None:
         more = f" and {len(pids) - _SHOWN} more" if len(pids) > _SHOWN else ""
         shown = ", ".join(map(str, pids[:_SHOWN]))
         raise CruntimeError(
-            f"{runtime.label} still runs containers: the processes {shown}{more} hold them. "
-            "Drain the node and remove its containers first",
+            f"{runtime.label} still runs containers: their processes have the PIDs {shown}{more}. "
+            "Drain the node and remove the containers first",
             reason="containers_running",
         )
 

@@ -77,7 +77,7 @@ def enable(
     """
     changed = plan.changed
     found, verdict = takeover.NOTHING, None
-    # A start also reads files of others, which can be wrong. Before a start, validate all files.
+    # A start also reads foreign files, which can be invalid. Before a start, validate all files.
     to_validate = plan.files if plan.up else changed
     checks = checks_of(node.runner, runtime)
     if changed:

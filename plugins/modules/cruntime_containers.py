@@ -228,7 +228,7 @@ failed_containers:
   sample:
     - id: e3685c58a7fddad8a18fbdd9e3457378aa723356e462ee4a7a3ffcad7003e879
       name: etcd
-      cause: it is exited, and only a running container can be paused
+      cause: it is exited, but only a running container can be paused
 unknown_ids:
   description: IDs in O(ids) that match no container.
   returned: when O(ids) contains an ID that matches no container

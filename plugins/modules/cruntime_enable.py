@@ -54,8 +54,9 @@ options:
         The runtime matches its spec, is running, and starts at boot. A masked unit is unmasked with
         a warning.
       disabled: >-
-        The runtime and its sockets are stopped and disabled. Files, images and containers are kept,
-        and the other options are ignored.
+        The runtime and its sockets are stopped and disabled. Units of Docker are also masked, as
+        with O(disable_others). Files, images and containers are kept, and the other options are
+        ignored.
       restarted: Same as V(enabled), and the runtime is always restarted.
       absent: >-
         The runtime is stopped and disabled. The files that this collection wrote for the runtime
@@ -68,14 +69,14 @@ options:
         else, the run fails before anything is stopped. The directories themselves, mount points and
         their C(lost+found) stay.
       - Docker 29 keeps its images and containers in the store of containerd by default. With
-        O(runtime=docker) they are removed from there. With O(runtime=containerd), namespaces of
-        others that hold anything are an error.
+        O(runtime=docker), they are removed from the store of containerd. With
+        O(runtime=containerd), namespaces of other clients that are not empty are an error.
       - With O(runtime=crio), containers and volumes of podman in the same store are an error.
     type: bool
     default: false
   unsafe_writes:
     description:
-      - Whether a file on which another file is mounted is overwritten in place, because it can not
+      - Whether a file on which another file is mounted is overwritten in place, because it cannot
         be replaced atomically. Such mounts are common in containers.
       - If the task is killed while it overwrites a file, only a part of the file can remain.
       - If V(false), the task fails before it changes anything.
@@ -84,6 +85,8 @@ options:
   disable_others:
     description:
       - Whether the other runtimes that this collection supports are stopped and disabled.
+        C(docker.service) and C(cri-docker.service) are also masked, because packages and clients
+        start them by name. A unit file in C(/etc/systemd/system) is not masked.
       - A unit that the enabled runtime needs is not changed, such as C(containerd.service) if
         C(docker.service) depends on it.
     type: bool
@@ -412,8 +415,9 @@ options:
   timeout:
     description:
       - Maximum time in seconds for each stop and each start of a unit, and then for the runtime to
-        respond. The minimum is 1. A restart can take both times. After a timeout, all changes are
-        rolled back. A unit that does not stop is then killed and started again.
+        respond. The minimum is 1. A restart is a stop and a start, so it can take twice this time.
+        After a timeout, all changes are rolled back. A unit that does not stop is then killed and
+        started again.
     type: int
     default: 60
   rendered_files:
@@ -625,6 +629,11 @@ files:
     - path: /etc/containerd/config.toml
       changed: true
       backup: /var/lib/cruntime/backups/etc_containerd_config.toml.20261123T101500Z
+      diff:
+        before_header: /etc/containerd/config.toml
+        before: "version = 2\n"
+        after_header: /etc/containerd/config.toml
+        after: "version = 3\n"
     - path: /etc/crictl.yaml
       changed: false
 units:
@@ -755,7 +764,7 @@ problems:
   returned: when the spec is not valid, or the runtime does not support it
   type: list
   elements: str
-  sample: ["metrics must be an address with a port, not '127.0.0.1'"]
+  sample: ["metrics must be an address with a port such as 127.0.0.1:1338, not '127.0.0.1'"]
 reason:
   description:
     - Code of the failure, for conditions in playbooks. Messages can change, but codes do not.

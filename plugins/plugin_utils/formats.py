@@ -10,11 +10,11 @@ import functools
 import importlib
 import json
 import os
+import sys
 from typing import Any, Callable, NamedTuple
 
 import jinja2
 import tomllib
-from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 
@@ -43,7 +43,8 @@ def import_library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise SpecError(
-            f"A Python library is missing on the controller: {missing_required_lib(name)}",
+            f"{name}: Python library not found on the controller: {sys.executable} cannot import "
+            f"it. Install it with {sys.executable} -m pip install {name}",
             reason="library_not_found",
         ) from error
 

@@ -26,7 +26,7 @@ _SHORT = 7
 
 
 def find_misspelt(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Find names that are close to a variable of this collection, but are none.
+    """Find names that are close to a variable of this collection, but differ from it.
 
     :param names: names of variables, of which some can be the user's own.
     :return: sorted pairs of a name and the variable that it is close to.

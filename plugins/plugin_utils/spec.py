@@ -31,7 +31,7 @@ _ULIMITS = (
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 # Host names, addresses, networks and ports, or * for all.
 _NO_PROXY = re.compile(r"[A-Za-z0-9.*:/\[\]_-]+", re.ASCII)
-# Path of a socket, which is used in URLs and limited to 107 bytes by the kernel.
+# Path of a socket. It is used in URLs, and the kernel limits it to 107 bytes.
 _SOCKET = re.compile(r"(?=.{2,107}\Z)(?:/[A-Za-z0-9._-]+)+", re.ASCII)
 
 
@@ -147,7 +147,7 @@ def _check_storage(storage: dict[str, Any]) -> Iterator[str]:
 def _check_metrics(address: str) -> Iterator[str]:
     yield from check_host("metrics", address)
     if split_port(address)[1] is None:
-        yield f"metrics must be an address with a port, not {address!r}"
+        yield f"metrics must be an address with a port such as 127.0.0.1:1338, not {address!r}"
 
 
 def _check_ulimits(ulimits: dict[str, Any]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drop-ins, flags and variables that override keys of the spec are found before anything changes."""
+"""Drop-ins and flags that override keys of the spec are found before anything changes."""
 
 import json
 import os

@@ -205,3 +205,11 @@ def test_invalid_spec_is_rejected_before_packages_change(node, play, spec, snaps
     output = play(PROVISION, fails=True, runtime_spec={**spec, "runtime": "rkt"})
     assert "rkt" in output
     assert snapshot() == before
+
+
+@pytest.mark.long
+def test_errors_of_apt_and_sysctl_are_in_the_message(provisioned, play):
+    output = play(PROVISION, fails=True, runtime_version="99.9")
+    assert "apt could not install these packages: E: Version '99.9' for" in output
+    output = play(PROVISION, fails=True, runtime_sysctls={"net.ipv4.no_such_parameter": 1})
+    assert "runtime_sysctls: sysctl could not set these parameters: sysctl: cannot stat" in output

@@ -254,8 +254,8 @@ class ImageStore:
             if self._runner.which(tool):
                 return tool
         raise CruntimeError(
-            f"{what} with {self.label} requires {' or '.join(tools)}, not found on this node. "
-            "Install one of them",
+            f"{' or '.join(tools)} not found on this node: required for {what} with {self.label}. "
+            f"Install {' or '.join(tools)}",
             reason="tool_not_found",
         )
 

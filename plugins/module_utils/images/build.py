@@ -24,12 +24,14 @@ def build_image(task: ImageTask) -> list[str]:
     dockerfile = os.path.join(directory, options["dockerfile"])
     if not os.path.isdir(directory):
         raise CruntimeError(
-            f"build.context: {directory} not found: there is no such directory on the node",
+            f"build.context: {directory}: directory not found on this node. Copy it to the node "
+            "first, or correct the path",
             reason="file_not_found",
         )
     if not os.path.isfile(dockerfile):
         raise CruntimeError(
-            f"build.dockerfile: {dockerfile} not found: there is no such file on the node",
+            f"build.dockerfile: {dockerfile}: file not found on this node. Copy it to the node "
+            "first, or correct the path",
             reason="file_not_found",
         )
     args = build_args(options)

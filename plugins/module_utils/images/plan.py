@@ -166,7 +166,10 @@ def to_tag(names: list[str], source: str, found: ImageIndex) -> list[Step]:
     """
     spelled = found.find_spelled(source)
     if spelled is None:
-        raise CruntimeError(f"source_image: {source} not found", reason="image_not_found")
+        raise CruntimeError(
+            f"source_image: {source} not found on this node. Load or pull it first",
+            reason="image_not_found",
+        )
     image = spelled[1]
     return [
         Step("tag", normalize(name), image=image)

@@ -215,7 +215,7 @@ def _check_values(options: dict[str, Any]) -> None:
         )
     if options["platform"] and not _PLATFORM.fullmatch(options["platform"]):
         raise CruntimeError(
-            f"platform: {options['platform']!r} is not a valid platform, such as linux/arm64",
+            f"platform must be a platform such as linux/arm64, not {options['platform']!r}",
             reason="option_invalid",
         )
     if options["source_image"]:
@@ -281,7 +281,7 @@ def _prune(options: dict[str, Any] | None) -> Prune | None:
         match = _AGE.fullmatch(options["older_than"])
         if match is None:
             raise CruntimeError(
-                f"prune.older_than: {options['older_than']!r} is not a valid age, such as 7d",
+                f"prune.older_than must be an age such as 7d, not {options['older_than']!r}",
                 reason="option_invalid",
             )
         age = int(match.group(1)) * _SECONDS[match.group(2)]

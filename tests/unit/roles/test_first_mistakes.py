@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ansible_collections.cruntime.node.tests.unit.roles import playing
@@ -36,6 +38,10 @@ MISTAKES = {
         *(IMPORT, "switch", {"switch_spec": CONTAINERD, "switch_drian_flags": []}),
         "switch_drian_flags: unknown variable: the name is close to switch_drain_flags. Rename it",
     ),
+    "missing task file": (
+        *(IMPORT, "switch", {"switch_spec": CONTAINERD, "switch_uncordon_tasks": "/none.yml"}),
+        "switch_drain_tasks and switch_uncordon_tasks: /none.yml: file not found on the controller",
+    ),
     "misspelt pattern": (
         *(IMPORT, "report", {"cruntime_host": "workers"}),
         "cruntime_host: unknown variable: the name is close to cruntime_hosts. Rename it",
@@ -66,3 +72,17 @@ def test_tags_of_the_import_select_the_playbook(tmp_path):
     status, output = playing.play(tmp_path, text, {}, *INVENTORY, "--tags=images")
     assert status != 0
     assert NOT_SET in output
+
+
+def test_a_missing_library_is_reported_once(tmp_path, monkeypatch):
+    library = tmp_path / "blocked" / "tomlkit.py"
+    library.parent.mkdir()
+    library.write_text("raise ImportError('blocked')\n")
+    paths = os.pathsep.join([str(library.parent), os.environ["PYTHONPATH"]])
+    monkeypatch.setenv("PYTHONPATH", paths)
+    text = "- hosts: all\n  gather_facts: false\n  tasks: [cruntime.node.cruntime_enable: {{}}]\n"
+    spec = "{runtime: containerd, extra_config: {debug: {level: info}}}"
+    status, output = playing.play(tmp_path, text.replace("{{}}", spec), {}, *INVENTORY)
+    assert status != 0
+    assert '"msg": "tomlkit: Python library not found on the controller: ' in output
+    assert '-m pip install tomlkit", "problems"' in output

@@ -39,6 +39,8 @@ CASE = """
         runtime_repositories: "{{ case.repositories | default([]) }}"
         runtime_crictl_archive: "{{ case.crictl | default('') }}"
         runtime_crictl_checksum: "{{ case.checksum | default('') }}"
+        runtime_kernel_modules: "{{ case.modules | default([]) }}"
+        runtime_sysctls: "{{ case.sysctls | default({}) }}"
     - ansible.builtin.debug:
         msg: "CASE {{ case.id }} passed"
   rescue:
@@ -48,6 +50,7 @@ CASE = """
 NAMED = "Must be NAME or NAME=VERSION without blanks"
 VERSION = "Must be a version without blanks"
 NAMES = "The names become names of files and must differ"
+TEXT = "text in place of a list or dictionary"
 DIRECTORY_ONLY = "cannot be used with runtime_repositories, runtime_version or versions of packages"
 
 
@@ -73,6 +76,9 @@ CASES = [
     ({"packages": ["docker-ce", "runc/sid"]}, NAMED),
     ({"packages": ["docker-ce=1"], "extra": ["docker-ce=2"]}, "must not have two versions"),
     ({"packages": ["docker-ce=1"], "extra": ["docker-ce=1", "docker-ce"]}, "passed"),
+    ({"packages": "docker-ce"}, f"runtime_packages: {TEXT}"),
+    ({"modules": "overlay,br_netfilter"}, f"runtime_kernel_modules: {TEXT}"),
+    ({"sysctls": "net.ipv4.ip_forward=1"}, f"runtime_sysctls: {TEXT}"),
     ({"version": "1.7.*"}, "passed"),
     ({"version": 28}, "passed"),
     ({"version": 1.10}, "runtime_version: 1.1: not text: YAML reads the value as a number"),

@@ -86,6 +86,13 @@ def test_an_invalid_spec_fails_before_the_node_is_contacted(handed_over, options
     assert [fact for fact in facts if fact not in str(refused.value)] == []
 
 
+def test_a_wrong_type_is_reported_once(handed_over):
+    with pytest.raises(AnsibleActionFail) as refused:
+        handed_over(runtime="docker", registries="docker.io")
+    assert str(refused.value).count("could not parse JSON or key=value") == 1
+    assert "registries" in str(refused.value)
+
+
 def test_the_module_that_changes_a_node_is_sent_only_if_the_node_differs(handed_over):
     assert list(handed_over(runtime="docker")) == [INFO, ENABLE]
     assert list(handed_over(runtime="docker", needs_action=False)) == [INFO]

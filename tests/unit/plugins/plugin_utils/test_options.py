@@ -92,7 +92,7 @@ def test_a_missing_library_is_reported_if_it_is_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "tomlkit", None)
     if sys.version_info >= (3, 11):
         assert "containerd" in render.render(checked(runtime="containerd"))[0]["path"]
-    with pytest.raises(SpecError, match="tomlkit") as missing:
+    with pytest.raises(SpecError, match="-m pip install tomlkit") as missing:
         render.render(checked(extra_config={"debug": {"level": "info"}}))
     assert missing.value.reason == "library_not_found"
 
