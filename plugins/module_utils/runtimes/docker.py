@@ -21,7 +21,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
     needs_adapter,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
+    REQUEST_TIMEOUT,
+    Runtime,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.shims import (
     DOCKER_NAMESPACES,
@@ -51,8 +54,6 @@ _RELOADABLE = frozenset(
     )
 )
 _ADAPTER = "cri-dockerd"
-# Time for a request to the engine, in seconds.
-_TIMEOUT = 10
 
 
 class Docker(Runtime):
@@ -153,7 +154,7 @@ class Docker(Runtime):
         # Most runs do not need the import.
         from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
 
-        return DockerApi(_TIMEOUT)
+        return DockerApi(REQUEST_TIMEOUT)
 
 
 def _uses_dockershim(kubernetes: str | None, adapter_enabled: bool) -> bool:

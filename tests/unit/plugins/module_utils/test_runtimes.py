@@ -199,17 +199,18 @@ def test_a_socket_is_read_from_the_managed_files_record(catalog, tmp_path):
 
 # Cases of minikube's tests.
 def test_cgroup_driver_without_the_options_of_runc():
-    info = json.dumps({"config": {"systemdCgroup": False}})
-    assert containerd.parse_settings(info) == {"cgroup_driver": "cgroupfs"}
+    config = json.dumps({"systemdCgroup": False})
+    assert containerd.parse_settings(config) == {"cgroup_driver": "cgroupfs"}
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
 def test_settings_of_a_real_containerd(transcript, version):
     info = transcript(f"containerd-{version}-crictl-info.json")
+    config = json.dumps(json.loads(info)["config"])
     # containerd 2.x does not report the sandbox image.
     image = {} if version == "2.1.9" else {"sandbox_image": PAUSE}
-    assert containerd.parse_settings(info) == {"cgroup_driver": "systemd", **image}
-    other = info.replace('"SystemdCgroup": true', '"SystemdCgroup": false')
+    assert containerd.parse_settings(config) == {"cgroup_driver": "systemd", **image}
+    other = config.replace('"SystemdCgroup": true', '"SystemdCgroup": false')
     assert containerd.parse_settings(other) == {"cgroup_driver": "cgroupfs", **image}
 
 
