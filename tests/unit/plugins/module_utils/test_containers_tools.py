@@ -205,16 +205,11 @@ def test_oci_runtimes_of_crio_as_configured(transcript):
     ("version", "root"),
     [("1.30.4", "/run/runc"), ("1.31.0", "/run/crun"), ("1.37.0", "/run/crun")],
 )
-def test_crio_uses_its_default_root_if_none_is_configured(transcript, version, root):
+def test_crio_uses_its_default_root_if_none_is_configured(monkeypatch, transcript, version, root):
     config = transcript("crio-1.37.0-status-config-own-handler.toml")
-    runner = ReplayRunner(
-        {
-            "crio status --socket /var/run/crio/crio.sock config": config.replace(
-                'runtime_root = "/run/crun"', 'runtime_root = ""'
-            ),
-            "crio --version": f"crio version {version}\n",
-        }
-    )
+    config = config.replace('runtime_root = "/run/crun"', 'runtime_root = ""')
+    monkeypatch.setattr(crio.Crio, "running_config", lambda _self: config)
+    runner = ReplayRunner({"crio --version": f"crio version {version}\n"})
     assert crio.Crio(runner).oci_runtimes()["crun"].root == root
 
 

@@ -262,9 +262,10 @@ def reloaded(monkeypatch, transcript):
         for old, new in wanted:
             assert old in config
             config = config.replace(old, new)
-        answers = {"--version": "crio version 1.37.0\n", "status": status, "config": config}
+        answers = {"--version": "crio version 1.37.0\n", "config": config}
         answers["--no-pager"] = log
         monkeypatch.setattr(Runner, "output", lambda _self, *argv, **_kw: answers[argv[1]])
+        monkeypatch.setattr(crio.Crio, "running_config", lambda _self: status)
         return runtimes(Runner())["crio"].reloaded(0.0)
 
     return ask
