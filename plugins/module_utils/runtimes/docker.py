@@ -12,7 +12,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Iterable
 
-from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -139,12 +138,8 @@ class Docker(Runtime):
 
     def check_responding(self) -> None:
         self._api().version()
-        if self.adapter_enabled and crictl.info(self._runner, self.cri_endpoint) is None:
-            # Without crictl, cri-dockerd cannot be queried, but it notifies systemd when it is
-            # ready. Check only the service: C(is-active) succeeds if one of several units is
-            # active, and the socket stays active without the service.
-            services = [name for name in self.adapters if name.endswith(".service")]
-            self._runner.output("systemctl", "is-active", *services)
+        if self.adapter_enabled:
+            self.check_cri()
 
     def find_major(self) -> int:
         """Return the major version of the installed daemon."""

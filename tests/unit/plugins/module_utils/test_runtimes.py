@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -338,13 +339,15 @@ def test_an_old_kubelet_uses_cri_dockerd_on_request(catalog):
     }
 
 
-def test_an_adapter_without_version_is_found_by_its_service(monkeypatch):
-    asked = []
+@pytest.mark.parametrize("adapted", [True, False])
+def test_docker_responds_if_its_adapter_responds_too(monkeypatch, adapted):
     monkeypatch.setattr(DockerApi, "version", lambda docker: {"Version": "29.8.1"})
-    monkeypatch.setattr(Runner, "which", lambda runner, name: None)
-    monkeypatch.setattr(Runner, "output", lambda runner, *argv, **given: asked.append(argv) or "")
-    runtimes(Runner())["docker"].configured({"cri_service": True}).check_responding()
-    assert asked == [("systemctl", "is-active", "cri-docker.service")]
+    docker = runtimes(Runner())["docker"].configured(
+        {"cri_service": adapted, "socket": "/nonexistent/cri.sock"}
+    )
+    context = fails("no_response", "/nonexistent/cri.sock") if adapted else contextlib.nullcontext()
+    with context:
+        docker.check_responding()
 
 
 def test_docker_is_running_if_its_service_is_active(catalog):
