@@ -18,18 +18,6 @@ _TIMEOUT = "10s"
 _ACTS = ("stop", "stopp", "rm", "rmp", "rmi")
 
 
-def info(runner: Runner, endpoint: str) -> str | None:
-    """Return the JSON text of C(crictl info); None if crictl is not installed.
-
-    :raises CommandError: if the runtime does not respond.
-    """
-    if runner.which("crictl") is None:
-        return None
-    return runner.output(
-        "crictl", "--runtime-endpoint", endpoint, "--timeout", _TIMEOUT, "info", timeout=30
-    )
-
-
 def run(
     runner: Runner,
     endpoint: str,

@@ -166,22 +166,23 @@ def test_docker_responds_as_to_its_command(node, runtime, ask):
 
 
 @pytest.fixture
-def without_command(node):
-    """Remove the command of Docker until the test ends."""
-    path = node.check_output("command -v docker")
+def without_command(node, runtime):
+    """Remove the command that queries the runtime until the test ends."""
+    path = node.check_output("command -v " + ("docker" if runtime.name == "docker" else "crictl"))
     node.check_output(f"chmod a-x {path}")
     yield
     node.check_output(f"chmod a+x {path}")
 
 
-@pytest.mark.runtime("docker")
 @pytest.mark.usefixtures("without_command")
-def test_docker_is_managed_without_its_command(node, spec, enable, run_module):
-    found = run_module(node, "cruntime.node.cruntime_info")["runtimes"]["docker"]
+def test_a_runtime_is_managed_without_the_command_of_a_client(node, spec, enable, run_module):
+    found = run_module(node, "cruntime.node.cruntime_info")["runtimes"][spec["runtime"]]
     assert found["cgroup_driver"] == spec["cgroup_driver"]
-    # This key is reloaded, and the other one needs a restart.
-    for key in ({"max-concurrent-downloads": 5}, {"log-level": "warn"}):
-        extra = {**spec.get("extra_config", {}), **key}
-        result = enable(extra_config=extra)
-        assert result["changed"] is True, result
+    changes = [{"log_level": "debug"}]
+    if spec["runtime"] == "docker":
+        # Docker reloads this key, and restarts for the other one.
+        changes.append({"extra_config": {"max-concurrent-downloads": 5}})
+    for change in changes:
+        result = enable(**change)
         assert not result.get("failed"), result
+        assert result["changed"] is True, result

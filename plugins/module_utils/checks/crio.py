@@ -69,7 +69,7 @@ class CrioChecks(Checks[Crio]):
 
     def _check_store(self, new_config: str) -> None:
         try:
-            old = crio_store.parse(self._runtime.ask_status("config"), escaped=True)
+            old = crio_store.parse(self._runtime.running_config(), escaped=True)
         except CommandError:
             result = self._runner.run("crio", "config")
             if result.rc != 0:

@@ -9,21 +9,23 @@ The module is imported only if the file changes.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Callable
 
-from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, docker_cli, dropped
+from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, dropped
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_disk,
     docker_store,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
+# Time for a request to the engine, in seconds. A loaded node counts its images slowly.
+_TIMEOUT = 30
 _REMEDY = "If they are needed, set them with options or with extra_config"
 
 
@@ -39,7 +41,7 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
     is_live_restore = after.get("live-restore") is True
     if old == new and not is_live_restore:
         return
-    info = _ask(runner) if unit.active else None
+    info = DockerApi(_TIMEOUT).info() if unit.active else None
     # If the current file cannot be parsed, its settings are not known.
     stopped = old or docker_store.read_settings({}, unit.command)
     if is_live_restore:
@@ -86,10 +88,3 @@ def _read(content: Any) -> Table | None:
         return daemon_json.parse(content) if isinstance(content, bytes) else {}
     except ValueError:
         return None
-
-
-def _ask(runner: Runner) -> dict[str, Any]:
-    output = runner.output(*docker_cli.argv("info", "--format", "{{json .}}"), timeout=30)
-    with parsing("docker info"):
-        info: dict[str, Any] = json.loads(output)
-    return info

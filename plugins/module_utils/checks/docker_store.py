@@ -88,7 +88,7 @@ def read_settings(config: Table, command: Sequence[str]) -> Settings:
 
 
 def read_store(info: dict[str, Any]) -> Store:
-    """Read the store from the output of C(docker info)."""
+    """Read the store from C(GET /info)."""
     root, is_remapped = docker_disk.split_root(info["DockerRootDir"])
     return Store(
         docker_disk.resolve(root),

@@ -18,6 +18,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_d
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
+#: Time for a request to a running runtime, in seconds.
+REQUEST_TIMEOUT = 10
 #: Regular expressions of names in a data root. A second one limits the names in a directory.
 Names = Tuple[Tuple[str, Optional[str]], ...]
 
@@ -230,6 +232,18 @@ class Runtime:
         :raises CruntimeError: if the runtime does not respond.
         """
         raise NotImplementedError
+
+    def check_cri(self) -> None:
+        """Check that a CRI responds on the CRI socket.
+
+        :raises RequestError: if no CRI responds.
+        """
+        # Only few runs need these imports, which take longer than the call.
+        from ansible_collections.cruntime.node.plugins.module_utils import cri
+        from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
+
+        with Channel(self.socket_path, REQUEST_TIMEOUT) as channel:
+            cri.version(channel)
 
     def oci_runtimes(self) -> dict[str, OciRuntime | None]:
         """Return the OCI runtime of each runtime handler of the running runtime.

@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from ansible_collections.cruntime.node.plugins.module_utils import cni, crictl
+from ansible_collections.cruntime.node.plugins.module_utils import cni
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_DROP_INS,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
+    REQUEST_TIMEOUT,
+    OciRuntime,
+    Runtime,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.shims import (
     DOCKER_NAMESPACES,
     is_shim,
@@ -62,25 +66,28 @@ class Containerd(Runtime):
         return is_shim(argv) and namespace_of(argv) not in DOCKER_NAMESPACES
 
     def settings(self) -> dict[str, str]:
-        info = crictl.info(self._runner, self.cri_endpoint)
-        found = {} if info is None else parse_settings(info)
+        found = parse_settings(self._running_config())
         if "sandbox_image" not in found:
-            # crictl is not installed, or containerd 2.x does not report the sandbox image. Use the
-            # configuration that containerd was started with.
+            # containerd 2.x does not report the sandbox image. Use the configuration that
+            # containerd was started with.
             dump = self._runner.output("containerd", "config", "dump")
             found = {**parse_dumped_settings(dump), **found}
         return found
 
     def oci_runtimes(self) -> dict[str, OciRuntime | None]:
-        info = crictl.info(self._runner, self.cri_endpoint)
-        return parse_oci_runtimes(info) if info else {}
+        return parse_oci_runtimes(self._running_config())
 
     def check_responding(self) -> None:
-        # The command queries the daemon. The CRI plugin is in required_plugins, so a running
-        # containerd has it.
-        self._runner.output(
-            "ctr", "--address", self.socket_path, "--connect-timeout", "5s", "version", timeout=10
-        )
+        # If the CRI plugin failed, containerd still serves its other services.
+        self.check_cri()
+
+    def _running_config(self) -> str:
+        """Return the configuration of the CRI in the running process, as JSON."""
+        from ansible_collections.cruntime.node.plugins.module_utils import cri
+        from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
+
+        with Channel(self.socket_path, REQUEST_TIMEOUT) as channel:
+            return str(cri.status(channel)["info"].get("config", "{}"))
 
 
 def parse_version(line: str) -> str:
@@ -103,9 +110,12 @@ def parse_version(line: str) -> str:
 
 
 @parsing("crictl info")
-def parse_settings(info: str) -> dict[str, str]:
-    """Parse C(crictl info): the cgroup driver of the handler runc, and the sandbox image of 1.x."""
-    config = json.loads(info).get("config") or {}
+def parse_settings(text: str) -> dict[str, str]:
+    """Parse the configuration of the CRI, which C(crictl info) also prints.
+
+    :return: the cgroup driver of the handler runc, and the sandbox image of 1.x.
+    """
+    config = json.loads(text)
     try:
         uses_systemd = config["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"]
     except (KeyError, TypeError):
@@ -117,9 +127,9 @@ def parse_settings(info: str) -> dict[str, str]:
 
 
 @parsing("crictl info")
-def parse_oci_runtimes(info: str) -> dict[str, OciRuntime | None]:
-    """Parse C(crictl info): the OCI runtime of each handler."""
-    config = json.loads(info)["config"]["containerd"]
+def parse_oci_runtimes(text: str) -> dict[str, OciRuntime | None]:
+    """Parse the configuration of the CRI: the OCI runtime of each handler."""
+    config = json.loads(text)["containerd"]
     found = {name: _oci_runtime(handler) for name, handler in config["runtimes"].items()}
     return dict(found, **{"": found.get(config["defaultRuntimeName"])})
 

@@ -30,7 +30,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
     read_regular,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime, Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
+    REQUEST_TIMEOUT,
+    OciRuntime,
+    Runtime,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     Version,
     installed_version,
@@ -140,10 +144,10 @@ class Crio(Runtime):
                 )
 
     def settings(self) -> dict[str, str]:
-        return parse_settings_in_use(self.ask_status("config"))
+        return parse_settings_in_use(self.running_config())
 
     def oci_runtimes(self) -> dict[str, OciRuntime | None]:
-        config = self.ask_status("config")
+        config = self.running_config()
         if _NO_ROOT not in config:
             return parse_oci_runtimes(config)
         # Handlers without a root use the default of CRI-O, which is the same for all tools.
@@ -153,15 +157,15 @@ class Crio(Runtime):
 
     def storage(self) -> Storage:
         """Return the store of the running process. A flag or any drop-in can have set it."""
-        return parse_storage(self.ask_status("config"))
+        return parse_storage(self.running_config())
 
     def check_responding(self) -> None:
-        self.ask_status("info")
+        self.check_cri()
 
     def _running_settings(self) -> dict[str, str]:
         """Return the settings of the running process; empty if it does not respond."""
         with contextlib.suppress(CommandError):
-            return parse_shown(self.ask_status("config"), escaped=True)
+            return parse_shown(self.running_config(), escaped=True)
         return {}
 
     def _logs_reload(self, shown: dict[str, str]) -> bool:
@@ -169,9 +173,15 @@ class Crio(Runtime):
         is_verbose = shown.get("log_level") in _RELOAD_LOG_LEVELS and not shown["log_filter"]
         return is_verbose and installed_version(self.version()) >= _RELOAD_LOGGED_SINCE
 
-    def ask_status(self, what: str) -> str:
-        """Return the output of C(crio status), which queries the running process."""
-        return self._runner.output("crio", "status", "--socket", self.socket_path, what, timeout=10)
+    def running_config(self) -> str:
+        """Return the configuration of the running process, as TOML.
+
+        :raises RequestError: if CRI-O does not respond.
+        """
+        # Most runs do not need the import.
+        from ansible_collections.cruntime.node.plugins.module_utils import crio_api
+
+        return crio_api.config(self.socket_path, REQUEST_TIMEOUT)
 
 
 def _find_other_bin_dir() -> str | None:

@@ -12,7 +12,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Iterable
 
-from ansible_collections.cruntime.node.plugins.module_utils import crictl
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -21,7 +20,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
     needs_adapter,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
+    REQUEST_TIMEOUT,
+    Runtime,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.shims import (
     DOCKER_NAMESPACES,
@@ -51,8 +53,6 @@ _RELOADABLE = frozenset(
     )
 )
 _ADAPTER = "cri-dockerd"
-# Time for a request to the engine, in seconds.
-_TIMEOUT = 10
 
 
 class Docker(Runtime):
@@ -138,12 +138,8 @@ class Docker(Runtime):
 
     def check_responding(self) -> None:
         self._api().version()
-        if self.adapter_enabled and crictl.info(self._runner, self.cri_endpoint) is None:
-            # Without crictl, cri-dockerd cannot be queried, but it notifies systemd when it is
-            # ready. Check only the service: C(is-active) succeeds if one of several units is
-            # active, and the socket stays active without the service.
-            services = [name for name in self.adapters if name.endswith(".service")]
-            self._runner.output("systemctl", "is-active", *services)
+        if self.adapter_enabled:
+            self.check_cri()
 
     def find_major(self) -> int:
         """Return the major version of the installed daemon."""
@@ -153,7 +149,7 @@ class Docker(Runtime):
         # Most runs do not need the import.
         from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
 
-        return DockerApi(_TIMEOUT)
+        return DockerApi(REQUEST_TIMEOUT)
 
 
 def _uses_dockershim(kubernetes: str | None, adapter_enabled: bool) -> bool:

@@ -44,3 +44,9 @@ def test_a_no_op_run_sends_no_code_that_changes_a_node():
     assert small < large
     assert {path for path in small if path.partition("/")[0].removesuffix(".py") in ACTING} == set()
     assert "transaction.py" in large
+
+
+def test_a_node_is_changed_without_the_clients_of_users():
+    names = {path.name for path in closure(ROOT / "plugins" / "modules" / "cruntime_enable.py")}
+    assert "docker_api.py" in names
+    assert names.isdisjoint({"crictl.py", "docker_cli.py"})

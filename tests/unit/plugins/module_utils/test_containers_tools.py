@@ -79,9 +79,16 @@ EXPECTED = [
 ]
 
 
+def config_of(transcript, version):
+    """Return the configuration of the CRI of a real containerd."""
+    return json.dumps(
+        json.loads(transcript(f"containerd-{version}-crictl-info-crun.json"))["config"]
+    )
+
+
 def cri_of(transcript, version):
     """Return a runner with the output of a real containerd, and its containers."""
-    info = transcript(f"containerd-{version}-crictl-info-crun.json")
+    config = config_of(transcript, version)
     root = "--root /run/containerd/runc/k8s.io list --format json"
     answers = listing(
         transcript(f"containerd-{version}-crictl-ps.json"),
@@ -90,7 +97,9 @@ def cri_of(transcript, version):
     answers[f"runc {root}"] = transcript(f"containerd-{version}-runc-list.json")
     answers[f"/usr/bin/crun {root}"] = transcript(f"containerd-{version}-crun-list.json")
     runner = ReplayRunner(answers)
-    return runner, cri.CriContainers(runner, ENDPOINT, lambda: containerd.parse_oci_runtimes(info))
+    return runner, cri.CriContainers(
+        runner, ENDPOINT, lambda: containerd.parse_oci_runtimes(config)
+    )
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
@@ -152,7 +161,7 @@ def test_handlers_are_not_queried_if_crio_has_one_oci_runtime(transcript):
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
 def test_oci_runtimes_of_a_real_containerd(transcript, version):
-    found = containerd.parse_oci_runtimes(transcript(f"containerd-{version}-crictl-info-crun.json"))
+    found = containerd.parse_oci_runtimes(config_of(transcript, version))
     assert found == {"": RUNC, "runc": RUNC, "crun": CRUN}
 
 
@@ -166,7 +175,7 @@ def test_oci_runtimes_of_containerd_as_configured():
         "runc": handler("io.containerd.runc.v2"),
     }
     config = {"defaultRuntimeName": "crun", "runtimes": runtimes}
-    found = containerd.parse_oci_runtimes(json.dumps({"config": {"containerd": config}}))
+    found = containerd.parse_oci_runtimes(json.dumps({"containerd": config}))
     crun = OciRuntime("/opt/crun", "/run/mine/k8s.io")
     assert found == {"": crun, "crun": crun, "kata": None, "runc": RUNC}
 
@@ -196,16 +205,11 @@ def test_oci_runtimes_of_crio_as_configured(transcript):
     ("version", "root"),
     [("1.30.4", "/run/runc"), ("1.31.0", "/run/crun"), ("1.37.0", "/run/crun")],
 )
-def test_crio_uses_its_default_root_if_none_is_configured(transcript, version, root):
+def test_crio_uses_its_default_root_if_none_is_configured(monkeypatch, transcript, version, root):
     config = transcript("crio-1.37.0-status-config-own-handler.toml")
-    runner = ReplayRunner(
-        {
-            "crio status --socket /var/run/crio/crio.sock config": config.replace(
-                'runtime_root = "/run/crun"', 'runtime_root = ""'
-            ),
-            "crio --version": f"crio version {version}\n",
-        }
-    )
+    config = config.replace('runtime_root = "/run/crun"', 'runtime_root = ""')
+    monkeypatch.setattr(crio.Crio, "running_config", lambda _self: config)
+    runner = ReplayRunner({"crio --version": f"crio version {version}\n"})
     assert crio.Crio(runner).oci_runtimes()["crun"].root == root
 
 

@@ -11,11 +11,11 @@ import re
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import plan
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
 
 RUNTIMES = runtimes(Runner())
@@ -173,13 +173,14 @@ def crio(monkeypatch, transcript):
         for key, value in settings.items():
             config = re.sub(f"^( *{key}) = .*", rf'\1 = "{value}"', config, flags=re.MULTILINE)
 
-        def output(_runner, *argv, **_options):
-            if not version:
-                raise CommandError("no answer", reason="command_failed")
-            return {"status": config, "--version": f"crio version {version}\n"}[argv[1]]
-
-        monkeypatch.setattr(Runner, "output", output)
-        return runtimes(Runner())["crio"]
+        printed = f"crio version {version}\n"
+        monkeypatch.setattr(Runner, "output", lambda *_argv, **_options: printed)
+        found = runtimes(Runner())["crio"]
+        if version:
+            monkeypatch.setattr(Crio, "running_config", lambda _self: config)
+        else:
+            found.socket_path = "/nonexistent/crio.sock"
+        return found
 
     return make
 

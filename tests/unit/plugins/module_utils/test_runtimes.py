@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -199,17 +200,18 @@ def test_a_socket_is_read_from_the_managed_files_record(catalog, tmp_path):
 
 # Cases of minikube's tests.
 def test_cgroup_driver_without_the_options_of_runc():
-    info = json.dumps({"config": {"systemdCgroup": False}})
-    assert containerd.parse_settings(info) == {"cgroup_driver": "cgroupfs"}
+    config = json.dumps({"systemdCgroup": False})
+    assert containerd.parse_settings(config) == {"cgroup_driver": "cgroupfs"}
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
 def test_settings_of_a_real_containerd(transcript, version):
     info = transcript(f"containerd-{version}-crictl-info.json")
+    config = json.dumps(json.loads(info)["config"])
     # containerd 2.x does not report the sandbox image.
     image = {} if version == "2.1.9" else {"sandbox_image": PAUSE}
-    assert containerd.parse_settings(info) == {"cgroup_driver": "systemd", **image}
-    other = info.replace('"SystemdCgroup": true', '"SystemdCgroup": false')
+    assert containerd.parse_settings(config) == {"cgroup_driver": "systemd", **image}
+    other = config.replace('"SystemdCgroup": true', '"SystemdCgroup": false')
     assert containerd.parse_settings(other) == {"cgroup_driver": "cgroupfs", **image}
 
 
@@ -261,9 +263,10 @@ def reloaded(monkeypatch, transcript):
         for old, new in wanted:
             assert old in config
             config = config.replace(old, new)
-        answers = {"--version": "crio version 1.37.0\n", "status": status, "config": config}
+        answers = {"--version": "crio version 1.37.0\n", "config": config}
         answers["--no-pager"] = log
         monkeypatch.setattr(Runner, "output", lambda _self, *argv, **_kw: answers[argv[1]])
+        monkeypatch.setattr(crio.Crio, "running_config", lambda _self: status)
         return runtimes(Runner())["crio"].reloaded(0.0)
 
     return ask
@@ -336,13 +339,15 @@ def test_an_old_kubelet_uses_cri_dockerd_on_request(catalog):
     }
 
 
-def test_an_adapter_without_version_is_found_by_its_service(monkeypatch):
-    asked = []
+@pytest.mark.parametrize("adapted", [True, False])
+def test_docker_responds_if_its_adapter_responds_too(monkeypatch, adapted):
     monkeypatch.setattr(DockerApi, "version", lambda docker: {"Version": "29.8.1"})
-    monkeypatch.setattr(Runner, "which", lambda runner, name: None)
-    monkeypatch.setattr(Runner, "output", lambda runner, *argv, **given: asked.append(argv) or "")
-    runtimes(Runner())["docker"].configured({"cri_service": True}).check_responding()
-    assert asked == [("systemctl", "is-active", "cri-docker.service")]
+    docker = runtimes(Runner())["docker"].configured(
+        {"cri_service": adapted, "socket": "/nonexistent/cri.sock"}
+    )
+    context = fails("no_response", "/nonexistent/cri.sock") if adapted else contextlib.nullcontext()
+    with context:
+        docker.check_responding()
 
 
 def test_docker_is_running_if_its_service_is_active(catalog):
