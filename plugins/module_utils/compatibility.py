@@ -29,6 +29,8 @@ _LISTED = {
     35: ("1.7.28", "2.1.5", "2.2.0"),
     36: ("2.2.0", "2.3.0"),
 }
+#: Kubernetes minor version from which the kubelet by default does not start with cgroups v1.
+NO_CGROUPS_V1_SINCE = 35
 #: Maximum difference between the minor versions of CRI-O and Kubernetes.
 _CRIO_SKEW = 2
 # In a user namespace, Linux 5.11 can mount overlayfs, and 5.13 also with SELinux.
@@ -74,16 +76,20 @@ def check(runtime: str, installed: str, kubernetes: str | None, cgroups: int) ->
         return []
     wanted = Version(kubernetes)
     minor = wanted.minor if wanted.major == 1 else 0
-    if cgroups == 1 and minor >= 35:
-        raise IncompatibleError("cgroups", "v1", "v2", f" for Kubernetes {kubernetes}")
     for since, required in _NEEDED.get(runtime, ()):
         if minor >= since and found < Version(required):
             raise IncompatibleError(runtime, installed, required, f" for Kubernetes {kubernetes}")
+    warnings = []
+    if cgroups == 1 and minor >= NO_CGROUPS_V1_SINCE:
+        warnings.append(
+            f"cgroups v1: by default, the kubelet of Kubernetes {kubernetes} does not start with "
+            "them. kubelet_config has failCgroupV1: false. Boot the node with cgroups v2"
+        )
     if runtime == "containerd":
-        return _check_containerd_patch(found, minor)
+        warnings += _check_containerd_patch(found, minor)
     if runtime == "crio":
-        return _check_crio_skew(found, minor)
-    return []
+        warnings += _check_crio_skew(found, minor)
+    return warnings
 
 
 def check_rootless(kernel: str) -> list[str]:

@@ -237,7 +237,7 @@ def describe_runtime(
         "cri_endpoint": runtime.cri_endpoint,
         "cgroup_driver": driver,
         "kubelet_options": runtime.kubelet_options(kubernetes),
-        "kubelet_config": runtime.kubelet_config(kubernetes, driver),
+        "kubelet_config": runtime.kubelet_config(kubernetes, driver, cgroups.version()),
         "files": [],
         "rolled_back": False,
         "warnings": [],

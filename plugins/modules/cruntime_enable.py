@@ -601,7 +601,10 @@ kubelet_options:
   sample:
     container-runtime-endpoint: unix:///run/containerd/containerd.sock
 kubelet_config:
-  description: Fields of the kubelet configuration file for this spec.
+  description:
+    - Fields of the kubelet configuration file for this spec.
+    - If the node has cgroups v1, and O(kubernetes_version=1.35.0) or newer, C(failCgroupV1) is
+      V(false), because the kubelet does not start otherwise.
   returned: success
   type: dict
   sample:

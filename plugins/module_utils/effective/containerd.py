@@ -29,6 +29,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
+from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CONTAINERD_DROP_INS
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
@@ -138,11 +139,29 @@ def parse_desired(text: str, filed: Leaves) -> Tree:
     required = filed.get(("requiredplugins",)) or []
     if set(tree.get("required_plugins", ())) <= set(required):
         tree["required_plugins"] = required
+    _add_default_handler(tree, filed)
     if _version_of(filed) >= 4:
         for table, plugin in _SERVERS.items():
             if table in tree:
                 tree.setdefault("plugins", {})[plugin] = tree.pop(table)
     return tree
+
+
+def _add_default_handler(tree: Tree, filed: Leaves) -> None:
+    """Add the cgroup driver of the default handler, if another file has chosen and defined it.
+
+    The kubelet gets one cgroup driver, so the default handler must use it.
+    """
+    plugins = tree.get("plugins", {})
+    for plugin in _CRI_PLUGINS:
+        handlers = plugins.get(plugin, {}).get("containerd", {}).get("runtimes", {})
+        name = filed.get(normalize(("plugins", plugin, "containerd", "default_runtime_name")))
+        path = ("plugins", plugin, "containerd", "runtimes", str(name))
+        kind = filed.get(normalize((*path, "runtime_type")))
+        if handlers and name not in handlers and kind == RUNC_SHIM:
+            options = next(iter(handlers.values())).get("options", {})
+            if "SystemdCgroup" in options:
+                handlers[name] = {"options": {"SystemdCgroup": options["SystemdCgroup"]}}
 
 
 def _print_zero_values(config: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import json
 import re
 from typing import Any, Iterable, NamedTuple, Optional, Tuple
 
+from ansible_collections.cruntime.node.plugins.module_utils.compatibility import NO_CGROUPS_V1_SINCE
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import Identity
@@ -150,12 +151,17 @@ class Runtime:
             options["container-runtime"] = "remote"
         return options
 
-    def kubelet_config(self, kubernetes: str | None, driver: str | None) -> dict[str, str]:
+    def kubelet_config(
+        self, kubernetes: str | None, driver: str | None, cgroups: int
+    ) -> dict[str, Any]:
         """Return the fields of KubeletConfiguration for this runtime.
 
         :param driver: cgroup driver of the runtime.
+        :param cgroups: version of the node's cgroups.
         """
-        config = {"cgroupDriver": driver} if driver else {}
+        config: dict[str, Any] = {"cgroupDriver": driver} if driver else {}
+        if cgroups == 1 and kubernetes and not older(kubernetes, f"1.{NO_CGROUPS_V1_SINCE}.0"):
+            config["failCgroupV1"] = False
         if not (kubernetes and older(kubernetes, "1.27.0")):
             config["containerRuntimeEndpoint"] = self.cri_endpoint
         return config

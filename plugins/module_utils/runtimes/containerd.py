@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni
@@ -66,7 +67,13 @@ class Containerd(Runtime):
         return is_shim(argv) and namespace_of(argv) not in DOCKER_NAMESPACES
 
     def settings(self) -> dict[str, str]:
-        found = parse_settings(self._running_config())
+        from ansible_collections.cruntime.node.plugins.module_utils import cri
+        from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
+
+        with Channel(self.socket_path, REQUEST_TIMEOUT) as channel:
+            found = parse_settings(_read_config(cri.status(channel)))
+            # containerd 2.x tells the kubelet its driver. 1.x only reports its configuration.
+            found["cgroup_driver"] = cri.cgroup_driver(channel) or found["cgroup_driver"]
         if "sandbox_image" not in found:
             # containerd 2.x does not report the sandbox image. Use the configuration that
             # containerd was started with.
@@ -87,7 +94,12 @@ class Containerd(Runtime):
         from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
         with Channel(self.socket_path, REQUEST_TIMEOUT) as channel:
-            return str(cri.status(channel)["info"].get("config", "{}"))
+            return _read_config(cri.status(channel))
+
+
+def _read_config(status: dict[str, Any]) -> str:
+    """Return the configuration in a status of the CRI, as JSON."""
+    return str(status["info"].get("config", "{}"))
 
 
 def parse_version(line: str) -> str:
@@ -113,14 +125,14 @@ def parse_version(line: str) -> str:
 def parse_settings(text: str) -> dict[str, str]:
     """Parse the configuration of the CRI, which C(crictl info) also prints.
 
-    :return: the cgroup driver of the handler runc, and the sandbox image of 1.x.
+    :return: the cgroup driver of the default handler, and the sandbox image of 1.x.
     """
     config = json.loads(text)
-    try:
-        uses_systemd = config["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"]
-    except (KeyError, TypeError):
-        uses_systemd = False
-    settings = {"cgroup_driver": "systemd" if uses_systemd else "cgroupfs"}
+    handlers = config.get("containerd") or {}
+    default = (handlers.get("runtimes") or {}).get(handlers.get("defaultRuntimeName")) or {}
+    # containerd accepts systemdCgroup too, and uses it if the file has both spellings.
+    options = {key.lower(): value for key, value in sorted((default.get("options") or {}).items())}
+    settings = {"cgroup_driver": "systemd" if options.get("systemdcgroup") else "cgroupfs"}
     if config.get("sandboxImage"):
         settings["sandbox_image"] = config["sandboxImage"]
     return settings
@@ -144,14 +156,6 @@ def _oci_runtime(handler: dict[str, Any]) -> OciRuntime | None:
 
 
 def parse_dumped_settings(dump: str) -> dict[str, str]:
-    """Parse C(containerd config dump): the cgroup driver of the handler runc, and the image."""
-    table, settings = "", {"cgroup_driver": "cgroupfs"}
-    for line in dump.splitlines():
-        text = line.strip()
-        if text.startswith("["):
-            table = text
-        elif table.endswith("containerd.runtimes.runc.options]") and text == "SystemdCgroup = true":
-            settings["cgroup_driver"] = "systemd"
-        elif text.startswith(("sandbox = ", "sandbox_image = ")):
-            settings["sandbox_image"] = text.partition(" = ")[2].strip("\"'")
-    return settings
+    """Parse C(containerd config dump): the sandbox image."""
+    found = re.findall(r"^ *sandbox(?:_image)? = (.*)$", dump, re.MULTILINE)
+    return {"sandbox_image": found[-1].strip("\"'")} if found else {}

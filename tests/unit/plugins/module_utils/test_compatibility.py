@@ -27,6 +27,10 @@ from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
         ("docker", "20.10.24+dfsg1", "1.23.0", 1),
         ("docker", "28.5.2+dfsg4", "1.36.0", 2),
         ("crio", "1.36.3", "1.36.0", 2),
+        ("containerd", "2.4.2", "1.37.0", 2),
+        ("crio", "1.37.0", "1.37.1", 2),
+        ("docker", "29.8.1", "1.37.0", 2),
+        ("docker", "29.8.1", "1.34.9", 1),
     ],
 )
 def test_compatible_versions(runtime, installed, kubernetes, cgroups):
@@ -42,8 +46,6 @@ def test_compatible_versions(runtime, installed, kubernetes, cgroups):
         ("crio", "1.27.9", None, 2, ("crio", "1.27.9", "1.28.0")),
         ("containerd", "1.7.28", "1.36.0", 2, ("containerd", "1.7.28", "2.0.0")),
         ("crio", "1.30.0", "1.33.1", 2, ("crio", "1.30.0", "1.31.0")),
-        ("containerd", "2.2.0", "1.35.0", 1, ("cgroups", "v1", "v2")),
-        ("docker", "28.5.2", "1.36.0", 1, ("cgroups", "v1", "v2")),
     ],
 )
 def test_incompatible_versions(runtime, installed, kubernetes, cgroups, facts):
@@ -63,6 +65,14 @@ def test_incompatible_versions(runtime, installed, kubernetes, cgroups, facts):
 )
 def test_versions_with_a_warning(runtime, installed, kubernetes):
     assert len(check(runtime, installed, kubernetes, 2)) == 1
+
+
+@pytest.mark.parametrize(
+    ("runtime", "installed"), [("containerd", "2.2.0"), ("docker", "28.5.2"), ("crio", "1.35.0")]
+)
+def test_cgroups_v1_with_a_kubernetes_that_does_not_start_with_them(runtime, installed):
+    (warning,) = check(runtime, installed, "1.35.0", 1)
+    assert "failCgroupV1: false" in warning
 
 
 @pytest.mark.parametrize(

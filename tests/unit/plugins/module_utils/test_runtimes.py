@@ -176,7 +176,16 @@ def test_options_of_the_kubelet(catalog, name, kubernetes, options):
 )
 def test_the_kubelet_gets_flags_or_fields(catalog, kubernetes, flags, fields):
     assert set(catalog["containerd"].kubelet_options(kubernetes)) == flags
-    assert set(catalog["containerd"].kubelet_config(kubernetes, "systemd")) == fields
+    assert set(catalog["containerd"].kubelet_config(kubernetes, "systemd", cgroups=1)) == fields
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "cgroups", "fails"),
+    [("1.35.0", 1, False), ("v1.37.1", 1, False), ("1.34.9", 1, None), ("1.35.0", 2, None)],
+)
+def test_the_kubelet_starts_with_cgroups_v1(catalog, kubernetes, cgroups, fails):
+    config = catalog["containerd"].kubelet_config(kubernetes, "systemd", cgroups)
+    assert config.get("failCgroupV1") is fails
 
 
 def test_a_socket_chosen_by_the_operator(catalog):
@@ -216,12 +225,25 @@ def test_settings_of_a_real_containerd(transcript, version):
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
-def test_settings_of_a_dumped_configuration(transcript, version):
+def test_the_cgroup_driver_is_that_of_the_default_handler(transcript, version):
+    info = json.loads(transcript(f"containerd-{version}-crictl-info-crun.json"))["config"]
+    handlers = info["containerd"]["runtimes"]
+    handlers["runc"]["options"] = {"SystemdCgroup": True}
+    handlers["crun"]["options"] = {"SystemdCgroup": False, "systemdCgroup": True}
+    for default, driver in (("runc", "systemd"), ("crun", "systemd"), ("missing", "cgroupfs")):
+        info["containerd"]["defaultRuntimeName"] = default
+        found = containerd.parse_settings(json.dumps(info))
+        assert found["cgroup_driver"] == driver, default
+    info["containerd"]["defaultRuntimeName"] = "crun"
+    handlers["crun"]["options"] = {"SystemdCgroup": False}
+    assert containerd.parse_settings(json.dumps(info))["cgroup_driver"] == "cgroupfs"
+
+
+@pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
+def test_sandbox_image_of_a_dumped_configuration(transcript, version):
     dump = transcript(f"containerd-{version}-config-dump.toml")
-    image = {"sandbox_image": PAUSE}
-    assert containerd.parse_dumped_settings(dump) == {"cgroup_driver": "systemd", **image}
-    other = dump.replace("SystemdCgroup = true", "SystemdCgroup = false")
-    assert containerd.parse_dumped_settings(other) == {"cgroup_driver": "cgroupfs", **image}
+    assert containerd.parse_dumped_settings(dump) == {"sandbox_image": PAUSE}
+    assert containerd.parse_dumped_settings("version = 3\n") == {}
 
 
 def test_keys_that_containerd_2_does_not_support(transcript):

@@ -113,3 +113,23 @@ def test_more_required_plugins_are_no_difference(node):
     assert compare.find_overridden(containerd.parse_desired(text, more), more) == []
     none = {**filed, ("requiredplugins",): []}
     assert len(compare.find_overridden(containerd.parse_desired(text, none), none)) == 1
+
+
+@pytest.mark.parametrize("spelling", ["SystemdCgroup", "systemdCgroup"])
+def test_a_default_handler_of_another_file_must_use_the_cgroup_driver(node, transcript, spelling):
+    version, _desired, _filed, _status, dumped = node
+    table = dumped["plugins"][CRI[version[0]]]["containerd"]
+    table["default_runtime_name"] = "nvidia"
+    for driver in (True, False):
+        table["runtimes"]["nvidia"] = {
+            "runtime_type": "io.containerd.runc.v2",
+            "options": {"BinaryName": "/usr/bin/nvidia-container-runtime", spelling: driver},
+        }
+        filed = compare.flatten(dumped)
+        desired = containerd.parse_desired(
+            transcript(f"containerd-{version}-rich-config.toml"), filed
+        )
+        found = compare.find_overridden(desired, filed)
+        assert [(each.path[-3:], each.current) for each in found] == (
+            [] if driver else [(("nvidia", "options", "SystemdCgroup"), False)]
+        )
