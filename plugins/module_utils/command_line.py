@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shlex
-from typing import Iterable, Mapping
+from typing import Iterable, Iterator, Mapping
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
@@ -26,6 +27,15 @@ def read_argv(pid: int) -> list[str]:
         text = handle.read().decode("utf-8", errors="replace")
         return text.split("\0")[:-1]
     return []
+
+
+def list_processes() -> Iterator[tuple[int, list[str]]]:
+    """Yield the PID and the command line of each process of this node, except kernel threads."""
+    for name in os.listdir("/proc"):
+        # The process can have ended since it was listed.
+        argv = read_argv(int(name)) if name.isdigit() else []
+        if argv:
+            yield int(name), argv
 
 
 def read_environment(settings: Iterable[str], paths: Iterable[str]) -> dict[str, str]:

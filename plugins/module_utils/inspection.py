@@ -69,9 +69,9 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     """
     record = ManagedFiles()
     load_recorded_sockets(node.runtimes, record)
+    units = node.look()
     present = node.runtimes[options["runtime"]]
     runtime = present.configured(options)
-    units = node.look()
     runtime.check_installed(units)
     version = node.versions.of(runtime)
     kubernetes = options.get("kubernetes_version")

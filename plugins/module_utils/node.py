@@ -15,7 +15,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
+    look_at_units,
+    runtimes,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services, Unit
 
 
@@ -62,6 +65,4 @@ class Node(NamedTuple):
 
     def look(self) -> dict[str, Unit]:
         """Return the units of all runtimes."""
-        return self.services.look(
-            name for runtime in self.runtimes.values() for name in runtime.all_units
-        )
+        return look_at_units(self.runtimes, self.services)

@@ -16,6 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     containerd_namespaces,
     stored_data,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.command_line import list_processes
 from ansible_collections.cruntime.node.plugins.module_utils.containerd_namespaces import Namespace
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -25,7 +26,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.stored_data import Data
 
-_PROC = "/proc"
 _SHOWN = 3
 
 
@@ -132,7 +132,7 @@ def check_idle(runtime: Runtime) -> None:
 
     :raises CruntimeError: if there are such processes.
     """
-    pids = [pid for pid, argv in _processes() if argv and runtime.holds_container(argv)]
+    pids = [pid for pid, argv in list_processes() if argv and runtime.holds_container(argv)]
     if pids:
         more = f" and {len(pids) - _SHOWN} more" if len(pids) > _SHOWN else ""
         shown = ", ".join(map(str, pids[:_SHOWN]))
@@ -179,15 +179,3 @@ def _check_startable(keeper: Runtime, runtime: Runtime, units: dict[str, Unit]) 
                 "first, or set keep_data: true",
                 reason="runtime_not_running",
             )
-
-
-def _processes() -> Iterable[tuple[int, list[str]]]:
-    for name in os.listdir(_PROC):
-        if name.isdigit():
-            try:
-                with open(f"{_PROC}/{name}/cmdline", "rb") as handle:
-                    text = handle.read().decode(errors="replace")
-            except OSError:
-                # The process has ended since it was listed.
-                continue
-            yield int(name), text.rstrip("\0").split("\0")

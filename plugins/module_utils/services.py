@@ -264,11 +264,18 @@ def needed_by(names: Iterable[str], units: dict[str, Unit]) -> set[str]:
     found: set[str] = set()
     todo = list(names)
     while todo:
-        for name in units[todo.pop()].needs:
+        for name in _list_needs(units[todo.pop()]):
             if name in units and name not in found:
                 found.add(name)
                 todo.append(name)
     return found
+
+
+def _list_needs(unit: Unit) -> Iterator[str]:
+    yield from unit.needs
+    # dockerd starts a containerd of its own, unless this flag has the socket of another one.
+    if command_line.find_flag(unit.command, "containerd"):
+        yield "containerd.service"
 
 
 @parsing("systemctl show")

@@ -346,6 +346,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     load_recorded_sockets,
+    look_at_units,
     primary_runtimes,
     running,
     runtimes,
@@ -392,7 +393,7 @@ def look_at_runtimes(module: AnsibleModule) -> dict[str, Any]:
     runner = Runner()
     known = runtimes(runner)
     load_recorded_sockets(known, ManagedFiles())
-    units = Services(runner).look(name for runtime in known.values() for name in runtime.all_units)
+    units = look_at_units(known, Services(runner))
     return {
         "runtimes": {name: describe(module, runtime, units) for name, runtime in known.items()},
         "running": [runtime.name for runtime in primary_runtimes(known, units)],

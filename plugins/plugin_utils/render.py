@@ -128,7 +128,11 @@ def _render_config(rendering: Rendering, spec: Spec) -> Iterator[dict[str, Any]]
         marks["shared"] = shared
     parse = functools.partial(_parse, rendering)
     for content, nodes in _merge_extra_config(rendering, spec, texts):
-        marks["unasked"] = deciding.list_unasked(parse, spec, nodes[0])
+        marks["unasked"] = [
+            path
+            for path in deciding.list_unasked(parse, spec, nodes[0])
+            if not any(path[: len(needed)] == needed for needed in rendering.find_owned(full))
+        ]
         yield {**base, **_finish(rendering.format.validate, content), "when": nodes, **marks}
 
 

@@ -60,6 +60,7 @@ class Runtime:
         self._runner = runner
         #: CRI socket of this runtime on this node.
         self.socket_path = self.identity.socket_path
+        self._left_out: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -78,18 +79,18 @@ class Runtime:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Units of the runtime. A socket comes before its service."""
-        return self.identity.units
+        """Units of the runtime on this node. A socket comes before its service."""
+        return self._without_left_out(self.identity.units)
 
     @property
     def adapters(self) -> tuple[str, ...]:
-        """Units of the CRI adapter, which are stopped together with the runtime."""
-        return self.identity.adapters
+        """Units of the CRI adapter on this node, which are stopped together with the runtime."""
+        return self._without_left_out(self.identity.adapters)
 
     @property
     def all_units(self) -> tuple[str, ...]:
-        """Units that are stopped with this runtime, in that order."""
-        return self.adapters + self.units
+        """Units that are stopped with this runtime, in that order, if they exist."""
+        return self.identity.adapters + self.identity.units
 
     @property
     def wanted_units(self) -> tuple[str, ...]:
@@ -100,6 +101,17 @@ class Runtime:
     def services(self) -> tuple[str, ...]:
         """The units that have a process."""
         return tuple(name for name in self.units if name.endswith(".service"))
+
+    def leave_out_sockets(self, units: dict[str, Unit]) -> None:
+        """Leave out sockets that do not exist, or that their service does not use.
+
+        An unused socket stays as it is: an administrator can have disabled it.
+        """
+        sockets = [name for name in self.all_units if name.endswith(".socket")]
+        self._left_out = frozenset(name for name in sockets if not _uses_socket(name, units))
+
+    def _without_left_out(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name not in self._left_out)
 
     @property
     def cri_endpoint(self) -> str:
@@ -259,3 +271,13 @@ class Runtime:
         :raises CruntimeError: if the runtime does not respond.
         """
         raise NotImplementedError
+
+
+def _uses_socket(name: str, units: dict[str, Unit]) -> bool:
+    """Return whether a socket exists and its service uses it."""
+    service = units[name.replace(".socket", ".service")]
+    if not units[name].found:
+        return False
+    # Without a command, it is not known what the service uses.
+    has_descriptor = any("fd://" in word for word in service.command)
+    return name in service.needs or has_descriptor or not service.command

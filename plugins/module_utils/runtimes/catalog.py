@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import os
+
+from ansible_collections.cruntime.node.plugins.module_utils import kubelet_process
 from ansible_collections.cruntime.node.plugins.module_utils.errors import NotRunningError
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -31,6 +34,14 @@ def load_recorded_sockets(known: dict[str, Runtime], record: ManagedFiles) -> No
         runtime.socket_path = record.socket_of(runtime.name) or runtime.socket_path
 
 
+def look_at_units(known: dict[str, Runtime], services: Services) -> dict[str, Unit]:
+    """Return the units of all runtimes, and leave out the sockets that a runtime does not use."""
+    units = services.look(name for runtime in known.values() for name in runtime.all_units)
+    for runtime in known.values():
+        runtime.leave_out_sockets(units)
+    return units
+
+
 def running(runner: Runner, services: Services, name: str | None = None) -> Runtime:
     """Return the running runtime with this name, or the only running runtime of this node.
 
@@ -41,7 +52,7 @@ def running(runner: Runner, services: Services, name: str | None = None) -> Runt
     """
     known = runtimes(runner)
     load_recorded_sockets(known, ManagedFiles())
-    units = services.look(unit for runtime in known.values() for unit in runtime.all_units)
+    units = look_at_units(known, services)
     return choose(known, units, name)
 
 
@@ -70,7 +81,14 @@ def choose(known: dict[str, Runtime], units: dict[str, Unit], name: str | None =
 
 
 def primary_runtimes(known: dict[str, Runtime], units: dict[str, Unit]) -> list[Runtime]:
-    """Return the running runtimes, except those that run because another one needs them."""
+    """Return the running runtimes, except those that only run because another one needs them."""
     active = [runtime for runtime in known.values() if runtime.active(units)]
     needed = {unit for runtime in active for unit in needed_by(runtime.units, units)}
-    return [runtime for runtime in active if not needed.issuperset(runtime.services)]
+    only_needed = [runtime for runtime in active if needed.issuperset(runtime.services)]
+    # For example, the kubelet uses containerd, and Docker builds images next to it.
+    socket = kubelet_process.find_socket() if only_needed else None
+    return [
+        runtime
+        for runtime in active
+        if runtime not in only_needed or os.path.realpath(runtime.socket_path) == socket
+    ]

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 
 import pytest
 
+from ansible_collections.cruntime.node.plugins.module_utils import kubelet_process
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     containerd as containerd_checks,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
-from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER, RUNTIMES
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio, docker
@@ -23,7 +25,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog imp
     load_recorded_sockets,
     runtimes,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 PAUSE = "registry.k8s.io/pause:3.10"
@@ -449,3 +451,85 @@ def test_a_container_belongs_to_its_runtime(command, owner):
         if runtime.holds_container(command.split())
     ]
     assert holders == ([owner] if owner else [])
+
+
+def docker_units(service=(), **socket):
+    """Return the units of Docker: its service with this command, and its socket."""
+    units = {name: Unit(name) for name in DOCKER.units + DOCKER.adapters}
+    loaded = {"load_state": "loaded", "command": tuple(service)}
+    units["docker.service"] = units["docker.service"]._replace(**loaded)
+    units["docker.socket"] = units["docker.socket"]._replace(**socket)
+    return units
+
+
+@pytest.mark.parametrize(
+    ("command", "socket", "needs", "used"),
+    [
+        # Debian's unit, static binaries, docker-machine's unit, and a unit that is not known.
+        ("dockerd -H fd://", {"load_state": "loaded"}, {"docker.socket"}, True),
+        ("dockerd -H fd://", {"load_state": "loaded"}, set(), True),
+        ("dockerd", {"load_state": "loaded"}, {"docker.socket"}, True),
+        ("dockerd", {}, set(), False),
+        ("dockerd -H fd://", {}, {"docker.socket"}, False),
+        ("dockerd -H unix:///var/run/docker.sock", {"load_state": "loaded"}, set(), False),
+        ("", {"load_state": "loaded"}, set(), True),
+    ],
+)
+def test_a_socket_that_the_service_does_not_use_is_left_out(catalog, command, socket, needs, used):
+    docker = catalog["docker"]
+    units = docker_units(command.split(), **socket)
+    units["docker.service"] = units["docker.service"]._replace(needs=frozenset(needs))
+    docker.leave_out_sockets(units)
+    assert docker.units == (("docker.socket", "docker.service") if used else ("docker.service",))
+    # A socket that others started is stopped together with Docker all the same.
+    assert "docker.socket" in docker.all_units
+    assert docker.configured({}).units == docker.units
+
+
+def test_a_containerd_that_a_flag_names_is_needed():
+    units = docker_units(["dockerd", "--containerd=/run/containerd/containerd.sock"])
+    units["containerd.service"] = Unit("containerd.service")
+    assert needed_by(["docker.service"], units) == {"containerd.service"}
+    units = docker_units(["dockerd", "--containerd-namespace=x"])
+    units["containerd.service"] = Unit("containerd.service")
+    assert needed_by(["docker.service"], units) == set()
+
+
+@pytest.fixture
+def start_kubelet(tmp_path):
+    """Yield a function that starts a process with the name and the arguments of a kubelet."""
+    started = []
+
+    def start(*arguments):
+        script = tmp_path / "kubelet"
+        script.write_text("#!/bin/sh\necho started\nread line\n")
+        script.chmod(0o755)
+        process = subprocess.Popen(
+            [script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout.readline() == b"started\n"
+        started.append(process)
+
+    yield start
+    for process in started:
+        process.communicate(b"\n")
+
+
+@pytest.mark.parametrize("written", ["flag", "field"])
+def test_the_socket_of_the_running_kubelet(catalog, start_kubelet, tmp_path, written):
+    assert kubelet_process.find_socket() is None
+    endpoint = "unix:///run/containerd/containerd.sock"
+    if written == "flag":
+        start_kubelet("--v", "2", "--container-runtime-endpoint", endpoint)
+    else:
+        config = tmp_path / "config.yaml"
+        config.write_text(f'kind: KubeletConfiguration\ncontainerRuntimeEndpoint: "{endpoint}" # x\n')
+        start_kubelet(f"--config={config}")
+    assert kubelet_process.find_socket() == "/run/containerd/containerd.sock"
+    units = {name: Unit(name) for runtime in catalog.values() for name in runtime.all_units}
+    needs = frozenset(["containerd.service"])
+    for name in ("docker.service", "docker.socket", "containerd.service"):
+        units[name] = units[name]._replace(load_state="loaded", active_state="active")
+    units["docker.service"] = units["docker.service"]._replace(needs=needs)
+    with fails("runtime_ambiguous", "containerd and Docker are running"):
+        choose(catalog, units)
