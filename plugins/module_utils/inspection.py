@@ -92,6 +92,7 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
         for file in choose(rendered, facts)
     ]
     changes = files.look(chosen, record, runtime.name)
+    effective.check_files(changes)
     verdict = _judge(effective, runtime, changes, units)
     asked = options["state"] == "restarted"
     steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=verdict.pending)

@@ -135,6 +135,38 @@ def test_a_key_that_no_option_sets_is_a_warning(node, runtime, spec, override, r
     assert any("setting overridden" in warning for warning in result["warnings"])
 
 
+@pytest.mark.runtime("containerd")
+def test_a_directory_that_containerd_reads_in_place_of_ours_is_found(node, enable):
+    certs = "/etc/containerd/certs.d"
+    registries = [{"registry": "127.0.0.1:5999", "insecure": True}]
+    node.check_output(f"mkdir -p {certs}/127.0.0.1_5999_")
+    try:
+        result = enable(registries=registries)
+        check_untouched(result, "setting_overridden", f"{certs}/127.0.0.1_5999_")
+        other = [{"registry": "127.0.0.1:5998", "insecure": True}]
+        assert "failed" not in enable(check=True, registries=other)
+    finally:
+        node.check_output(f"rm -r {certs}/127.0.0.1_5999_")
+
+
+@pytest.mark.runtime("containerd")
+@pytest.mark.parametrize("written", ["before", "with"])
+def test_an_old_drop_in_with_mirrors_is_found(node, enable, override, written):
+    text = (
+        'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]\n'
+        'endpoint = ["https://mirror.example"]\n'
+    )
+    registries = [{"registry": "127.0.0.1:5999", "insecure": True}]
+    if written == "before":
+        # The file matches the spec, so only the drop-in is new.
+        assert "failed" not in enable(registries=registries)
+    override(DROP_INS["containerd"], text)
+    result = enable(registries=registries)
+    # containerd 2.2 and older ignore config_path then, and a newer one does not start.
+    assert result["reason"] in ("setting_overridden", "configuration_refused"), result
+    check_untouched(result, result["reason"], DROP_INS["containerd"])
+
+
 @pytest.mark.runtime("docker")
 @pytest.mark.parametrize("key", DOCKER_FLAGS)
 def test_each_key_that_a_flag_overrides_is_found(node, spec, enable, override, key):

@@ -20,7 +20,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
-    CONTAINERD_CERTS,
     CONTAINERD_DROP_INS,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_drop_in
@@ -66,24 +65,10 @@ class ContainerdChecks(Checks[Containerd]):
             )
         containerd_store.check(self._runner, self._runtime.socket_path, result.out)
 
-        if "config_path" in text:
-            self._check_mirrors(result.out)
-
     def _check_drop_ins(self) -> None:
         """Check that no drop-in would block containerd, or fill the memory of the node."""
         for path in (path for pattern in self.drop_in_patterns for path in glob.glob(pattern)):
             read_drop_in(path)
-
-    def _check_mirrors(self, dump: str) -> None:
-        found = containerd_dump.find_mirror_drop_ins(dump)
-        if found:
-            raise CruntimeError(
-                f"{' and '.join(found)}: registry.mirrors and registry.configs.*.tls are not "
-                f"supported together with the config_path {CONTAINERD_CERTS}: containerd would "
-                "start without its CRI plugin. Move them to registries, or to hosts.toml files in "
-                f"{CONTAINERD_CERTS}",
-                reason="configuration_refused",
-            )
 
     def find_dropped(
         self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]

@@ -6,16 +6,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import glob
-import os
 from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import dropped, dump
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
-    CONTAINERD_CERTS,
     CONTAINERD_DROP_INS,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -54,20 +50,6 @@ def find_dropped(
     return dropped.describe(lost, path, REMEDY)
 
 
-def find_mirror_drop_ins(text: str) -> list[str]:
-    """Return the drop-ins whose registry settings exclude config_path.
-
-    If containerd has both, its CRI plugin does not start.
-
-    :param text: dump of the configuration with the rendered file.
-    """
-    # Other errors in the dump are reported when containerd starts.
-    with contextlib.suppress(ValueError):
-        if _excludes_certs(dump.parse(text)):
-            return [path for path in _drop_ins() if _has_mirrors(path)] or [CONTAINERD.config_path]
-    return []
-
-
 def _dump(runner: Runner, path: str) -> dict[str, Any]:
     found = _read(
         runner.output("containerd", "--config", path, "config", "dump"), "containerd config dump"
@@ -89,29 +71,3 @@ def _read(text: str, source: str) -> dict[str, Any]:
             "prints",
             reason="output_unreadable",
         ) from error
-
-
-def _excludes_certs(config: dict[str, Any]) -> bool:
-    for plugin in _IMAGES:
-        registry = config.get("plugins", {}).get(plugin, {}).get("registry", {})
-        hosts = (registry.get("configs") or {}).values()
-        if registry.get("config_path") == CONTAINERD_CERTS and (
-            registry.get("mirrors") or any(host.get("tls") for host in hosts)
-        ):
-            return True
-    return False
-
-
-def _drop_ins() -> list[str]:
-    return [
-        path for parent in CONTAINERD_DROP_INS for path in sorted(glob.glob(f"{parent}/*.toml"))
-    ]
-
-
-def _has_mirrors(path: str) -> bool:
-    if not os.path.isfile(path):
-        return False
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as handle:
-        text = handle.read(1024 * 1024)
-        return "registry" in text and ("mirrors" in text or "tls" in text)
-    return False

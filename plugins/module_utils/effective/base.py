@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import NamedTuple, Sequence
+from typing import Iterable, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
@@ -17,6 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     Tree,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
@@ -58,6 +59,12 @@ class Effective:
     def leave_out(self, content: str, start: Start) -> str:
         """Return the content of the rendered file without the keys that flags must set alone."""
         return content
+
+    def check_files(self, changes: Iterable[Change]) -> None:
+        """Check that the runtime would read the other files of the collection.
+
+        :raises CruntimeError: if it would read a file of others in their place.
+        """
 
     def read_filed(self, start: Start, path: str) -> Leaves:
         """Return the configuration with which the runtime would start now.

@@ -10,7 +10,8 @@ import contextlib
 import functools
 import glob
 import json
-from typing import Any
+import os
+from typing import Any, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line, cri, dump
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
@@ -28,9 +29,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     normalize,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
-from ansible_collections.cruntime.node.plugins.module_utils.paths import CONTAINERD_DROP_INS
+from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CONTAINERD_CERTS,
+    CONTAINERD_DROP_INS,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
@@ -55,6 +60,8 @@ _SERVERS = {
 _PRINTED = ("version", "imports")
 # The plugins whose configuration is in the status of the CRI, for containerd 1.x and 2.x.
 _CRI_PLUGINS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime")
+# The plugins with the configuration of registries.
+_IMAGES = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 # Keys of the daemon in the status of the CRI.
 _STATUS_ROOT: dict[str, Path] = {
     "containerdRootDir": ("root",),
@@ -65,6 +72,20 @@ _STATUS_ROOT: dict[str, Path] = {
 class ContainerdEffective(Effective):
     config_flag = ("config", "c")
 
+    def check_files(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            directory, name = os.path.split(change.path)
+            certs, registry = os.path.split(directory)
+            host, colon, port = registry.rpartition(":")
+            # containerd looks for this name first.
+            other = f"{certs}/{host}_{port}_"
+            if certs == CONTAINERD_CERTS and colon and change.after and os.path.isdir(other):
+                raise CruntimeError(
+                    f"{other}: setting overridden: containerd reads this directory in place of "
+                    f"{directory}, so {name} there would have no effect. Move it away",
+                    reason="setting_overridden",
+                )
+
     def read_filed(self, start: Start, path: str) -> Leaves:
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
@@ -72,7 +93,20 @@ class ContainerdEffective(Effective):
                 CONTAINERD.label, result.err.strip().replace(path, CONTAINERD.config_path), result
             )
         leaves = parse_dump(result.out)
+        self._check_mirrors(leaves)
         return {**leaves, **read_flags(start.argv)}
+
+    def _check_mirrors(self, leaves: Leaves) -> None:
+        """Check that no file has mirrors in the old format, with which the CRI does not start."""
+        if excludes_mirrors(leaves) and has_mirrors(leaves):
+            found = [path for path, each in self._drop_ins.items() if has_mirrors(each)]
+            raise CruntimeError(
+                f"{' and '.join(found or [CONTAINERD.config_path])}: registry.mirrors and "
+                "registry.configs.*.tls are not supported together with the config_path "
+                f"{CONTAINERD_CERTS}: containerd would start without its CRI plugin. Move them to "
+                f"registries, or to hosts.toml files in {CONTAINERD_CERTS}",
+                reason="configuration_refused",
+            )
 
     def read_running(self, argv: list[str]) -> Leaves:
         with Channel(self._runtime.socket_path, _TIMEOUT) as channel:
@@ -189,6 +223,22 @@ def _list_places(path: Path) -> list[Path]:
     """Return the paths of a key in all versions of the format."""
     moved = _SERVERS.get(path[0])
     return [path, *([("plugins", moved, *path[1:])] if moved else [])]
+
+
+def has_mirrors(leaves: Leaves) -> bool:
+    """Return whether there are mirrors or certificates in the old format."""
+    return any(
+        path[:3] == ("plugins", plugin, "registry")
+        and (path[3] == "mirrors" or (path[3] == "configs" and "tls" in path))
+        for path in leaves
+        for plugin in _IMAGES
+    )
+
+
+def excludes_mirrors(leaves: Leaves) -> bool:
+    """Return whether mirrors in the old format prevent the start of the CRI."""
+    paths = [("plugins", plugin, "registry", "configpath") for plugin in _IMAGES]
+    return CONTAINERD_CERTS in map(leaves.get, paths)
 
 
 def _version_of(leaves: Leaves) -> int:

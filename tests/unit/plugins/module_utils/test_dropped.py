@@ -9,9 +9,8 @@ import json
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils import dropped, dump, takeover
+from ansible_collections.cruntime.node.plugins.module_utils import dropped, takeover
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
-    containerd_dump,
     cri_dockerd,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.checks.catalog import checks_of
@@ -232,35 +231,6 @@ def test_the_unit_file_of_an_admin_replaces_the_packaged_one(monkeypatch, tmp_pa
     monkeypatch.setattr(cri_dockerd, "_ADMINS_UNIT", str(admins))
     (found,) = cri_dockerd.find_dropped(str(staged))
     assert found.result == {"key": "hairpin-mode", "value": "none", "file": str(admins)}
-
-
-REGISTRY = '[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "{}"\n'
-MIRRORS = '[plugins."io.containerd.grpc.v1.cri".registry.mirrors."x"]\nendpoint = ["y"]\n'
-TLS = '[plugins."io.containerd.grpc.v1.cri".registry.configs."x".tls]\nca_file = "y"\n'
-AUTH = '[plugins."io.containerd.grpc.v1.cri".registry.configs."x".auth]\nusername = "y"\n'
-
-
-@pytest.mark.parametrize("table", [MIRRORS, TLS, AUTH])
-def test_the_dumps_of_the_next_test_are_valid(table):
-    assert dump.parse(REGISTRY.format("/etc/containerd/certs.d") + table)["plugins"]
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        (REGISTRY.format("/etc/containerd/certs.d") + MIRRORS, True),
-        (REGISTRY.format("/etc/containerd/certs.d") + TLS, True),
-        (REGISTRY.format("/etc/containerd/certs.d") + AUTH, False),
-        (MIRRORS, False),
-        ("garbage", False),
-    ],
-)
-def test_a_drop_in_that_disables_hosts_files_is_reported(monkeypatch, tmp_path, text, named):
-    for name, content in (("1.toml", "oom_score = 1"), ("2.toml", MIRRORS), ("3.toml", TLS)):
-        (tmp_path / name).write_text(content)
-    monkeypatch.setattr(containerd_dump, "CONTAINERD_DROP_INS", (str(tmp_path),))
-    found = containerd_dump.find_mirror_drop_ins(text)
-    assert found == ([str(tmp_path / "2.toml"), str(tmp_path / "3.toml")] if named else [])
 
 
 def test_lost_settings_of_a_daemon_json_that_is_replaced_as_a_whole():

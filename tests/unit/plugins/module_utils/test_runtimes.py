@@ -523,7 +523,7 @@ def test_the_socket_of_the_running_kubelet(catalog, start_kubelet, tmp_path, wri
         start_kubelet("--v", "2", "--container-runtime-endpoint", endpoint)
     else:
         config = tmp_path / "config.yaml"
-        config.write_text(f'kind: KubeletConfiguration\ncontainerRuntimeEndpoint: "{endpoint}" # x\n')
+        config.write_text(f'kind: Kubelet\ncontainerRuntimeEndpoint: "{endpoint}" # x\n')
         start_kubelet(f"--config={config}")
     assert kubelet_process.find_socket() == "/run/containerd/containerd.sock"
     units = {name: Unit(name) for runtime in catalog.values() for name in runtime.all_units}

@@ -133,3 +133,20 @@ def test_a_default_handler_of_another_file_must_use_the_cgroup_driver(node, tran
         assert [(each.path[-3:], each.current) for each in found] == (
             [] if driver else [(("nvidia", "options", "SystemdCgroup"), False)]
         )
+
+
+REGISTRY = '[plugins."io.containerd.{}".registry'
+MIRRORS = 'mirrors."x"]\nendpoint = ["y"]\n'
+TLS = 'configs."x".tls]\nca_file = "y"\n'
+AUTH = 'configs."x".auth]\nusername = "y"\n'
+
+
+@pytest.mark.parametrize("plugin", ["grpc.v1.cri", "cri.v1.images"])
+@pytest.mark.parametrize(("table", "found"), [(MIRRORS, True), (TLS, True), (AUTH, False)])
+def test_mirrors_in_the_old_format(plugin, table, found):
+    head = REGISTRY.format(plugin)
+    certs = f'{head}]\nconfig_path = "/etc/containerd/certs.d"\n'
+    leaves = containerd.parse_dump(f"{certs}{head}.{table}")
+    assert containerd.has_mirrors(leaves) is found
+    assert containerd.excludes_mirrors(leaves)
+    assert not containerd.excludes_mirrors(containerd.parse_dump(f"{head}.{table}"))

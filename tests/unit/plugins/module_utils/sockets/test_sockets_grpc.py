@@ -512,7 +512,7 @@ def test_a_daemon_that_accepts_no_connections_is_too_slow(socket_path):
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(socket_path)
         listener.listen(0)
-        for _ in range(2):
+        for _round in range(2):
             client = stack.enter_context(socket.socket(socket.AF_UNIX))
             client.setblocking(False)
             with contextlib.suppress(BlockingIOError):

@@ -202,7 +202,7 @@ def test_pieces_do_not_extend_the_deadline(serve):
     def handle(connection):
         read_head(connection)
         connection.sendall(CHUNKED)
-        for _ in itertools.count():
+        for _round in itertools.count():
             connection.sendall(b"1\r\nx\r\n")
 
     # The limit is never reached.
