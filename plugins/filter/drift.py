@@ -47,6 +47,9 @@ _value:
   type: list
   elements: dict
   contains:
+    kind:
+      description: V(differs), because the file differs from the rendered file.
+      type: str
     file:
       description: Path of the file.
       type: str
@@ -60,7 +63,8 @@ _value:
       description: Value in the spec, of any type. V(null) if the key must not exist.
       type: raw
   sample:
-    - file: /etc/docker/daemon.json
+    - kind: differs
+      file: /etc/docker/daemon.json
       key: max-concurrent-downloads
       current: 3
       desired: 6

@@ -25,7 +25,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.base impor
     read_start,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
-from ansible_collections.cruntime.node.plugins.module_utils.effective.judge import Verdict, judge
+from ansible_collections.cruntime.node.plugins.module_utils.effective.judge import (
+    Verdict,
+    judge,
+    show,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
@@ -95,7 +99,7 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     effective.check_files(changes)
     verdict = _judge(effective, runtime, changes, units)
     asked = options["state"] == "restarted"
-    steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=verdict.pending)
+    steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=verdict.cause)
     if not asked:
         steps, deferred = _defer_restart(effective, runtime, units, changes, steps)
         warnings += deferred
@@ -113,7 +117,7 @@ def _judge(
     """Judge the runtime, unless its configuration file changes: then a transaction does this."""
     main = find_main(runtime, changes)
     if main is None or main.changed:
-        return Verdict()
+        return Verdict(runtime.label)
     return judge(effective, runtime, main, units[runtime.services[0]])
 
 
@@ -167,6 +171,7 @@ def report(
     result["files"] = [describe_file(change, backups) for change in found.plan.files]
     result["dropped"] = dropped
     result["overridden"] = [each.result for each in verdict.overridden]
+    result["pending"] = [show(each) for each in found.verdict.pending]
     result["warnings"] = [
         *found.warnings,
         *verdict.warnings,

@@ -18,6 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CruntimeError,
     parsing,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
@@ -275,7 +276,7 @@ def _list_needs(unit: Unit) -> Iterator[str]:
     yield from unit.needs
     # dockerd starts a containerd of its own, unless this flag has the socket of another one.
     if command_line.find_flag(unit.command, "containerd"):
-        yield "containerd.service"
+        yield CONTAINERD.service
 
 
 @parsing("systemctl show")

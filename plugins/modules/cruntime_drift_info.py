@@ -110,13 +110,19 @@ node:
           description: Whether the runtime starts at boot.
           type: bool
     drift:
-      description: Drifted keys, as returned by P(cruntime.node.drift#filter).
+      description: Drifted keys.
       type: list
       elements: dict
       contains:
+        kind:
+          description:
+            - V(differs) if a file differs from the rendered file, V(overridden) if another file or
+              a flag overrides a key, and V(pending) if the process does not use its files yet.
+          type: str
         file:
           description: >-
-            Path of the file, with the flag if a flag sets the value. V(null) if it is not known.
+            Path of the file that sets the current value, with the flag if a flag sets it. V(null)
+            for RV(node.drift[].kind=pending), and if the file is not known.
           type: str
         key:
           description: Dotted key, as in TOML. V(null) for the whole file.
@@ -162,7 +168,8 @@ node:
         socket_path: /run/containerd/containerd.sock
         enabled: true
     drift:
-      - file: /etc/containerd/conf.d/50-admin.toml
+      - kind: overridden
+        file: /etc/containerd/conf.d/50-admin.toml
         key: plugins."io.containerd.grpc.v1.cri".sandbox_image
         current: registry.k8s.io/pause:3.6
         desired: registry.k8s.io/pause:3.10

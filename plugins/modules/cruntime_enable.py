@@ -731,6 +731,27 @@ overridden:
       current: registry.k8s.io/pause:3.6
       desired: registry.k8s.io/pause:3.10
       file: /etc/containerd/conf.d/50-admin.toml
+pending:
+  description:
+    - Keys of the configuration file whose values the process of the runtime does not use yet. The
+      task restarts the runtime, or warns if a restart would end running containers.
+  returned: success with O(state=enabled) or O(state=restarted)
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: Path of the key.
+      type: str
+    current:
+      description: The value that the process uses, redacted likewise.
+      type: raw
+    desired:
+      description: The value with which the runtime would start, redacted likewise.
+      type: raw
+  sample:
+    - key: plugins."io.containerd.grpc.v1.cri".sandbox_image
+      current: registry.k8s.io/pause:3.6
+      desired: registry.k8s.io/pause:3.10
 rolled_back:
   description:
     - On failure, V(true) if all changes of files and units were rolled back, and V(false) if the

@@ -42,13 +42,14 @@ def summarize_node(
     runtimes = _running(info)
     if plan is None:
         return _node("unspecified", runtimes=runtimes)
-    overridden: list[dict[str, Any]] = plan.get("overridden", [])
+    overridden = [{"kind": "overridden", **each} for each in plan.get("overridden", [])]
     if "runtime" not in plan and overridden:
         # The files match the spec, but the runtime would not use them.
         return _node("drift", runtimes=runtimes, drift=overridden, error=_error_text(plan))
     if "runtime" not in plan:
         return _node("failed", runtimes=runtimes, error=_error_text(plan))
-    differences = overridden + drift.of_files(plan["diff"])
+    pending = [{"kind": "pending", "file": None, **each} for each in plan.get("pending", [])]
+    differences = overridden + pending + drift.of_files(plan["diff"])
     missing = _find_missing(images)
     state = "drift" if differences or plan["units"] or missing else "ok"
     if missing is None and state == "ok":

@@ -241,5 +241,6 @@ def test_values_of_a_file_that_is_gone_are_a_pending_restart(node, runtime, enab
         node.check_output(LEAVE_BEHIND[runtime.name])
     predicted = enable(check=True, **options)
     assert "still uses" in reasons(predicted)[runtime.service], predicted
+    assert predicted["pending"], predicted
     assert reasons(enable(**options)) == reasons(predicted)
     assert enable(**options)["changed"] is False

@@ -50,25 +50,27 @@ class Overridden(NamedTuple):
     @property
     def result(self) -> dict[str, Any]:
         """Return the key as the modules return it, with secrets redacted."""
-        path, desired, current = self.difference
-        return {
-            "key": quote_path(path),
-            "current": redact(path, current),
-            "desired": redact(path, desired),
-            "file": self.source or None,
-        }
+        return {**show(self.difference), "file": self.source or None}
 
 
 class Verdict(NamedTuple):
     """What the comparison of a runtime with its configuration file found.
 
-    :param pending: cause of a restart, because the process does not use the filed values yet;
-        empty if it does.
+    :param label: the runtime.
+    :param pending: keys whose filed values the process does not use yet.
     :param overridden: overridden keys that no option sets.
     """
 
-    pending: str = ""
+    label: str
+    pending: tuple[Difference, ...] = ()
     overridden: tuple[Overridden, ...] = ()
+
+    @property
+    def cause(self) -> str:
+        """Cause of a pending restart, empty if there is none."""
+        for path, _desired, current in self.pending[:1]:
+            return f"{self.label} still uses {quote_path(path)}={_show(path, current)}"
+        return ""
 
     @property
     def warnings(self) -> list[str]:
@@ -87,14 +89,11 @@ def judge(effective: Effective, runtime: Runtime, change: Change, unit: Unit) ->
         runtime does not respond.
     """
     desired, filed, overridden = _judge_filed(effective, runtime, change, unit, change.path)
-    verdict = Verdict(overridden=tuple(overridden))
+    verdict = Verdict(runtime.label, overridden=tuple(overridden))
     if not unit.active or not unit.pid:
         return verdict
     running = effective.read_running(command_line.read_argv(unit.pid))
-    for found in compare.find_pending(desired, filed, running):
-        shown = f"{quote_path(found.path)}={_show(found.path, found.current)}"
-        return verdict._replace(pending=f"{runtime.label} still uses {shown}")
-    return verdict
+    return verdict._replace(pending=tuple(compare.find_pending(desired, filed, running)))
 
 
 def check_filed(
@@ -106,7 +105,7 @@ def check_filed(
     :raises CruntimeError: if a key that an option sets is overridden.
     """
     overridden = _judge_filed(effective, runtime, change, unit, path)[2]
-    return Verdict(overridden=tuple(overridden))
+    return Verdict(runtime.label, overridden=tuple(overridden))
 
 
 def check_running(effective: Effective, runtime: Runtime, change: Change, unit: Unit) -> None:
@@ -191,6 +190,16 @@ def _describe(overridden: list[Overridden], who: str, other_fix: str) -> list[st
         f"{'this key' if len(texts) == 1 else 'these keys'} from the file, or {other_fix}"
         for source, texts in sources.items()
     ]
+
+
+def show(difference: Difference) -> dict[str, Any]:
+    """Return a difference as the modules return it, with secrets redacted."""
+    path, desired, current = difference
+    return {
+        "key": quote_path(path),
+        "current": redact(path, current),
+        "desired": redact(path, desired),
+    }
 
 
 def _show(path: compare.Path, value: Any) -> str:

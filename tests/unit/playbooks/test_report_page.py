@@ -42,7 +42,14 @@ DRIFT = [
     {"file": CONFIG, "key": "root", "current": None, "desired": "/data"},
     {"file": CONFIG, "key": HOSTILE, "current": True, "desired": [1, HOSTILE]},
     {"file": "/etc/crictl.yaml", "key": None, "current": "(not shown)", "desired": None},
-    {"file": None, "key": "cgroup_driver", "current": "cgroupfs", "desired": "systemd"},
+    {
+        "kind": "pending",
+        "file": None,
+        "key": "cgroup_driver",
+        "current": "cgroupfs",
+        "desired": "systemd",
+    },
+    {"kind": "overridden", "file": "/etc/x.toml", "key": "root", "current": "/a", "desired": "/b"},
 ]
 UNIT = {
     "name": "docker.service",
@@ -160,7 +167,7 @@ def test_filtering(page):
 
 def test_drift_shows_both_values(page):
     cell = f"{ROWS}[0].cells[5]"
-    assert page.evaluate(f"{cell}.querySelector('summary').textContent") == "4 differences"
+    assert page.evaluate(f"{cell}.querySelector('summary').textContent") == "5 differences"
     tables = page.evaluate(
         f"[...{cell}.querySelectorAll('table')].map((table) => [table.caption.textContent,"
         " [...table.tBodies[0].rows].map((row) => [...row.cells].map((c) => c.textContent))])"
@@ -170,7 +177,8 @@ def test_drift_shows_both_values(page):
     assert tables[0][1][1][:2] == [HOSTILE, "true"]
     assert tables[1:] == [
         ["/etc/crictl.yaml", [["the whole file", "(not shown)", "not set"]]],
-        ["running configuration", [["cgroup_driver", '"cgroupfs"', '"systemd"']]],
+        ["running process (restart pending)", [["cgroup_driver", '"cgroupfs"', '"systemd"']]],
+        ["/etc/x.toml (overrides the configuration file)", [["root", '"/a"', '"/b"']]],
     ]
     assert "spec: containerd" not in page.evaluate(f"{ROWS}[0].cells[2].textContent")
     assert "spec: containerd" in page.evaluate(f"{ROWS}[1].cells[2].textContent")
@@ -211,7 +219,7 @@ def test_all_functions_work_with_the_keyboard(page):
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for _time in range(8):
         page.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "4 differences"
+    assert page.evaluate("document.activeElement.textContent") == "5 differences"
     page.press("Enter")
     assert page.evaluate("document.activeElement.parentElement.open") is True
 

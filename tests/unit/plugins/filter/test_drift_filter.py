@@ -15,7 +15,13 @@ def test_drift():
     of_result = drift.FilterModule().filters()["drift"]
     diff = {"after_header": "/etc/docker/daemon.json", "before": "", "after": '{"debug": true}'}
     assert of_result({"diff": [diff]}) == [
-        {"file": "/etc/docker/daemon.json", "key": "debug", "current": None, "desired": True}
+        {
+            "kind": "differs",
+            "file": "/etc/docker/daemon.json",
+            "key": "debug",
+            "current": None,
+            "desired": True,
+        }
     ]
     for result in ({}, {"diff": [{}]}, None, "text"):
         with pytest.raises(AnsibleFilterError, match="cruntime_enable"):

@@ -68,7 +68,9 @@ def test_drifted_files_and_units():
         diff=[{"after_header": path, "before": "a = 1", "after": "a = 2"}],
     )
     assert found["state"] == "drift"
-    assert found["drift"] == [{"file": path, "key": "a", "current": 1, "desired": 2}]
+    assert found["drift"] == [
+        {"kind": "differs", "file": path, "key": "a", "current": 1, "desired": 2}
+    ]
     state = "active, enabled"
     assert found["units"] == [
         {"name": "containerd.service", "current": state, "desired": state, "cause": why}
@@ -95,17 +97,23 @@ OVERRIDDEN = {
     "current": "warn",
     "desired": "info",
 }
+ENTRY = {"kind": "overridden", **OVERRIDDEN}
+
+
+def test_a_value_that_the_process_does_not_use_yet_is_drift():
+    pending = {"key": "debug.level", "current": "warn", "desired": "info"}
+    assert row(pending=[pending])["drift"] == [{"kind": "pending", "file": None, **pending}]
 
 
 def test_an_overridden_key_that_no_option_sets_is_drift():
     found = row(overridden=[OVERRIDDEN])
-    assert (found["state"], found["drift"], found["error"]) == ("drift", [OVERRIDDEN], None)
+    assert (found["state"], found["drift"], found["error"]) == ("drift", [ENTRY], None)
 
 
 def test_an_overridden_option_is_drift_with_the_error():
     plan = {"failed": True, "msg": "setting overridden", "overridden": [OVERRIDDEN]}
     found = report.summarize_node(INFO, plan)
-    assert (found["state"], found["drift"]) == ("drift", [OVERRIDDEN])
+    assert (found["state"], found["drift"]) == ("drift", [ENTRY])
     assert found["error"] == "setting overridden"
 
 

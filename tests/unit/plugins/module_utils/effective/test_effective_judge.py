@@ -60,7 +60,7 @@ def decide(effective, *unasked, of=None):
 
 
 def test_a_node_that_matches_its_file():
-    assert decide(told()) == judge.Verdict()
+    assert decide(told()) == judge.Verdict("containerd")
 
 
 def test_an_overridden_option_is_an_error():
@@ -79,16 +79,18 @@ def test_an_overridden_secret_is_not_shown():
 
 def test_an_overridden_key_that_no_option_sets_is_a_warning():
     verdict = decide(told(level="warn", running="warn"), UNASKED)
-    assert verdict.pending == ""
+    assert verdict.cause == ""
     (warning,) = verdict.warnings
     assert warning.startswith("/etc/x.toml: setting overridden: debug.level is 'warn', but")
     assert [each.result["key"] for each in verdict.overridden] == ["debug.level"]
 
 
 def test_a_value_that_the_process_does_not_use_yet_is_a_pending_restart():
-    assert decide(told(running="debug")).pending == "containerd still uses debug.level='debug'"
+    verdict = decide(told(running="debug"))
+    assert verdict.cause == "containerd still uses debug.level='debug'"
+    assert [judge.show(each)["key"] for each in verdict.pending] == ["debug.level"]
     # Nothing is asked if there is no process.
-    assert decide(told(running="debug"), of=unit(pid=0)) == judge.Verdict()
+    assert decide(told(running="debug"), of=unit(pid=0)) == judge.Verdict("containerd")
 
 
 @pytest.mark.parametrize("flag", [["--config", "/opt/c.toml"], ["-c", "/x"], ["--config=/opt/c"]])
@@ -101,7 +103,7 @@ def test_another_configuration_file_is_an_error(flag):
 def test_the_same_configuration_file_in_a_flag(tmp_path):
     link = tmp_path / "link"
     link.symlink_to(PATH)
-    assert decide(told(), of=unit("--config", str(link))) == judge.Verdict()
+    assert decide(told(), of=unit("--config", str(link))) == judge.Verdict("containerd")
 
 
 def test_a_started_process_must_use_the_values_of_the_spec():
