@@ -83,18 +83,33 @@ def find_flags(argv: Iterable[str], *names: str, takes_value: bool = True) -> li
     :param names: names of the flag without dashes.
     :param takes_value: whether the next word can be the value. If not, the value is C(true).
     """
-    found: list[str] = []
+    return _split_off(argv, names, takes_value)[0]
+
+
+def remove_flags(argv: Iterable[str], *names: str, takes_value: bool = True) -> list[str]:
+    """Return a command line without a flag, see C(find_flags)."""
+    return _split_off(argv, names, takes_value)[1]
+
+
+def _split_off(
+    argv: Iterable[str], names: tuple[str, ...], takes_value: bool
+) -> tuple[list[str], list[str]]:
+    """Return the values of a flag, and the other words."""
+    values: list[str] = []
+    others: list[str] = []
     is_value = False
     for word in argv:
         name, equals, value = word.partition("=")
         if is_value:
-            found.append(word)
+            values.append(word)
             is_value = False
         elif name.startswith("-") and name.lstrip("-") in names:
             is_value = takes_value and not equals
             if not is_value:
-                found.append(value if equals else "true")
-    return found
+                values.append(value if equals else "true")
+        else:
+            others.append(word)
+    return values, others
 
 
 def _parse_environment_file(text: str) -> list[str]:

@@ -85,9 +85,8 @@ def enable(
     if to_validate:
         unsafe_writes = bool(node.module.params.get("unsafe_writes"))
         with staged(to_validate, node.module.tmpdir, unsafe_writes) as paths:
-            # dockerd does not validate a file with a key that a flag sets too.
-            verdict = _check_filed(node, runtime, changed, units, paths)
             checks.validate(paths, version, units)
+            verdict = _check_filed(node, runtime, changed, units, paths)
             found = takeover.inspect(checks, changed, paths)
     if node.check_mode:
         return Outcome({}, found, verdict)

@@ -208,17 +208,14 @@ def test_failed_switch_does_not_restart_the_running_runtime(node, runtime, other
 @pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_flag_of_a_masked_unit_counts(node, refused):
-    """Docker 20.10 cannot validate a file, so the conflict is found only by a start."""
-    if node.check_output("dockerd --version").split()[2].startswith("20."):
-        pytest.skip("Docker validates its configuration from 23.0 on")
     drop_in = "/etc/systemd/system/docker.service.d/flag.conf"
     node.check_output(f"mkdir -p $(dirname {drop_in})")
     text = "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --log-level=debug\n"
     node.check_output(f"printf %s > {drop_in}", text.replace("\n", "\\n"))
     node.check_output("systemctl mask docker.service")
     try:
-        facts = ("log-level", "debug", "info")
-        refused("configuration_refused", *facts, runtime="docker", log_level="info")
+        facts = (drop_in, "log-level", "debug", "info")
+        refused("setting_overridden", *facts, runtime="docker", log_level="info")
     finally:
         node.check_output(f"rm -r $(dirname {drop_in}) && systemctl daemon-reload")
 

@@ -15,6 +15,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.checks import (
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
 from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import read_start
+from ansible_collections.cruntime.node.plugins.module_utils.effective.docker import remove_flags
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CRI_DOCKERD_DROP_IN
@@ -30,8 +31,9 @@ class DockerChecks(Checks[Docker]):
         path = staged.get(DOCKER.config_path)
         if path is None or installed_version(version).major < 23:
             return
-        # Use the flags of the unit, because dockerd fails if a key is also set as a flag.
-        flags = read_start(units[DOCKER.service]).argv[1:]
+        # dockerd fails if a flag and the file set the same key. The keys of options are compared
+        # with the flags later, because the error of dockerd does not name the file of a flag.
+        flags = remove_flags(read_start(units[DOCKER.service]).argv[1:])
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:
             raise refuse(DOCKER.label, result.err.strip().replace(path, DOCKER.config_path), result)

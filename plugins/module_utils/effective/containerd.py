@@ -11,6 +11,7 @@ import functools
 import glob
 import json
 import os
+import tempfile
 from typing import Any, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line, cri, dump
@@ -38,6 +39,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
+from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
 # Time for a call of the CRI, in seconds.
 _TIMEOUT = 10
@@ -130,14 +132,23 @@ class ContainerdEffective(Effective):
     def _drop_ins(self) -> dict[str, Leaves]:
         """The settings of each drop-in, in the order in which containerd reads them.
 
-        The binary itself reads each drop-in, because it can be written in any TOML syntax.
+        The binary itself reads each drop-in, because it can be written in any TOML syntax. It is
+        imported, because a drop-in without a version has the version of the file that imports it.
         """
-        found = {}
+        found: dict[str, Leaves] = {}
         for path in _list_drop_ins():
-            result = self._runner.run("containerd", "--config", path, "config", "dump")
+            with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as main:
+                main.write(f"version = {self._version}\nimports = [{json.dumps(path)}]\n")
+                main.flush()
+                result = self._runner.run("containerd", "--config", main.name, "config", "dump")
             with contextlib.suppress(CruntimeError):
                 found[path] = parse_dump(result.out) if result.rc == 0 else {}
         return found
+
+    @property
+    def _version(self) -> int:
+        """Version of the format that the collection writes for the installed containerd."""
+        return 2 if installed_version(self._runtime.version()).major < 2 else 3
 
 
 @parsing("containerd config dump")

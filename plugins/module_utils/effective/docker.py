@@ -112,6 +112,14 @@ def read_flags(argv: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+def remove_flags(argv: Iterable[str]) -> list[str]:
+    """Return a command line of dockerd without the flags that C(read_flags) reads."""
+    kept = list(argv)
+    for names, kind in _FLAGS.values():
+        kept = command_line.remove_flags(kept, *names, takes_value=kind is not bool)
+    return kept
+
+
 def normalize_keys(keys: dict[str, Any]) -> Tree:
     """Return the keys of daemon.json in a form in which equal settings are equal."""
     tree = dict(keys)

@@ -153,7 +153,7 @@ def _check_config_path(effective: Effective, runtime: Runtime, start: Start, pat
     other = command_line.find_flag(start.argv, *effective.config_flag)
     if other is None or os.path.realpath(other) == os.path.realpath(path):
         return
-    kept = " ".join(_without_flag(start.argv, effective.config_flag))
+    kept = " ".join(command_line.remove_flags(start.argv, *effective.config_flag))
     source = find_flag_file(start.unit, effective.config_flag)
     raise CruntimeError(
         f"{source}: another configuration file: {start.unit.name} starts {runtime.label} with "
@@ -162,17 +162,6 @@ def _check_config_path(effective: Effective, runtime: Runtime, start: Start, pat
         f"ExecStart={kept}",
         reason="setting_overridden",
     )
-
-
-def _without_flag(argv: list[str], names: tuple[str, ...]) -> list[str]:
-    kept, skip = [], False
-    for word in argv:
-        name, equals, _value = word.partition("=")
-        is_flag = name.startswith("-") and name.lstrip("-") in names
-        if not is_flag and not skip:
-            kept.append(word)
-        skip = is_flag and not equals
-    return kept
 
 
 def _content(change: Change) -> bytes:

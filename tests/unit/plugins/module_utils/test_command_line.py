@@ -59,6 +59,9 @@ def test_a_quotation_mark_that_is_not_closed():
 def test_values_of_a_flag(argv, found):
     assert command_line.find_flags(argv.split(), "log-level", "l") == found
     assert command_line.find_flag(argv.split(), "log-level", "l") == (found or [None])[-1]
+    kept = command_line.remove_flags(argv.split(), "log-level", "l")
+    assert command_line.find_flags(kept, "log-level", "l") == []
+    assert kept[0] == "d"
 
 
 @pytest.mark.parametrize(

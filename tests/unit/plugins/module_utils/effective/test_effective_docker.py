@@ -89,6 +89,13 @@ def test_flags_with_the_same_values_are_no_difference(node):
     assert compare.find_overridden(desired, filed) == []
 
 
+def test_other_flags_stay():
+    set_by_options = ["--live-restore", "-s", "overlay2", "--log-opt", "a=b"]
+    words = ["dockerd", "-H", "fd://", *set_by_options, "--dns", "192.0.2.1", "-D"]
+    kept = ["dockerd", "-H", "fd://", "--dns", "192.0.2.1", "-D"]
+    assert docker.remove_flags(words) == kept
+
+
 def test_a_key_that_a_flag_sets_to_the_same_value_is_left_out_of_the_file():
     effective = docker.DockerEffective(Runner(), Docker(Runner()))
     content = json.dumps({"live-restore": True, "registry-mirrors": ["https://m/"], "bip": "x"})
