@@ -148,7 +148,7 @@ class Services:
             "systemctl", "show", "--property", ",".join(_PROPERTIES), "--", *names
         )
         return {
-            unit.name: _read_masked_unit(unit)._replace(replaced=is_binary_replaced(unit.pid))
+            unit.name: read_masked_unit(unit)._replace(replaced=is_binary_replaced(unit.pid))
             for unit in parse_show(names, text)
         }
 
@@ -332,8 +332,8 @@ def is_binary_replaced(pid: int) -> bool:
     return False
 
 
-def _read_masked_unit(unit: Unit) -> Unit:
-    """Read the dependencies and the command of a masked unit from its files.
+def read_masked_unit(unit: Unit) -> Unit:
+    """Read the dependencies, the command and its environment of a masked unit from its files.
 
     systemd does not report them for a masked unit.
     """
@@ -344,6 +344,14 @@ def _read_masked_unit(unit: Unit) -> Unit:
     return unit._replace(
         needs=parse_needs(settings),
         command=parse_exec_start(settings),
+        environment=tuple(
+            word
+            for value in _list_values(settings, "Environment")
+            for word in command_line.split_words(value)
+        ),
+        environment_files=tuple(
+            value.lstrip("-") for value in _list_values(settings, "EnvironmentFile")
+        ),
         drop_ins=tuple(path for path in paths if os.path.dirname(path).endswith(".d")),
     )
 
@@ -386,6 +394,15 @@ def parse_exec_start(settings: Iterable[str]) -> tuple[str, ...]:
             command = value
     # Strip the exec prefixes of systemd, such as - (ignore failures).
     return tuple(command.lstrip("@-:+!|").split())
+
+
+def _list_values(settings: Iterable[str], wanted: str) -> list[str]:
+    """Return the values of a key that can be repeated. An empty value resets the list."""
+    values: list[str] = []
+    for key, value in _pairs(settings):
+        if key == wanted:
+            values = [*values, value] if value else []
+    return values
 
 
 def _pairs(settings: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -167,3 +167,22 @@ def test_a_binary_that_was_replaced_while_its_process_runs(tmp_path):
 
 def test_no_binary_is_replaced_without_a_process():
     assert not services.is_binary_replaced(0)
+
+
+def test_the_environment_of_a_masked_unit_is_read_from_its_files(monkeypatch, tmp_path):
+    main, drop_in = tmp_path / "docker.service", tmp_path / "docker.service.d" / "x.conf"
+    drop_in.parent.mkdir()
+    main.write_text(
+        "[Service]\nEnvironment=OLD=1\nEnvironment=\nEnvironment=A=b 'C=d e'\n"
+        "EnvironmentFile=-/etc/default/docker\nExecStart=/usr/sbin/dockerd $DOCKER_OPTS\n"
+    )
+    drop_in.write_text("[Service]\nEnvironment=DOCKER_OPTS=--live-restore\n")
+    monkeypatch.setattr(services, "unit_files", lambda name: [str(main), str(drop_in)])
+    masked = services.Unit("docker.service", "masked", file_state="masked")
+    unit = services.read_masked_unit(masked)
+    assert unit.environment == ("A=b", "C=d e", "DOCKER_OPTS=--live-restore")
+    assert unit.environment_files == ("/etc/default/docker",)
+    assert unit.command == ("/usr/sbin/dockerd", "$DOCKER_OPTS")
+    assert unit.drop_ins == (str(drop_in),)
+    enabled = masked._replace(file_state="enabled")
+    assert services.read_masked_unit(enabled) == enabled
