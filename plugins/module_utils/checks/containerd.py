@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import glob
 import re
 from typing import Iterable
 
@@ -16,13 +15,15 @@ from ansible_collections.cruntime.node.plugins.module_utils.checks import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
 from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
+from ansible_collections.cruntime.node.plugins.module_utils.effective.containerd import (
+    check_drop_ins,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_DROP_INS,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_drop_in
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import Containerd
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -44,7 +45,7 @@ class ContainerdChecks(Checks[Containerd]):
                 "the plugins io.containerd.cri.v1.* in extra_config require containerd 2.x, not "
                 f"{version}. Use io.containerd.grpc.v1.cri",
             )
-        self._check_drop_ins()
+        check_drop_ins()
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
             raise refuse(
@@ -64,11 +65,6 @@ class ContainerdChecks(Checks[Containerd]):
                 CONTAINERD.label, f"{version} does not support these keys: {', '.join(rendered)}"
             )
         containerd_store.check(self._runner, self._runtime.socket_path, result.out)
-
-    def _check_drop_ins(self) -> None:
-        """Check that no drop-in would block containerd, or fill the memory of the node."""
-        for path in (path for pattern in self.drop_in_patterns for path in glob.glob(pattern)):
-            read_drop_in(path)
 
     def find_dropped(
         self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]

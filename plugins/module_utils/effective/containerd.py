@@ -37,6 +37,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_CERTS,
     CONTAINERD_DROP_INS,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_drop_in
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
@@ -89,6 +90,7 @@ class ContainerdEffective(Effective):
                 )
 
     def read_filed(self, start: Start, path: str) -> Leaves:
+        check_drop_ins()
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
             raise refuse(
@@ -149,6 +151,15 @@ class ContainerdEffective(Effective):
     def _version(self) -> int:
         """Version of the format that the collection writes for the installed containerd."""
         return 2 if installed_version(self._runtime.version()).major < 2 else 3
+
+
+def check_drop_ins() -> None:
+    """Check that no drop-in would block containerd, or fill the memory of the node.
+
+    :raises CruntimeError: if a drop-in is not a regular file, or is too large.
+    """
+    for path in _list_drop_ins():
+        read_drop_in(path)
 
 
 @parsing("containerd config dump")

@@ -115,6 +115,10 @@ class CrioEffective(Effective):
 def _place(path: str) -> Iterator[tuple[str, ...]]:
     """Yield the flags with which crio reads a staged drop-in in place of the present one."""
     if path == CRIO.config_path:
+        for directory, _directories, names in os.walk(CRIO_DROP_INS):
+            for name in names:
+                # Reading a FIFO could block crio.
+                read_drop_in(os.path.join(directory, name))
         yield ()
         return
     with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as directory:
