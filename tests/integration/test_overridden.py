@@ -244,3 +244,36 @@ def test_values_of_a_file_that_is_gone_are_a_pending_restart(node, runtime, enab
     assert predicted["pending"], predicted
     assert reasons(enable(**options)) == reasons(predicted)
     assert enable(**options)["changed"] is False
+
+
+OTHER_LOG_DRIVER = """
+import json
+path = "/etc/docker/daemon.json"
+keys = json.load(open(path))
+keys.update({"log-driver": "journald", "log-opts": {}})
+json.dump(keys, open(path, "w"))
+"""
+
+
+@pytest.mark.runtime("docker")
+def test_a_pending_restart_that_would_end_containers_is_a_warning(node, enable, image):
+    options = {"live_restore": False, "container_logs": {"max_size": "10m"}}
+    assert "failed" not in enable(**options)
+    node.check_output("cp -p /etc/docker/daemon.json /root/daemon.json")
+    node.check_output("python3 -c %s && systemctl restart docker", OTHER_LOG_DRIVER)
+    node.check_output("mv /root/daemon.json /etc/docker/daemon.json")
+    node.check_output(f"docker run --detach --name at-risk {image} sleep 600")
+    try:
+        process = node.check_output("systemctl show -P MainPID docker.service")
+        for check in (True, False):
+            result = enable(check=check, **options)
+            assert (result["changed"], result["units"]) == (False, []), result
+            assert [entry["key"] for entry in result["pending"]] == ["log-driver"]
+            (warning,) = [text for text in result["warnings"] if "restart pending" in text]
+            assert "at-risk" in warning
+        assert node.check_output("systemctl show -P MainPID docker.service") == process
+        assert "at-risk" in node.check_output("docker ps --format {{.Names}}")
+    finally:
+        node.check_output("docker rm --force at-risk")
+    assert "still uses" in reasons(enable(**options))["docker.service"]
+    assert enable(**options)["changed"] is False
