@@ -99,24 +99,24 @@ def read_flags(argv: Iterable[str]) -> dict[str, Any]:
     """Return the keys of daemon.json that the flags of dockerd set."""
     argv = list(argv)
     found: dict[str, Any] = {}
-    for key, (names, kind) in _FLAGS.items():
-        values = command_line.find_flags(argv, *names, takes_value=kind is not bool)
+    for key, flag in _FLAGS.items():
+        values = command_line.find_flags(argv, *flag.names, takes_value=flag.kind is not bool)
         if not values:
             continue
-        if kind is bool:
+        if flag.kind is bool:
             found[key] = values[-1] not in ("false", "0")
-        elif kind is dict and key not in _ASSIGNMENTS:
+        elif flag.kind is dict and key not in _ASSIGNMENTS:
             found[key] = dict(value.partition("=")[::2] for value in values)
         else:
-            found[key] = values if kind in (list, dict) else values[-1]
+            found[key] = values if flag.kind in (list, dict) else values[-1]
     return found
 
 
 def remove_flags(argv: Iterable[str]) -> list[str]:
     """Return a command line of dockerd without the flags that C(read_flags) reads."""
     kept = list(argv)
-    for names, kind in _FLAGS.values():
-        kept = command_line.remove_flags(kept, *names, takes_value=kind is not bool)
+    for flag in _FLAGS.values():
+        kept = command_line.remove_flags(kept, *flag.names, takes_value=flag.kind is not bool)
     return kept
 
 
