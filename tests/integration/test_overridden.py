@@ -5,7 +5,6 @@
 
 import json
 import os
-import random
 
 import pytest
 import tomlkit
@@ -15,7 +14,6 @@ from conftest import ENABLE, check_untouched, reasons
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import find_leaves
 
 LONG = "CRUNTIME_LONG" in os.environ
-SAMPLE = 12
 DROP_INS = {
     "containerd": "/etc/containerd/conf.d/99-admin.toml",
     "crio": "/etc/crio/crio.conf.d/99-admin.conf",
@@ -87,10 +85,13 @@ def another(key, value):
     return {"systemd": "cgroupfs", "cgroupfs": "systemd"}.get(value, f"{value}x")
 
 
-def tree_of(path, value):
-    for key in reversed(path):
-        value = {key: value}
-    return value
+def merge(tree, path, value):
+    """Set the value at a path of keys in a tree, and return the tree."""
+    table = tree
+    for key in path[:-1]:
+        table = table.setdefault(key, {})
+    table[path[-1]] = value
+    return tree
 
 
 @pytest.mark.alike
@@ -104,16 +105,20 @@ def test_each_key_that_a_drop_in_overrides_is_found(node, runtime, rich, enable,
         and (runtime.name != "crio" or CRIO_VALUES.get(path[-1], value) != value)
     ]
     assert len(leaves) >= 8
-    sample = leaves if LONG else random.sample(leaves, min(SAMPLE, len(leaves)))
+    # The short form overrides all keys in one drop-in, and the long form each of them alone.
+    cases = [[leaf] for leaf in leaves] if LONG else [leaves]
     written = node.file(runtime.config).content_string
     drop_in = DROP_INS[runtime.name]
-    for path, value in sample:
-        head = {"version": config["version"]} if "version" in config else {}
-        text = tomlkit.dumps({**head, **tree_of(path, another(path[-1], value))})
-        override(drop_in, text)
+    for case in cases:
+        tree = {"version": config["version"]} if "version" in config else {}
+        for path, value in case:
+            merge(tree, path, another(path[-1], value))
+        override(drop_in, tomlkit.dumps(tree))
         result = enable(**options)
-        check_untouched(result, "setting_overridden", drop_in, path[-1])
-        assert path[-1] in " ".join(each["key"] for each in result["overridden"])
+        check_untouched(result, "setting_overridden", drop_in, *(path[-1] for path, _value in case))
+        found = [each["key"] for each in result["overridden"] if each["file"] == drop_in]
+        assert [path for path, _value in case if not any(path[-1] in key for key in found)] == []
+        assert len(found) >= len(case)
     assert node.file(runtime.config).content_string == written
 
 
@@ -121,7 +126,7 @@ def test_each_key_that_a_drop_in_overrides_is_found(node, runtime, rich, enable,
 def test_a_key_that_no_option_sets_is_a_warning(node, runtime, spec, override, run_module):
     config = tomllib.loads(node.file(runtime.config).content_string)
     (path,) = [path for path, _value in find_leaves(config) if path[-1] == "config_path"]
-    drop_in = {"version": config["version"], **tree_of(path, "/etc/other")}
+    drop_in = merge({"version": config["version"]}, path, "/etc/other")
     override(DROP_INS[runtime.name], tomlkit.dumps(drop_in))
     result = run_module(node, ENABLE, check=True, **spec)
     if config["version"] == 2:
@@ -236,7 +241,7 @@ def test_values_of_a_file_that_is_gone_are_a_pending_restart(node, runtime, enab
         (path, value) = keys[0]
         head = {"version": 3 if "version = 3" in config else 2} if path[0] == "plugins" else {}
         drop_in = DROP_INS[runtime.name]
-        override(drop_in, tomlkit.dumps({**head, **tree_of(path, another(path[-1], value))}))
+        override(drop_in, tomlkit.dumps(merge(head, path, another(path[-1], value))))
         node.check_output(f"systemctl restart {runtime.service} && rm {drop_in}")
         node.check_output(LEAVE_BEHIND[runtime.name])
     predicted = enable(check=True, **options)
