@@ -7,21 +7,23 @@
 from __future__ import annotations
 
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import Effective
-from ansible_collections.cruntime.node.plugins.module_utils.effective.containerd import (
-    ContainerdEffective,
-)
-from ansible_collections.cruntime.node.plugins.module_utils.effective.crio import CrioEffective
-from ansible_collections.cruntime.node.plugins.module_utils.effective.docker import DockerEffective
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-
-_EFFECTIVE = {
-    "containerd": ContainerdEffective,
-    "crio": CrioEffective,
-    "docker": DockerEffective,
-}
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import Containerd
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio
 
 
 def effective_of(runner: Runner, runtime: Runtime) -> Effective:
     """Return the effective configuration of a runtime."""
-    return _EFFECTIVE[runtime.name](runner, runtime)
+    # Every run compiles the modules that it imports, so import only the module of this runtime.
+    if isinstance(runtime, Containerd):
+        from ansible_collections.cruntime.node.plugins.module_utils.effective import containerd
+
+        return containerd.ContainerdEffective(runner, runtime)
+    if isinstance(runtime, Crio):
+        from ansible_collections.cruntime.node.plugins.module_utils.effective import crio
+
+        return crio.CrioEffective(runner, runtime)
+    from ansible_collections.cruntime.node.plugins.module_utils.effective import docker
+
+    return docker.DockerEffective(runner, runtime)
