@@ -172,6 +172,7 @@ def test_an_old_drop_in_with_mirrors_is_found(node, enable, override, written):
     check_untouched(result, result["reason"], DROP_INS["containerd"])
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("docker")
 @pytest.mark.parametrize("key", DOCKER_FLAGS)
 def test_each_key_that_a_flag_overrides_is_found(node, spec, enable, override, key):
@@ -185,6 +186,7 @@ def test_each_key_that_a_flag_overrides_is_found(node, spec, enable, override, k
     check_untouched(enable(**options), "setting_overridden", path, key)
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_a_flag_with_the_value_of_the_spec_replaces_the_key(node, spec, enable, override):
     flag = f"--exec-opt native.cgroupdriver={spec['cgroup_driver']} --live-restore"
@@ -202,6 +204,7 @@ def test_a_flag_with_the_value_of_the_spec_replaces_the_key(node, spec, enable, 
     assert "exec-opts" in json.loads(node.file("/etc/docker/daemon.json").content_string)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("written", ["--config /opt/other", "--config=/opt/other"])
 def test_a_unit_that_reads_another_file_is_found(node, runtime, enable, override, written):
     flag = {"containerd": "--config", "crio": "--config-dir", "docker": "--config-file"}
@@ -260,6 +263,7 @@ json.dump(keys, open(path, "w"))
 """
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_a_pending_restart_that_would_end_containers_is_a_warning(node, enable, image):
     options = {"live_restore": False, "container_logs": {"max_size": "10m"}}

@@ -43,6 +43,7 @@ WantedBy=multi-user.target
 """
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_docker_without_a_socket(node, enable):
     path = "/etc/systemd/system/docker.service"
@@ -63,6 +64,7 @@ def test_docker_without_a_socket(node, enable):
         node.check_output("systemctl daemon-reload && systemctl restart docker.socket docker")
 
 
+@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_a_kubelet_on_containerd_next_to_docker(node, run_module):
     script = "/usr/local/bin/kubelet"
