@@ -69,7 +69,7 @@ def remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
     found = inspect(node, options, rendered)
     if not found.needs_action:
-        return report(node, found, options, verdict=found.verdict, backups={}, dropped=[])
+        return report(node, found, options, comparison=found.comparison, backups={}, dropped=[])
     runtime, todo = found.runtime, found.plan
     found.record.note_data_root(runtime.name, runtime.configured_root(todo.files))
     outcome = transaction.enable(
@@ -82,8 +82,10 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     )
     dropped = [setting.result for setting in outcome.takeover.dropped]
     found.warnings.extend(outcome.takeover.warnings)
-    verdict = outcome.verdict or found.verdict
-    return report(node, found, options, verdict=verdict, backups=outcome.backups, dropped=dropped)
+    comparison = outcome.comparison or found.comparison
+    return report(
+        node, found, options, comparison=comparison, backups=outcome.backups, dropped=dropped
+    )
 
 
 def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:

@@ -25,9 +25,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.base impor
     read_start,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
-from ansible_collections.cruntime.node.plugins.module_utils.effective.judge import (
-    Verdict,
-    judge,
+from ansible_collections.cruntime.node.plugins.module_utils.effective.comparison import (
+    Comparison,
+    compare_runtime,
     show,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -48,7 +48,7 @@ class Inspection(NamedTuple):
 
     :param runtime: the runtime as the spec configures it.
     :param driver: the cgroup driver that the spec selects on this node.
-    :param verdict: what was found about the files before the run.
+    :param comparison: what was found about the files before the run.
     """
 
     runtime: Runtime
@@ -58,7 +58,7 @@ class Inspection(NamedTuple):
     record: ManagedFiles
     plan: Plan
     warnings: list[str]
-    verdict: Verdict
+    comparison: Comparison
 
     @property
     def needs_action(self) -> bool:
@@ -97,9 +97,9 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     ]
     changes = files.look(chosen, record, runtime.name)
     effective.check_files(changes)
-    verdict = _judge(effective, runtime, changes, units)
+    comparison = _compare_runtime(effective, runtime, changes, units)
     asked = options["state"] == "restarted"
-    steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=verdict.cause)
+    steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=comparison.cause)
     if not asked:
         steps, deferred = _defer_restart(effective, runtime, units, changes, steps)
         warnings += deferred
@@ -108,17 +108,17 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
         steps,
         _plan_disable_others(node, runtime, units) if options["disable_others"] else [],
     )
-    return Inspection(runtime, version, driver, units, record, todo, warnings, verdict)
+    return Inspection(runtime, version, driver, units, record, todo, warnings, comparison)
 
 
-def _judge(
+def _compare_runtime(
     effective: Effective, runtime: Runtime, changes: list[Change], units: dict[str, Unit]
-) -> Verdict:
-    """Judge the runtime, unless its configuration file changes: then a transaction does this."""
+) -> Comparison:
+    """Compare the runtime, unless its configuration file changes: then a transaction does it."""
     main = find_main(runtime, changes)
     if main is None or main.changed:
-        return Verdict(runtime.label)
-    return judge(effective, runtime, main, units[runtime.services[0]])
+        return Comparison(runtime.label)
+    return compare_runtime(effective, runtime, main, units[runtime.services[0]])
 
 
 def _defer_restart(
@@ -155,13 +155,13 @@ def report(
     found: Inspection,
     options: dict[str, Any],
     *,
-    verdict: Verdict,
+    comparison: Comparison,
     backups: dict[str, str],
     dropped: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the result of the module.
 
-    :param verdict: what was found about the files as they are now.
+    :param comparison: what was found about the files as they are now.
     :param backups: by path, the backup of a foreign file.
     :param dropped: settings that are lost.
     """
@@ -170,11 +170,11 @@ def report(
     )
     result["files"] = [describe_file(change, backups) for change in found.plan.files]
     result["dropped"] = dropped
-    result["overridden"] = [each.result for each in verdict.overridden]
-    result["pending"] = [show(each) for each in found.verdict.pending]
+    result["overridden"] = [each.result for each in comparison.overridden]
+    result["pending"] = [show(each) for each in found.comparison.pending]
     result["warnings"] = [
         *found.warnings,
-        *verdict.warnings,
+        *comparison.warnings,
         *_warn_of_options(found.runtime, options, found.plan.up, backups),
     ]
     diffs = [change.diff for change in found.plan.changed]

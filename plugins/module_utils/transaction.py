@@ -21,7 +21,7 @@ from typing import Any, Iterator, NamedTuple
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, takeover
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
 from ansible_collections.cruntime.node.plugins.module_utils.checks.catalog import checks_of
-from ansible_collections.cruntime.node.plugins.module_utils.effective import judge
+from ansible_collections.cruntime.node.plugins.module_utils.effective import comparison
 from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -49,12 +49,12 @@ class Outcome(NamedTuple):
     """Result of a plan.
 
     :param backups: by path, the backup of a foreign file.
-    :param verdict: what was found about a changed configuration file, None without one.
+    :param comparison: what was found about a changed configuration file, None without one.
     """
 
     backups: dict[str, str]
     takeover: Takeover
-    verdict: judge.Verdict | None
+    comparison: comparison.Comparison | None
 
 
 def enable(
@@ -76,7 +76,7 @@ def enable(
         rollback.
     """
     changed = plan.changed
-    found, verdict = takeover.NOTHING, None
+    found, compared = takeover.NOTHING, None
     # A start also reads foreign files, which can be invalid. Before a start, validate all files.
     to_validate = plan.files if plan.up else changed
     checks = checks_of(node.runner, runtime)
@@ -86,10 +86,10 @@ def enable(
         unsafe_writes = bool(node.module.params.get("unsafe_writes"))
         with staged(to_validate, node.module.tmpdir, unsafe_writes) as paths:
             checks.validate(paths, version, units)
-            verdict = _check_filed(node, runtime, changed, units, paths)
+            compared = _check_filed(node, runtime, changed, units, paths)
             found = takeover.inspect(checks, changed, paths)
     if node.check_mode:
-        return Outcome({}, found, verdict)
+        return Outcome({}, found, compared)
     swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, plan.steps):
         backups = swap.apply(changed, runtime.name, runtime.socket_path)
@@ -105,7 +105,7 @@ def enable(
         # boot.
         _wait(runtime, node.timeout)
         swap.finish(runtime.name, plan.files)
-    return Outcome(backups, found, verdict)
+    return Outcome(backups, found, compared)
 
 
 def disable(
@@ -248,20 +248,20 @@ def _check_filed(
     changed: list[Change],
     units: dict[str, Unit],
     staged_paths: dict[str, str],
-) -> judge.Verdict | None:
+) -> comparison.Comparison | None:
     """Check that no option is overridden if the configuration file of the runtime changes."""
     main = find_main(runtime, changed)
     if main is None:
         return None
     effective, unit = effective_of(node.runner, runtime), units[runtime.services[0]]
-    return judge.check_filed(effective, runtime, main, unit, staged_paths[main.path])
+    return comparison.check_filed(effective, runtime, main, unit, staged_paths[main.path])
 
 
 def _check_running(node: Node, runtime: Runtime, changes: list[Change]) -> None:
     main = find_main(runtime, changes)
     if main is not None:
         effective, unit = effective_of(node.runner, runtime), node.look()[runtime.services[0]]
-        judge.check_running(effective, runtime, main, unit)
+        comparison.check_running(effective, runtime, main, unit)
 
 
 def _wait(runtime: Runtime, timeout: int) -> None:

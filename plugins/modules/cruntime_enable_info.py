@@ -124,7 +124,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         found = inspect(node, spec, restore_secrets(module.params))
         if found.needs_action:
             return {"changed": False, "needs_action": True}
-        result = report(node, found, spec, verdict=found.verdict, backups={}, dropped=[])
+        result = report(node, found, spec, comparison=found.comparison, backups={}, dropped=[])
         return dict(result, needs_action=False)
 
 

@@ -25,7 +25,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 
 class Start(NamedTuple):
-    """How systemd would start the runtime now.
+    """Command with which systemd would start the runtime now.
 
     :param unit: the service of the runtime.
     :param argv: command line with expanded variables.

@@ -105,7 +105,7 @@ class Runtime:
     def leave_out_sockets(self, units: dict[str, Unit]) -> None:
         """Leave out sockets that do not exist, or that their service does not use.
 
-        An unused socket stays as it is: an administrator can have disabled it.
+        An unused socket is not changed, because an administrator can have disabled it.
         """
         sockets = [name for name in self.all_units if name.endswith(".socket")]
         self._left_out = frozenset(name for name in sockets if not _uses_socket(name, units))

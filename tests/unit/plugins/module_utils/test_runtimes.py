@@ -481,7 +481,7 @@ def test_a_socket_that_the_service_does_not_use_is_left_out(catalog, command, so
     units["docker.service"] = units["docker.service"]._replace(needs=frozenset(needs))
     docker.leave_out_sockets(units)
     assert docker.units == (("docker.socket", "docker.service") if used else ("docker.service",))
-    # A socket that others started is stopped together with Docker all the same.
+    # A socket that is left out is also stopped together with Docker.
     assert "docker.socket" in docker.all_units
     assert docker.configured({}).units == docker.units
 

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge a runtime by what it would start with and by what its process uses.
+"""Compare a runtime with its spec: what it would start with, and what its process uses.
 
 This module is independent of the runtime.
 """
@@ -53,8 +53,8 @@ class Overridden(NamedTuple):
         return {**show(self.difference), "file": self.source or None}
 
 
-class Verdict(NamedTuple):
-    """What the comparison of a runtime with its configuration file found.
+class Comparison(NamedTuple):
+    """Result of the comparison of a runtime with its configuration file.
 
     :param label: the runtime.
     :param pending: keys whose filed values the process does not use yet.
@@ -79,8 +79,10 @@ class Verdict(NamedTuple):
         )
 
 
-def judge(effective: Effective, runtime: Runtime, change: Change, unit: Unit) -> Verdict:
-    """Judge a runtime whose configuration file is as the spec requires.
+def compare_runtime(
+    effective: Effective, runtime: Runtime, change: Change, unit: Unit
+) -> Comparison:
+    """Compare a runtime whose configuration file matches the spec.
 
     :param effective: effective configuration of the runtime.
     :param change: the configuration file.
@@ -88,24 +90,24 @@ def judge(effective: Effective, runtime: Runtime, change: Change, unit: Unit) ->
     :raises CruntimeError: if another file or a flag overrides a key that an option sets, or if the
         runtime does not respond.
     """
-    desired, filed, overridden = _judge_filed(effective, runtime, change, unit, change.path)
-    verdict = Verdict(runtime.label, overridden=tuple(overridden))
+    desired, filed, overridden = _compare_filed(effective, runtime, change, unit, change.path)
+    comparison = Comparison(runtime.label, overridden=tuple(overridden))
     if not unit.active or not unit.pid:
-        return verdict
+        return comparison
     running = effective.read_running(command_line.read_argv(unit.pid))
-    return verdict._replace(pending=tuple(compare.find_pending(desired, filed, running)))
+    return comparison._replace(pending=tuple(compare.find_pending(desired, filed, running)))
 
 
 def check_filed(
     effective: Effective, runtime: Runtime, change: Change, unit: Unit, path: str
-) -> Verdict:
+) -> Comparison:
     """Check that no other file and no flag overrides a changed configuration file.
 
     :param path: the staged file.
     :raises CruntimeError: if a key that an option sets is overridden.
     """
-    overridden = _judge_filed(effective, runtime, change, unit, path)[2]
-    return Verdict(runtime.label, overridden=tuple(overridden))
+    overridden = _compare_filed(effective, runtime, change, unit, path)[2]
+    return Comparison(runtime.label, overridden=tuple(overridden))
 
 
 def check_running(effective: Effective, runtime: Runtime, change: Change, unit: Unit) -> None:
@@ -127,7 +129,7 @@ def check_running(effective: Effective, runtime: Runtime, change: Change, unit: 
             )
 
 
-def _judge_filed(
+def _compare_filed(
     effective: Effective, runtime: Runtime, change: Change, unit: Unit, path: str
 ) -> tuple[Tree, Leaves, list[Overridden]]:
     start = read_start(unit)

@@ -1,13 +1,17 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verdict about a runtime, from its three configurations."""
+"""The comparison about a runtime, from its three configurations."""
 
 from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.effective import base, compare, judge
+from ansible_collections.cruntime.node.plugins.module_utils.effective import (
+    base,
+    compare,
+    comparison,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import Containerd
@@ -56,11 +60,13 @@ def unit(*argv, pid=1):
 
 
 def decide(effective, *unasked, of=None):
-    return judge.judge(effective, Containerd(Runner()), change(*unasked), of or unit())
+    return comparison.compare_runtime(
+        effective, Containerd(Runner()), change(*unasked), of or unit()
+    )
 
 
 def test_a_node_that_matches_its_file():
-    assert decide(told()) == judge.Verdict("containerd")
+    assert decide(told()) == comparison.Comparison("containerd")
 
 
 def test_an_overridden_option_is_an_error():
@@ -78,19 +84,19 @@ def test_an_overridden_secret_is_not_shown():
 
 
 def test_an_overridden_key_that_no_option_sets_is_a_warning():
-    verdict = decide(told(level="warn", running="warn"), UNASKED)
-    assert verdict.cause == ""
-    (warning,) = verdict.warnings
+    found = decide(told(level="warn", running="warn"), UNASKED)
+    assert found.cause == ""
+    (warning,) = found.warnings
     assert warning.startswith("/etc/x.toml: setting overridden: debug.level is 'warn', but")
-    assert [each.result["key"] for each in verdict.overridden] == ["debug.level"]
+    assert [each.result["key"] for each in found.overridden] == ["debug.level"]
 
 
 def test_a_value_that_the_process_does_not_use_yet_is_a_pending_restart():
-    verdict = decide(told(running="debug"))
-    assert verdict.cause == "containerd still uses debug.level='debug'"
-    assert [judge.show(each)["key"] for each in verdict.pending] == ["debug.level"]
+    found = decide(told(running="debug"))
+    assert found.cause == "containerd still uses debug.level='debug'"
+    assert [comparison.show(each)["key"] for each in found.pending] == ["debug.level"]
     # Nothing is asked if there is no process.
-    assert decide(told(running="debug"), of=unit(pid=0)) == judge.Verdict("containerd")
+    assert decide(told(running="debug"), of=unit(pid=0)) == comparison.Comparison("containerd")
 
 
 @pytest.mark.parametrize("flag", [["--config", "/opt/c.toml"], ["-c", "/x"], ["--config=/opt/c"]])
@@ -103,15 +109,15 @@ def test_another_configuration_file_is_an_error(flag):
 def test_the_same_configuration_file_in_a_flag(tmp_path):
     link = tmp_path / "link"
     link.symlink_to(PATH)
-    assert decide(told(), of=unit("--config", str(link))) == judge.Verdict("containerd")
+    assert decide(told(), of=unit("--config", str(link))) == comparison.Comparison("containerd")
 
 
 def test_a_started_process_must_use_the_values_of_the_spec():
     effective, runtime = told(running="debug"), Containerd(Runner())
     with fails("setting_overridden", "debug.level is 'debug'", "'info'", runtime.overrides):
-        judge.check_running(effective, runtime, change(), unit())
-    judge.check_running(effective, runtime, change(UNASKED), unit())
-    judge.check_running(told(), runtime, change(), unit())
+        comparison.check_running(effective, runtime, change(), unit())
+    comparison.check_running(effective, runtime, change(UNASKED), unit())
+    comparison.check_running(told(), runtime, change(), unit())
 
 
 def test_the_file_of_a_flag(tmp_path):
