@@ -119,8 +119,10 @@ def test_endless_file_is_rejected(spare, spare_spec, kind):
             ]
         finally:
             spare.sh(f"rm {path}; test ! -e /srv/away || mv /srv/away {path}")
+        # A link in place of the record is not followed.
+        is_link = path.endswith("files.json") and "link" in kind
         for result in results:
-            check_untouched(result, "file_unreadable", path)
+            check_untouched(result, "record_invalid" if is_link else "file_unreadable", path)
     assert spare.process_of(RUNTIMES[spare_spec["runtime"]].service) == process
     assert spare.enable(**spare_spec)["changed"] is False
 
