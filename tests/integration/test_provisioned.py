@@ -147,7 +147,7 @@ def test_check_mode_on_bare_node_predicts_and_changes_nothing(provisioned, play,
     provisioned.check_output(f"mkdir -p {directory}/own.test && touch {own}")
     if spec["runtime"] == "containerd":
         output = play(PROVISION, fails=True, runtime_state="absent")
-        assert "containerd still runs containers: the process" in output
+        assert "containerd still runs containers: their processes" in output
         # Remove the container that survived the upgrades.
         assert provisioned.service("containerd.service").is_running
         provisioned.check_output("ctr --namespace k8s.io task rm --force survivor")
