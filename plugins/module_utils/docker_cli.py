@@ -20,7 +20,9 @@ def argv(*words: str, host: str = ENDPOINT) -> tuple[str, ...]:
     return ("docker", "--host", host, *words)
 
 
-def inspect(runner: Runner, kind: str, ids: Iterable[str], *flags: str) -> str:
+def inspect(
+    runner: Runner, kind: str, ids: Iterable[str], *flags: str, host: str = ENDPOINT
+) -> str:
     """Inspect several objects with one command. Objects that no longer exist are skipped.
 
     :param kind: container or image.
@@ -29,7 +31,7 @@ def inspect(runner: Runner, kind: str, ids: Iterable[str], *flags: str) -> str:
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         return ""
-    result = runner.run(*argv(kind, "inspect", *flags, *wanted))
+    result = runner.run(*argv(kind, "inspect", *flags, *wanted, host=host))
     # docker reports a missing object after the output for all others.
     errors = [line for line in result.err.splitlines() if "no such" not in line.lower()]
     if result.rc != 0 and errors:

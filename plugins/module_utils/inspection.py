@@ -30,6 +30,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.comparison
     compare_runtime,
     show,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.known_files import KnownFiles
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
@@ -97,7 +98,7 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     ]
     changes = files.look(chosen, record, runtime.name)
     effective.check_files(changes)
-    comparison = _compare_runtime(effective, runtime, changes, units)
+    comparison = _compare_runtime(effective, runtime, changes, units, node.known_files)
     asked = options["state"] == "restarted"
     steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=comparison.cause)
     if not asked:
@@ -112,13 +113,17 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
 
 
 def _compare_runtime(
-    effective: Effective, runtime: Runtime, changes: list[Change], units: dict[str, Unit]
+    effective: Effective,
+    runtime: Runtime,
+    changes: list[Change],
+    units: dict[str, Unit],
+    known: KnownFiles,
 ) -> Comparison:
     """Compare the runtime, unless its configuration file changes: then a transaction does it."""
     main = find_main(runtime, changes)
     if main is None or main.changed:
         return Comparison(runtime.label)
-    return compare_runtime(effective, runtime, main, units[runtime.services[0]])
+    return compare_runtime(effective, runtime, main, units[runtime.services[0]], known)
 
 
 def _defer_restart(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cruntime.node.plugins.module_utils.effective.known_files import KnownFiles
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
@@ -36,6 +37,7 @@ class Node(NamedTuple):
     runtimes: dict[str, Runtime]
     services: Services
     versions: KnownVersions
+    known_files: KnownFiles
     timeout: int
 
     @classmethod
@@ -56,6 +58,7 @@ class Node(NamedTuple):
             runtimes=runtimes(runner),
             services=Services(runner, timeout),
             versions=KnownVersions(keep=not module.check_mode),
+            known_files=KnownFiles(keep=not module.check_mode),
             timeout=timeout,
         )
 

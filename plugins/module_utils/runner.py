@@ -136,10 +136,15 @@ class Runner:
 
     def __init__(self, timeout: float = 60) -> None:
         self._timeout = timeout
+        self._search_path = SEARCH_PATH
+
+    def search_first(self, directory: str) -> None:
+        """Search the tools in this directory before all others."""
+        self._search_path = os.pathsep.join([directory, self._search_path])
 
     def which(self, name: str) -> str | None:
         """Return the absolute path of a tool, or None if it is not installed."""
-        return shutil.which(name, path=SEARCH_PATH)
+        return shutil.which(name, path=self._search_path)
 
     def _found(self, argv: tuple[str, ...]) -> list[str]:
         """Return a command with the path of its tool."""

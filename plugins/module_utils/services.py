@@ -36,6 +36,7 @@ _PROPERTIES = (
     "ExecStart",
     "Environment",
     "EnvironmentFiles",
+    "Listen",
     "ExecMainStartTimestampMonotonic",
     "MainPID",
     *_PULLED_IN_BY,
@@ -62,6 +63,7 @@ class Unit(NamedTuple):
     :param command: argv of ExecStart in the unit, with its variables.
     :param environment: words of Environment in the unit. They can contain passwords.
     :param environment_files: paths of EnvironmentFile in the unit.
+    :param listens: addresses on which a socket unit listens.
     :param needs: units that are started together with this unit.
     """
 
@@ -79,6 +81,7 @@ class Unit(NamedTuple):
     drop_ins: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     environment_files: tuple[str, ...] = ()
+    listens: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -295,7 +298,9 @@ def parse_show(names: list[str], text: str) -> list[Unit]:
 
 
 def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
-    pairs = [line.partition("=")[::2] for line in block.splitlines()]
+    pairs: list[tuple[str, str]] = [
+        (key, value) for key, _equals, value in (line.partition("=") for line in block.splitlines())
+    ]
     properties = dict(pairs)
     started = int(properties.get("ExecMainStartTimestampMonotonic") or 0)
     active = properties["ActiveState"]
@@ -315,11 +320,14 @@ def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
             needed for key in _PULLED_IN_BY for needed in properties.get(key, "").split()
         ),
         environment=tuple(command_line.split_words(properties.get("Environment", ""))),
-        # Each file has its own line: PATH (ignore_errors=yes)
-        environment_files=tuple(
-            value.rpartition(" (")[0] for key, value in pairs if key == "EnvironmentFiles" and value
-        ),
+        # Each value has its own line: PATH (ignore_errors=yes), and ADDRESS (Stream)
+        environment_files=_parse_list(pairs, "EnvironmentFiles"),
+        listens=_parse_list(pairs, "Listen"),
     )
+
+
+def _parse_list(pairs: Iterable[tuple[str, str]], wanted: str) -> tuple[str, ...]:
+    return tuple(value.rpartition(" (")[0] for key, value in pairs if key == wanted and value)
 
 
 def is_binary_replaced(pid: int) -> bool:

@@ -42,7 +42,7 @@ class DockerChecks(Checks[Docker]):
         for change in changes:
             if change.path == DOCKER.config_path:
                 docker_changes.check(
-                    self._runner, change, units[DOCKER.service], self._runtime.find_major
+                    self._runner, self._runtime, change, units[DOCKER.service]
                 )
 
     def find_dropped(

@@ -9,7 +9,7 @@ The module is imported only if the file changes.
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, dropped
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
@@ -17,11 +17,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_store,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
-from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 # Time for a request to the engine, in seconds. A loaded node counts its images slowly.
@@ -29,10 +29,9 @@ _TIMEOUT = 30
 _REMEDY = "If they are needed, set them with options or with extra_config"
 
 
-def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], int]) -> None:
+def check(runner: Runner, docker: Docker, change: Change, unit: Unit) -> None:
     """Check a change of daemon.json.
 
-    :param find_major: returns the major version with which Docker starts next.
     :raises CruntimeError: if the next start would fail, or hide images and containers.
     """
     before, after = _read(change.before), _read(change.after) or {}
@@ -41,13 +40,13 @@ def check(runner: Runner, change: Change, unit: Unit, find_major: Callable[[], i
     is_live_restore = after.get("live-restore") is True
     if old == new and not is_live_restore:
         return
-    info = DockerApi(_TIMEOUT).info() if unit.active else None
+    info = docker.api(_TIMEOUT).info() if unit.active else None
     # If the current file cannot be parsed, its settings are not known.
     stopped = old or docker_store.read_settings({}, unit.command)
     if is_live_restore:
         _check_no_swarm(info, docker_disk.find_directory(stopped.root, bool(stopped.user)))
     if old != new:
-        major = find_major()
+        major = docker.find_major()
         if info is None:
             store = docker_store.find_store(runner, stopped, major)
         else:

@@ -14,12 +14,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.docker im
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
 
 
 def containers_of(runner: Runner, runtime: Runtime) -> Containers:
     """Return the interface to the containers of a running runtime."""
-    if runtime.name == "docker":
+    if isinstance(runtime, Docker):
         # Docker also lists the containers of cri-dockerd.
-        return DockerContainers(runner)
+        return DockerContainers(runner, f"unix://{runtime.api_socket}")
     through_cri = CrioContainers if runtime.name == "crio" else CriContainers
     return through_cri(runner, runtime.cri_endpoint, runtime.oci_runtimes)

@@ -22,7 +22,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     name_images,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 
 #: Template for the properties of a container, as a line of JSON, without the environment.
 RECORD = (
@@ -60,7 +60,14 @@ class Names(NamedTuple):
 
 
 class DockerContainers(Containers):
-    """Containers of Docker, through its command-line client."""
+    """Containers of Docker, through its command-line client.
+
+    :param host: address of the engine.
+    """
+
+    def __init__(self, runner: Runner, host: str = docker_cli.ENDPOINT) -> None:
+        super().__init__(runner)
+        self._host = host
 
     def look(self) -> Snapshot:
         ids = self._ask("ps", "--all", "--quiet", "--no-trunc").split()
@@ -100,7 +107,7 @@ class DockerContainers(Containers):
         return shlex.quote(self._runner.which("docker") or "docker")
 
     def _run(self, *words: str, timeout: float = TOOL_TIME, merged: bool = False) -> Result:
-        return self._runner.run(*docker_cli.argv(*words), timeout=timeout, merged=merged)
+        return self._runner.run(*docker_cli.argv(*words, host=self._host), timeout=timeout, merged=merged)
 
     def _ask(self, *argv: str) -> str:
         result = self._run(*argv)
@@ -114,7 +121,9 @@ class DockerContainers(Containers):
         return {key: tags[0] for key, tags in map(json.loads, lines) if tags}
 
     def _inspect(self, kind: str, template: str, ids: list[str]) -> str:
-        return docker_cli.inspect(self._runner, kind, ids, "--format", template)
+        return docker_cli.inspect(
+            self._runner, kind, ids, "--format", template, host=self._host
+        )
 
     def _do(self, items: Sequence[Item], *argv: str, patience: int = 0) -> dict[str, str]:
         ids = [item.id for item in items]

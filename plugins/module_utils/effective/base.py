@@ -56,6 +56,18 @@ class Effective:
         self._runner = runner
         self._runtime = runtime
 
+    def find_config_place(self) -> str:
+        """Return the path that the flag must name for the file of the collection."""
+        return self._runtime.identity.config_path
+
+    def list_read_files(self, start: Start) -> list[str]:
+        """Return the files and directories that C(read_filed) reads.
+
+        :return: empty if they are not known, or if C(read_filed) starts no process.
+        :raises CruntimeError: if one of them is not a regular file.
+        """
+        return []
+
     def leave_out(self, content: str, start: Start) -> str:
         """Return the content of the rendered file without the keys that flags must set alone."""
         return content

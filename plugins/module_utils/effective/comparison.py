@@ -26,11 +26,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     Leaves,
     Tree,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.known_files import KnownFiles
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
+from ansible_collections.cruntime.node.plugins.module_utils.known_versions import identify_binary
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.state_cache import identify
 
 
 class Overridden(NamedTuple):
@@ -80,17 +83,25 @@ class Comparison(NamedTuple):
 
 
 def compare_runtime(
-    effective: Effective, runtime: Runtime, change: Change, unit: Unit
+    effective: Effective, runtime: Runtime, change: Change, unit: Unit, known: KnownFiles
 ) -> Comparison:
     """Compare a runtime whose configuration file matches the spec.
 
     :param effective: effective configuration of the runtime.
     :param change: the configuration file.
     :param unit: service of the runtime.
+    :param known: files that are not compared again.
     :raises CruntimeError: if another file or a flag overrides a key that an option sets, or if the
         runtime does not respond.
     """
-    desired, filed, overridden = _compare_filed(effective, runtime, change, unit, change.path)
+    files = _identify_files(effective, runtime, unit)
+    if known.contain(runtime.name, files):
+        desired = effective.parse_desired(_content(change), {})
+        filed, overridden = compare.flatten(desired), []
+    else:
+        desired, filed, overridden = _compare_filed(effective, runtime, change, unit, change.path)
+        if not overridden:
+            known.note(runtime.name, files)
     comparison = Comparison(runtime.label, overridden=tuple(overridden))
     if not unit.active or not unit.pid:
         return comparison
@@ -150,10 +161,22 @@ def _compare_filed(
     return desired, filed, found
 
 
+def _identify_files(effective: Effective, runtime: Runtime, unit: Unit) -> list[list[Any]]:
+    """Return values that change if the result of C(_compare_filed) can change, empty if unknown."""
+    binary = identify_binary(runtime.binary_path)
+    paths = effective.list_read_files(read_start(unit))
+    # A unit that must be reloaded is not what its files say.
+    if not (binary and paths) or unit.reload_needed:
+        return []
+    paths += [unit.path, *unit.drop_ins, *unit.environment_files]
+    return [binary, *map(identify, paths)]
+
+
 def _check_config_path(effective: Effective, runtime: Runtime, start: Start, path: str) -> None:
     """Check that the unit of the runtime reads the configuration file of the collection."""
     other = command_line.find_flag(start.argv, *effective.config_flag)
-    if other is None or os.path.realpath(other) == os.path.realpath(path):
+    place = effective.find_config_place()
+    if other is None or os.path.realpath(other) == os.path.realpath(place):
         return
     kept = " ".join(command_line.remove_flags(start.argv, *effective.config_flag))
     source = find_flag_file(start.unit, effective.config_flag)

@@ -89,6 +89,13 @@ class ContainerdEffective(Effective):
                     reason="setting_overridden",
                 )
 
+    def list_read_files(self, start: Start) -> list[str]:
+        drop_ins = _list_drop_ins()
+        # Such a drop-in can name any other files, also ones that do not exist yet.
+        if any(b"imports" in read_drop_in(path) for path in drop_ins):
+            return []
+        return [CONTAINERD.config_path, *CONTAINERD_DROP_INS, *drop_ins]
+
     def read_filed(self, start: Start, path: str) -> Leaves:
         check_drop_ins()
         result = self._runner.run("containerd", "--config", path, "config", "dump")

@@ -42,6 +42,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
     read_regular,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, refuse
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import CONFIG_PATH
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
 # Time for a request, in seconds.
@@ -60,6 +61,16 @@ _KEY = re.compile(r"(?:# )?(\w+) = (.*)")
 class CrioEffective(Effective):
     # The drop-in of the collection is read from this directory, whatever the main file is.
     config_flag = ("config-dir", "d")
+
+    def find_config_place(self) -> str:
+        return CRIO_DROP_INS
+
+    def list_read_files(self, start: Start) -> list[str]:
+        main = command_line.find_flag(start.argv, "config", "c") or CONFIG_PATH
+        paths = [main, CRIO_DROP_INS]
+        for directory, directories, names in os.walk(CRIO_DROP_INS):
+            paths += [os.path.join(directory, name) for name in sorted([*directories, *names])]
+        return paths
 
     def read_filed(self, start: Start, path: str) -> Leaves:
         with _place(path) as flags:

@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Iterable, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object, read
-from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
     Start,
@@ -25,8 +24,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
 
-# Time for a request to the API, in seconds.
-_TIMEOUT = 10
+if TYPE_CHECKING:
+    from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
+    from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
 
 
 class _Flag(NamedTuple):
@@ -79,7 +79,7 @@ class DockerEffective(Effective):
         return flatten(normalize_keys({**(keys or {}), **read_flags(start.argv)}))
 
     def read_running(self, argv: list[str]) -> Leaves:
-        return parse_info(DockerApi(_TIMEOUT).info())
+        return parse_info(self._api().info())
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
         return normalize_keys(json.loads(content))
@@ -88,8 +88,11 @@ class DockerEffective(Effective):
         flag = _FLAGS.get(difference.path[0])
         return find_flag_file(start.unit, flag.names) if flag else ""
 
+    def _api(self) -> DockerApi:
+        return cast("Docker", self._runtime).api()
+
     def find_at_risk(self) -> list[str]:
-        api = DockerApi(_TIMEOUT)
+        api = self._api()
         if api.info()["LiveRestoreEnabled"]:
             return []
         return [each["Names"][0].lstrip("/") for each in api.containers(include_stopped=False)]

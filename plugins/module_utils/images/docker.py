@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import re
-from typing import AbstractSet, Any, Callable, Iterator
+from typing import TYPE_CHECKING, AbstractSet, Any, Callable, Iterator, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import docker_cli, image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
@@ -40,6 +40,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     parse_time,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
+
+if TYPE_CHECKING:
+    from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
 
 # Name of Docker Hub in files with passwords.
 _HUB = "https://index.docker.io/v1/"
@@ -167,7 +170,7 @@ class DockerStore(ImageStore):
         )
 
     def _inspected(self, kind: str, ids: list[str]) -> str:
-        return docker_cli.inspect(self._runner, kind, ids) or "[]"
+        return docker_cli.inspect(self._runner, kind, ids, host=self._host) or "[]"
 
     @contextlib.contextmanager
     def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
@@ -183,8 +186,12 @@ class DockerStore(ImageStore):
                 "descriptors": (file.descriptor,),
             }
 
-    def _docker(self, *words: str, host: str = docker_cli.ENDPOINT, **given: Any) -> str:
-        result = self._runner.run(*docker_cli.argv(*words, host=host), **given)
+    @property
+    def _host(self) -> str:
+        return f"unix://{cast('Docker', self._runtime).api_socket}"
+
+    def _docker(self, *words: str, host: str = "", **given: Any) -> str:
+        result = self._runner.run(*docker_cli.argv(*words, host=host or self._host), **given)
         if result.rc != 0:
             raise result.failure(
                 f"docker {' '.join(words)}", cause=parse_failure(result.error_text)

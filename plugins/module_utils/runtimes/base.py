@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 from typing import Any, Iterable, NamedTuple, Optional, Tuple
 
@@ -102,13 +103,17 @@ class Runtime:
         """The units that have a process."""
         return tuple(name for name in self.units if name.endswith(".service"))
 
-    def leave_out_sockets(self, units: dict[str, Unit]) -> None:
-        """Leave out sockets that do not exist, or that their service does not use.
+    def read_units(self, units: dict[str, Unit]) -> None:
+        """Learn from the units which sockets and which binary the runtime uses.
 
-        An unused socket is not changed, because an administrator can have disabled it.
+        A socket that does not exist, or that its service does not use, is not changed, because an
+        administrator can have disabled it. The binary of the service can be outside of the PATH.
         """
         sockets = [name for name in self.all_units if name.endswith(".socket")]
         self._left_out = frozenset(name for name in sockets if not _uses_socket(name, units))
+        binary = next(iter(units[self.identity.service].command), "")
+        if os.path.basename(binary) == self.binary and os.access(binary, os.X_OK):
+            self._runner.search_first(os.path.dirname(binary))
 
     def _without_left_out(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name not in self._left_out)

@@ -35,10 +35,10 @@ def load_recorded_sockets(known: dict[str, Runtime], record: ManagedFiles) -> No
 
 
 def look_at_units(known: dict[str, Runtime], services: Services) -> dict[str, Unit]:
-    """Return the units of all runtimes, and leave out the sockets that a runtime does not use."""
+    """Return the units of all runtimes, from which each runtime learns what it uses."""
     units = services.look(name for runtime in known.values() for name in runtime.all_units)
     for runtime in known.values():
-        runtime.leave_out_sockets(units)
+        runtime.read_units(units)
     return units
 
 

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
 import time
 from typing import TYPE_CHECKING, Any, Iterable
 
+from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -20,6 +22,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
     needs_adapter,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
     REQUEST_TIMEOUT,
     Runtime,
@@ -68,6 +72,8 @@ class Docker(Runtime):
     )
     data_first = ("image", "containers")
     namespaces = DOCKER_NAMESPACES
+    #: Path of the unix socket of the API.
+    api_socket = DOCKER_SOCKET
 
     def configured(self, options: dict[str, Any]) -> Runtime:
         wanted = super().configured(options)
@@ -75,6 +81,10 @@ class Docker(Runtime):
         if _uses_dockershim(options.get("kubernetes_version"), wanted.adapter_enabled):
             wanted.socket_path = "/var/run/dockershim.sock"
         return wanted
+
+    def read_units(self, units: dict[str, Unit]) -> None:
+        super().read_units(units)
+        self.api_socket = _find_api_socket(units[DOCKER.service], units[DOCKER.units[0]])
 
     def check_installed(self, units: dict[str, Unit]) -> None:
         super().check_installed(units)
@@ -131,13 +141,13 @@ class Docker(Runtime):
     def reloaded(self, since: float) -> bool:
         # Docker emits the event only after a successful reload.
         filters = {"type": ["daemon"], "event": ["reload"]}
-        return bool(self._api().events(since, time.time(), filters))
+        return bool(self.api().events(since, time.time(), filters))
 
     def settings(self) -> dict[str, str]:
-        return {"cgroup_driver": str(self._api().info().get("CgroupDriver", ""))}
+        return {"cgroup_driver": str(self.api().info().get("CgroupDriver", ""))}
 
     def check_responding(self) -> None:
-        self._api().version()
+        self.api().version()
         if self.adapter_enabled:
             self.check_cri()
 
@@ -145,11 +155,33 @@ class Docker(Runtime):
         """Return the major version of the installed daemon."""
         return installed_version(self.version()).major
 
-    def _api(self) -> DockerApi:
+    def api(self, timeout: float = REQUEST_TIMEOUT) -> DockerApi:
+        """Return the API of the running Docker.
+
+        :param timeout: time for each request, in seconds.
+        """
         # Most runs do not need the import.
         from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
 
-        return DockerApi(REQUEST_TIMEOUT)
+        return DockerApi(timeout, self.api_socket)
+
+
+def _find_api_socket(service: Unit, socket: Unit) -> str:
+    """Return the path of the unix socket on which Docker serves its API."""
+    environment = command_line.read_environment(service.environment, service.environment_files)
+    argv = command_line.read_argv(service.pid) or command_line.expand(service.command, environment)
+    hosts = command_line.find_flags(argv, "host", "H")
+    if not hosts:
+        with contextlib.suppress(OSError, CruntimeError):
+            keys = json_object(read_regular(DOCKER.config_path)) or {}
+            hosts = [str(host) for host in keys.get("hosts") or []]
+    for host in hosts:
+        scheme, _separator, path = host.partition("://")
+        if scheme == "unix":
+            return path or DOCKER_SOCKET
+        if scheme == "fd" and socket.listens:
+            return socket.listens[0]
+    return DOCKER_SOCKET
 
 
 def _uses_dockershim(kubernetes: str | None, adapter_enabled: bool) -> bool:

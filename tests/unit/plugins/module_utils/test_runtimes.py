@@ -479,11 +479,63 @@ def test_a_socket_that_the_service_does_not_use_is_left_out(catalog, command, so
     docker = catalog["docker"]
     units = docker_units(command.split(), **socket)
     units["docker.service"] = units["docker.service"]._replace(needs=frozenset(needs))
-    docker.leave_out_sockets(units)
+    docker.read_units(units)
     assert docker.units == (("docker.socket", "docker.service") if used else ("docker.service",))
     # A socket that is left out is also stopped together with Docker.
     assert "docker.socket" in docker.all_units
     assert docker.configured({}).units == docker.units
+
+
+@pytest.mark.parametrize(
+    ("command", "listens", "keys", "found"),
+    [
+        ("dockerd -H fd://", "/run/docker.sock", None, "/run/docker.sock"),
+        ("dockerd -H fd://", "/srv/docker.sock", None, "/srv/docker.sock"),
+        ("dockerd -H tcp://127.0.0.1:2375 -H unix:///srv/d.sock", "", None, "/srv/d.sock"),
+        ("dockerd --host=unix://", "", None, "/run/docker.sock"),
+        ("dockerd --host $HOSTS", "", None, "/srv/e.sock"),
+        ("dockerd", "/run/docker.sock", {"hosts": ["unix:///srv/f.sock"]}, "/srv/f.sock"),
+        ("dockerd", "/run/docker.sock", {}, "/run/docker.sock"),
+        ("dockerd", "", None, "/run/docker.sock"),
+    ],
+)
+def test_the_socket_of_the_api_is_the_one_that_docker_listens_on(
+    catalog, monkeypatch, tmp_path, command, listens, keys, found
+):
+    path = tmp_path / "daemon.json"
+    if keys is not None:
+        path.write_text(json.dumps(keys))
+    monkeypatch.setattr(docker, "DOCKER", docker.DOCKER._replace(config_path=str(path)))
+    units = docker_units(command.split(), listens=(listens,) if listens else ())
+    environment = ("HOSTS=unix:///srv/e.sock",)
+    units["docker.service"] = units["docker.service"]._replace(environment=environment)
+    catalog["docker"].read_units(units)
+    assert catalog["docker"].api_socket == found
+    assert catalog["docker"].configured({}).api_socket == found
+
+
+def test_the_binary_of_the_service_is_found_outside_of_the_path(catalog, tmp_path):
+    binary, other = tmp_path / "containerd", tmp_path / "ctr"
+    for path in (binary, other):
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    containerd = catalog["containerd"]
+    units = {"containerd.service": Unit("containerd.service", command=(str(binary), "--log"))}
+    containerd.read_units(units)
+    assert containerd.binary_path == str(binary)
+    # The tools of this containerd are next to it.
+    assert containerd._runner.which("ctr") == str(other)
+
+
+@pytest.mark.parametrize("name", ["nerdctl", "wrapper"])
+def test_another_program_of_a_service_is_not_the_binary(catalog, tmp_path, name):
+    (tmp_path / name).write_text("")
+    (tmp_path / name).chmod(0o755)
+    containerd = catalog["containerd"]
+    before = containerd.binary_path
+    command = (str(tmp_path / name), "containerd")
+    containerd.read_units({"containerd.service": Unit("containerd.service", command=command)})
+    assert containerd.binary_path == before
 
 
 def test_a_containerd_that_a_flag_names_is_needed():

@@ -18,6 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     transaction,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
+from ansible_collections.cruntime.node.plugins.module_utils.effective.known_files import KnownFiles
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -150,8 +151,9 @@ class Lab:
         self.systemd = Systemd(unit, **systemd)
         self.record = ManagedFiles(str(tmp_path / "state"))
         versions = KnownVersions(keep=False, state_dir=str(tmp_path))
+        files = KnownFiles(keep=False, state_dir=str(tmp_path))
         runtimes = {"x": self.runtime}
-        self.node = Node(module, runner, runtimes, self.systemd, versions, timeout)
+        self.node = Node(module, runner, runtimes, self.systemd, versions, files, timeout)
         self.units = {UNIT: unit}
 
     @property

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.effective import (
     base,
     compare,
     comparison,
+    known_files,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.known_files import KnownFiles
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import Containerd
@@ -31,9 +35,14 @@ class Told(base.Effective):
     def __init__(self, filed, running, source=""):
         super().__init__(Runner(), Containerd(Runner()))
         self.filed, self.running, self.source = filed, running, source
+        self.files, self.read = [], 0
 
     def read_filed(self, start, path):
+        self.read += 1
         return compare.flatten(self.filed)
+
+    def list_read_files(self, start):
+        return self.files
 
     def read_running(self, argv):
         return compare.flatten(self.running)
@@ -59,9 +68,16 @@ def unit(*argv, pid=1):
     return Unit("containerd.service", "loaded", state, pid=pid, command=("containerd", *argv))
 
 
-def decide(effective, *unasked, of=None):
+class Binary(Containerd):
+    """containerd with the binary of a test."""
+
+    binary_path = "/bin/true"
+
+
+def decide(effective, *unasked, of=None, known=None):
+    known = known or KnownFiles(keep=False)
     return comparison.compare_runtime(
-        effective, Containerd(Runner()), change(*unasked), of or unit()
+        effective, Binary(Runner()), change(*unasked), of or unit(), known
     )
 
 
@@ -133,3 +149,83 @@ def test_the_file_of_a_flag(tmp_path):
         base.find_flag_file(about, ("storage-driver", "s")) == f"{settings} (flag --storage-driver)"
     )
     assert base.find_flag_file(about, ("x",)) == "flag --x of containerd.service"
+
+
+@pytest.fixture
+def compare_again(tmp_path, monkeypatch):
+    """Yield files, and a function that compares them as one run of the module does."""
+    monkeypatch.setattr(known_files, "_UNSAFE_NS", 0)
+    files = [tmp_path / name for name in ("config.toml", "conf.d", "conf.d/a.toml", "unit.conf")]
+    for path in files:
+        path.mkdir() if path.suffix == ".d" else path.write_text("a = 1\n")
+
+    def run(effective=None, *unasked, of=None, keep=True):
+        effective = effective or told()
+        effective.files = list(map(str, files[:3]))
+        known = KnownFiles(keep, str(tmp_path / "state"))
+        of = of or unit()._replace(drop_ins=(str(files[3]),))
+        effective.found = decide(effective, *unasked, of=of, known=known)
+        return effective.read
+
+    return files, run
+
+
+def test_files_that_did_not_change_are_not_read_again(compare_again):
+    _files, run = compare_again
+    assert [run(), run(), run()] == [1, 0, 0]
+
+
+def test_check_mode_does_not_save_which_files_were_compared(compare_again):
+    _files, run = compare_again
+    assert [run(keep=False), run(keep=False), run(), run(keep=False)] == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("index", [0, 2, 3])
+def test_a_changed_file_is_read_again(compare_again, index):
+    files, run = compare_again
+    run()
+    # The same size and the same mtime, as cp --preserve and rsync leave them.
+    before = files[index].stat()
+    files[index].write_text("a = 2\n")
+    os.utime(files[index], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [run(), run()] == [1, 0]
+
+
+def test_a_new_file_in_a_directory_is_read(compare_again):
+    files, run = compare_again
+    run()
+    (files[1] / "b.toml").write_text("")
+    assert [run(), run()] == [1, 0]
+
+
+def test_a_missing_file_is_an_identity_too(compare_again):
+    files, run = compare_again
+    files[2].unlink()
+    assert [run(), run()] == [1, 0]
+    files[2].write_text("a = 1\n")
+    assert run() == 1
+
+
+def test_another_process_is_still_asked(compare_again):
+    _files, run = compare_again
+    run()
+    effective = told(running="debug")
+    assert run(effective) == 0
+    assert effective.found.cause == "containerd still uses debug.level='debug'"
+
+
+def test_an_overridden_key_is_reported_on_each_run(compare_again):
+    _files, run = compare_again
+    assert [run(told(level="warn"), UNASKED), run(told(level="warn"), UNASKED)] == [1, 1]
+
+
+def test_a_unit_that_must_be_reloaded_is_read_each_time(compare_again):
+    _files, run = compare_again
+    stale = unit()._replace(reload_needed=True)
+    assert [run(of=stale), run(of=stale)] == [1, 1]
+
+
+def test_a_file_that_has_just_changed_is_read_again(compare_again, monkeypatch):
+    monkeypatch.setattr(known_files, "_UNSAFE_NS", 10**12)
+    _files, run = compare_again
+    assert [run(), run()] == [1, 1]

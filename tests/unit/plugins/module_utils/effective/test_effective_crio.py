@@ -5,7 +5,18 @@
 
 from __future__ import annotations
 
-from ansible_collections.cruntime.node.plugins.module_utils.effective import compare, crio
+import pytest
+
+from ansible_collections.cruntime.node.plugins.module_utils.effective import (
+    base,
+    compare,
+    comparison,
+    crio,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 # Keys without a value in crio config, which CRI-O finds out when it starts.
 FOUND_AT_START = {"storagedriver", "pinnspath", "runtimepath", "monitorpath"}
@@ -38,3 +49,21 @@ def test_a_trailing_slash_is_no_difference():
     leaves = {path: "/etc/cni/net.d/", ("crio", "network", "plugindirs"): ["/a/", "/b"]}
     found = crio.normalize_values(leaves)
     assert found == {path: "/etc/cni/net.d", ("crio", "network", "plugindirs"): ["/a", "/b"]}
+
+
+@pytest.mark.parametrize("flag", ["--config-dir=/etc/crio/crio.conf.d", "-d=/etc/crio/crio.conf.d/"])
+def test_a_unit_can_name_the_usual_directory(flag):
+    check_config_path(flag)
+
+
+def test_another_directory_of_drop_ins_is_an_error():
+    with fails("setting_overridden", "/opt/crio.d", "50-cruntime.conf", "ExecStart=crio"):
+        check_config_path("--config-dir", "/opt/crio.d")
+
+
+def check_config_path(*flags):
+    runner = Runner()
+    runtime = Crio(runner)
+    start = base.read_start(Unit("crio.service", command=("crio", *flags)))
+    effective = crio.CrioEffective(runner, runtime)
+    comparison._check_config_path(effective, runtime, start, runtime.identity.config_path)
