@@ -9,15 +9,11 @@ Starting the daemon's binary takes longer than everything else in a no-op run.
 
 from __future__ import annotations
 
-import os
-from typing import Any
-
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import STATE_DIR
-from ansible_collections.cruntime.node.plugins.module_utils.regular_files import open_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.state_cache import (
     StateCache,
-    identify,
+    identify_binary,
 )
 
 
@@ -44,16 +40,3 @@ class KnownVersions:
         if identity:
             self._cache.set(runtime.name, {"file": identity, "version": version})
         return version
-
-
-def identify_binary(binary: str | None) -> list[Any]:
-    """Return values that identify this content of a file; empty for a script.
-
-    A script can start any binary, so its version can change without a change of the script.
-    """
-    if binary is None or not os.access(binary, os.R_OK):
-        return []
-    with open_regular(binary) as handle:
-        if handle.read(4) != b"\x7fELF":
-            return []
-    return identify(binary)

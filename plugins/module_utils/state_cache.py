@@ -14,7 +14,10 @@ from typing import Any
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import STATE_DIR
-from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+from ansible_collections.cruntime.node.plugins.module_utils.regular_files import (
+    open_regular,
+    read_regular,
+)
 
 
 class StateCache:
@@ -60,3 +63,16 @@ def identify(path: str) -> list[Any]:
         return [path]
     times = (found.st_mtime_ns, found.st_ctime_ns)
     return [path, found.st_dev, found.st_ino, found.st_size, *times]
+
+
+def identify_binary(binary: str | None) -> list[Any]:
+    """Return values that identify this content of a file; empty for a script.
+
+    A script can start any binary, so its version can change without a change of the script.
+    """
+    if binary is None or not os.access(binary, os.R_OK):
+        return []
+    with open_regular(binary) as handle:
+        if handle.read(4) != b"\x7fELF":
+            return []
+    return identify(binary)

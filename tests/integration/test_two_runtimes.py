@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import check_failed
+from conftest import ARCHIVES, check_failed
 
 
 @pytest.mark.scenario("crio")
@@ -33,6 +33,8 @@ def test_node_with_two_running_runtimes_is_not_changed(node, request, snapshot, 
     assert after == before
 
 
+# Sets the sandbox image in containerd config default, of 1.x and of 2.x.
+PAUSE = "'s|^\\( *sandbox\\(_image\\)\\{0,1\\} = \\).*|\\1\"localhost/cruntime-test/pause:1\"|'"
 #: The unit of a Docker from an archive: it has no socket.
 UNIT = """[Service]
 Type=notify
@@ -79,3 +81,35 @@ def test_a_kubelet_on_containerd_next_to_docker(node, run_module):
     finally:
         node.check_output(f"systemctl stop test-kubelet; rm {script}")
     assert run_module(node, "cruntime.node.cruntime_info")["running"] == ["docker"]
+
+
+@pytest.mark.alike
+@pytest.mark.runtime("docker")
+def test_pods_of_containerd_next_to_docker(node, run_module, crictl):
+    config = "/etc/containerd/config.toml"
+    # The sandbox of the pod may not lower its OOM score on a test node.
+    settings = f"sed -e 's/restrict_oom_score_adj = .*/restrict_oom_score_adj = true/' -e {PAUSE}"
+    node.check_output(f"cp {config} /root/; containerd config default | {settings} > {config}")
+    node.check_output("systemctl restart containerd.service")
+    node.check_output(f"ctr --namespace k8s.io images import {ARCHIVES}/pause.tar")
+    endpoint = "--runtime-endpoint unix:///run/containerd/containerd.sock"
+    pod = {
+        "metadata": {"name": "pod", "namespace": "default", "uid": "1"},
+        "linux": {"security_context": {"namespace_options": {"network": 2}}},
+    }
+    node.check_output("echo %s > /tmp/pod.json", json.dumps(pod))
+
+    def running():
+        return run_module(node, "cruntime.node.cruntime_info")["running"]
+
+    try:
+        assert running() == ["docker"]
+        pod_id = crictl(f"{endpoint} runp /tmp/pod.json")
+        assert running() == ["containerd", "docker"]
+        # A pod that a switch has stopped does not count.
+        crictl(f"{endpoint} stopp {pod_id}")
+        assert running() == ["docker"]
+    finally:
+        node.run(f"crictl {endpoint} rmp --force --all")
+        node.check_output("ctr --namespace k8s.io images rm localhost/cruntime-test/pause:1")
+        node.check_output(f"mv /root/config.toml {config}; systemctl restart containerd.service")

@@ -41,9 +41,7 @@ class DockerChecks(Checks[Docker]):
     def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
         for change in changes:
             if change.path == DOCKER.config_path:
-                docker_changes.check(
-                    self._runner, self._runtime, change, units[DOCKER.service]
-                )
+                docker_changes.check(self._runner, self._runtime, change, units[DOCKER.service])
 
     def find_dropped(
         self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]

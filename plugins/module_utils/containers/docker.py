@@ -107,7 +107,9 @@ class DockerContainers(Containers):
         return shlex.quote(self._runner.which("docker") or "docker")
 
     def _run(self, *words: str, timeout: float = TOOL_TIME, merged: bool = False) -> Result:
-        return self._runner.run(*docker_cli.argv(*words, host=self._host), timeout=timeout, merged=merged)
+        return self._runner.run(
+            *docker_cli.argv(*words, host=self._host), timeout=timeout, merged=merged
+        )
 
     def _ask(self, *argv: str) -> str:
         result = self._run(*argv)
@@ -121,9 +123,7 @@ class DockerContainers(Containers):
         return {key: tags[0] for key, tags in map(json.loads, lines) if tags}
 
     def _inspect(self, kind: str, template: str, ids: list[str]) -> str:
-        return docker_cli.inspect(
-            self._runner, kind, ids, "--format", template, host=self._host
-        )
+        return docker_cli.inspect(self._runner, kind, ids, "--format", template, host=self._host)
 
     def _do(self, items: Sequence[Item], *argv: str, patience: int = 0) -> dict[str, str]:
         ids = [item.id for item in items]

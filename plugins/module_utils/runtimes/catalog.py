@@ -90,5 +90,7 @@ def primary_runtimes(known: dict[str, Runtime], units: dict[str, Unit]) -> list[
     return [
         runtime
         for runtime in active
-        if runtime not in only_needed or os.path.realpath(runtime.socket_path) == socket
+        if runtime not in only_needed
+        or os.path.realpath(runtime.socket_path) == socket
+        or runtime.has_pods()
     ]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import TYPE_CHECKING, Any, cast
@@ -87,6 +88,18 @@ class Containerd(Runtime):
     def check_responding(self) -> None:
         # If the CRI plugin failed, containerd still serves its other services.
         self.check_cri()
+
+    def has_pods(self) -> bool:
+        from ansible_collections.cruntime.node.plugins.module_utils import cri
+        from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
+
+        # Docker's packages disable the CRI, and a broken CRI has no pods either.
+        with contextlib.suppress(CruntimeError), Channel(
+            self.socket_path, REQUEST_TIMEOUT
+        ) as channel:
+            pods = cri.list_pod_sandboxes(channel)
+            return any(pod["state"] == "SANDBOX_READY" for pod in pods)
+        return False
 
     def _running_config(self) -> str:
         """Return the configuration of the CRI in the running process, as JSON."""

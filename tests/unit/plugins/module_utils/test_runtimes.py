@@ -486,32 +486,34 @@ def test_a_socket_that_the_service_does_not_use_is_left_out(catalog, command, so
     assert docker.configured({}).units == docker.units
 
 
-@pytest.mark.parametrize(
-    ("command", "listens", "keys", "found"),
-    [
-        ("dockerd -H fd://", "/run/docker.sock", None, "/run/docker.sock"),
-        ("dockerd -H fd://", "/srv/docker.sock", None, "/srv/docker.sock"),
-        ("dockerd -H tcp://127.0.0.1:2375 -H unix:///srv/d.sock", "", None, "/srv/d.sock"),
-        ("dockerd --host=unix://", "", None, "/run/docker.sock"),
-        ("dockerd --host $HOSTS", "", None, "/srv/e.sock"),
-        ("dockerd", "/run/docker.sock", {"hosts": ["unix:///srv/f.sock"]}, "/srv/f.sock"),
-        ("dockerd", "/run/docker.sock", {}, "/run/docker.sock"),
-        ("dockerd", "", None, "/run/docker.sock"),
-    ],
-)
-def test_the_socket_of_the_api_is_the_one_that_docker_listens_on(
-    catalog, monkeypatch, tmp_path, command, listens, keys, found
-):
-    path = tmp_path / "daemon.json"
-    if keys is not None:
-        path.write_text(json.dumps(keys))
-    monkeypatch.setattr(docker, "DOCKER", docker.DOCKER._replace(config_path=str(path)))
-    units = docker_units(command.split(), listens=(listens,) if listens else ())
-    environment = ("HOSTS=unix:///srv/e.sock",)
-    units["docker.service"] = units["docker.service"]._replace(environment=environment)
-    catalog["docker"].read_units(units)
-    assert catalog["docker"].api_socket == found
-    assert catalog["docker"].configured({}).api_socket == found
+@pytest.fixture
+def find_api_socket(catalog, monkeypatch, tmp_path):
+    """Return a function that returns the socket of Docker, from its units and its daemon.json."""
+
+    def find(command, listens=(), keys=None):
+        path = tmp_path / "daemon.json"
+        path.write_text(json.dumps(keys)) if keys else path.unlink(missing_ok=True)
+        monkeypatch.setattr(docker, "DOCKER", DOCKER._replace(config_path=str(path)))
+        units = docker_units(command.split(), listens=listens)
+        environment = ("HOSTS=unix:///srv/e.sock",)
+        units["docker.service"] = units["docker.service"]._replace(environment=environment)
+        catalog["docker"].read_units(units)
+        return catalog["docker"].configured({}).api_socket
+
+    return find
+
+
+def test_the_socket_of_the_api_is_the_one_that_docker_listens_on(find_api_socket):
+    usual = "/run/docker.sock"
+    assert find_api_socket("dockerd") == usual
+    assert find_api_socket("dockerd -H fd://", (usual,)) == usual
+    assert find_api_socket("dockerd -H fd://", ("/srv/docker.sock",)) == "/srv/docker.sock"
+    command = "dockerd -H tcp://127.0.0.1:2375 -H unix:///srv/d.sock"
+    assert find_api_socket(command) == "/srv/d.sock"
+    assert find_api_socket("dockerd --host=unix://") == usual
+    assert find_api_socket("dockerd --host $HOSTS") == "/srv/e.sock"
+    assert find_api_socket("dockerd", (usual,), {"hosts": ["unix:///srv/f"]}) == "/srv/f"
+    assert find_api_socket("dockerd", (usual,), {"debug": True}) == usual
 
 
 def test_the_binary_of_the_service_is_found_outside_of_the_path(catalog, tmp_path):

@@ -150,3 +150,24 @@ def test_mirrors_in_the_old_format(plugin, table, found):
     assert containerd.has_mirrors(leaves) is found
     assert containerd.excludes_mirrors(leaves)
     assert not containerd.excludes_mirrors(containerd.parse_dump(f"{head}.{table}"))
+
+
+def test_an_oci_runtime_of_another_file_with_another_cgroup_driver(node):
+    version, desired, filed, _status, _dumped = node
+    assert list(containerd.find_other_drivers(desired, filed)) == []
+    parent = ("plugins", CRI[version[0]], "containerd", "runtimes")
+    runc = desired["plugins"][CRI[version[0]]]["containerd"]["runtimes"]["runc"]
+    systemd = runc["options"]["SystemdCgroup"]
+    driver, other = ("systemd", "cgroupfs") if systemd else ("cgroupfs", "systemd")
+    path = (*compare.normalize(parent), "nvidia")
+    options = {
+        (*path, "runtimetype"): "io.containerd.runc.v2",
+        (*path, "options", "systemdcgroup"): not systemd,
+    }
+    found = list(containerd.find_other_drivers(desired, {**filed, **options}))
+    assert found == [(path, other, driver)]
+    options[(*path, "options", "systemdcgroup")] = systemd
+    assert list(containerd.find_other_drivers(desired, {**filed, **options})) == []
+    # Other shims do not use this option.
+    kata = {(*path, "runtimetype"): "io.containerd.kata.v2"}
+    assert list(containerd.find_other_drivers(desired, {**filed, **kata})) == []

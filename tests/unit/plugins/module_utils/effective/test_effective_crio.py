@@ -51,9 +51,10 @@ def test_a_trailing_slash_is_no_difference():
     assert found == {path: "/etc/cni/net.d", ("crio", "network", "plugindirs"): ["/a", "/b"]}
 
 
-@pytest.mark.parametrize("flag", ["--config-dir=/etc/crio/crio.conf.d", "-d=/etc/crio/crio.conf.d/"])
-def test_a_unit_can_name_the_usual_directory(flag):
-    check_config_path(flag)
+@pytest.mark.parametrize("flag", ["--config-dir", "-d"])
+@pytest.mark.parametrize("path", ["/etc/crio/crio.conf.d", "/etc/crio/crio.conf.d/"])
+def test_a_unit_can_name_the_usual_directory(flag, path):
+    check_config_path(flag, path)
 
 
 def test_another_directory_of_drop_ins_is_an_error():
