@@ -98,8 +98,10 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     ]
     changes = files.look(chosen, record, runtime.name)
     effective.check_files(changes)
-    comparison = _compare_runtime(effective, runtime, changes, units, node.known_files)
     asked = options["state"] == "restarted"
+    comparison = _compare_runtime(
+        effective, runtime, changes, units, node.known_files, asks=not asked
+    )
     steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=comparison.cause)
     if not asked:
         steps, deferred = _defer_restart(effective, runtime, units, changes, steps)
@@ -118,12 +120,16 @@ def _compare_runtime(
     changes: list[Change],
     units: dict[str, Unit],
     known: KnownFiles,
+    *,
+    asks: bool,
 ) -> Comparison:
     """Compare the runtime, unless its configuration file changes: then a transaction does it."""
     main = find_main(runtime, changes)
     if main is None or main.changed:
         return Comparison(runtime.label)
-    return compare_runtime(effective, runtime, main, units[runtime.services[0]], known)
+    return compare_runtime(
+        effective, runtime, main, units[runtime.services[0]], known=known, asks=asks
+    )
 
 
 def _defer_restart(

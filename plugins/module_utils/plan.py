@@ -84,7 +84,7 @@ def plan_enable(
     cause = "asked for" if asked else ""
     if pays:
         cause = cause or find_pending_cause(runtime, units, own) or pending
-    start = _start(runtime, units, own, cause)
+    start = _start(runtime, units, own, cause, asked)
     changes = [change for change in changes if change.unit in runtime.adapters]
     return _steps(
         Step("unmask", masked, "masked"),
@@ -187,8 +187,10 @@ def predict(units: Units, steps: Iterable[Step]) -> Units:
     return after
 
 
-def _start(runtime: Runtime, units: Units, changes: list[Change], cause: str) -> list[Step]:
-    whole = _start_whole(runtime.units, units)
+def _start(
+    runtime: Runtime, units: Units, changes: list[Change], cause: str, asked: bool
+) -> list[Step]:
+    whole = _start_whole(runtime.units, units, asked or any(each.changed for each in changes))
     if whole:
         return whole
     changed = [change for change in changes if change.changed]
@@ -226,7 +228,7 @@ def _start_adapter(
     :param is_restarted: whether the runtime is started or restarted. An adapter queries the runtime
         only once.
     """
-    whole = _start_whole(runtime.adapters, units)
+    whole = _start_whole(runtime.adapters, units, any(change.changed for change in changes))
     if whole:
         return whole if runtime.adapter_enabled else []
     services = _names(runtime.adapters, lambda name: name.endswith(".service"))
@@ -252,14 +254,19 @@ def _start_adapter(
     return [Step("restart", runtime.adapters if moved else services, reason)]
 
 
-def _start_whole(names: tuple[str, ...], units: Units) -> list[Step]:
-    """Return the steps that start all of these units if one of them is not active."""
+def _start_whole(names: tuple[str, ...], units: Units, is_outdated: bool) -> list[Step]:
+    """Return the steps that start all of these units if one of them is not active.
+
+    :param is_outdated: whether a start that has begun must begin again.
+    """
     down = _names(names, lambda name: not units[name].active)
     if not down:
         return []
     half_up = any(not units[name].stopped for name in names)
-    # A socket cannot be started while its service is running, so restart both.
-    verb: Verb = "restart" if half_up else "start"
+    # A socket cannot be started while its service is running. Otherwise, wait for a start that has
+    # begun, because it can take long.
+    begins_again = is_outdated or any(name.endswith(".socket") for name in down)
+    verb: Verb = "restart" if half_up and begins_again else "start"
     return [Step(verb, names, f"{' and '.join(down)} not active")]
 
 

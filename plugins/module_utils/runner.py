@@ -138,6 +138,10 @@ class Runner:
         self._timeout = timeout
         self._search_path = SEARCH_PATH
 
+    def limit(self, seconds: float) -> float:
+        """Return a limit that is not longer than that of the commands, in seconds."""
+        return min(seconds, self._timeout)
+
     def search_first(self, directory: str) -> None:
         """Search the tools in this directory before all others."""
         self._search_path = os.pathsep.join([directory, self._search_path])

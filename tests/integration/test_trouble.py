@@ -83,9 +83,12 @@ def test_invalid_spec_is_rejected(node, run_module, snapshot):
     assert snapshot() == before
 
 
+BINARIES = {"containerd": "/usr/bin/containerd", "docker": "/usr/sbin/dockerd"}
+
+
 @pytest.mark.alike
 def test_runtime_that_is_not_installed_is_rejected(node, other, refused):
-    binary = {"containerd": "/usr/bin/containerd", "docker": "/usr/sbin/dockerd"}[other.name]
+    binary = BINARIES[other.name]
     node.check_output(f"mv {binary} {binary}.away")
     try:
         refused("runtime_not_installed", runtime=other.name)
@@ -95,14 +98,14 @@ def test_runtime_that_is_not_installed_is_rejected(node, other, refused):
 
 @pytest.mark.alike
 def test_daemon_that_cannot_print_its_version_is_rejected(node, runtime, other, run_module):
-    paths = {"containerd": "/usr/local/sbin/containerd", "docker": "/usr/local/sbin/dockerd"}
-    path = paths[other.name]
+    path = BINARIES[other.name]
+    node.check_output(f"mv {path} {path}.away")
     node.check_output(f"printf '#!/bin/sh\\nexit 1\\n' >{path} && chmod +x {path}")
     try:
         info = run_module(node, "cruntime.node.cruntime_info")
         gone = run_module(node, ENABLE, check=True, runtime=other.name, state="disabled")
     finally:
-        node.check_output(f"rm {path}")
+        node.check_output(f"mv {path}.away {path}")
     assert info["runtimes"][other.name]["version"] is None
     assert any(path.rpartition("/")[2] in warning for warning in info["warnings"])
     if runtime.name == "docker":

@@ -147,22 +147,77 @@ CALLS = {
 )
 def test_tool_that_hangs_or_prints_garbage_ends_in_one_error(spare, spare_spec, answer):
     tool, arguments = CALLS[spare_spec["runtime"]]
+    unit, show = unit_of(spare, spare_spec)
     real = spare.sh(f"command -v {tool}").strip()
     wrapper = f'#!/bin/sh\ncase "$*" in *"{arguments}"*) {answer};; esac\nexec {real} "$@"\n'
-    # This directory is earlier in the PATH than the directory of the tool.
-    path = f"/usr/local/sbin/{tool}"
+    # The next start of the unit would use this wrapper.
+    path, drop_in = f"/srv/{tool}", f"/run/systemd/system/{unit}.d/99-wrapper.conf"
+    start = show("ExecStart").partition("argv[]=")[2].partition(" ;")[0].split()[1:]
     spare.write(path, wrapper)
-    spare.sh(f"chmod +x {path}")
-    process = spare.process_of(RUNTIMES[spare_spec["runtime"]].service)
+    spare.write(drop_in, f"[Service]\nExecStart=\nExecStart={path} {' '.join(start)}\n")
+    spare.sh(f"chmod +x {path}; systemctl daemon-reload")
+    process = show("MainPID")
     try:
         result = spare.enable(**{**spare_spec, "log_level": "warn"}, timeout=5)
     finally:
-        spare.sh(f"rm {path}")
+        spare.sh(f"rm {path} {drop_in}; systemctl daemon-reload")
     check_untouched(result, "command_timeout" if "sleep" in answer else "output_unreadable")
-    assert spare.process_of(RUNTIMES[spare_spec["runtime"]].service) == process
+    assert show("MainPID") == process
 
 
 def test_archive_that_is_a_fifo_is_rejected(spare, spare_spec):
     spare.sh("test -p /srv/fifo.tar || mkfifo /srv/fifo.tar")
     result = spare.run(IMAGE, runtime=spare_spec["runtime"], archive="/srv/fifo.tar", timeout=10)
     check_failed(result, "archive_invalid", "/srv/fifo.tar")
+
+
+def unit_of(spare, spare_spec):
+    """Return the service of the runtime, and a function that reads a property of it."""
+    unit = RUNTIMES[spare_spec["runtime"]].service
+    return unit, lambda name: spare.sh(f"systemctl show -P {name} {unit}").strip()
+
+
+def test_a_runtime_that_hangs_is_named_in_time(spare, spare_spec):
+    _unit, show = unit_of(spare, spare_spec)
+    assert spare.enable(**spare_spec).get("changed") is not None
+    process = show("MainPID")
+    spare.sh(f"kill -STOP {process}")
+    try:
+        result = spare.enable(**spare_spec, timeout=3)
+        check_failed(result, "no_response", ".sock", "within 3 seconds", "journal")
+        assert show("MainPID") == process
+    finally:
+        # systemd also continues a stopped process, so that it can end.
+        restarted = spare.enable(**{**spare_spec, "state": "restarted"})
+    assert restarted["changed"] is True
+    assert show("MainPID") != process
+
+
+#: Ends the start of a runtime when a run waits for it.
+GO = """
+until pgrep -f '^/[a-z/]*systemctl start'; do sleep 0.2; done
+sleep 1
+touch /run/go
+"""
+
+
+def test_a_start_that_takes_long_is_not_begun_again(spare, spare_spec):
+    unit, show = unit_of(spare, spare_spec)
+    assert spare.enable(**spare_spec).get("changed") is not None
+    drop_in = f"/run/systemd/system/{unit}.d/99-slow.conf"
+    wait = 'ExecStartPre=/bin/sh -c "until test -e /run/go; do sleep 0.2; done"'
+    spare.write(drop_in, f"[Service]\nTimeoutStartSec=600\n{wait}\n")
+    spare.sh(f"systemctl daemon-reload; systemctl restart --no-block {unit}; sleep 1")
+    try:
+        start = show("InvocationID")
+        result = spare.enable(**spare_spec, timeout=3)
+        check_failed(result, "unit_not_started", unit, "within 3 seconds")
+        assert (show("ActiveState"), show("InvocationID")) == ("activating", start)
+        spare.write("/srv/go", GO)
+        spare.sh("systemd-run --quiet sh /srv/go")
+        result = spare.enable(**spare_spec, timeout=60)
+        assert result.get("changed") is True, result
+        assert (show("ActiveState"), show("InvocationID")) == ("active", start)
+    finally:
+        spare.sh(f"rm {drop_in}; touch /run/go; systemctl daemon-reload")
+    assert spare.enable(**spare_spec)["changed"] is False

@@ -90,7 +90,13 @@ class Comparison(NamedTuple):
 
 
 def compare_runtime(
-    effective: Effective, runtime: Runtime, change: Change, unit: Unit, known: KnownFiles
+    effective: Effective,
+    runtime: Runtime,
+    change: Change,
+    unit: Unit,
+    *,
+    known: KnownFiles,
+    asks: bool = True,
 ) -> Comparison:
     """Compare a runtime whose configuration file matches the spec.
 
@@ -98,6 +104,7 @@ def compare_runtime(
     :param change: the configuration file.
     :param unit: service of the runtime.
     :param known: files that are not compared again.
+    :param asks: whether the process is asked for its values. It need not respond before a restart.
     :raises CruntimeError: if another file or a flag overrides a key that an option sets, or if the
         runtime does not respond.
     """
@@ -109,7 +116,7 @@ def compare_runtime(
         desired, filed, comparison = _compare_filed(effective, runtime, change, unit, change.path)
         if not comparison.warnings:
             known.note(runtime.name, files)
-    if not unit.active or not unit.pid:
+    if not (asks and unit.active and unit.pid):
         return comparison
     running = effective.read_running(command_line.read_argv(unit.pid))
     return comparison._replace(pending=tuple(compare.find_pending(desired, filed, running)))

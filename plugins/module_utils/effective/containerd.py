@@ -42,9 +42,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
-# Time for a call of the CRI, in seconds.
-_TIMEOUT = 10
-
 #: Flags that take precedence over a key, by the path of the key. C(config dump) ignores them.
 _FLAGS: dict[Path, tuple[str, ...]] = {
     ("root",): ("root",),
@@ -120,7 +117,7 @@ class ContainerdEffective(Effective):
             )
 
     def read_running(self, argv: list[str]) -> Leaves:
-        with Channel(self._runtime.socket_path, _TIMEOUT) as channel:
+        with Channel(self._runtime.socket_path, self._runtime.request_timeout) as channel:
             info = cri.status(channel)["info"]
         return {**parse_status(info), **read_flags(argv)}
 

@@ -45,8 +45,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import CONFIG_PATH
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
-# Time for a request, in seconds.
-_TIMEOUT = 10
 _RUNNING = "CONTAINER_RUNNING"
 # crio reads variables with this prefix as flags.
 _VARIABLE = "CONTAINER_"
@@ -85,7 +83,9 @@ class CrioEffective(Effective):
         return normalize_values(parse_config(result.out))
 
     def read_running(self, argv: list[str]) -> Leaves:
-        leaves = parse_running(crio_api.config(self._runtime.socket_path, _TIMEOUT))
+        leaves = parse_running(
+            crio_api.config(self._runtime.socket_path, self._runtime.request_timeout)
+        )
         # CRI-O adds the pause image to the list, and a reload empties the list.
         leaves.pop(_PINNED, None)
         return normalize_values(leaves)
@@ -114,7 +114,7 @@ class CrioEffective(Effective):
         return ""
 
     def find_at_risk(self) -> list[str]:
-        with Channel(self._runtime.socket_path, _TIMEOUT) as channel:
+        with Channel(self._runtime.socket_path, self._runtime.request_timeout) as channel:
             if cri.cgroup_driver(channel) == "systemd":
                 return []
             # With cgroupfs, systemd kills conmon together with the service.

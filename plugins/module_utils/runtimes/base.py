@@ -20,8 +20,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_d
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
-#: Time for a request to a running runtime, in seconds.
-REQUEST_TIMEOUT = 10
+# Longest time for a request to a running runtime, in seconds.
+_REQUEST_TIMEOUT = 10
 #: Regular expressions of names in a data root. A second one limits the names in a directory.
 Names = Tuple[Tuple[str, Optional[str]], ...]
 
@@ -117,6 +117,11 @@ class Runtime:
 
     def _without_left_out(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name not in self._left_out)
+
+    @property
+    def request_timeout(self) -> float:
+        """Time for a request to the running runtime, in seconds."""
+        return self._runner.limit(_REQUEST_TIMEOUT)
 
     @property
     def cri_endpoint(self) -> str:
@@ -265,7 +270,7 @@ class Runtime:
         from ansible_collections.cruntime.node.plugins.module_utils import cri
         from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
-        with Channel(self.socket_path, REQUEST_TIMEOUT) as channel:
+        with Channel(self.socket_path, self.request_timeout) as channel:
             cri.version(channel)
 
     def has_pods(self) -> bool:

@@ -18,7 +18,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_DROP_INS,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
-    REQUEST_TIMEOUT,
     OciRuntime,
     Runtime,
 )
@@ -71,7 +70,7 @@ class Containerd(Runtime):
         from ansible_collections.cruntime.node.plugins.module_utils import cri
         from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
-        with Channel(self.socket_path, REQUEST_TIMEOUT) as channel:
+        with Channel(self.socket_path, self.request_timeout) as channel:
             found = parse_settings(_read_config(cri.status(channel)))
             # containerd 2.x tells the kubelet its driver. 1.x only reports its configuration.
             found["cgroup_driver"] = cri.cgroup_driver(channel) or found["cgroup_driver"]
@@ -95,7 +94,7 @@ class Containerd(Runtime):
 
         # Docker's packages disable the CRI, and a broken CRI has no pods either.
         with contextlib.suppress(CruntimeError), Channel(
-            self.socket_path, REQUEST_TIMEOUT
+            self.socket_path, self.request_timeout
         ) as channel:
             pods = cri.list_pod_sandboxes(channel)
             return any(pod["state"] == "SANDBOX_READY" for pod in pods)
@@ -106,7 +105,7 @@ class Containerd(Runtime):
         from ansible_collections.cruntime.node.plugins.module_utils import cri
         from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
-        with Channel(self.socket_path, REQUEST_TIMEOUT) as channel:
+        with Channel(self.socket_path, self.request_timeout) as channel:
             return _read_config(cri.status(channel))
 
 

@@ -31,7 +31,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
-    REQUEST_TIMEOUT,
     OciRuntime,
     Runtime,
 )
@@ -181,7 +180,7 @@ class Crio(Runtime):
         # Most runs do not need the import.
         from ansible_collections.cruntime.node.plugins.module_utils import crio_api
 
-        return crio_api.config(self.socket_path, REQUEST_TIMEOUT)
+        return crio_api.config(self.socket_path, self.request_timeout)
 
 
 def _find_other_bin_dir() -> str | None:

@@ -25,7 +25,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
-    REQUEST_TIMEOUT,
     Runtime,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -155,15 +154,15 @@ class Docker(Runtime):
         """Return the major version of the installed daemon."""
         return installed_version(self.version()).major
 
-    def api(self, timeout: float = REQUEST_TIMEOUT) -> DockerApi:
+    def api(self, timeout: float | None = None) -> DockerApi:
         """Return the API of the running Docker.
 
-        :param timeout: time for each request, in seconds.
+        :param timeout: time for each request in seconds, None for C(request_timeout).
         """
         # Most runs do not need the import.
         from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
 
-        return DockerApi(timeout, self.api_socket)
+        return DockerApi(timeout or self.request_timeout, self.api_socket)
 
 
 def _find_api_socket(service: Unit, socket: Unit) -> str:

@@ -139,7 +139,11 @@ class Wire:
 
     def silent(self, problem: str) -> RequestError:
         """Return the error of a daemon that did not respond."""
-        return RequestError(f"{self._path}: {self._request}: {problem}", reason="no_response")
+        return RequestError(
+            f"{self._path}: {self._request}: {problem}. Look for the cause in the journal of the "
+            "daemon",
+            reason="no_response",
+        )
 
     def late(self) -> RequestError:
         """Return the error of a daemon that did not respond in time."""

@@ -302,9 +302,14 @@ def test_docker_and_its_missing_socket_are_restarted_together():
     assert (step.verb, step.units) == ("restart", ALL_DOCKER)
 
 
-def test_a_service_that_waits_for_its_restart_is_restarted():
+def test_a_start_that_has_begun_begins_again_only_for_new_files():
     units = node("containerd.service", containerd_service={"active_state": "activating"})
     (step,) = plan.plan_enable(CONTAINERD, units, [], asked=False)
+    assert step.verb == "start"
+    (step,) = plan.plan_enable(CONTAINERD, units, [], asked=True)
+    assert step.verb == "restart"
+    changes = [change(b"other")]
+    (step,) = plan.plan_enable(CONTAINERD, units, changes, asked=False)
     assert step.verb == "restart"
 
 

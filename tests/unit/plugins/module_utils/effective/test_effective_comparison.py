@@ -77,7 +77,7 @@ class Binary(Containerd):
 def decide(effective, *unasked, of=None, known=None):
     known = known or KnownFiles(keep=False)
     return comparison.compare_runtime(
-        effective, Binary(Runner()), change(*unasked), of or unit(), known
+        effective, Binary(Runner()), change(*unasked), of or unit(), known=known
     )
 
 
