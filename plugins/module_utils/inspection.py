@@ -91,7 +91,11 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     effective = effective_of(node.runner, runtime)
     start = read_start(units[runtime.services[0]])
     chosen = [
-        dict(file, content=effective.leave_out(file["content"], start))
+        dict(
+            file,
+            path=runtime.config_path,
+            content=effective.leave_out(file["content"], start),
+        )
         if file["path"] == runtime.identity.config_path
         else file
         for file in choose(rendered, facts)
@@ -157,7 +161,7 @@ def _defer_restart(
 
 def find_main(runtime: Runtime, changes: list[Change]) -> Change | None:
     """Return the configuration file of a runtime, None if it is removed."""
-    found = (change for change in changes if change.path == runtime.identity.config_path)
+    found = (change for change in changes if change.path == runtime.config_path)
     return next((change for change in found if change.after is not None), None)
 
 

@@ -263,6 +263,12 @@ class Services:
         self._runner.output("systemctl", verb, *flags, "--", *names, timeout=timeout)
 
 
+def read_start_argv(unit: Unit) -> list[str]:
+    """Return the command line with which systemd would start a service now."""
+    environment = command_line.read_environment(unit.environment, unit.environment_files)
+    return command_line.expand(unit.command, environment)
+
+
 def needed_by(names: Iterable[str], units: dict[str, Unit]) -> set[str]:
     """Return the units that are started together with these units, directly or indirectly."""
     found: set[str] = set()

@@ -217,6 +217,32 @@ def test_a_unit_that_reads_another_file_is_found(node, runtime, enable, override
     check_untouched(result, "setting_overridden", path, "/opt/other", "ExecStart=")
 
 
+@pytest.mark.alike
+@pytest.mark.runtime("containerd", "docker")
+def test_the_file_that_a_unit_names_below_etc_is_written(node, runtime, enable, override):
+    flag = {"containerd": "--config", "docker": "--config-file"}[runtime.name]
+    path = f"/etc/cruntime-test/{os.path.basename(runtime.config)}"
+    unit = node.check_output(f"systemctl show -P FragmentPath {runtime.service}")
+    text = node.check_output(f"grep ^ExecStart= {unit}")
+    drop_in = f"/etc/systemd/system/{runtime.service}.d/99-admin.conf"
+    override(drop_in, f"[Service]\nExecStart=\n{text} {flag} {path}\n")
+    try:
+        result = enable(log_level="debug")
+        assert "failed" not in result, result
+        assert node.file(path).contains("debug")
+        # The file at the usual path would have no effect.
+        assert not node.file(runtime.config).exists
+        process = node.check_output(f"systemctl show -P MainPID {runtime.service}")
+        assert path in node.check_output(f"tr '\\0' ' ' < /proc/{process}/cmdline")
+        assert enable(log_level="debug")["changed"] is False
+    finally:
+        node.check_output(f"rm {drop_in} && systemctl daemon-reload")
+        result = enable()
+    assert "failed" not in result, result
+    assert node.file(runtime.config).exists
+    assert not node.file(path).exists
+
+
 #: Commands that start the runtime with another value, and then restore its files with old times.
 LEAVE_BEHIND = {
     "containerd": "touch -d '2 days ago' /etc/containerd/conf.d",

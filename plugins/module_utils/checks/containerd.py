@@ -34,7 +34,7 @@ class ContainerdChecks(Checks[Containerd]):
     drop_in_patterns = tuple(f"{each}/*.toml" for each in CONTAINERD_DROP_INS)
 
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        path = staged.get(CONTAINERD.config_path)
+        path = staged.get(self._runtime.config_path)
         if path is None:
             return
         with open(path, encoding="utf-8") as handle:
@@ -46,11 +46,10 @@ class ContainerdChecks(Checks[Containerd]):
                 f"{version}. Use io.containerd.grpc.v1.cri",
             )
         check_drop_ins()
+        live = self._runtime.config_path
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
-            raise refuse(
-                CONTAINERD.label, result.err.strip().replace(path, CONTAINERD.config_path), result
-            )
+            raise refuse(CONTAINERD.label, result.err.strip().replace(path, live), result)
         if not re.search(r"^version = [0-9]+$", result.out, re.MULTILINE):
             raise CruntimeError(
                 "containerd config dump: unreadable output: it has no version. Run the command on "
@@ -64,17 +63,18 @@ class ContainerdChecks(Checks[Containerd]):
             raise refuse(
                 CONTAINERD.label, f"{version} does not support these keys: {', '.join(rendered)}"
             )
-        containerd_store.check(self._runner, self._runtime.socket_path, result.out)
+        containerd_store.check(self._runner, self._runtime.socket_path, live, result.out)
 
     def find_dropped(
         self, changes: Iterable[Change], foreign: dict[str, Change], staged: dict[str, str]
     ) -> list[Dropped]:
-        if CONTAINERD.config_path not in foreign or CONTAINERD.config_path not in staged:
+        path = self._runtime.config_path
+        if path not in foreign or path not in staged:
             return []
         return containerd_dump.find_dropped(
             self._runner,
-            foreign[CONTAINERD.config_path].target,
-            staged[CONTAINERD.config_path],
+            foreign[path].target,
+            staged[path],
             unasked_bin_dirs=self._runtime.unasked_bin_dirs,
         )
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import dropped, dump
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_DROP_INS,
 )
@@ -44,7 +43,7 @@ def find_dropped(
     old, new = (_dump(runner, name) for name in (path, staged))
     default = _read(runner.output("containerd", "config", "default"), "containerd config default")
     with open(staged, encoding="utf-8") as handle:
-        written = _read(handle.read(), CONTAINERD.config_path)
+        written = _read(handle.read(), path)
     unasked = _UNASKED + (_BIN_DIRS if unasked_bin_dirs else [])
     lost = dropped.find_dropped(old, new, default, dropped.without(written, unasked))
     return dropped.describe(lost, path, REMEDY)

@@ -19,16 +19,17 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 _BLOBS = "io.containerd.content.v1.content/blobs/sha256"
 
 
-def check(runner: Runner, socket_path: str, new_config: str) -> None:
+def check(runner: Runner, socket_path: str, path: str, new_config: str) -> None:
     """Check that the root is unchanged or empty. Images of all clients count.
 
     The snapshotter can change: containerd still lists the images, and unpacks them again.
 
+    :param path: the configuration file.
     :param new_config: output of C(config dump) for the new configuration.
     :raises CruntimeError: if the new root hides something.
     """
     try:
-        root = parse_root(runner.output("containerd", "config", "dump"))
+        root = parse_root(runner.output("containerd", "--config", path, "config", "dump"))
     except CommandError:
         # containerd does not start with the current files, so its root is not known.
         return
@@ -42,7 +43,7 @@ def check(runner: Runner, socket_path: str, new_config: str) -> None:
         return
     raise hidden_data.refuse(
         "containerd",
-        CONTAINERD.config_path,
+        path,
         ["root"],
         hidden=hidden,
         stores=(root, new_root),

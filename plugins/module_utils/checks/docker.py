@@ -28,7 +28,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import inst
 class DockerChecks(Checks[Docker]):
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
         # Docker can validate a file from 23.0 on.
-        path = staged.get(DOCKER.config_path)
+        path = staged.get(self._runtime.config_path)
         if path is None or installed_version(version).major < 23:
             return
         # dockerd fails if a flag and the file set the same key. The keys of options are compared
@@ -36,11 +36,13 @@ class DockerChecks(Checks[Docker]):
         flags = remove_flags(read_start(units[DOCKER.service]).argv[1:])
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:
-            raise refuse(DOCKER.label, result.err.strip().replace(path, DOCKER.config_path), result)
+            raise refuse(
+                DOCKER.label, result.err.strip().replace(path, self._runtime.config_path), result
+            )
 
     def check_changes(self, changes: Iterable[Change], units: dict[str, Unit]) -> None:
         for change in changes:
-            if change.path == DOCKER.config_path:
+            if change.path == self._runtime.config_path:
                 docker_changes.check(self._runner, self._runtime, change, units[DOCKER.service])
 
     def find_dropped(
@@ -48,7 +50,7 @@ class DockerChecks(Checks[Docker]):
     ) -> list[Dropped]:
         found = []
         for change in changes:
-            if change.path == DOCKER.config_path and isinstance(change.before, bytes):
+            if change.path == self._runtime.config_path and isinstance(change.before, bytes):
                 found += docker_changes.find_dropped(change)
         path = staged.get(CRI_DOCKERD_DROP_IN)
         known = any(change.path == CRI_DOCKERD_DROP_IN and change.before for change in changes)

@@ -19,10 +19,12 @@ from ansible_collections.cruntime.node.plugins.module_utils.checks import (
 from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
-from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Unit,
+    read_start_argv,
+)
 
 # Time for a request to the engine, in seconds. A loaded node counts its images slowly.
 _TIMEOUT = 30
@@ -35,23 +37,26 @@ def check(runner: Runner, docker: Docker, change: Change, unit: Unit) -> None:
     :raises CruntimeError: if the next start would fail, or hide images and containers.
     """
     before, after = _read(change.before), _read(change.after) or {}
-    old = None if before is None else docker_store.read_settings(before, unit.command)
-    new = docker_store.read_settings(after, unit.command)
+    argv = read_start_argv(unit)
+    old = None if before is None else docker_store.read_settings(before, argv)
+    new = docker_store.read_settings(after, argv)
     is_live_restore = after.get("live-restore") is True
     if old == new and not is_live_restore:
         return
     info = docker.api(_TIMEOUT).info() if unit.active else None
     # If the current file cannot be parsed, its settings are not known.
-    stopped = old or docker_store.read_settings({}, unit.command)
+    stopped = old or docker_store.read_settings({}, argv)
     if is_live_restore:
-        _check_no_swarm(info, docker_disk.find_directory(stopped.root, bool(stopped.user)))
+        _check_no_swarm(
+            change.path, info, docker_disk.find_directory(stopped.root, bool(stopped.user))
+        )
     if old != new:
         major = docker.find_major()
         if info is None:
             store = docker_store.find_store(runner, stopped, major)
         else:
             store = docker_store.read_store(info)
-        docker_store.check(store, old, new, major)
+        docker_store.check(change.path, store, old, new, major)
 
 
 def find_dropped(change: Change) -> list[dropped.Dropped]:
@@ -66,7 +71,7 @@ def find_dropped(change: Change) -> list[dropped.Dropped]:
     return dropped.describe(daemon_json.find_dropped(foreign, after), change.target, _REMEDY)
 
 
-def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:
+def _check_no_swarm(path: str, info: dict[str, Any] | None, directory: str) -> None:
     """Check that the node is not in a swarm, where dockerd does not start with live-restore."""
     if info is not None:
         state = (info.get("Swarm") or {}).get("LocalNodeState") or "inactive"
@@ -74,7 +79,7 @@ def _check_no_swarm(info: dict[str, Any] | None, directory: str) -> None:
         state = "stopped" if docker_disk.is_in_swarm(directory) else "inactive"
     if state != "inactive":
         raise CruntimeError(
-            f"{DOCKER.config_path}: live-restore cannot be enabled on this node: it is in a swarm "
+            f"{path}: live-restore cannot be enabled on this node: it is in a swarm "
             f"({state}), where Docker does not start with live-restore. Remove live_restore from "
             "the spec, or leave the swarm with 'docker swarm leave'",
             reason="configuration_refused",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple, Sequence
 
+from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_disk,
     hidden_data,
@@ -73,14 +74,14 @@ def read_settings(config: Table, command: Sequence[str]) -> Settings:
     """
 
     def read(key: str, *flags: str) -> str:
-        return str(config.get(key) or _read_flag(command, f"--{key}", *flags))
+        return str(config.get(key) or command_line.find_flag(command, key, *flags) or "")
 
     features = config.get("features")
     feature = features.get(_FEATURE) if isinstance(features, dict) else None
     return Settings(
         # Docker before 23 also accepts the name graph.
-        docker_disk.resolve(read("data-root", "-g") or read("graph") or DOCKER.data_root),
-        read("storage-driver", "-s"),
+        docker_disk.resolve(read("data-root", "g") or read("graph") or DOCKER.data_root),
+        read("storage-driver", "s"),
         feature if isinstance(feature, bool) else None,
         read("userns-remap"),
         read("containerd-namespace") or "moby",
@@ -114,9 +115,10 @@ def find_store(runner: Runner, settings: Settings, major: int) -> Store:
     return Store(settings.root, driver, in_containerd, bool(settings.user), containers, images)
 
 
-def check(store: Store, before: Settings | None, after: Settings, major: int) -> None:
+def check(path: str, store: Store, before: Settings | None, after: Settings, major: int) -> None:
     """Check that the new settings choose the same store, or that nothing would be hidden.
 
+    :param path: the configuration file.
     :param before: None if the old settings are not known.
     :param major: the major version with which Docker starts next.
     :raises CruntimeError: if the new settings hide something.
@@ -152,7 +154,7 @@ def check(store: Store, before: Settings | None, after: Settings, major: int) ->
     ]
     raise hidden_data.refuse(
         "Docker",
-        DOCKER.config_path,
+        path,
         changed,
         hidden=hidden,
         stores=(
@@ -217,12 +219,3 @@ def _describe(root: str, driver: str, in_containerd: bool) -> str:
     where = " of containerd" if in_containerd else ""
     choice = f"the storage driver {driver}" if driver else "its default storage driver"
     return f"{root} with {choice}{where}"
-
-
-def _read_flag(command: Sequence[str], *flags: str) -> str:
-    """Return the value of a flag, empty if the command does not have it."""
-    for position, word in enumerate(command):
-        name, equals, value = word.partition("=")
-        if name in flags:
-            return value if equals else "".join(command[position + 1 : position + 2])
-    return ""

@@ -49,16 +49,13 @@ class Effective:
     :param runtime: the runtime as the spec configures it.
     """
 
-    #: Flag with which the daemon reads another configuration file, with its short form.
-    config_flag: tuple[str, ...]
-
     def __init__(self, runner: Runner, runtime: Runtime) -> None:
         self._runner = runner
         self._runtime = runtime
 
     def find_config_place(self) -> str:
         """Return the path that the flag must name for the file of the collection."""
-        return self._runtime.identity.config_path
+        return self._runtime.config_path
 
     def list_read_files(self, start: Start) -> list[str]:
         """Return the files and directories that C(read_filed) reads.

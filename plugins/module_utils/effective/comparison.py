@@ -188,12 +188,12 @@ def _identify_files(effective: Effective, runtime: Runtime, unit: Unit) -> list[
 
 def _check_config_path(effective: Effective, runtime: Runtime, start: Start, path: str) -> None:
     """Check that the unit of the runtime reads the configuration file of the collection."""
-    other = command_line.find_flag(start.argv, *effective.config_flag)
+    other = command_line.find_flag(start.argv, *runtime.config_flag)
     place = effective.find_config_place()
     if other is None or os.path.realpath(other) == os.path.realpath(place):
         return
-    kept = " ".join(command_line.remove_flags(start.argv, *effective.config_flag))
-    source = find_flag_file(start.unit, effective.config_flag)
+    kept = " ".join(command_line.remove_flags(start.argv, *runtime.config_flag))
+    source = find_flag_file(start.unit, runtime.config_flag)
     raise CruntimeError(
         f"{source}: another configuration file: {start.unit.name} starts {runtime.label} with "
         f"{other}, so {path} would have no effect. Remove the flag, for example with a drop-in in "

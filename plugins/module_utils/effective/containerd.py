@@ -70,8 +70,6 @@ _STATUS_ROOT: dict[str, Path] = {
 
 
 class ContainerdEffective(Effective):
-    config_flag = ("config", "c")
-
     def check_files(self, changes: Iterable[Change]) -> None:
         for change in changes:
             directory, name = os.path.split(change.path)
@@ -91,14 +89,16 @@ class ContainerdEffective(Effective):
         # Such a drop-in can name any other files, also ones that do not exist yet.
         if any(b"imports" in read_drop_in(path) for path in drop_ins):
             return []
-        return [CONTAINERD.config_path, *CONTAINERD_DROP_INS, *drop_ins]
+        return [self._runtime.config_path, *CONTAINERD_DROP_INS, *drop_ins]
 
     def read_filed(self, start: Start, path: str) -> Leaves:
         check_drop_ins()
         result = self._runner.run("containerd", "--config", path, "config", "dump")
         if result.rc != 0:
             raise refuse(
-                CONTAINERD.label, result.err.strip().replace(path, CONTAINERD.config_path), result
+                CONTAINERD.label,
+                result.err.strip().replace(path, self._runtime.config_path),
+                result,
             )
         leaves = parse_dump(result.out)
         self._check_mirrors(leaves)
@@ -109,7 +109,7 @@ class ContainerdEffective(Effective):
         if excludes_mirrors(leaves) and has_mirrors(leaves):
             found = [path for path, each in self._drop_ins.items() if has_mirrors(each)]
             raise CruntimeError(
-                f"{' and '.join(found or [CONTAINERD.config_path])}: registry.mirrors and "
+                f"{' and '.join(found or [self._runtime.config_path])}: registry.mirrors and "
                 "registry.configs.*.tls are not supported together with the config_path "
                 f"{CONTAINERD_CERTS}: containerd would start without its CRI plugin. Move them to "
                 f"registries, or to hosts.toml files in {CONTAINERD_CERTS}",
@@ -139,7 +139,7 @@ class ContainerdEffective(Effective):
         for path, driver, wanted in find_other_drivers(desired, filed):
             source = self.find_source(Difference((*path, "runtimetype"), None, RUNC_SHIM), start)
             found.append(
-                f"{source or CONTAINERD.config_path}: other cgroup driver: the OCI runtime "
+                f"{source or self._runtime.config_path}: other cgroup driver: the OCI runtime "
                 f"{path[-1]} uses {driver}, but the kubelet must use {wanted}. Set SystemdCgroup = "
                 f"{'true' if wanted == 'systemd' else 'false'} in its options"
             )

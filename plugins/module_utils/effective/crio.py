@@ -57,9 +57,6 @@ _KEY = re.compile(r"(?:# )?(\w+) = (.*)")
 
 
 class CrioEffective(Effective):
-    # The drop-in of the collection is read from this directory, whatever the main file is.
-    config_flag = ("config-dir", "d")
-
     def find_config_place(self) -> str:
         return CRIO_DROP_INS
 

@@ -60,8 +60,6 @@ _LOOPBACK = {"127.0.0.0/8", "::1/128"}
 
 
 class DockerEffective(Effective):
-    config_flag = ("config-file",)
-
     def leave_out(self, content: str, start: Start) -> str:
         # dockerd does not start if a flag and the file set a key, even to the same value.
         flags = read_flags(start.argv)

@@ -12,16 +12,22 @@ import os
 import re
 from typing import Any, Iterable, NamedTuple, Optional, Tuple
 
+from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.compatibility import NO_CGROUPS_V1_SINCE
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import Identity
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Unit,
+    read_start_argv,
+)
 
 # Longest time for a request to a running runtime, in seconds.
 _REQUEST_TIMEOUT = 10
+# Programs that write the configuration file of their runtime at each start.
+_GENERATORS = ("k3s", "rke2", "minikube")
 #: Regular expressions of names in a data root. A second one limits the names in a directory.
 Names = Tuple[Tuple[str, Optional[str]], ...]
 
@@ -46,6 +52,8 @@ class Runtime:
     identity: Identity
     #: Whether the adapter must run too. If not, its state does not matter.
     adapter_enabled = False
+    #: Flag with which the daemon reads another configuration file, with its short form.
+    config_flag: tuple[str, ...]
     #: Places that can override its configuration file, for messages.
     overrides: str
     #: Names that the runtime creates in its data root, see C(stored_data.Names).
@@ -61,6 +69,8 @@ class Runtime:
         self._runner = runner
         #: CRI socket of this runtime on this node.
         self.socket_path = self.identity.socket_path
+        #: Configuration file that the collection writes on this node.
+        self.config_path = self.identity.config_path
         self._left_out: frozenset[str] = frozenset()
 
     @property
@@ -104,7 +114,7 @@ class Runtime:
         return tuple(name for name in self.units if name.endswith(".service"))
 
     def read_units(self, units: dict[str, Unit]) -> None:
-        """Learn from the units which sockets and which binary the runtime uses.
+        """Learn from the units which sockets, binary and configuration file the runtime uses.
 
         A socket that does not exist, or that its service does not use, is not changed, because an
         administrator can have disabled it. The binary of the service can be outside of the PATH.
@@ -114,6 +124,19 @@ class Runtime:
         binary = next(iter(units[self.identity.service].command), "")
         if os.path.basename(binary) == self.binary and os.access(binary, os.X_OK):
             self._runner.search_first(os.path.dirname(binary))
+        argv = read_start_argv(units[self.identity.service])
+        path = command_line.find_flag(argv, *self.config_flag)
+        if path is not None and self._can_replace(path):
+            self.config_path = path
+
+    def _can_replace(self, path: str) -> bool:
+        """Return whether the collection can write its configuration file to this path."""
+        resolved = os.path.realpath(path)
+        return (
+            resolved.startswith("/etc/")
+            and not any(name in resolved for name in _GENERATORS)
+            and (os.path.isfile(resolved) or not os.path.lexists(resolved))
+        )
 
     def _without_left_out(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name not in self._left_out)
@@ -222,7 +245,7 @@ class Runtime:
     def configured_root(self, files: Iterable[Change]) -> str:
         """Return the data root that is set in these files."""
         for file in files:
-            if file.path == self.identity.config_path and isinstance(file.after, bytes):
+            if file.path == self.config_path and isinstance(file.after, bytes):
                 found = re.search(r'^ *root = (".*")$', file.after.decode(), re.MULTILINE)
                 if found:
                     root: str = json.loads(found[1])

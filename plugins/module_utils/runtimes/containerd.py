@@ -47,6 +47,7 @@ class Containerd(Runtime):
     data_first = ("io.containerd.metadata.v1.bolt",)
     keeps_namespaces = True
     namespaces = (NAMESPACE,)
+    config_flag = ("config", "c")
     overrides = f"a drop-in in {' or '.join(CONTAINERD_DROP_INS)}"
     #: Whether the rendered file has bin_dirs that no option sets.
     unasked_bin_dirs = False

@@ -81,6 +81,7 @@ class Storage(NamedTuple):
 
 class Crio(Runtime):
     identity = CRIO
+    config_flag = ("config-dir", "d")
     overrides = f"another file in {CRIO_DROP_INS}, or a flag of crio.service"
     # Names of containers/storage, and names that podman adds if it uses the same store.
     data_names = (
@@ -92,6 +93,10 @@ class Crio(Runtime):
 
     def version(self) -> str:
         return parse_version(self._runner.output("crio", "--version"))
+
+    def _can_replace(self, path: str) -> bool:
+        # The flag names the directory of all drop-ins.
+        return False
 
     def find_facts(self) -> dict[str, Any]:
         # The packages of CRI-O include a conmon that is not on the PATH.

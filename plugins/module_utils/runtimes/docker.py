@@ -27,7 +27,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
     Runtime,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Unit,
+    read_start_argv,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.shims import (
     DOCKER_NAMESPACES,
     is_shim,
@@ -60,6 +63,7 @@ _ADAPTER = "cri-dockerd"
 
 class Docker(Runtime):
     identity = DOCKER
+    config_flag = ("config-file",)
     overrides = "the flags of docker.service"
     data_names = (
         ("buildkit|builder|containerd|engine-id|image|network|plugins|rootfs|runtimes|swarm", None),
@@ -83,7 +87,8 @@ class Docker(Runtime):
 
     def read_units(self, units: dict[str, Unit]) -> None:
         super().read_units(units)
-        self.api_socket = _find_api_socket(units[DOCKER.service], units[DOCKER.units[0]])
+        service, socket = units[DOCKER.service], units[DOCKER.units[0]]
+        self.api_socket = _find_api_socket(service, socket, self.config_path)
 
     def check_installed(self, units: dict[str, Unit]) -> None:
         super().check_installed(units)
@@ -111,7 +116,7 @@ class Docker(Runtime):
 
     def configured_root(self, files: Iterable[Change]) -> str:
         for file in files:
-            if file.path == DOCKER.config_path:
+            if file.path == self.config_path:
                 return str((json_object(file.after) or {}).get("data-root", DOCKER.data_root))
         return DOCKER.data_root
 
@@ -130,7 +135,7 @@ class Docker(Runtime):
                 )
 
     def reloads(self, changes: Iterable[Change]) -> bool:
-        return all(map(_reloads, changes))
+        return all(change.path == self.config_path and _reloads(change) for change in changes)
 
     def reloads_first(self, change: Change) -> bool:
         # Containers survive the restart only if live-restore is already active, so reload it first.
@@ -165,14 +170,13 @@ class Docker(Runtime):
         return DockerApi(timeout or self.request_timeout, self.api_socket)
 
 
-def _find_api_socket(service: Unit, socket: Unit) -> str:
+def _find_api_socket(service: Unit, socket: Unit, config_path: str) -> str:
     """Return the path of the unix socket on which Docker serves its API."""
-    environment = command_line.read_environment(service.environment, service.environment_files)
-    argv = command_line.read_argv(service.pid) or command_line.expand(service.command, environment)
+    argv = command_line.read_argv(service.pid) or read_start_argv(service)
     hosts = command_line.find_flags(argv, "host", "H")
     if not hosts:
         with contextlib.suppress(OSError, CruntimeError):
-            keys = json_object(read_regular(DOCKER.config_path)) or {}
+            keys = json_object(read_regular(config_path)) or {}
             hosts = [str(host) for host in keys.get("hosts") or []]
     for host in hosts:
         scheme, _separator, path = host.partition("://")
@@ -203,7 +207,7 @@ def parse_version(line: str) -> str:
 
 def _reloads(change: Change) -> bool:
     before, after = json_object(change.before), json_object(change.after)
-    if change.path != DOCKER.config_path or before is None or after is None:
+    if before is None or after is None:
         return False
     changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
     # If a key is removed from the file, a reload does not reset its value.

@@ -48,7 +48,7 @@ def settings(root, **config):
 
 def check(before, after, major=28, store=None):
     store = store or docker_store.find_store(Runner(), before, major)
-    docker_store.check(store, before, after, major)
+    docker_store.check("/etc/docker/daemon.json", store, before, after, major)
 
 
 def refused(*arguments, **options):

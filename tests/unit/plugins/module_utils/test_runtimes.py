@@ -487,13 +487,13 @@ def test_a_socket_that_the_service_does_not_use_is_left_out(catalog, command, so
 
 
 @pytest.fixture
-def find_api_socket(catalog, monkeypatch, tmp_path):
+def find_api_socket(catalog, tmp_path):
     """Return a function that returns the socket of Docker, from its units and its daemon.json."""
 
     def find(command, listens=(), keys=None):
         path = tmp_path / "daemon.json"
         path.write_text(json.dumps(keys)) if keys else path.unlink(missing_ok=True)
-        monkeypatch.setattr(docker, "DOCKER", DOCKER._replace(config_path=str(path)))
+        catalog["docker"].config_path = str(path)
         units = docker_units(command.split(), listens=listens)
         environment = ("HOSTS=unix:///srv/e.sock",)
         units["docker.service"] = units["docker.service"]._replace(environment=environment)
@@ -514,6 +514,38 @@ def test_the_socket_of_the_api_is_the_one_that_docker_listens_on(find_api_socket
     assert find_api_socket("dockerd --host $HOSTS") == "/srv/e.sock"
     assert find_api_socket("dockerd", (usual,), {"hosts": ["unix:///srv/f"]}) == "/srv/f"
     assert find_api_socket("dockerd", (usual,), {"debug": True}) == usual
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "path"),
+    [
+        ("containerd", "--log-level debug", "/etc/containerd/config.toml"),
+        ("containerd", "--config /etc/site/new.toml", "/etc/site/new.toml"),
+        ("containerd", "-c /etc/passwd", "/etc/passwd"),
+        ("containerd", "--config $FILE", "/etc/site/new.toml"),
+        ("containerd", "--config /usr/share/containerd/config.toml", "/etc/containerd/config.toml"),
+        ("containerd", "--config /etc/../srv/config.toml", "/etc/containerd/config.toml"),
+        ("containerd", "--config /etc", "/etc/containerd/config.toml"),
+        # These programs write the file at each start.
+        ("containerd", "--config /etc/rancher/k3s/x.toml", "/etc/containerd/config.toml"),
+        ("containerd", "--config /etc/rke2/config.toml", "/etc/containerd/config.toml"),
+        ("docker", "--config-file=/etc/docker/engine.json", "/etc/docker/engine.json"),
+        ("crio", "--config-dir /etc/site", "/etc/crio/crio.conf.d/50-cruntime.conf"),
+    ],
+)
+def test_the_file_of_the_unit_is_written_if_the_collection_can_replace_it(
+    catalog, name, flags, path
+):
+    runtime = catalog[name]
+    units = {each: Unit(each) for each in runtime.all_units}
+    units[runtime.identity.service] = Unit(
+        runtime.identity.service,
+        command=(f"/srv/{runtime.binary}", *flags.split()),
+        environment=("FILE=/etc/site/new.toml",),
+    )
+    runtime.read_units(units)
+    assert runtime.config_path == path
+    assert runtime.configured({}).config_path == path
 
 
 def test_the_binary_of_the_service_is_found_outside_of_the_path(catalog, tmp_path):

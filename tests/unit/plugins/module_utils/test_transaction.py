@@ -59,6 +59,7 @@ class Fake(Runtime):
         data_root="/var/lib/x",
         versions=("1.0.0",),
     )
+    config_flag = ("config",)
     overrides = "/etc/x.d"
 
     def __init__(self, runner):
