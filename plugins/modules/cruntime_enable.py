@@ -30,8 +30,8 @@ options:
   runtime:
     description:
       - The container runtime to enable, disable or restart. It must be installed on the node.
-      - If the unit of containerd or Docker selects another configuration file in C(/etc), the module
-        writes that file. Another file elsewhere is an error.
+      - If the unit of containerd or Docker selects another configuration file in C(/etc), this file
+        is written. Another file elsewhere is an error.
     type: str
     required: true
     choices:
