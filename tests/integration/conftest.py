@@ -132,6 +132,9 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "runtime(name): only for nodes with this runtime")
     config.addinivalue_line("markers", "scenario(name): only in this Molecule scenario")
     config.addinivalue_line("markers", "long: only if $CRUNTIME_LONG is set")
+    config.addinivalue_line(
+        "markers", "short(name): in this Molecule scenario; in all if $CRUNTIME_LONG is set"
+    )
     config.addinivalue_line("markers", "fails_on(runtime, image, reason): known bug")
     config.addinivalue_line("markers", "once: on one node of a scenario, as the test takes long")
     config.addinivalue_line(
@@ -156,6 +159,9 @@ def pytest_collection_modifyitems(config, items):
         for name, image, reason in (each.args for each in item.iter_markers("fails_on")):
             if host.backend.host.endswith(f"-{image}") and spec_of(host)["runtime"] == name:
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+        short = item.get_closest_marker("short")
+        if short and "CRUNTIME_LONG" not in os.environ:
+            fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in short.args
         if item.get_closest_marker("long"):
             fits = fits and "CRUNTIME_LONG" in os.environ
         if item.originalname in chosen:

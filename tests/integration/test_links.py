@@ -7,6 +7,8 @@ from conftest import RUNTIMES, check_untouched, scenario_runtime
 
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
+    # The runtime matters little.
+    pytest.mark.short("containerd", "crio"),
     pytest.mark.xdist_group("links"),
 ]
 HOST = "registry.test:5443"

@@ -13,6 +13,8 @@ from conftest import ARCHIVES, IMAGE, check_failed
 
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
+    # The runtime matters little.
+    pytest.mark.short("containerd", "crio"),
     pytest.mark.xdist_group("unprivileged"),
 ]
 MODULE = "cruntime.node.cruntime_image"

@@ -10,6 +10,8 @@ from conftest import ARCHIVES, RUNTIMES, check_failed, check_untouched
 
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
+    # The runtime matters little.
+    pytest.mark.short("containerd", "crio"),
     pytest.mark.xdist_group("waits"),
 ]
 IMAGE = "cruntime.node.cruntime_image"
