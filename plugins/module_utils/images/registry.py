@@ -59,6 +59,9 @@ def look_up(name: str, credentials: Credentials | None, insecure: bool) -> Publi
         url, context = f"{scheme}://{server}/v2/{repository}", _trust(host, insecure)
         try:
             content = _get(f"{url}/manifests/{tag}", credentials, context)
+        except urllib.error.HTTPError:
+            # The registry responded. Do not send the password again, over plain HTTP.
+            return None
         except _NO_ANSWER:
             continue
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"

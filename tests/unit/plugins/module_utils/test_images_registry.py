@@ -9,6 +9,7 @@ import hashlib
 import http.server
 import json
 import threading
+import urllib.error
 
 import pytest
 
@@ -105,3 +106,17 @@ def test_plain_http_is_used_only_on_request(host):
 
 def test_a_stopped_registry_counts_as_empty(host):
     assert registry.look_up("127.0.0.1:1/app:1", None, insecure=True) is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
+def test_a_password_is_not_sent_again_over_plain_http(monkeypatch, status):
+    urls = []
+
+    def get(url, credentials, context):
+        urls.append(url)
+        raise urllib.error.HTTPError(url, status, "", {}, None)
+
+    monkeypatch.setattr(registry, "_get", get)
+    credentials = Credentials("user", "password")
+    assert registry.look_up("host:5000/app:1", credentials, insecure=True) is None
+    assert urls == ["https://host:5000/v2/app/manifests/1"]
