@@ -9,10 +9,8 @@ import json
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.checks import (
-    docker_disk,
-    docker_store,
-)
+from ansible_collections.cruntime.node.plugins.module_utils import docker_storage
+from ansible_collections.cruntime.node.plugins.module_utils.checks import docker_store
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
@@ -43,7 +41,7 @@ def make(root, driver="overlay2", containers=("c1",), images=("i1",), volumes=()
 
 
 def settings(root, **config):
-    return docker_store.read_settings({"data-root": str(root), **config}, ())
+    return docker_storage.read_settings({"data-root": str(root), **config}, ())
 
 
 def check(before, after, major=28, store=None):
@@ -83,6 +81,8 @@ def test_the_store_of_a_stopped_docker_is_found_on_the_disk(root, major):
         (29, {"features": {FEATURE: False}}, False),
         (29, {"features": {FEATURE: True}, "storage-driver": "overlayfs"}, True),
         (29, {"features": {FEATURE: "yes"}}, True),
+        # With user namespaces, Docker 29 keeps its own store.
+        (29, {"userns-remap": "default"}, False),
     ],
 )
 def test_default_store_of_a_docker_without_data(tmp_path, major, config, in_containerd):
@@ -185,10 +185,10 @@ def test_a_link_to_a_data_root_is_the_same_root(root):
 
 def test_settings_of_the_command_line_are_parsed():
     command = ("/usr/sbin/dockerd", "-H", "fd://", "--data-root=/x", "-s", "vfs")
-    assert docker_store.read_settings({}, command)[:2] == ("/x", "vfs")
-    assert docker_store.read_settings({"graph": "/y"}, ())[0] == "/y"
-    assert docker_store.read_settings({"data-root": "/\0"}, ())[0] == "/\0"
-    assert docker_disk.list_prior_drivers("/\0") == []
+    assert docker_storage.read_settings({}, command)[:2] == ("/x", "vfs")
+    assert docker_storage.read_settings({"graph": "/y"}, ())[0] == "/y"
+    assert docker_storage.read_settings({"data-root": "/\0"}, ())[0] == "/\0"
+    assert docker_storage.list_prior_drivers("/\0") == []
 
 
 def test_the_store_of_a_running_docker_is_parsed():
