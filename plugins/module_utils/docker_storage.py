@@ -17,6 +17,8 @@ from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 
+#: Fact of a node: Docker keeps its images in containerd.
+STORE_FACT = "containerd_store"
 #: Key of C(features) in daemon.json.
 FEATURE = "containerd-snapshotter"
 #: Storage drivers of Docker itself, unlike the snapshotters of containerd.

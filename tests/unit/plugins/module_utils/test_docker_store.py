@@ -11,7 +11,11 @@ import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import docker_storage
 from ansible_collections.cruntime.node.plugins.module_utils.checks import docker_store
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import docker as docker_runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 FEATURE = "containerd-snapshotter"
@@ -89,6 +93,35 @@ def test_default_store_of_a_docker_without_data(tmp_path, major, config, in_cont
     store = docker_store.find_store(Runner(), settings(tmp_path / "none", **config), major)
     assert store.in_containerd is in_containerd
     assert store.containers == 0
+
+
+@pytest.mark.parametrize("version", ["28.5.2", "29.8.1"])
+def test_a_stopped_docker_uses_the_store_of_its_next_start(monkeypatch, tmp_path, version):
+    config = tmp_path / "daemon.json"
+    units = {name: Unit(name) for name in DOCKER.adapters + DOCKER.units}
+    monkeypatch.setattr(docker_runtime.Docker, "version", lambda runtime: version)
+    docker = runtimes(Runner())["docker"]
+    docker.config_path = str(config)
+    docker.read_units(units)
+
+    def ask(**keys):
+        config.write_text(json.dumps({"data-root": str(tmp_path), **keys}))
+        return docker.find_facts(["containerd_store"])["containerd_store"]
+
+    is_29 = version.startswith("29")
+    assert ask() is is_29
+    assert ask(features={FEATURE: True}) is True
+    assert ask(features={FEATURE: False}) is False
+    units["docker.service"] = Unit("docker.service", command=("dockerd", "-s", "overlay2"))
+    docker.read_units(units)
+    assert ask() is False
+    units["docker.service"] = Unit("docker.service", command=("dockerd", "-s", "overlayfs"))
+    docker.read_units(units)
+    assert ask() is is_29
+    docker.read_units({**units, "docker.service": Unit("docker.service")})
+    (tmp_path / "overlay2" / "l").mkdir(parents=True)
+    assert ask() is False
+    assert docker.find_facts(["cni_bin_dir"]) == {}
 
 
 @pytest.mark.parametrize(
