@@ -36,7 +36,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step
-from ansible_collections.cruntime.node.plugins.module_utils.rendered import choose
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import (
+    choose,
+    list_facts,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     load_recorded_sockets,
@@ -87,7 +90,8 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     _check_certificates(options["registries"])
     driver = _find_cgroup_driver(present, units, options["cgroup_driver"])
     version_range = runtime.identity.find_range(version)
-    facts = {**runtime.find_facts(), "version_range": version_range, "cgroup_driver": driver}
+    found = runtime.find_facts(list_facts(rendered))
+    facts = {**found, "version_range": version_range, "cgroup_driver": driver}
     effective = effective_of(node.runner, runtime)
     start = read_start(units[runtime.services[0]])
     chosen = [

@@ -95,7 +95,8 @@ DOCKER = Identity(
     socket_path="/var/run/cri-dockerd.sock",
     data_root="/var/lib/docker",
     # 23 has shims as OCI runtimes. 25 has CDI; an older version accepts the feature and ignores it.
-    versions=("20.10.0", "23.0.0", "25.0.0"),
+    # From 28 on, the containerd image store reads hosts.toml.
+    versions=("20.10.0", "23.0.0", "25.0.0", "28.0.0"),
     adapters=("cri-docker.socket", "cri-docker.service"),
     masked_units=("docker.service", "cri-docker.service"),
 )

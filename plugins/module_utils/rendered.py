@@ -28,6 +28,16 @@ def restore_secrets(params: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def list_facts(rendered: list[dict[str, Any]]) -> set[str]:
+    """Return the names of the facts that choose or complete the files."""
+    return {
+        name
+        for file in rendered
+        for names in (*file["when"], file.get("facts", ()))
+        for name in names
+    }
+
+
 def choose(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the files that were rendered for a node with these facts.
 

@@ -170,6 +170,10 @@ options:
         other registries stay in effect.
       - CRI-O is reloaded. It is restarted only for the first credentials, or if its log would not
         report the reload. Docker is reloaded, and restarted if an entry was removed.
+      - Docker 28 and newer also gets C(hosts.toml) files in C(/etc/docker/certs.d), which it reads
+        at the next pull if it keeps its images in containerd. This is the default of Docker 29 on a
+        node without data of an older version. Then registries have the same settings as with
+        containerd, except credentials and O(registries[].rewrite).
     type: list
     elements: dict
     default: []
@@ -178,8 +182,8 @@ options:
         description:
           - Host of the registry, with the port if image references contain it, such as
             V(docker.io) or V(dev.local:5000).
-          - V(_default) or V(*) apply to all registries without an entry, with O(runtime=containerd)
-            only.
+          - V(_default) or V(*) apply to all registries without an entry. They require
+            O(runtime=containerd), or Docker 28 or newer that keeps its images in containerd.
         type: str
         required: true
       rewrite:
@@ -192,7 +196,8 @@ options:
       mirrors:
         description:
           - Mirrors that are tried in this order before the registry itself.
-          - With O(runtime=docker), mirrors are supported for V(docker.io) only.
+          - With O(runtime=docker), mirrors of registries other than V(docker.io) require Docker 28
+            or newer that keeps its images in containerd.
         type: list
         elements: dict
         default: []
@@ -201,8 +206,9 @@ options:
             description:
               - URL of the mirror, such as V(https://mirror.local:5000). Connections to an C(http://)
                 URL are not encrypted.
-              - With O(runtime=containerd), the URL can have a path. With O(runtime=crio), the path
-                must begin with C(/v2) and O(registries[].mirrors[].override_path) must be set.
+              - With O(runtime=containerd), and with Docker 28 or newer that keeps its images in
+                containerd, the URL can have a path. With O(runtime=crio), the path must begin with
+                C(/v2) and O(registries[].mirrors[].override_path) must be set.
             type: str
             required: true
           capabilities:
@@ -210,7 +216,9 @@ options:
               - Operations that the mirror is used for. V(resolve) returns the current digest of a
                 tag. Omit V(resolve) if you do not trust the mirror with that.
               - With O(runtime=crio), a mirror without V(resolve) is used only for references with a
-                digest. V(push) requires O(runtime=containerd).
+                digest. V(push) requires O(runtime=containerd) or O(runtime=docker).
+              - With O(runtime=docker), values other than the default require Docker 28 or newer
+                that keeps its images in containerd.
             type: list
             elements: str
             choices: [pull, resolve, push]
@@ -236,7 +244,8 @@ options:
             default: false
           headers:
             description:
-              - HTTP headers, by name, that are sent to the mirror. With O(runtime=containerd) only.
+              - HTTP headers, by name, that are sent to the mirror. They require
+                O(runtime=containerd), or Docker 28 or newer that keeps its images in containerd.
               - Headers can contain secrets. Therefore no diff shows the file that contains them.
             type: dict
             default: {}

@@ -84,7 +84,7 @@ def _find_variables(spec: Spec, at_least: AtLeast) -> Spec:
         "pinned_images": cri.find_pinned_images(spec),
         "credentials": [
             # containerd looks up credentials by the host that it sends requests to.
-            dict(entry, host=_find_host(entry["registry"]))
+            dict(entry, host=registries.find_host(entry["registry"]))
             for entry in registries.with_credentials(spec["registries"])
         ],
         "bin_dirs": [] if excludes_bin_dirs else given or list(cni.BIN_DIRS),
@@ -134,17 +134,8 @@ def _find_handlers(oci_runtimes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _find_files(spec: Spec) -> Iterator[File]:
-    """Yield the hosts.toml of each registry. containerd reads it at every pull."""
     for entry in spec["registries"]:
-        yield File(
-            f"{CONTAINERD_CERTS}/{entry['registry']}/hosts.toml",
-            "containerd/hosts.toml.j2",
-            _find_hosts(entry),
-            format=formats.TOML,
-            restart=False,
-            # A header can contain a token.
-            secret=any(mirror["headers"] for mirror in entry["mirrors"]),
-        )
+        yield registries.place_hosts(CONTAINERD_CERTS, entry, _find_hosts(entry))
 
 
 def _find_hosts(entry: dict[str, Any]) -> Spec:
@@ -154,13 +145,11 @@ def _find_hosts(entry: dict[str, Any]) -> Spec:
     registry does not support TLS, like Docker and CRI-O do. The file must have a host, because 1.x
     ignores a file without a host.
     """
-    if entry["registry"] == registries.DEFAULT:
-        found: Spec = {"server": None, "own": entry, "hosts": entry["mirrors"]}
-    else:
-        name = _find_host(entry["registry"])
+    found = registries.find_hosts(entry)
+    if entry["registry"] != registries.DEFAULT:
         itself = dict(
             entry,
-            url=f"https://{name}",
+            url=f"https://{registries.find_host(entry['registry'])}",
             capabilities=["pull", "resolve", "push"],
             override_path=False,
             headers={},
@@ -168,18 +157,10 @@ def _find_hosts(entry: dict[str, Any]) -> Spec:
         by_url = {mirror["url"]: mirror for mirror in entry["mirrors"]}
         if entry["insecure"] or not by_url:
             by_url.setdefault(itself["url"], itself)
-        found = {
-            "server": f"{'http' if entry['insecure'] else 'https'}://{name}",
-            "own": None if entry["insecure"] else entry,
-            "hosts": list(by_url.values()),
-        }
+        own = None if entry["insecure"] else entry
+        found = {**found, "own": own, "hosts": list(by_url.values())}
     # No spelling of an IPv6 host works with both containerd 1.x and 2.x.
     return {**found, "has_ipv6": any("]" in host["url"] for host in found["hosts"])}
-
-
-def _find_host(registry: str) -> str:
-    """Return the host of a registry."""
-    return "registry-1.docker.io" if registry == registries.DOCKER_HUB else registry
 
 
 RENDERING = Rendering(

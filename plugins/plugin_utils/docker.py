@@ -9,6 +9,11 @@ from __future__ import annotations
 from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni, daemon_json
+from ansible_collections.cruntime.node.plugins.module_utils.docker_storage import (
+    FEATURE,
+    GRAPH_DRIVERS,
+    STORE_FACT,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import needs_adapter
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CERTS
@@ -23,6 +28,8 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import (
 )
 
 _HANDLERS = ("runc",)
+# First version whose containerd image store reads hosts.toml.
+_HOSTS_SINCE = "28.0.0"
 
 
 def _find_refusals(spec: Spec) -> Iterator[Refusal]:
@@ -35,6 +42,8 @@ def _find_refusals(spec: Spec) -> Iterator[Refusal]:
         )
     for entry in spec["registries"]:
         yield from (Refusal("registries", text) for text in _refuse_registry(entry))
+        for text in _list_needs_of_store(entry):
+            yield _refuse_without_store(spec, text)
     yield from registries.refuse_certificates(spec["registries"])
     for runtime in spec["oci_runtimes"]:
         if runtime["name"] in _HANDLERS:
@@ -84,38 +93,61 @@ def _refuse_registry(entry: dict[str, Any]) -> Iterator[str]:
             f"registries: {registry}: rewrite is not supported with runtime docker. Use the full "
             "name of the image"
         )
-    if registry != registries.DOCKER_HUB:
-        if entry["mirrors"]:
-            shown = "all registries" if registry == registries.DEFAULT else registry
-            yield (
-                f"registries: {shown}: mirrors are not supported with runtime docker, except for "
-                "docker.io"
-            )
-        return
-    if entry["insecure"] or entry["ca_file"] or entry["client_cert_file"]:
+    has_tls = entry["insecure"] or entry["ca_file"] or entry["client_cert_file"]
+    if registry == registries.DOCKER_HUB and has_tls:
         yield (
             "registries: docker.io: insecure and certificates are not supported with runtime "
             "docker. Set them for a mirror"
         )
-    for mirror in entry["mirrors"]:
-        yield from _refuse_mirror(mirror)
 
 
-def _refuse_mirror(mirror: dict[str, Any]) -> Iterator[str]:
+def _list_needs_of_store(entry: dict[str, Any]) -> Iterator[str]:
+    """Yield what only Docker's containerd image store supports, as the subject of a sentence."""
+    registry = entry["registry"]
+    if registry == registries.DOCKER_HUB:
+        for mirror in entry["mirrors"]:
+            yield from _list_needs_of_mirror(mirror)
+    elif entry["mirrors"]:
+        is_default = registry == registries.DEFAULT
+        yield "mirrors of all registries" if is_default else f"{registry}: mirrors"
+
+
+def _list_needs_of_mirror(mirror: dict[str, Any]) -> Iterator[str]:
     url = mirror["url"]
     if set(mirror["capabilities"]) != registries.PULLS:
-        yield (
-            f"registries: with Docker, the capabilities of the mirror {url} must be pull and "
-            "resolve"
-        )
+        yield f"docker.io: capabilities other than pull and resolve (mirror {url})"
     if mirror["headers"]:
-        yield f"registries: Docker does not support custom headers (mirror {url})"
+        yield f"docker.io: custom headers (mirror {url})"
     if mirror["override_path"] or split_url(url)[2]:
-        yield (f"registries: Docker does not support a path in the URL of a mirror ({url})")
+        yield f"docker.io: paths in the URL of a mirror ({url})"
+
+
+def _refuse_without_store(spec: Spec, subject: str) -> Refusal:
+    message = (
+        f"registries: {subject} are supported only with the containerd image store of Docker 28 or "
+        f"newer. Update an older Docker, and set features.{FEATURE} to true in extra_config"
+    )
+    in_containerd = _chooses_containerd(spec)
+    if in_containerd is False:
+        return Refusal("registries", message)
+    without = STORE_FACT if in_containerd is None else ""
+    return Refusal("registries", message, before=_HOSTS_SINCE, without=without)
+
+
+def _chooses_containerd(spec: Spec) -> bool | None:
+    """Return whether the spec chooses the containerd image store, None if the node chooses."""
+    extra = spec["extra_config"]
+    features = extra.get("features")
+    feature = features.get(FEATURE) if isinstance(features, dict) else None
+    if isinstance(feature, bool):
+        return feature
+    driver = spec["storage"]["driver"] or str(extra.get("storage-driver"))
+    return False if driver in GRAPH_DRIVERS else None
 
 
 def _find_variables(spec: Spec, at_least: AtLeast) -> Spec:
-    entries = spec["registries"]
+    # The containerd image store has all mirrors in hosts.toml.
+    entries = [dict(entry, mirrors=_list_classic_mirrors(entry)) for entry in spec["registries"]]
     insecure = [host for host, tls in registries.servers(entries) if tls["insecure"]]
     return {
         "mirrors": [mirror["url"] for entry in entries for mirror in entry["mirrors"]],
@@ -123,8 +155,19 @@ def _find_variables(spec: Spec, at_least: AtLeast) -> Spec:
     }
 
 
+def _list_classic_mirrors(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the mirrors that daemon.json supports, in any image store."""
+    if entry["registry"] != registries.DOCKER_HUB:
+        return []
+    return [mirror for mirror in entry["mirrors"] if not any(_list_needs_of_mirror(mirror))]
+
+
 def _find_files(spec: Spec) -> Iterator[File]:
+    # Docker's own image store reads the links, and the containerd image store reads hosts.toml.
     yield from registries.link_certificates(DOCKER_CERTS, spec["registries"])
+    for entry in spec["registries"]:
+        hosts = registries.find_hosts(entry)
+        yield registries.place_hosts(DOCKER_CERTS, entry, hosts, since=_HOSTS_SINCE)
     if needs_adapter(spec):
         # cri-dockerd has no configuration file, only flags and the unit of its socket.
         variables = dict(spec, bin_dirs=spec["cni"]["bin_dirs"] or cni.BIN_DIRS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator
 
+from ansible_collections.cruntime.node.plugins.plugin_utils import formats
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
     check_host,
     check_path,
@@ -16,7 +17,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
     is_printable,
     split_url,
 )
-from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import File, Refusal
+from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import File, Refusal, Spec
 
 #: Entry for all registries without their own entry.
 DEFAULT = "_default"
@@ -108,6 +109,44 @@ def server(entry: dict[str, Any]) -> str:
     """Return the host with port of a registry."""
     location: str = entry["rewrite"] or entry["registry"]
     return location.partition("/")[0]
+
+
+def find_host(registry: str) -> str:
+    """Return the host to which containerd sends the requests for a registry."""
+    return "registry-1.docker.io" if registry == DOCKER_HUB else registry
+
+
+def find_hosts(entry: dict[str, Any]) -> Spec:
+    """Return the variables of the hosts.toml of a registry: its server, and the mirrors before it.
+
+    An insecure server has plain HTTP.
+    """
+    scheme = "http" if entry["insecure"] else "https"
+    server = f"{scheme}://{find_host(entry['registry'])}"
+    return {
+        "server": None if entry["registry"] == DEFAULT else server,
+        "own": entry,
+        "hosts": entry["mirrors"],
+        # The template needs it only for containerd 1.x.
+        "has_ipv6": False,
+    }
+
+
+def place_hosts(directory: str, entry: dict[str, Any], variables: Spec, since: str = "") -> File:
+    """Return the hosts.toml of a registry. containerd's resolver reads it at every pull.
+
+    :param since: first version of the runtime that reads the file, empty for all versions.
+    """
+    return File(
+        f"{directory}/{entry['registry']}/hosts.toml",
+        "containerd/hosts.toml.j2",
+        variables,
+        format=formats.TOML,
+        restart=False,
+        # A header can contain a token.
+        secret=any(mirror["headers"] for mirror in entry["mirrors"]),
+        since=since,
+    )
 
 
 def with_credentials(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

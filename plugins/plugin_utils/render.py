@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterable, Iterator, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni, oci_runtimes
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
@@ -75,7 +75,7 @@ def render(spec: Spec) -> list[dict[str, Any]]:
 
 
 def find_refusals(spec: Spec) -> Iterator[Refusal]:
-    """Yield the parts of a spec that its runtime does not support, or only from a version on.
+    """Yield the parts of a spec that its runtime does not support, or only on some nodes.
 
     :param spec: a spec whose Kubernetes version can be parsed.
     """
@@ -109,12 +109,12 @@ def _render_config(rendering: Rendering, spec: Spec) -> Iterator[dict[str, Any]]
     """Render the configuration file of the runtime for each kind of node."""
     full = complete(spec)
     versions = rendering.identity.versions
-    late = [refusal for refusal in rendering.find_refusals(full) if refusal.before]
+    late = [refusal for refusal in rendering.find_refusals(full) if refusal.depends_on_node]
+    facts = dict.fromkeys((*rendering.facts, *(each.without for each in late if each.without)))
     texts: dict[str, list[Node]] = {}
     refused: dict[tuple[str, ...], list[Node]] = {}
-    for node in _list_nodes(rendering, spec["cgroup_driver"]):
-        reached = versions.index(node["version_range"])
-        messages = [each.message for each in late if reached < versions.index(each.before or "")]
+    for node in _list_nodes(rendering, spec["cgroup_driver"], facts):
+        messages = [each.message for each in late if _is_refused(each, node, versions)]
         if messages:
             refused.setdefault(tuple(messages), []).append(node)
         else:
@@ -134,6 +134,14 @@ def _render_config(rendering: Rendering, spec: Spec) -> Iterator[dict[str, Any]]
             if not any(path[: len(needed)] == needed for needed in rendering.find_owned(full))
         ]
         yield {**base, **_finish(rendering.format.validate, content), "when": nodes, **marks}
+
+
+def _is_refused(refusal: Refusal, node: Node, versions: Sequence[str]) -> bool:
+    """Return whether a refusal applies to a kind of node."""
+    if refusal.without and not node[refusal.without]:
+        return True
+    first = versions.index(refusal.before) if refusal.before else 0
+    return versions.index(node["version_range"]) < first
 
 
 def _merge_extra_config(
@@ -165,15 +173,19 @@ def _parse(rendering: Rendering, spec: Spec, node: Node) -> Any:
     return rendering.format.validate(rendering.render(complete(spec), node))
 
 
-def _list_nodes(rendering: Rendering, driver: str) -> Iterator[Node]:
-    """Yield each kind of node for which the configuration file can differ."""
+def _list_nodes(rendering: Rendering, driver: str, names: Iterable[str]) -> Iterator[Node]:
+    """Yield each kind of node for which the configuration file can differ.
+
+    :param names: the names of the boolean facts on which it depends.
+    """
     drivers = ["systemd", "cgroupfs"] if driver == "auto" else [driver]
-    answers = ((True, False) for _fact in rendering.facts)
+    names = list(names)
+    answers = ((True, False) for _name in names)
     for version, each, *facts in itertools.product(rendering.identity.versions, drivers, *answers):
         yield {
             "version_range": version,
             "cgroup_driver": each,
-            **dict(zip(rendering.facts, facts)),
+            **dict(zip(names, facts)),
         }
 
 
@@ -184,14 +196,15 @@ def _render_file(rendering: Rendering, file: File) -> Iterator[dict[str, Any]]:
         yield {**base, "link": file.link, "when": [{}]}
         return
     texts: dict[str, list[Node]] = {}
-    for version in rendering.identity.versions:
+    versions = rendering.identity.versions
+    for version in versions[versions.index(file.since) if file.since else 0 :]:
         text = rendering.render_template(file.template, file.variables, version)
         texts.setdefault(text, []).append({"version_range": version})
     for text, nodes in texts.items():
         marks: dict[str, Any] = {"secret": True} if file.secret else {}
         if file.unit:
             marks["unit"] = file.unit
-        when = nodes if len(texts) > 1 else [{}]
+        when = nodes if file.since or len(texts) > 1 else [{}]
         yield {**base, **_finish(file.format.validate, text), "when": when, **marks}
 
 
@@ -222,7 +235,7 @@ def check(spec: Spec, problems: Iterable[str]) -> None:
     problems = list(problems)
     if spec["kubernetes_version"] and kubernetes.parse_version(spec["kubernetes_version"]) is None:
         spec = dict(spec, kubernetes_version=None)
-    refusals = [each.message for each in find_refusals(spec) if each.before is None]
+    refusals = [each.message for each in find_refusals(spec) if not each.depends_on_node]
     if problems or refusals:
         reason = "option_invalid" if problems else "option_unsupported"
         raise SpecError(*problems, *refusals, reason=reason)

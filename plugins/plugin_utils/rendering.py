@@ -29,12 +29,18 @@ class Refusal(NamedTuple):
 
     :param option: the option.
     :param message: sentence for the user.
-    :param before: first version of the runtime that supports it, None if no version does.
+    :param before: first version of the runtime that supports it.
+    :param without: boolean fact of the nodes that support it, empty if it does not matter.
     """
 
     option: str
     message: str
     before: str | None = None
+    without: str = ""
+
+    @property
+    def depends_on_node(self) -> bool:
+        return bool(self.before or self.without)
 
 
 class File(NamedTuple):
@@ -46,6 +52,7 @@ class File(NamedTuple):
     :param restart: whether a unit reads the file only when it starts.
     :param secret: whether only root can read the file, and no output shows it.
     :param unit: unit that reads the file, empty for the service of the runtime.
+    :param since: first version of the runtime that reads the file, empty for all versions.
     """
 
     path: str
@@ -56,6 +63,7 @@ class File(NamedTuple):
     restart: bool = True
     secret: bool = False
     unit: str = ""
+    since: str = ""
 
 
 def _replace_list(path: Path, found: Any, added: Any) -> None:

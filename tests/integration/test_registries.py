@@ -6,7 +6,8 @@ import base64
 import json
 
 import pytest
-from conftest import ENABLE
+from conftest import ARCHIVES, ENABLE, check_untouched
+from conftest import IMAGE as LOADED
 
 CA = "/etc/ssl/registry-test.pem"
 # The tests replace ADDRESS. A name would need an entry in the node's hosts file, which a runtime
@@ -15,9 +16,6 @@ TLS, PLAIN, PASSWORD = (f"ADDRESS:{port}" for port in (5000, 5001, 5002))
 IMAGE = "library/mirrored:1"
 SECRETS = ("open-sesame", base64.b64encode(b"user:open-sesame").decode())
 MIRROR = {"registry": "docker.io", "mirrors": [{"url": f"https://{TLS}", "ca_file": CA}]}
-MIRROR_OF_DOCKER_29 = pytest.mark.fails_on(
-    *("docker", "current"), "Docker 29 reads the CA of a mirror of docker.io in certs.d/docker.io"
-)
 
 
 @pytest.fixture
@@ -26,10 +24,10 @@ def enable(node, registry, spec, run_module):
     address, certificate = registry
     node.check_output("echo %s > %s", certificate, CA)
 
-    def run(registries):
+    def run(registries, fails=False):
         entries = json.loads(json.dumps(registries).replace("ADDRESS", address))
         result = run_module(node, ENABLE, diff=True, **{**spec, "registries": entries})
-        assert not result.get("failed"), result
+        assert result.get("failed", False) is fails, result
         assert not any(secret in json.dumps(result) for secret in SECRETS)
         return result
 
@@ -65,7 +63,7 @@ def pull(node, runtime, registry, enable):
     ("image", "registries"),
     [
         # Docker Hub cannot be reached, so the image comes from the mirror.
-        pytest.param(f"docker.io/{IMAGE}", [MIRROR], marks=MIRROR_OF_DOCKER_29),
+        (f"docker.io/{IMAGE}", [MIRROR]),
         (f"{TLS}/{IMAGE}", [{"registry": TLS, "ca_file": CA}]),
         (f"{TLS}/{IMAGE}", [{"registry": TLS, "insecure": True}]),
         (f"{PLAIN}/{IMAGE}", [{"registry": PLAIN, "insecure": True}]),
@@ -109,6 +107,57 @@ def test_password_of_the_spec_is_used(node, enable, pull):
     assert enable([{**registry, **login}])["changed"] is False
     assert pull(image, [registry]).failed
     assert node.run(holders).stdout == ""
+
+
+@pytest.fixture
+def in_containerd(node):
+    """Return whether Docker keeps its images in containerd."""
+    return "io.containerd.snapshotter" in node.check_output("docker info -f '{{.DriverStatus}}'")
+
+
+@pytest.mark.runtime("docker")
+@pytest.mark.parametrize(
+    ("image", "entry"),
+    [
+        (f"quay.io/{IMAGE}", {"registry": "quay.io", "mirrors": MIRROR["mirrors"]}),
+        pytest.param(
+            f"quay.io/{IMAGE}",
+            {"registry": "_default", "mirrors": MIRROR["mirrors"]},
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "quay.io/mirrored:1",
+            {
+                "registry": "quay.io",
+                "mirrors": [{"url": f"http://{PLAIN}/v2/library", "override_path": True}],
+            },
+            marks=pytest.mark.long,
+        ),
+    ],
+    ids=["one", "all", "path"],
+)
+def test_docker_supports_more_mirrors_with_images_in_containerd(
+    enable, pull, in_containerd, image, entry
+):
+    if in_containerd:
+        result = enable([entry])
+        # Docker reads the file at each pull.
+        assert (result["changed"], result["units"]) == (True, [])
+        # quay.io does not have these images.
+        assert pull(image, [entry]).succeeded
+        assert enable([entry])["changed"] is False
+    else:
+        result = enable([entry], fails=True)
+        check_untouched(result, "option_unsupported", "containerd image store")
+
+
+@pytest.mark.runtime("docker")
+def test_docker_pushes_to_an_insecure_registry(node, registry, enable):
+    enable([{"registry": each, "insecure": True} for each in (TLS, PLAIN)])
+    node.check_output(f"docker load --input {ARCHIVES}/busybox.tar")
+    for host in (TLS, PLAIN):
+        name = f"{host}/library/pushed:1".replace("ADDRESS", registry[0])
+        node.check_output(f"docker tag {LOADED} {name} && docker push {name} && docker rmi {name}")
 
 
 @pytest.fixture

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.cruntime.node.plugins.module_utils import daemon_json, dropped
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    daemon_json,
+    docker_storage,
+    dropped,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_disk,
     docker_store,
@@ -38,17 +42,17 @@ def check(runner: Runner, docker: Docker, change: Change, unit: Unit) -> None:
     """
     before, after = _read(change.before), _read(change.after) or {}
     argv = read_start_argv(unit)
-    old = None if before is None else docker_store.read_settings(before, argv)
-    new = docker_store.read_settings(after, argv)
+    old = None if before is None else docker_storage.read_settings(before, argv)
+    new = docker_storage.read_settings(after, argv)
     is_live_restore = after.get("live-restore") is True
     if old == new and not is_live_restore:
         return
     info = docker.api(_TIMEOUT).info() if unit.active else None
     # If the current file cannot be parsed, its settings are not known.
-    stopped = old or docker_store.read_settings({}, argv)
+    stopped = old or docker_storage.read_settings({}, argv)
     if is_live_restore:
         _check_no_swarm(
-            change.path, info, docker_disk.find_directory(stopped.root, bool(stopped.user))
+            change.path, info, docker_storage.find_directory(stopped.root, bool(stopped.user))
         )
     if old != new:
         major = docker.find_major()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from typing import Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils.checks import hidden_data
 from ansible_collections.cruntime.node.plugins.module_utils.containerd_namespaces import (
     read_namespaces,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.docker_storage import list_directory
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -23,44 +23,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes impor
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
-#: Storage drivers of Docker itself, unlike the snapshotters of containerd.
-GRAPH_DRIVERS = frozenset(
-    ("aufs", "btrfs", "devicemapper", "fuse-overlayfs", "overlay", "overlay2", "vfs", "zfs")
-)
-
-#: Name of the directory of a user namespace within the data root.
-_REMAPPED = re.compile(r"\d+\.\d+")
 _SWARM_STATE = "swarm/docker-state.json"
-
-
-def resolve(path: str) -> str:
-    """Return a path without symbolic links. An invalid path is returned unchanged."""
-    try:
-        return os.path.realpath(path)
-    except ValueError:
-        return path
-
-
-def split_root(path: str) -> tuple[str, bool]:
-    """Return the data root, and whether the path is the directory of a user namespace in it."""
-    root, name = os.path.split(path)
-    return (root, True) if _REMAPPED.fullmatch(name) else (path, False)
-
-
-def find_directory(root: str, is_remapped: bool) -> str:
-    """Return the directory of the data: the data root, or a user namespace's directory in it."""
-    names = _list_directory(root) if is_remapped else []
-    remapped = next(filter(_REMAPPED.fullmatch, names), "")
-    return os.path.join(root, remapped) if remapped else root
-
-
-def list_prior_drivers(directory: str) -> list[str]:
-    """Return the drivers of which Docker finds data. Docker does not look for data of vfs."""
-    return [
-        driver
-        for driver in sorted(GRAPH_DRIVERS - {"vfs"})
-        if _list_directory(os.path.join(directory, driver))
-    ]
 
 
 def is_copied(directory: str, new_directory: str, driver: str) -> bool:
@@ -79,18 +42,18 @@ def list_containers(directory: str, driver: str) -> list[str]:
     containers = os.path.join(directory, "containers")
     return [
         name
-        for name in _list_directory(containers)
+        for name in list_directory(containers)
         if _driver_of(os.path.join(containers, name)) in ("", driver)
     ]
 
 
 def list_images(directory: str, driver: str) -> list[str]:
-    return _list_directory(os.path.join(directory, "image", driver, "imagedb/content/sha256"))
+    return list_directory(os.path.join(directory, "image", driver, "imagedb/content/sha256"))
 
 
 def list_volumes(directory: str) -> list[str]:
     volumes = os.path.join(directory, "volumes")
-    return [name for name in _list_directory(volumes) if os.path.isdir(os.path.join(volumes, name))]
+    return [name for name in list_directory(volumes) if os.path.isdir(os.path.join(volumes, name))]
 
 
 def count_containerd_images(runner: Runner, root: str, namespace: str) -> int:
@@ -129,10 +92,3 @@ def _driver_of(container: str) -> str:
     except (OSError, ValueError, AttributeError, CruntimeError):
         return ""
     return driver if isinstance(driver, str) else ""
-
-
-def _list_directory(path: str) -> list[str]:
-    try:
-        return sorted(os.listdir(path))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return []

@@ -11,42 +11,22 @@ stays on the disk, where Docker can neither use nor remove it.
 
 from __future__ import annotations
 
-from typing import Any, Iterable, NamedTuple, Sequence
+from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils import command_line
+from ansible_collections.cruntime.node.plugins.module_utils import docker_storage
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_disk,
     hidden_data,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.daemon_json import Table
-from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
+from ansible_collections.cruntime.node.plugins.module_utils.docker_storage import Settings
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
-_FEATURE = "containerd-snapshotter"
 _SNAPSHOTTER = "overlayfs"
-
-
-class Settings(NamedTuple):
-    """Settings that choose a store.
-
-    :param driver: the storage driver, empty if Docker chooses it.
-    :param in_containerd: whether the images are in containerd, None if Docker decides it.
-    :param user: value of C(userns-remap), empty if containers have no user namespace.
-    :param namespace: Docker's namespace in containerd.
-    """
-
-    root: str
-    driver: str
-    in_containerd: bool | None
-    user: str
-    namespace: str
-
-
 #: The key of daemon.json for each setting.
 _KEYS = (
     "data-root",
     "storage-driver",
-    f"features.{_FEATURE}",
+    f"features.{docker_storage.FEATURE}",
     "userns-remap",
     "containerd-namespace",
 )
@@ -67,34 +47,13 @@ class Store(NamedTuple):
     images: int
 
 
-def read_settings(config: Table, command: Sequence[str]) -> Settings:
-    """Read the settings from a daemon.json and the command line of the daemon.
-
-    dockerd does not start if a setting is in both places.
-    """
-
-    def read(key: str, *flags: str) -> str:
-        return str(config.get(key) or command_line.find_flag(command, key, *flags) or "")
-
-    features = config.get("features")
-    feature = features.get(_FEATURE) if isinstance(features, dict) else None
-    return Settings(
-        # Docker before 23 also accepts the name graph.
-        docker_disk.resolve(read("data-root", "g") or read("graph") or DOCKER.data_root),
-        read("storage-driver", "s"),
-        feature if isinstance(feature, bool) else None,
-        read("userns-remap"),
-        read("containerd-namespace") or "moby",
-    )
-
-
 def read_store(info: dict[str, Any]) -> Store:
     """Read the store from C(GET /info)."""
-    root, is_remapped = docker_disk.split_root(info["DockerRootDir"])
+    root, is_remapped = docker_storage.split_root(info["DockerRootDir"])
     return Store(
-        docker_disk.resolve(root),
+        docker_storage.resolve(root),
         info["Driver"],
-        ["driver-type", "io.containerd.snapshotter.v1"] in (info.get("DriverStatus") or []),
+        docker_storage.reports_containerd(info),
         is_remapped,
         info["Containers"],
         info["Images"],
@@ -103,9 +62,9 @@ def read_store(info: dict[str, Any]) -> Store:
 
 def find_store(runner: Runner, settings: Settings, major: int) -> Store:
     """Find the store that a stopped Docker would use, and its content on the disk."""
-    directory = docker_disk.find_directory(settings.root, bool(settings.user))
-    prior = docker_disk.list_prior_drivers(directory)
-    in_containerd = _is_in_containerd(settings, major, prior)
+    directory = docker_storage.find_directory(settings.root, bool(settings.user))
+    prior = docker_storage.list_prior_drivers(directory)
+    in_containerd = docker_storage.is_in_containerd(settings, major, prior)
     driver = settings.driver or (_SNAPSHOTTER if in_containerd else "".join(prior[:1]) or "vfs")
     if in_containerd:
         images = docker_disk.count_containerd_images(runner, settings.root, settings.namespace)
@@ -130,8 +89,8 @@ def check(path: str, store: Store, before: Settings | None, after: Settings, maj
         user_changed = bool(after.user) != store.is_remapped
     else:
         user_changed = before.user != after.user
-    directory = docker_disk.find_directory(store.root, store.is_remapped)
-    new_directory = docker_disk.find_directory(root, store.is_remapped)
+    directory = docker_storage.find_directory(store.root, store.is_remapped)
+    new_directory = docker_storage.find_directory(root, store.is_remapped)
     in_containerd, driver = _choose_driver(store, before, after, new_directory, major)
     kept = (in_containerd, driver) == (store.in_containerd, store.driver)
     kept = kept and not (in_containerd and old.namespace != after.namespace)
@@ -165,14 +124,6 @@ def check(path: str, store: Store, before: Settings | None, after: Settings, maj
     )
 
 
-def _is_in_containerd(settings: Settings, major: int, prior: list[str]) -> bool:
-    if settings.in_containerd is not None and major >= 23:
-        return settings.in_containerd
-    if major < 29:
-        return False
-    return settings.driver not in docker_disk.GRAPH_DRIVERS if settings.driver else not prior
-
-
 def _choose_driver(
     store: Store, before: Settings | None, after: Settings, directory: str, major: int
 ) -> tuple[bool, str]:
@@ -181,8 +132,8 @@ def _choose_driver(
     :param directory: where Docker finds data when it starts.
     :return: the driver is empty if it cannot be determined.
     """
-    prior = docker_disk.list_prior_drivers(directory)
-    in_containerd = _is_in_containerd(after, major, prior)
+    prior = docker_storage.list_prior_drivers(directory)
+    in_containerd = docker_storage.is_in_containerd(after, major, prior)
     if after.driver:
         return in_containerd, after.driver
     is_same = before is not None and before.root == after.root and not before.driver
@@ -205,14 +156,14 @@ def _list_ways(
         return
     if not store.in_containerd:
         if after.in_containerd:
-            yield f"do not set features.{_FEATURE}"
+            yield f"do not set features.{docker_storage.FEATURE}"
         yield f"set storage.driver to {store.driver}"
         return
     if old.namespace != after.namespace:
         yield f"set containerd-namespace to {old.namespace}"
     if after.driver not in ("", store.driver):
         yield "do not set storage.driver"
-    yield f"set features.{_FEATURE} to true in extra_config"
+    yield f"set features.{docker_storage.FEATURE} to true in extra_config"
 
 
 def _describe(root: str, driver: str, in_containerd: bool) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from typing import Iterable, NamedTuple, Sequence
 
@@ -49,6 +50,9 @@ class Effective:
     :param runtime: the runtime as the spec configures it.
     """
 
+    #: Directory of the hosts.toml of each registry, empty if the runtime reads no such files.
+    hosts_dir = ""
+
     def __init__(self, runner: Runner, runtime: Runtime) -> None:
         self._runner = runner
         self._runtime = runtime
@@ -74,6 +78,24 @@ class Effective:
 
         :raises CruntimeError: if it would read a file of others in their place.
         """
+        for change in changes:
+            directory, name = os.path.split(change.path)
+            parent, registry = os.path.split(directory)
+            host, colon, port = registry.rpartition(":")
+            if (parent, name) != (self.hosts_dir, "hosts.toml") or not (colon and change.after):
+                continue
+            # The resolver of containerd looks for this name first.
+            other = f"{parent}/{host}_{port}_"
+            if os.path.isdir(other) and self.reads_hosts():
+                raise CruntimeError(
+                    f"{other}: setting overridden: {self._runtime.label} reads this directory in "
+                    f"place of {directory}, so {name} there would have no effect. Move it away",
+                    reason="setting_overridden",
+                )
+
+    def reads_hosts(self) -> bool:
+        """Return whether the runtime of this node reads the hosts.toml of registries."""
+        return True
 
     def read_filed(self, start: Start, path: str) -> Leaves:
         """Return the configuration with which the runtime would start now.

@@ -10,9 +10,8 @@ import contextlib
 import functools
 import glob
 import json
-import os
 import tempfile
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line, cri, dump
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
@@ -30,7 +29,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     normalize,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
-from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
@@ -70,19 +68,7 @@ _STATUS_ROOT: dict[str, Path] = {
 
 
 class ContainerdEffective(Effective):
-    def check_files(self, changes: Iterable[Change]) -> None:
-        for change in changes:
-            directory, name = os.path.split(change.path)
-            certs, registry = os.path.split(directory)
-            host, colon, port = registry.rpartition(":")
-            # containerd looks for this name first.
-            other = f"{certs}/{host}_{port}_"
-            if certs == CONTAINERD_CERTS and colon and change.after and os.path.isdir(other):
-                raise CruntimeError(
-                    f"{other}: setting overridden: containerd reads this directory in place of "
-                    f"{directory}, so {name} there would have no effect. Move it away",
-                    reason="setting_overridden",
-                )
+    hosts_dir = CONTAINERD_CERTS
 
     def list_read_files(self, start: Start) -> list[str]:
         drop_ins = _list_drop_ins()

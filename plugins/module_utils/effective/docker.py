@@ -23,9 +23,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     flatten,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
+from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CERTS
 
 if TYPE_CHECKING:
-    from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
     from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
 
 
@@ -60,6 +60,11 @@ _LOOPBACK = {"127.0.0.0/8", "::1/128"}
 
 
 class DockerEffective(Effective):
+    hosts_dir = DOCKER_CERTS
+
+    def reads_hosts(self) -> bool:
+        return self._docker.uses_containerd_store()
+
     def leave_out(self, content: str, start: Start) -> str:
         # dockerd does not start if a flag and the file set a key, even to the same value.
         flags = read_flags(start.argv)
@@ -77,7 +82,7 @@ class DockerEffective(Effective):
         return flatten(normalize_keys({**(keys or {}), **read_flags(start.argv)}))
 
     def read_running(self, argv: list[str]) -> Leaves:
-        return parse_info(self._api().info())
+        return parse_info(self._docker.api().info())
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
         return normalize_keys(json.loads(content))
@@ -86,11 +91,12 @@ class DockerEffective(Effective):
         flag = _FLAGS.get(difference.path[0])
         return find_flag_file(start.unit, flag.names) if flag else ""
 
-    def _api(self) -> DockerApi:
-        return cast("Docker", self._runtime).api()
+    @property
+    def _docker(self) -> Docker:
+        return cast("Docker", self._runtime)
 
     def find_at_risk(self) -> list[str]:
-        api = self._api()
+        api = self._docker.api()
         if api.info()["LiveRestoreEnabled"]:
             return []
         return [each["Names"][0].lstrip("/") for each in api.containers(include_stopped=False)]

@@ -10,7 +10,7 @@ import copy
 import json
 import os
 import re
-from typing import Any, Iterable, NamedTuple, Optional, Tuple
+from typing import Any, Container, Iterable, NamedTuple, Optional, Tuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.compatibility import NO_CGROUPS_V1_SINCE
@@ -218,8 +218,11 @@ class Runtime:
         """
         raise NotImplementedError
 
-    def find_facts(self) -> dict[str, Any]:
-        """Return facts of this node that select rendered files, or complete their content."""
+    def find_facts(self, names: Container[str]) -> dict[str, Any]:
+        """Return facts of this node that select rendered files, or complete their content.
+
+        :param names: the facts that the files need. Others may be missing.
+        """
         return {}
 
     def unused_options(self, options: dict[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Container, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
@@ -60,7 +60,7 @@ class Containerd(Runtime):
     def version(self) -> str:
         return parse_version(self._runner.output("containerd", "--version"))
 
-    def find_facts(self) -> dict[str, Any]:
+    def find_facts(self, names: Container[str]) -> dict[str, Any]:
         return {cni.BIN_DIR_FACT: cni.find_bin_dir()}
 
     def holds_container(self, argv: list[str]) -> bool:

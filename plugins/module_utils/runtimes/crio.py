@@ -11,7 +11,7 @@ import glob
 import json
 import os
 import re
-from typing import Any, Iterable, Iterator, NamedTuple
+from typing import Any, Container, Iterable, Iterator, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni
 from ansible_collections.cruntime.node.plugins.module_utils.contents import Content
@@ -98,7 +98,7 @@ class Crio(Runtime):
         # The flag names the directory of all drop-ins.
         return False
 
-    def find_facts(self) -> dict[str, Any]:
+    def find_facts(self, names: Container[str]) -> dict[str, Any]:
         # The packages of CRI-O include a conmon that is not on the PATH.
         return {
             "own_conmon": os.access(_OWN_CONMON, os.X_OK),

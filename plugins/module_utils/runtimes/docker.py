@@ -11,10 +11,11 @@ import glob
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any, Iterable
+from typing import TYPE_CHECKING, Any, Container, Iterable
 
-from ansible_collections.cruntime.node.plugins.module_utils import command_line
+from ansible_collections.cruntime.node.plugins.module_utils import command_line, docker_storage
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object
+from ansible_collections.cruntime.node.plugins.module_utils.docker_storage import STORE_FACT
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
@@ -87,8 +88,9 @@ class Docker(Runtime):
 
     def read_units(self, units: dict[str, Unit]) -> None:
         super().read_units(units)
-        service, socket = units[DOCKER.service], units[DOCKER.units[0]]
-        self.api_socket = _find_api_socket(service, socket, self.config_path)
+        self._service = units[DOCKER.service]
+        socket = units[DOCKER.units[0]]
+        self.api_socket = _find_api_socket(self._service, socket, self.config_path)
 
     def check_installed(self, units: dict[str, Unit]) -> None:
         super().check_installed(units)
@@ -108,6 +110,20 @@ class Docker(Runtime):
 
     def version(self) -> str:
         return parse_version(self._runner.output("dockerd", "--version"))
+
+    def find_facts(self, names: Container[str]) -> dict[str, Any]:
+        return {STORE_FACT: self.uses_containerd_store()} if STORE_FACT in names else {}
+
+    def uses_containerd_store(self) -> bool:
+        """Return whether the images of Docker are in containerd, or would be if it started."""
+        if self._service.active:
+            return docker_storage.reports_containerd(self.api().info())
+        settings = docker_storage.read_settings(
+            _read_config(self.config_path), read_start_argv(self._service)
+        )
+        directory = docker_storage.find_directory(settings.root, bool(settings.user))
+        prior = docker_storage.list_prior_drivers(directory)
+        return docker_storage.is_in_containerd(settings, self.find_major(), prior)
 
     def unused_options(self, options: dict[str, Any]) -> dict[str, str]:
         if self.adapter_enabled or not options.get("sandbox_image"):
@@ -175,9 +191,7 @@ def _find_api_socket(service: Unit, socket: Unit, config_path: str) -> str:
     argv = command_line.read_argv(service.pid) or read_start_argv(service)
     hosts = command_line.find_flags(argv, "host", "H")
     if not hosts:
-        with contextlib.suppress(OSError, CruntimeError):
-            keys = json_object(read_regular(config_path)) or {}
-            hosts = [str(host) for host in keys.get("hosts") or []]
+        hosts = [str(host) for host in _read_config(config_path).get("hosts") or []]
     for host in hosts:
         scheme, _separator, path = host.partition("://")
         if scheme == "unix":
@@ -185,6 +199,13 @@ def _find_api_socket(service: Unit, socket: Unit, config_path: str) -> str:
         if scheme == "fd" and socket.listens:
             return socket.listens[0]
     return DOCKER_SOCKET
+
+
+def _read_config(path: str) -> dict[str, Any]:
+    """Return the keys of daemon.json, empty if the file cannot be read."""
+    with contextlib.suppress(OSError, CruntimeError):
+        return json_object(read_regular(path)) or {}
+    return {}
 
 
 def _uses_dockershim(kubernetes: str | None, adapter_enabled: bool) -> bool:

@@ -9,11 +9,13 @@ import json
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.checks import (
-    docker_disk,
-    docker_store,
-)
+from ansible_collections.cruntime.node.plugins.module_utils import docker_storage
+from ansible_collections.cruntime.node.plugins.module_utils.checks import docker_store
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes import docker as docker_runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 FEATURE = "containerd-snapshotter"
@@ -43,7 +45,7 @@ def make(root, driver="overlay2", containers=("c1",), images=("i1",), volumes=()
 
 
 def settings(root, **config):
-    return docker_store.read_settings({"data-root": str(root), **config}, ())
+    return docker_storage.read_settings({"data-root": str(root), **config}, ())
 
 
 def check(before, after, major=28, store=None):
@@ -83,12 +85,43 @@ def test_the_store_of_a_stopped_docker_is_found_on_the_disk(root, major):
         (29, {"features": {FEATURE: False}}, False),
         (29, {"features": {FEATURE: True}, "storage-driver": "overlayfs"}, True),
         (29, {"features": {FEATURE: "yes"}}, True),
+        # With user namespaces, Docker 29 keeps its own store.
+        (29, {"userns-remap": "default"}, False),
     ],
 )
 def test_default_store_of_a_docker_without_data(tmp_path, major, config, in_containerd):
     store = docker_store.find_store(Runner(), settings(tmp_path / "none", **config), major)
     assert store.in_containerd is in_containerd
     assert store.containers == 0
+
+
+@pytest.mark.parametrize("version", ["28.5.2", "29.8.1"])
+def test_a_stopped_docker_uses_the_store_of_its_next_start(monkeypatch, tmp_path, version):
+    config = tmp_path / "daemon.json"
+    units = {name: Unit(name) for name in DOCKER.adapters + DOCKER.units}
+    monkeypatch.setattr(docker_runtime.Docker, "version", lambda runtime: version)
+    docker = runtimes(Runner())["docker"]
+    docker.config_path = str(config)
+    docker.read_units(units)
+
+    def ask(**keys):
+        config.write_text(json.dumps({"data-root": str(tmp_path), **keys}))
+        return docker.find_facts(["containerd_store"])["containerd_store"]
+
+    is_29 = version.startswith("29")
+    assert ask() is is_29
+    assert ask(features={FEATURE: True}) is True
+    assert ask(features={FEATURE: False}) is False
+    units["docker.service"] = Unit("docker.service", command=("dockerd", "-s", "overlay2"))
+    docker.read_units(units)
+    assert ask() is False
+    units["docker.service"] = Unit("docker.service", command=("dockerd", "-s", "overlayfs"))
+    docker.read_units(units)
+    assert ask() is is_29
+    docker.read_units({**units, "docker.service": Unit("docker.service")})
+    (tmp_path / "overlay2" / "l").mkdir(parents=True)
+    assert ask() is False
+    assert docker.find_facts(["cni_bin_dir"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -185,10 +218,10 @@ def test_a_link_to_a_data_root_is_the_same_root(root):
 
 def test_settings_of_the_command_line_are_parsed():
     command = ("/usr/sbin/dockerd", "-H", "fd://", "--data-root=/x", "-s", "vfs")
-    assert docker_store.read_settings({}, command)[:2] == ("/x", "vfs")
-    assert docker_store.read_settings({"graph": "/y"}, ())[0] == "/y"
-    assert docker_store.read_settings({"data-root": "/\0"}, ())[0] == "/\0"
-    assert docker_disk.list_prior_drivers("/\0") == []
+    assert docker_storage.read_settings({}, command)[:2] == ("/x", "vfs")
+    assert docker_storage.read_settings({"graph": "/y"}, ())[0] == "/y"
+    assert docker_storage.read_settings({"data-root": "/\0"}, ())[0] == "/\0"
+    assert docker_storage.list_prior_drivers("/\0") == []
 
 
 def test_the_store_of_a_running_docker_is_parsed():

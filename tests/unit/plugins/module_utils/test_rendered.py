@@ -31,6 +31,11 @@ def test_a_file_without_markers_is_unchanged():
     assert rendered.choose([file, {"when": [{"a": 2}]}], {"a": 1, "place": None}) == [file]
 
 
+def test_facts_that_the_files_need():
+    files = [FILE, {"when": [{"a": 1, "b": True}, {"a": 2, "b": True}], "content": ""}]
+    assert rendered.list_facts(files) == {"place", "a", "b"}
+
+
 def test_a_rejection_ends_the_run():
     refused = {"when": [{"a": 1}, {"a": 2}], "refusals": ["it is too old", "it is too small"]}
     with fails("option_unsupported", *refused["refusals"]) as error:
@@ -80,5 +85,5 @@ def test_plugin_dirs_of_a_foreign_crio_file_are_kept(
     monkeypatch.setattr(crio, "CONFIG_PATH", str(tmp_path / "crio.conf"))
     monkeypatch.setattr(crio, "CRIO_DROP_INS", str(drop_ins))
     monkeypatch.setattr(crio, "CRIO", crio.CRIO._replace(config_path=str(ours)))
-    facts = catalog.runtimes(Runner())["crio"].find_facts()
+    facts = catalog.runtimes(Runner())["crio"].find_facts(["cni_bin_dir"])
     assert facts["cni_bin_dir"] == (str(plugins) if found else None)

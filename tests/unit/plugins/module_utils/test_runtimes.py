@@ -114,7 +114,8 @@ def test_missing_version_of_docker():
         ("crio", "1.37.0", "1.28.0"),
         ("docker", "20.10.24+dfsg1", "20.10.0"),
         ("docker", "24.0.9", "23.0.0"),
-        ("docker", "29.8.1", "25.0.0"),
+        ("docker", "26.1.5+dfsg1", "25.0.0"),
+        ("docker", "29.8.1", "28.0.0"),
     ],
 )
 def test_the_version_selects_the_rendered_files(name, version, reached):

@@ -46,7 +46,7 @@ def files(when=None, runtime="containerd", **values):
     """Return the files for this kind of node by path. The default is the newest kind."""
     versions = RUNTIMES[runtime].versions
     facts = {"version_range": versions[-1], "cgroup_driver": "systemd", "own_conmon": False}
-    facts = {**facts, "cni_bin_dir": None, **(when or {})}
+    facts = {**facts, "cni_bin_dir": None, "containerd_store": True, **(when or {})}
     values["runtime"] = runtime
     chosen = [
         complete(file, facts) if "content" in file else file
@@ -92,6 +92,12 @@ def hosts_toml(registry, config_version=3, **values):
     file = files(when, runtime="containerd", **values)[
         f"/etc/containerd/certs.d/{registry}/hosts.toml"
     ]
+    assert file["restart"] is False
+    return tomlkit.parse(file["content"]).unwrap()
+
+
+def docker_hosts_toml(registry, **values):
+    file = files(runtime="docker", **values)[f"/etc/docker/certs.d/{registry}/hosts.toml"]
     assert file["restart"] is False
     return tomlkit.parse(file["content"]).unwrap()
 

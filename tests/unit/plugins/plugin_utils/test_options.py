@@ -369,7 +369,7 @@ def test_a_shim_with_docker():
     ]
     assert {when["version_range"] for when in old["when"]} == {"20.10.0"}
     assert ["requires Docker 23" in refusal for refusal in old["refusals"]] == [True]
-    assert {when["version_range"] for when in new["when"]} == {"23.0.0", "25.0.0"}
+    assert {when["version_range"] for when in new["when"]} == {"23.0.0", "25.0.0", "28.0.0"}
     assert json.loads(new["content"])["runtimes"] == {
         "gvisor": {"runtimeType": "/opt/shim"},
         "crun": {"path": "/usr/bin/crun"},

@@ -20,6 +20,7 @@ from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs imp
     containerd_file,
     crio,
     daemon_json,
+    docker_hosts_toml,
     files,
     hosts_toml,
     links,
@@ -330,14 +331,6 @@ def test_docker_registries():
     ("entry", "message"),
     [
         (
-            {"registry": "quay.io", "mirrors": [{"url": "https://m.local"}]},
-            "quay.io: mirrors are not supported with runtime docker",
-        ),
-        (
-            {"registry": "*", "mirrors": [{"url": "https://m.local"}]},
-            "all registries: mirrors are not supported with runtime docker",
-        ),
-        (
             {"registry": "quay.io", **LOGIN},
             "quay.io: username is not supported with runtime docker.*docker login",
         ),
@@ -349,17 +342,112 @@ def test_docker_registries():
             {"registry": "docker.io", "ca_file": CA},
             "docker.io: insecure and certificates are not supported",
         ),
-        (hub({"url": "https://m.local", "capabilities": ["pull"]})[0], "must be pull and resolve"),
-        (
-            hub({"url": "https://m.local", "headers": {"x": "y"}})[0],
-            "Docker does not support custom headers",
-        ),
-        (hub({"url": "https://m.local/x"})[0], "does not support a path"),
-        (hub({"url": "https://m.local", "override_path": True})[0], "does not support a path"),
     ],
 )
 def test_entries_that_docker_does_not_support(entry, message):
     refused(message, "docker", registries=[entry])
+
+
+FEATURE = "features.containerd-snapshotter"
+NEEDS_OF_STORE = [
+    ({"registry": "quay.io", "mirrors": [{"url": "https://m.local"}]}, "quay.io: mirrors are"),
+    ({"registry": "*", "mirrors": [{"url": "https://m.local"}]}, "mirrors of all registries are"),
+    *(
+        (hub({"url": "https://m.local", **values})[0], f"docker.io: {subject}")
+        for values, subject in (
+            ({"capabilities": ["pull"]}, "capabilities other than pull and resolve"),
+            ({"headers": {"x": "y"}}, "custom headers"),
+            ({"url": "https://m.local/x"}, "paths in the URL of a mirror"),
+            ({"override_path": True}, "paths in the URL of a mirror"),
+        )
+    ),
+]
+
+
+def docker_file(version, in_containerd, entry, **values):
+    """Return daemon.json as it is rendered for a node, or why the node does not support it."""
+    when = {"version_range": version, "containerd_store": in_containerd}
+    return files(when, runtime="docker", registries=[entry], **values)["/etc/docker/daemon.json"]
+
+
+@pytest.mark.parametrize(("entry", "message"), NEEDS_OF_STORE)
+def test_entries_that_need_the_containerd_store_of_docker(entry, message):
+    for version, in_containerd in (("25.0.0", True), ("28.0.0", False)):
+        (refusal,) = docker_file(version, in_containerd, entry)["refusals"]
+        assert refusal.startswith(f"registries: {message}")
+        assert FEATURE in refusal
+    config = json.loads(docker_file("28.0.0", True, entry)["content"])
+    # Docker's own store would use the mirror in another way than the spec requests.
+    assert "registry-mirrors" not in config
+
+
+@pytest.mark.parametrize(("entry", "message"), NEEDS_OF_STORE)
+def test_a_spec_that_chooses_the_store_of_docker(entry, message):
+    chosen = {"extra_config": {"features": {"containerd-snapshotter": True}}}
+    # Docker uses the store from its next start on.
+    assert "content" in docker_file("28.0.0", False, entry, **chosen)
+    assert "refusals" in docker_file("25.0.0", False, entry, **chosen)
+    for values in (
+        {"extra_config": {"features": {"containerd-snapshotter": False}}},
+        {"extra_config": {"storage-driver": "vfs"}},
+        {"storage": {"driver": "overlay2"}},
+    ):
+        refused(message, "docker", registries=[entry], **values)
+
+
+def test_a_node_is_asked_for_its_store_only_if_it_matters():
+    entries = [*hub({"url": "https://m.local", "ca_file": CA}), {"registry": "dev.local"}]
+    for file in render.render(checked(runtime="docker", registries=entries)):
+        assert not any("containerd_store" in when for when in file["when"])
+
+
+def test_hosts_of_docker():
+    mirrors = [
+        {"url": "https://m.local:5000", "ca_file": CA, **CLIENT},
+        {"url": "https://[fd00::1]:5000/v2/hub", "insecure": True, "override_path": True},
+        {"url": "http://n.local", "capabilities": ["pull"], "headers": {"X-A": "b"}},
+    ]
+    values = {"registries": [{"registry": "quay.io", "mirrors": mirrors}]}
+    config = docker_hosts_toml("quay.io", **values)
+    pairs = [["/etc/ssl/c.pem", "/etc/ssl/k.pem"]]
+    assert config["server"] == "https://quay.io"
+    assert list(config["host"].items()) == [
+        ("https://m.local:5000", {"capabilities": PULLS, "ca": CA, "client": pairs}),
+        (
+            "https://[fd00::1]:5000/v2/hub",
+            {"capabilities": PULLS, "skip_verify": True, "override_path": True},
+        ),
+        ("http://n.local", {"capabilities": ["pull"], "header": {"X-A": "b"}}),
+    ]
+    by_path = files(runtime="docker", **values)
+    file = by_path["/etc/docker/certs.d/quay.io/hosts.toml"]
+    assert file["secret"] is True
+    # Older versions do not read it.
+    assert file["when"] == [{"version_range": "28.0.0"}]
+    assert json.loads(by_path["/etc/docker/daemon.json"]["content"]).keys() == {"exec-opts"}
+
+
+@pytest.mark.parametrize("name", ["_default", "*"])
+def test_a_mirror_of_all_other_registries_with_docker(name):
+    entry = {"registry": name, "mirrors": [{"url": "https://m.local"}]}
+    assert docker_hosts_toml("_default", registries=[entry]) == {
+        "host": {"https://m.local": {"capabilities": PULLS}}
+    }
+
+
+def test_the_server_of_a_registry_with_docker():
+    entries = [
+        {"registry": "docker.io"},
+        {"registry": "dev.local:5000", "insecure": True},
+        {"registry": "own.local", "ca_file": CA},
+    ]
+    # A push uses only the first host, so no host may come before the server.
+    for name, config in (
+        ("docker.io", {"server": "https://registry-1.docker.io"}),
+        ("dev.local:5000", {"server": "http://dev.local:5000", "skip_verify": True}),
+        ("own.local", {"server": "https://own.local", "ca": CA}),
+    ):
+        assert docker_hosts_toml(name, registries=entries) == config
 
 
 # Entries that no runtime supports
