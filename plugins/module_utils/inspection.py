@@ -92,7 +92,7 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     version_range = runtime.identity.find_range(version)
     found = runtime.find_facts(list_facts(rendered))
     facts = {**found, "version_range": version_range, "cgroup_driver": driver}
-    effective = effective_of(node.runner, runtime)
+    effective = effective_of(node.runner, runtime, version)
     start = read_start(units[runtime.services[0]])
     chosen = [
         dict(

@@ -17,6 +17,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     Leaves,
     Tree,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import (
+    Equivalences,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
@@ -48,14 +51,16 @@ class Effective:
     """Effective configuration of one runtime.
 
     :param runtime: the runtime as the spec configures it.
+    :param version: version of the installed runtime.
     """
 
     #: Directory of the hosts.toml of each registry, empty if the runtime reads no such files.
     hosts_dir = ""
 
-    def __init__(self, runner: Runner, runtime: Runtime) -> None:
+    def __init__(self, runner: Runner, runtime: Runtime, version: str) -> None:
         self._runner = runner
         self._runtime = runtime
+        self.equivalences = Equivalences(runtime.name, version)
 
     def find_config_place(self) -> str:
         """Return the path that the flag must name for the file of the collection."""
@@ -114,9 +119,9 @@ class Effective:
         raise NotImplementedError
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
-        """Return the keys of a rendered file, with the paths that the runtime prints for them.
+        """Return the keys of a rendered file that can be compared.
 
-        :param filed: what the runtime prints. Its format can differ from the rendered one.
+        :param filed: what the runtime would start with. Keys can depend on the files of others.
         """
         raise NotImplementedError
 

@@ -111,7 +111,8 @@ def compare_runtime(
     files = _identify_files(effective, runtime, unit)
     if known.contain(runtime.name, files):
         desired = effective.parse_desired(_content(change), {})
-        filed, comparison = compare.flatten(desired), Comparison(runtime.label)
+        filed = compare.flatten(desired, effective.equivalences)
+        comparison = Comparison(runtime.label)
     else:
         desired, filed, comparison = _compare_filed(effective, runtime, change, unit, change.path)
         if not comparison.warnings:
@@ -119,7 +120,9 @@ def compare_runtime(
     if not (asks and unit.active and unit.pid):
         return comparison
     running = effective.read_running(command_line.read_argv(unit.pid))
-    return comparison._replace(pending=tuple(compare.find_pending(desired, filed, running)))
+    return comparison._replace(
+        pending=tuple(compare.find_pending(desired, filed, running, effective.equivalences))
+    )
 
 
 def check_filed(
@@ -141,7 +144,9 @@ def check_running(effective: Effective, runtime: Runtime, change: Change, unit: 
     """
     desired = effective.parse_desired(_content(change), {})
     running = effective.read_running(command_line.read_argv(unit.pid))
-    for found in compare.find_pending(desired, compare.flatten(desired), running):
+    equivalences = effective.equivalences
+    filed = compare.flatten(desired, equivalences)
+    for found in compare.find_pending(desired, filed, running, equivalences):
         if found.path not in change.unasked:
             raise CruntimeError(
                 f"{runtime.label}: setting overridden: {Overridden(found, '').text}, but the spec "
@@ -161,7 +166,7 @@ def _compare_filed(
     desired = effective.parse_desired(_content(change), filed)
     found = [
         Overridden(each, effective.find_source(each, start))
-        for each in compare.find_overridden(desired, filed)
+        for each in compare.find_overridden(desired, filed, effective.equivalences)
     ]
     asked = [each for each in found if each.difference.path not in change.unasked]
     if asked:
@@ -230,5 +235,5 @@ def show(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _show(path: compare.Path, value: Any) -> str:
+def _show(path: tuple[str, ...], value: Any) -> str:
     return "(not set)" if value is None else repr(redact(path, value))

@@ -33,19 +33,19 @@ class Told(base.Effective):
     config_flag = ("config", "c")
 
     def __init__(self, filed, running, source=""):
-        super().__init__(Runner(), Containerd(Runner()))
+        super().__init__(Runner(), Containerd(Runner()), "2.1.9")
         self.filed, self.running, self.source = filed, running, source
         self.files, self.read = [], 0
 
     def read_filed(self, start, path):
         self.read += 1
-        return compare.flatten(self.filed)
+        return compare.flatten(self.filed, self.equivalences)
 
     def list_read_files(self, start):
         return self.files
 
     def read_running(self, argv):
-        return compare.flatten(self.running)
+        return compare.flatten(self.running, self.equivalences)
 
     def parse_desired(self, content, filed):
         return DESIRED
