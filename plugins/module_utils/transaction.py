@@ -263,9 +263,10 @@ def _check_running(
     node: Node, effective: Effective, runtime: Runtime, changes: list[Change]
 ) -> None:
     main = find_main(runtime, changes)
+    unit = node.look()[runtime.services[0]]
     if main is not None:
-        unit = node.look()[runtime.services[0]]
         comparison.check_running(effective, runtime, main, unit)
+    comparison.check_environment(runtime, changes, unit)
 
 
 def _wait(runtime: Runtime, timeout: int) -> None:

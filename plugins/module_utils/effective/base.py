@@ -28,6 +28,35 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 
+class Source(NamedTuple):
+    """Place that decides the value of a key.
+
+    :param kind: file, flag or environment; empty if it is not known.
+    :param file: path of the file, or the name of the unit if the file is not known.
+    :param name: the flag or the variable.
+    """
+
+    kind: str = ""
+    file: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file} ({_NAMES[self.kind]}{self.name})" if self.name else self.file
+
+
+_NAMES = {"flag": "flag --", "environment": "variable "}
+
+
+class Variable(NamedTuple):
+    """Variable in the environment of a service.
+
+    :param value: None if a file removes the variable.
+    """
+
+    value: str | None
+    source: Source
+
+
 class Start(NamedTuple):
     """Command with which systemd would start the runtime now.
 
@@ -102,6 +131,13 @@ class Effective:
         """Return whether the runtime of this node reads the hosts.toml of registries."""
         return True
 
+    def find_variables(self, content: bytes, start: Start) -> dict[str, Variable]:
+        """Return the variables that the runtime sets in place of those of its unit.
+
+        :param content: content of the configuration file.
+        """
+        return {}
+
     def read_filed(self, start: Start, path: str) -> Leaves:
         """Return the configuration with which the runtime would start now.
 
@@ -125,8 +161,8 @@ class Effective:
         """
         raise NotImplementedError
 
-    def find_source(self, difference: Difference, start: Start) -> str:
-        """Return the file or the flag that decides the filed value of a key, empty if unknown."""
+    def find_source(self, difference: Difference, start: Start) -> Source:
+        """Return the file, the flag or the variable that decides the filed value of a key."""
         raise NotImplementedError
 
     def find_other_drivers(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
@@ -138,8 +174,8 @@ class Effective:
         return []
 
 
-def find_flag_file(unit: Unit, names: Sequence[str]) -> str:
-    """Return the file that sets a flag of a unit, with the flag.
+def find_flag_file(unit: Unit, names: Sequence[str]) -> Source:
+    """Return the file that sets a flag of a unit.
 
     :param names: names of the flag without dashes.
     """
@@ -147,5 +183,5 @@ def find_flag_file(unit: Unit, names: Sequence[str]) -> str:
     for path in reversed((unit.path, *unit.drop_ins, *unit.environment_files)):
         with contextlib.suppress(OSError, CruntimeError):
             if pattern.search(read_regular(path).decode("utf-8", errors="replace")):
-                return f"{path} (flag --{names[0]})"
-    return f"flag --{names[0]} of {unit.name}"
+                return Source("flag", path, names[0])
+    return Source("flag", unit.name, names[0])

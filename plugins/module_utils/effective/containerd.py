@@ -10,12 +10,14 @@ import contextlib
 import functools
 import glob
 import json
+import os
 import tempfile
 from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line, cri, dump
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
+    Source,
     Start,
     find_flag_file,
 )
@@ -54,6 +56,8 @@ _FLAGS: dict[Path, tuple[str, ...]] = {
 _PRINTED = ("version", "imports")
 # The plugins whose configuration is in the status of the CRI, for containerd 1.x and 2.x.
 _CRI_PLUGINS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime")
+# Name of the directory of a snapshotter in the data root, followed by the name of the snapshotter.
+_SNAPSHOTS = "io.containerd.snapshotter.v1."
 # The plugins with the configuration of registries.
 _IMAGES = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 
@@ -96,20 +100,26 @@ class ContainerdEffective(Effective):
     def read_running(self, argv: list[str]) -> Leaves:
         with Channel(self._runtime.socket_path, self._runtime.request_timeout) as channel:
             info = cri.status(channel)["info"]
-        return {**parse_status(info, self.equivalences), **read_flags(argv)}
+            # The status of 2.x does not have the snapshotter.
+            filesystems = cri.image_fs_info(channel) if self.equivalences.version >= (2, 0) else {}
+        return {
+            **parse_status(info, self.equivalences),
+            **parse_filesystems(filesystems),
+            **read_flags(argv),
+        }
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
         return parse_desired(content.decode(), filed)
 
-    def find_source(self, difference: Difference, start: Start) -> str:
+    def find_source(self, difference: Difference, start: Start) -> Source:
         names = _FLAGS.get(difference.path)
         if names and command_line.find_flag(start.argv, *names):
             return find_flag_file(start.unit, names)
         normal = self.equivalences.locate(difference.path)
         for drop_in, leaves in reversed(list(self._drop_ins.items())):
             if self.equivalences.agree(normal, difference.current, leaves.get(normal)):
-                return drop_in
-        return ""
+                return Source("file", drop_in)
+        return Source()
 
     def find_other_drivers(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
         found = []
@@ -166,6 +176,20 @@ def parse_status(info: dict[str, str], equivalences: Equivalences) -> Leaves:
     """Parse the status of the CRI: the configuration of the CRI plugin that runs."""
     config: dict[str, Any] = json.loads(info.get("config") or "{}")
     return flatten({"plugins": dict.fromkeys(_CRI_PLUGINS, config)}, equivalences)
+
+
+def parse_filesystems(response: dict[str, Any]) -> Leaves:
+    """Return the snapshotter and the data root from the directory of the snapshots.
+
+    A snapshotter can have a directory of its own, which tells neither of them.
+    """
+    # The filesystem of the default snapshotter is the first one.
+    first = (response.get("image_filesystems") or [{}])[0]
+    mountpoint = (first.get("fs_id") or {}).get("mountpoint", "")
+    root, name = os.path.split(mountpoint)
+    if not name.startswith(_SNAPSHOTS):
+        return {}
+    return {("plugins", _IMAGES[1], "snapshotter"): name[len(_SNAPSHOTS) :], ("root",): root}
 
 
 def parse_desired(text: str, filed: Leaves) -> Tree:

@@ -21,8 +21,10 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     crio_api,
     dump,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective import environment
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
+    Source,
     Start,
     find_flag_file,
 )
@@ -90,20 +92,21 @@ class CrioEffective(Effective):
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
         return dump.parse(content.decode())
 
-    def find_source(self, difference: Difference, start: Start) -> str:
+    def find_source(self, difference: Difference, start: Start) -> Source:
         key = difference.path[-1]
         flag = key.replace("_", "-")
         if command_line.find_flag(start.argv, flag) is not None:
             return find_flag_file(start.unit, (flag,))
         variable = f"{_VARIABLE}{key.upper()}"
         if variable in start.environment:
-            return find_flag_file(start.unit, (variable,))
+            filed = environment.find_filed([], start.unit)
+            return filed[variable].source if variable in filed else Source("environment")
         setting = re.compile(rf"^[ \t]*\"?{key}\"?[ \t]*=", re.MULTILINE)
         for path in reversed(_list_drop_ins()):
             with contextlib.suppress(OSError, CruntimeError):
                 if setting.search(read_regular(path).decode("utf-8", errors="replace")):
-                    return path
-        return ""
+                    return Source("file", path)
+        return Source()
 
     def find_at_risk(self) -> list[str]:
         with Channel(self._runtime.socket_path, self._runtime.request_timeout) as channel:

@@ -13,7 +13,9 @@ from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object, read
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
+    Source,
     Start,
+    Variable,
     find_flag_file,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
@@ -23,6 +25,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     flatten,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CERTS
 
 if TYPE_CHECKING:
@@ -55,6 +58,10 @@ _FLAGS = {
 }
 
 
+# Variables that dockerd sets from the key proxies and from flags, since version 23.
+_PROXIES = {"http-proxy": "HTTP_PROXY", "https-proxy": "HTTPS_PROXY", "no-proxy": "NO_PROXY"}
+
+
 class DockerEffective(Effective):
     hosts_dir = DOCKER_CERTS
 
@@ -76,6 +83,21 @@ class DockerEffective(Effective):
         agree = self.equivalences.agree
         return agree((key,), value, other) and agree((key,), other, value)
 
+    def find_variables(self, content: bytes, start: Start) -> dict[str, Variable]:
+        proxies = (json_object(content) or {}).get("proxies")
+        found = dict(proxies) if isinstance(proxies, dict) else {}
+        sources = dict.fromkeys(found, Source("file", DOCKER.config_path))
+        for key in _PROXIES:
+            value = command_line.find_flag(start.argv, key)
+            if value is not None:
+                found[key], sources[key] = value, find_flag_file(start.unit, (key,))
+        return {
+            name: Variable(found[key], sources[key])
+            for key, variable in _PROXIES.items()
+            if found.get(key)
+            for name in (variable, variable.lower())
+        }
+
     def read_filed(self, start: Start, path: str) -> Leaves:
         content = read(path)[0]
         keys = json_object(content) if isinstance(content, bytes) else None
@@ -88,9 +110,9 @@ class DockerEffective(Effective):
         tree: Tree = json.loads(content)
         return tree
 
-    def find_source(self, difference: Difference, start: Start) -> str:
+    def find_source(self, difference: Difference, start: Start) -> Source:
         flag = _FLAGS.get(difference.path[0])
-        return find_flag_file(start.unit, flag.names) if flag else ""
+        return find_flag_file(start.unit, flag.names) if flag else Source()
 
     @property
     def _docker(self) -> Docker:

@@ -83,6 +83,7 @@ class SamePlace(NamedTuple):
 class Omitted(NamedTuple):
     """Key that a process does not report if it has a certain value.
 
+    :param value: this value. None if the key is not set.
     :param parent: length of the path of the table that the process then reports.
     """
 
@@ -178,6 +179,12 @@ TABLE: tuple[Equivalence, ...] = (
             (_CRI_2, (2, 0), None, "2.1.9"),
         )
     ),
+    Omitted(
+        Scope("crio", ("crio", "runtime", "defaultulimits")),
+        None,
+        2,
+        "GET /config has no list that is not set, seen on 1.37.0",
+    ),
     SameValues(
         Scope("containerd", ("requiredplugins",)),
         _contains,
@@ -244,9 +251,10 @@ class Equivalences:
 
     def __init__(self, runtime: str, version: str) -> None:
         found = installed_version(version)
+        self.runtime = runtime
         # A release candidate reads the same files as its release.
-        pair = (found.major, found.minor)
-        self._entries = [entry for entry in TABLE if entry.scope.includes(runtime, pair)]
+        self.version = (found.major, found.minor)
+        self._entries = [entry for entry in TABLE if entry.scope.includes(runtime, self.version)]
 
     def locate(self, path: Iterable[str]) -> Path:
         """Return the normalized path of a key in the rendered file."""

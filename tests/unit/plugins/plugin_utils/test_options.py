@@ -721,7 +721,6 @@ def test_loopback_stays_insecure_unless_the_spec_has_a_list(version, extra, list
     )
 
 
-
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
 def test_a_minimal_spec_keeps_the_defaults_of_the_runtime(runtime):
     paths = {file["path"] for file in render.render(checked(runtime=runtime))}

@@ -140,19 +140,28 @@ VALUES = {
     ),
 }
 
-#: The same, with the path of another key of the table that the process reports.
+#: The same, with the path of another key of the table that the process reports, and the value.
 OMITTED = {
     ("containerd", (*CRI, *OPTIONS[:2], ANY, *OPTIONS[3:]), (0, 0)): (
         "1.7.24",
         ["2.0.0"],
         (*CRI, *OPTIONS),
         (*CRI, *HANDLER, "runtimetype"),
+        False,
     ),
     ("containerd", (*CRI_2, *OPTIONS[:2], ANY, *OPTIONS[3:]), (2, 0)): (
         "2.0.0",
         ["1.7.24"],
         (*CRI_2, *OPTIONS),
         (*CRI_2, *HANDLER, "runtimetype"),
+        False,
+    ),
+    ("crio", ("crio", "runtime", "defaultulimits"), (0, 0)): (
+        "1.37.0",
+        [],
+        ("crio", "runtime", "defaultulimits"),
+        ("crio", "runtime", "loglevel"),
+        None,
     ),
 }
 
@@ -207,9 +216,9 @@ def test_values(scope):
 @pytest.mark.parametrize("scope", OMITTED)
 def test_omitted_keys(scope):
     runtime = scope[0]
-    version, others, path, sibling = OMITTED[scope]
+    version, others, path, sibling, value = OMITTED[scope]
     complete = Equivalences(runtime, version).complete
-    assert complete(path, {sibling: "x"}) == {path: False}
+    assert complete(path, {sibling: "x"}) == {path: value}
     assert complete(path, {sibling: "x", path: True}) == {path: True}
     # The process does not report the handler.
     assert complete(path, {}) == {}
