@@ -19,6 +19,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import (
     Equivalences,
+    Path,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -160,6 +161,21 @@ class Effective:
         :param filed: what the runtime would start with. Keys can depend on the files of others.
         """
         raise NotImplementedError
+
+    def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
+        """Return the names of the flag of a command line that sets a key, empty if none does.
+
+        :param path: the normalized path of the key.
+        """
+        raise NotImplementedError
+
+    def find_variable(self, path: Path, environment: dict[str, str]) -> str:
+        """Return the variable of an environment that sets a key, empty if none does."""
+        return ""
+
+    def list_drop_ins(self) -> list[str]:
+        """Return the drop-ins of the runtime, in the order in which it reads them."""
+        return []
 
     def find_source(self, difference: Difference, start: Start) -> Source:
         """Return the file, the flag or the variable that decides the filed value of a key."""

@@ -112,8 +112,8 @@ class ContainerdEffective(Effective):
         return parse_desired(content.decode(), filed)
 
     def find_source(self, difference: Difference, start: Start) -> Source:
-        names = _FLAGS.get(difference.path)
-        if names and command_line.find_flag(start.argv, *names):
+        names = self.find_flag(difference.path, start.argv)
+        if names:
             return find_flag_file(start.unit, names)
         normal = self.equivalences.locate(difference.path)
         for drop_in, leaves in reversed(list(self._drop_ins.items())):
@@ -126,11 +126,18 @@ class ContainerdEffective(Effective):
         for path, driver, wanted in find_other_drivers(desired, filed):
             source = self.find_source(Difference((*path, "runtimetype"), None, RUNC_SHIM), start)
             found.append(
-                f"{source or self._runtime.config_path}: other cgroup driver: the OCI runtime "
+                f"{str(source) or self._runtime.config_path}: other cgroup driver: the OCI runtime "
                 f"{path[-1]} uses {driver}, but the kubelet must use {wanted}. Set SystemdCgroup = "
                 f"{'true' if wanted == 'systemd' else 'false'} in its options"
             )
         return found
+
+    def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
+        names = _FLAGS.get(path, ())
+        return names if names and command_line.find_flag(argv, *names) else ()
+
+    def list_drop_ins(self) -> list[str]:
+        return _list_drop_ins()
 
     @functools.cached_property
     def _drop_ins(self) -> dict[str, Leaves]:
@@ -175,7 +182,8 @@ def parse_dump(text: str, equivalences: Equivalences) -> Leaves:
 def parse_status(info: dict[str, str], equivalences: Equivalences) -> Leaves:
     """Parse the status of the CRI: the configuration of the CRI plugin that runs."""
     config: dict[str, Any] = json.loads(info.get("config") or "{}")
-    return flatten({"plugins": dict.fromkeys(_CRI_PLUGINS, config)}, equivalences)
+    plugin = _CRI_PLUGINS[equivalences.version >= (2, 0)]
+    return flatten({"plugins": {plugin: config}}, equivalences)
 
 
 def parse_filesystems(response: dict[str, Any]) -> Leaves:

@@ -93,20 +93,30 @@ class CrioEffective(Effective):
         return dump.parse(content.decode())
 
     def find_source(self, difference: Difference, start: Start) -> Source:
-        key = difference.path[-1]
-        flag = key.replace("_", "-")
-        if command_line.find_flag(start.argv, flag) is not None:
-            return find_flag_file(start.unit, (flag,))
-        variable = f"{_VARIABLE}{key.upper()}"
-        if variable in start.environment:
-            filed = environment.find_filed([], start.unit)
-            return filed[variable].source if variable in filed else Source("environment")
-        setting = re.compile(rf"^[ \t]*\"?{key}\"?[ \t]*=", re.MULTILINE)
-        for path in reversed(_list_drop_ins()):
+        path = normalize(difference.path)
+        flag = self.find_flag(path, start.argv)
+        if flag:
+            return find_flag_file(start.unit, flag)
+        variable = self.find_variable(path, start.environment)
+        if variable:
+            return environment.find_source(start.unit, variable)
+        setting = re.compile(rf"^[ \t]*\"?{difference.path[-1]}\"?[ \t]*=", re.MULTILINE)
+        for drop_in in reversed(_list_drop_ins()):
             with contextlib.suppress(OSError, CruntimeError):
-                if setting.search(read_regular(path).decode("utf-8", errors="replace")):
-                    return Source("file", path)
+                if setting.search(read_regular(drop_in).decode("utf-8", errors="replace")):
+                    return Source("file", drop_in)
         return Source()
+
+    def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
+        names = (word.partition("=")[0].lstrip("-") for word in argv if word.startswith("--"))
+        return tuple(name for name in names if name.replace("-", "") == path[-1])[:1]
+
+    def find_variable(self, path: Path, environment: dict[str, str]) -> str:
+        wanted = normalize((_VARIABLE + path[-1],))
+        return next((name for name in environment if normalize((name,)) == wanted), "")
+
+    def list_drop_ins(self) -> list[str]:
+        return _list_drop_ins()
 
     def find_at_risk(self) -> list[str]:
         with Channel(self._runtime.socket_path, self._runtime.request_timeout) as channel:

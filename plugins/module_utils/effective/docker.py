@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, cast
 
@@ -24,6 +25,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     Tree,
     flatten,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import Path
 from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CERTS
@@ -45,6 +47,7 @@ class _Flag(NamedTuple):
 
 _FLAGS = {
     "data-root": _Flag(("data-root",)),
+    "default-ulimits": _Flag(("default-ulimit",), dict),
     "default-runtime": _Flag(("default-runtime",)),
     "exec-opts": _Flag(("exec-opt",), list),
     "insecure-registries": _Flag(("insecure-registry",), list),
@@ -86,7 +89,8 @@ class DockerEffective(Effective):
     def find_variables(self, content: bytes, start: Start) -> dict[str, Variable]:
         proxies = (json_object(content) or {}).get("proxies")
         found = dict(proxies) if isinstance(proxies, dict) else {}
-        sources = dict.fromkeys(found, Source("file", DOCKER.config_path))
+        path = command_line.find_flag(start.argv, *self.config_flag) or DOCKER.config_path
+        sources = dict.fromkeys(found, Source("file", path))
         for key in _PROXIES:
             value = command_line.find_flag(start.argv, key)
             if value is not None:
@@ -111,8 +115,12 @@ class DockerEffective(Effective):
         return tree
 
     def find_source(self, difference: Difference, start: Start) -> Source:
-        flag = _FLAGS.get(difference.path[0])
-        return find_flag_file(start.unit, flag.names) if flag else Source()
+        names = self.find_flag(difference.path, start.argv)
+        return find_flag_file(start.unit, names) if names else Source()
+
+    def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
+        flag = _FLAGS.get(path[0])
+        return flag.names if flag and path[0] in read_flags(argv) else ()
 
     @property
     def _docker(self) -> Docker:
@@ -137,9 +145,19 @@ def read_flags(argv: Iterable[str]) -> dict[str, Any]:
             found[key] = values[-1] not in ("false", "0")
         elif flag.kind is dict:
             found[key] = dict(value.partition("=")[::2] for value in values)
+            if key == "default-ulimits":
+                found[key] = {name: _parse_limit(name, text) for name, text in found[key].items()}
         else:
             found[key] = values if flag.kind is list else values[-1]
     return found
+
+
+def _parse_limit(name: str, text: str) -> dict[str, Any]:
+    """Return a limit such as C(1024:2048) in the form of daemon.json."""
+    soft, _colon, hard = text.partition(":")
+    with contextlib.suppress(ValueError):
+        return {"Name": name, "Soft": int(soft), "Hard": int(hard or soft)}
+    return {"Name": name, "Soft": text}
 
 
 def remove_flags(argv: Iterable[str]) -> list[str]:

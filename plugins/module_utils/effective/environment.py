@@ -54,6 +54,12 @@ def find_filed(changes: Iterable[Change], unit: Unit) -> Variables:
     return read_variables([unit.path, *paths], lambda path: own.get(path) or _read_text(path))
 
 
+def find_source(unit: Unit, name: str) -> Source:
+    """Return the file that sets a variable of a service."""
+    filed = find_filed([], unit)
+    return filed[name].source if name in filed else Source("environment", unit.name, name)
+
+
 def find_overridden(desired: dict[str, str], filed: Variables) -> list[tuple[Difference, Source]]:
     """Return the variables that other files override, with these files."""
     absent = Variable(None, Source())

@@ -47,6 +47,12 @@ def test_values_of_crio_config(transcript):
     assert filed["crio", "runtime", "runtimes", "crun", "runtimeroot"] == "/run/crun"
 
 
+@pytest.mark.parametrize("flag", ["--config-dir", "-d"])
+@pytest.mark.parametrize("path", ["/etc/crio/crio.conf.d", "/etc/crio/crio.conf.d/"])
+def test_a_unit_can_name_the_usual_directory(flag, path):
+    check_config_path(flag, path)
+
+
 def test_another_directory_of_drop_ins_is_an_error():
     with fails("setting_overridden", "/opt/crio.d", "50-cruntime.conf", "ExecStart=crio"):
         check_config_path("--config-dir", "/opt/crio.d")

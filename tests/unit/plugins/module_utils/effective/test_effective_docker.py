@@ -31,6 +31,7 @@ REPORTED = {
 }
 #: The flags of dockerd, each with another value than in the file.
 FLAGS = {
+    "default-ulimits": "--default-ulimit nofile=5",
     "data-root": "--data-root=/x",
     "exec-opts": "--exec-opt native.cgroupdriver=cgroupfs",
     "insecure-registries": "--insecure-registry other:5000",
@@ -96,10 +97,10 @@ def test_flags_with_the_same_values_are_no_difference(node):
     words = (
         "--data-root /var/lib/docker --exec-opt native.cgroupdriver=systemd --live-restore "
         "--insecure-registry=r.example:5000 --registry-mirror https://m.example/ "
-        "--log-opt max-size=10m --log-opt max-file=3"
+        "--log-opt max-size=10m --log-opt max-file=3 --default-ulimit nofile=1024:2048"
     )
     flags = docker.read_flags(words.split())
-    assert len(flags) == 6
+    assert len(flags) == 7
     assert node.find_overridden({**node.desired, **flags}) == []
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys that no process reports, and the times of the files that set them."""
+"""Keys that processes do not report, and the times of the files that set them."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def compare_runtime(monkeypatch, entry, started, *changes, runtime="containerd")
     )
 
 
-def test_an_unknown_key_is_a_warning_and_no_cause_of_a_restart(monkeypatch, entry):
+def test_an_unknown_key_is_a_warning_without_a_restart(monkeypatch, entry):
     main = entry.files[0]
     found = compare_runtime(monkeypatch, entry, 1.0)
     assert found.cause == ""
