@@ -30,7 +30,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
-# Time in seconds between the write of a file and its rename, after which the process reloads it.
+# Difference in seconds between the times that a rename sets for a file and for its directory.
 _RENAME = 1
 
 
@@ -90,9 +90,9 @@ def find_newer(entry: Unreported, changes: Iterable[Change], unit: Unit) -> str:
     if unit.started is None:
         return ""
     reloads = [
-        change.mtime_ns / 1e9 + _RENAME
+        _read_time(change.target) + _RENAME
         for change in changes
-        if change.mtime_ns is not None and unit.pid and change.loaded_by == unit.pid
+        if unit.pid and change.loaded_by == unit.pid
     ]
     read_at = max([unit.started, *reloads])
     paths = [path for pattern in entry.files for path in sorted(glob.glob(pattern))]
