@@ -10,7 +10,7 @@ This module is independent of the runtime.
 from __future__ import annotations
 
 import os
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.dropped import quote_path
@@ -159,12 +159,20 @@ def compare_runtime(
     running = effective.read_running(command_line.read_argv(unit.pid))
     return comparison._replace(
         pending=tuple(compare.find_pending(desired, filed, running, effective.equivalences)),
-        unknown=tuple(_find_unknown(effective, desired, running, changes, unit)),
+        unknown=tuple(
+            _find_unknown(effective, desired, running, main=change, changes=changes, unit=unit)
+        ),
     )
 
 
 def _find_unknown(
-    effective: Effective, desired: Tree, running: Leaves, changes: list[Change], unit: Unit
+    effective: Effective,
+    desired: Tree,
+    running: Leaves,
+    *,
+    main: Change,
+    changes: Iterable[Change],
+    unit: Unit,
 ) -> Iterator[Unknown]:
     """Yield the keys of the configuration file whose values in the process are unknown."""
     equivalences = effective.equivalences
@@ -178,7 +186,7 @@ def _find_unknown(
         ]
         if entry.own_file in paths:
             found.append((entry.scope.path, None))
-        newer = unreported.find_newer(entry, changes, unit) if found else ""
+        newer = unreported.find_newer(entry, main.path, changes, unit) if found else ""
         if newer:
             yield from (Unknown(path, value, newer) for path, value in found)
 

@@ -27,7 +27,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import Path
 from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
-from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CERTS
 
 if TYPE_CHECKING:
@@ -89,8 +88,8 @@ class DockerEffective(Effective):
     def find_variables(self, content: bytes, start: Start) -> dict[str, Variable]:
         proxies = (json_object(content) or {}).get("proxies")
         found = dict(proxies) if isinstance(proxies, dict) else {}
-        path = command_line.find_flag(start.argv, *self.config_flag) or DOCKER.config_path
-        sources = dict.fromkeys(found, Source("file", path))
+        path = command_line.find_flag(start.argv, *self._runtime.config_flag)
+        sources = dict.fromkeys(found, Source("file", path or self._runtime.config_path))
         for key in _PROXIES:
             value = command_line.find_flag(start.argv, key)
             if value is not None:

@@ -205,8 +205,8 @@ def list_values(
     process = start._replace(
         argv=command_line.read_argv(unit.pid), environment=command_line.read_environ(unit.pid)
     )
-    named = command_line.find_flag(start.argv, *effective.config_flag)
-    main = named if named and os.path.isfile(named) else runtime.identity.config_path
+    named = command_line.find_flag(start.argv, *runtime.config_flag)
+    main = named if named and os.path.isfile(named) else runtime.config_path
     filed: Leaves = {}
     running: Leaves = {}
     try:

@@ -19,10 +19,6 @@ from typing import Iterable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import Scope
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
-from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import (
-    CONTAINERD,
-    DOCKER,
-)
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_DROP_INS,
     CRIO_DROP_INS,
@@ -38,7 +34,8 @@ class Unreported(NamedTuple):
     """Keys that a process does not report.
 
     :param scope: the keys, and the versions to which they apply.
-    :param files: patterns of the files and directories that set the keys.
+    :param files: patterns of the files and directories that set the keys, in addition to the file
+        of the collection.
     :param own_file: file of the collection with the keys, empty for the configuration file.
     """
 
@@ -47,9 +44,8 @@ class Unreported(NamedTuple):
     own_file: str = ""
 
 
-_CONTAINERD_FILES = (
-    CONTAINERD.config_path,
-    *(f"{directory}{names}" for directory in CONTAINERD_DROP_INS for names in ("", "/*.toml")),
+_CONTAINERD_FILES = tuple(
+    f"{directory}{names}" for directory in CONTAINERD_DROP_INS for names in ("", "/*.toml")
 )
 _REGISTRIES = os.path.dirname(CRIO_REGISTRIES)
 _CRIO_FILES = ("/etc/crio/crio.conf", CRIO_DROP_INS, f"{CRIO_DROP_INS}/*")
@@ -70,7 +66,7 @@ TABLE: tuple[Unreported, ...] = (
         CRIO_REGISTRIES,
     ),
     *(
-        Unreported(Scope("docker", (key,)), (DOCKER.config_path,))
+        Unreported(Scope("docker", (key,)), ())
         for key in ("log-level", "log-opts", "default-ulimits", "metrics-addr", "features")
     ),
 )
@@ -81,9 +77,10 @@ def list_entries(runtime: str, version: tuple[int, int]) -> list[Unreported]:
     return [entry for entry in TABLE if entry.scope.includes(runtime, version)]
 
 
-def find_newer(entry: Unreported, changes: Iterable[Change], unit: Unit) -> str:
+def find_newer(entry: Unreported, main: str, changes: Iterable[Change], unit: Unit) -> str:
     """Return a file or a directory of keys that is newer than the process, empty if there is none.
 
+    :param main: the configuration file of the collection.
     :param changes: all files of the runtime. The process can have reloaded them.
     :param unit: service of the runtime.
     """
@@ -95,7 +92,8 @@ def find_newer(entry: Unreported, changes: Iterable[Change], unit: Unit) -> str:
         if unit.pid and change.loaded_by == unit.pid
     ]
     read_at = max([unit.started, *reloads])
-    paths = [path for pattern in entry.files for path in sorted(glob.glob(pattern))]
+    patterns = (entry.own_file or main, *entry.files)
+    paths = [path for pattern in patterns for path in sorted(glob.glob(pattern))]
     return next((path for path in paths if _read_time(path) > read_at), "")
 
 

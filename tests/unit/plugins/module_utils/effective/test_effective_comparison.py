@@ -30,8 +30,6 @@ UNASKED = ("debug", "level")
 class Told(base.Effective):
     """Effective configuration that a test gives. A real runtime is asked in the tests on nodes."""
 
-    config_flag = ("config", "c")
-
     def __init__(self, filed, running, source):
         super().__init__(Runner(), Containerd(Runner()), "2.1.9")
         self.filed, self.running, self.source = filed, running, source

@@ -58,7 +58,7 @@ def list_values(tmp_path, monkeypatch, transcript):
         main.write_text(text if content is None else content)
         monkeypatch.setattr(effective, "read_filed", lambda start, path: filed)
         monkeypatch.setattr(effective, "read_running", lambda argv: change(running))
-        command = [name, f"--{effective.config_flag[0]}={main}", *argv]
+        command = [name, f"--{runtime.config_flag[0]}={main}", *argv]
         monkeypatch.setattr(command_line, "read_argv", lambda pid: command)
         monkeypatch.setattr(command_line, "read_environ", lambda pid: environ or {})
         unit = Unit(f"{name}.service", "loaded", "active", pid=1, command=tuple(command))

@@ -134,7 +134,7 @@ def process(started):
 
 
 def find_newer(entry, started, *changes):
-    return unreported.find_newer(entry, changes, process(started))
+    return unreported.find_newer(entry, "/missing", changes, process(started))
 
 
 def test_each_change_after_the_start_is_found(entry, tmp_path):
@@ -158,7 +158,18 @@ def test_each_change_after_the_start_is_found(entry, tmp_path):
     os.remove(target)
     assert find_newer(entry, soon) == ""
     # A process that does not run uses no files.
-    assert unreported.find_newer(entry, [], Unit("containerd.service")) == ""
+    assert unreported.find_newer(entry, "/missing", [], Unit("containerd.service")) == ""
+
+
+def test_the_file_of_the_collection_counts_too(entry):
+    main, *others = entry.files
+    soon = time.time() + 60
+    os.utime(main, (soon + 5, soon + 5))
+    entry = entry._replace(files=tuple(others))
+    assert unreported.find_newer(entry, main, [], process(soon)) == main
+    # Another file of the collection has the keys.
+    entry = entry._replace(own_file="/missing")
+    assert unreported.find_newer(entry, main, [], process(soon)) == ""
 
 
 def test_a_file_that_the_process_has_reloaded_is_not_newer(entry):
@@ -177,8 +188,6 @@ def test_a_file_that_the_process_has_reloaded_is_not_newer(entry):
 class Reporting(base.Effective):
     """Effective configuration in which a process reports only one key."""
 
-    config_flag = ("config", "c")
-
     def read_filed(self, start, path):
         return compare.flatten(self.parse_desired(b"", {}), self.equivalences)
 
@@ -196,7 +205,7 @@ def compare_runtime(monkeypatch, entry, started, *changes, runtime="containerd")
     monkeypatch.setattr(unreported, "TABLE", (entry,))
     effective = Reporting(Runner(), Containerd(Runner()), "2.1.9")
     effective.equivalences.runtime = runtime
-    main = Change("/etc/containerd/config.toml", "", b"", True, b"", 0)
+    main = Change("/missing", "", b"", True, b"", 0)
     changes = [main, *changes]
     return comparison.compare_runtime(
         effective,
