@@ -50,6 +50,9 @@ _value:
     kind:
       description: V(differs), because the file differs from the rendered file.
       type: str
+    source:
+      description: V(file).
+      type: str
     file:
       description: Path of the file.
       type: str
@@ -64,6 +67,7 @@ _value:
       type: raw
   sample:
     - kind: differs
+      source: file
       file: /etc/docker/daemon.json
       key: max-concurrent-downloads
       current: 3

@@ -16,6 +16,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+# Syntax of an EnvironmentFile, see parse_env_file_internal() in src/basic/env-file.c of systemd.
+_COMMENT = re.compile(r"\s*[#;][^\n]*")
+_NAME = re.compile(r"\s*([^=\n]*?)[ \t]*(=|\n|\Z)")
+_QUOTED = re.compile(r"""[ \t]*(?:'([^']*)(?:'|\Z)|"((?:\\.|[^"\\])*)(?:"|\Z))""", re.DOTALL)
+_PLAIN = re.compile(r"[ \t]*((?:\\(?:.|\Z)|[^\\\n])*?)[ \t\r]*(?=\n|\Z)", re.DOTALL)
 
 
 def read_argv(pid: int) -> list[str]:
@@ -27,6 +32,17 @@ def read_argv(pid: int) -> list[str]:
         text = handle.read().decode("utf-8", errors="replace")
         return text.split("\0")[:-1]
     return []
+
+
+def read_environ(pid: int) -> dict[str, str]:
+    """Return the environment with which a process was started, empty if it cannot be read.
+
+    :param pid: PID of the process, 0 for no process.
+    """
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as handle:
+        text = handle.read().decode("utf-8", errors="replace")
+        return dict(word.partition("=")[::2] for word in text.split("\0")[:-1])
+    return {}
 
 
 def list_processes() -> Iterator[tuple[int, list[str]]]:
@@ -44,13 +60,13 @@ def read_environment(settings: Iterable[str], paths: Iterable[str]) -> dict[str,
     :param settings: words of Environment, each NAME=VALUE.
     :param paths: EnvironmentFile. systemd reads them later, so their values take precedence.
     """
-    lines = list(settings)
+    variables = dict(line.partition("=")[::2] for line in settings if "=" in line)
     for path in paths:
         # If a file is missing, systemd ignores it or does not start the unit.
         with contextlib.suppress(OSError, CruntimeError):
             text = read_regular(path).decode("utf-8", errors="replace")
-            lines += _parse_environment_file(text)
-    return dict(line.partition("=")[::2] for line in lines if "=" in line)
+            variables.update(parse_environment_file(text))
+    return variables
 
 
 def expand(command: Iterable[str], environment: Mapping[str, str]) -> list[str]:
@@ -112,10 +128,38 @@ def _split_off(
     return values, others
 
 
-def _parse_environment_file(text: str) -> list[str]:
-    lines = text.replace("\\\n", "").splitlines()
-    words = [line.strip() for line in lines if line.strip() and line.strip()[0] not in "#;"]
-    return ["".join(split_words(word)) if word[-1:] in "\"'" else word for word in words]
+def parse_environment_file(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and the values of an EnvironmentFile, as systemd reads them."""
+    position = 0
+    while position < len(text):
+        found = _COMMENT.match(text, position) or _NAME.match(text, position)
+        if not found:
+            return
+        position = found.end()
+        if found.lastindex and found[2] == "=":
+            value, position = _read_value(text, position)
+            if re.fullmatch(r"[A-Za-z_]\w*", found[1], re.ASCII):
+                yield found[1], value
+
+
+def _read_value(text: str, position: int) -> tuple[str, int]:
+    """Return the value at a position of an EnvironmentFile, and the position of its end."""
+    value = ""
+    quoted = _QUOTED.match(text, position)
+    while quoted:
+        value += quoted[1] or re.sub(r'\\(["\\`$\n])', _unescape, quoted[2] or "")
+        position = quoted.end()
+        quoted = _QUOTED.match(text, position)
+    plain = _PLAIN.match(text, position)
+    if plain:
+        value += re.sub(r"\\(.|\n|\Z)", _unescape, plain[1])
+        position = plain.end()
+    return value, position
+
+
+def _unescape(match: re.Match[str]) -> str:
+    """Return an escaped character. An escaped end of the line is removed."""
+    return match[1].strip("\n")
 
 
 def split_words(text: str) -> list[str]:

@@ -27,6 +27,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.base impor
 from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
 from ansible_collections.cruntime.node.plugins.module_utils.effective.comparison import (
     Comparison,
+    compare_environment,
     compare_runtime,
     show,
 )
@@ -92,8 +93,9 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     version_range = runtime.identity.find_range(version)
     found = runtime.find_facts(list_facts(rendered))
     facts = {**found, "version_range": version_range, "cgroup_driver": driver}
-    effective = effective_of(node.runner, runtime)
-    start = read_start(units[runtime.services[0]])
+    effective = effective_of(node.runner, runtime, version)
+    service = units[runtime.services[0]]
+    start = read_start(service)
     chosen = [
         dict(
             file,
@@ -110,10 +112,14 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     comparison = _compare_runtime(
         effective, runtime, changes, units, node.known_files, asks=not asked
     )
+    unset = compare_environment(effective, find_main(runtime, changes), changes, service)
+    comparison = comparison._replace(pending=(*comparison.pending, *unset))
     steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=comparison.cause)
     if not asked:
         steps, deferred = _defer_restart(effective, runtime, units, changes, steps)
         warnings += deferred
+    if not any(service.name in step.units for step in steps):
+        warnings += comparison.doubts
     todo = Plan(
         changes,
         steps,
@@ -135,8 +141,9 @@ def _compare_runtime(
     main = find_main(runtime, changes)
     if main is None or main.changed:
         return Comparison(runtime.label)
+    service = units[runtime.services[0]]
     return compare_runtime(
-        effective, runtime, main, units[runtime.services[0]], known=known, asks=asks
+        effective, runtime, main, service, changes=changes, known=known, asks=asks
     )
 
 
@@ -191,6 +198,7 @@ def report(
     result["dropped"] = dropped
     result["overridden"] = [each.result for each in comparison.overridden]
     result["pending"] = [show(each) for each in found.comparison.pending]
+    result["unknown"] = [each.result for each in found.comparison.unknown]
     result["warnings"] = [
         *found.warnings,
         *comparison.warnings,

@@ -96,9 +96,13 @@ DOCKER = Identity(
     data_root="/var/lib/docker",
     # 23 has shims as OCI runtimes. 25 has CDI; an older version accepts the feature and ignores it.
     # From 28 on, the containerd image store reads hosts.toml.
-    versions=("20.10.0", "23.0.0", "25.0.0", "28.0.0"),
+    # 29.10 adds no loopback networks to a list of insecure registries.
+    versions=("20.10.0", "23.0.0", "25.0.0", "28.0.0", "29.10.0"),
     adapters=("cri-docker.socket", "cri-docker.service"),
     masked_units=("docker.service", "cri-docker.service"),
 )
+
+#: Networks whose registries Docker treats as insecure by default.
+INSECURE_NETWORKS = ("127.0.0.0/8", "::1/128")
 
 RUNTIMES: dict[str, Identity] = {each.name: each for each in (CONTAINERD, CRIO, DOCKER)}

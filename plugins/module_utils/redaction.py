@@ -42,6 +42,13 @@ def redact_text(value: Any) -> Any:
     return value
 
 
+def redact_user(proxy: str | None) -> str | None:
+    """Redact the user of a proxy, whose URL can lack its scheme; None stays."""
+    if proxy is None:
+        return None
+    return re.sub(r"^([a-z0-9]+://)?.*@", rf"\1{HIDDEN}@", proxy, flags=re.IGNORECASE | re.DOTALL)
+
+
 def _is_secret(key: str) -> bool:
     # Match the whole key: a host name as a key does not mean that its value is a secret.
     return _SECRET_KEY.fullmatch(key) is not None

@@ -373,12 +373,17 @@ def read_masked_unit(unit: Unit) -> Unit:
 def unit_files(name: str) -> list[str]:
     """Return the unit file that a mask hides, and the drop-ins of the unit, in systemd's order."""
     main = [path for path in (f"{parent}/{name}" for parent in _UNIT_DIRS) if os.path.exists(path)]
+    return main[:1] + find_drop_ins(name)
+
+
+def find_drop_ins(name: str) -> list[str]:
+    """Return the drop-ins of a unit, in systemd's order. systemd may not have loaded them yet."""
     # A drop-in replaces the drop-ins of the same name in the directories that follow.
     drop_ins: dict[str, str] = {}
     for parent in ("/etc/systemd/system", "/run/systemd/system", *_UNIT_DIRS):
         for path in glob.glob(f"{parent}/{name}.d/*.conf"):
             drop_ins.setdefault(os.path.basename(path), path)
-    return main[:1] + [path for _basename, path in sorted(drop_ins.items())]
+    return [path for _basename, path in sorted(drop_ins.items())]
 
 
 def read_settings(path: str) -> list[str]:
@@ -394,7 +399,7 @@ def parse_needs(settings: Iterable[str]) -> frozenset[str]:
     """Return the units that a unit with these settings depends on."""
     return frozenset(
         needed
-        for key, value in _pairs(settings)
+        for key, value in parse_settings(settings)
         if key in _PULLED_IN_BY
         for needed in value.split()
     )
@@ -403,7 +408,7 @@ def parse_needs(settings: Iterable[str]) -> frozenset[str]:
 def parse_exec_start(settings: Iterable[str]) -> tuple[str, ...]:
     """Return the argv of the last ExecStart in the lines of a unit file."""
     command = ""
-    for key, value in _pairs(settings):
+    for key, value in parse_settings(settings):
         if key == "ExecStart":
             command = value
     # Strip the exec prefixes of systemd, such as - (ignore failures).
@@ -413,13 +418,14 @@ def parse_exec_start(settings: Iterable[str]) -> tuple[str, ...]:
 def _list_values(settings: Iterable[str], wanted: str) -> list[str]:
     """Return the values of a key that can be repeated. An empty value resets the list."""
     values: list[str] = []
-    for key, value in _pairs(settings):
+    for key, value in parse_settings(settings):
         if key == wanted:
             values = [*values, value] if value else []
     return values
 
 
-def _pairs(settings: Iterable[str]) -> Iterator[tuple[str, str]]:
+def parse_settings(settings: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the keys and the values in the lines of a unit file."""
     for line in settings:
         key, equals, value = line.partition("=")
         if equals and not key.startswith(("#", ";")):

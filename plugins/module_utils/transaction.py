@@ -22,6 +22,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import atomic, takeo
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
 from ansible_collections.cruntime.node.plugins.module_utils.checks.catalog import checks_of
 from ansible_collections.cruntime.node.plugins.module_utils.effective import comparison
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import Effective
 from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -80,13 +81,14 @@ def enable(
     # A start also reads foreign files, which can be invalid. Before a start, validate all files.
     to_validate = plan.files if plan.up else changed
     checks = checks_of(node.runner, runtime)
+    effective = effective_of(node.runner, runtime, version)
     if changed:
         checks.check_changes(changed, units)
     if to_validate:
         unsafe_writes = bool(node.module.params.get("unsafe_writes"))
         with staged(to_validate, node.module.tmpdir, unsafe_writes) as paths:
             checks.validate(paths, version, units)
-            compared = _check_filed(node, runtime, changed, units, paths)
+            compared = _check_filed(effective, runtime, changed, units, paths)
             found = takeover.inspect(checks, changed, paths)
     if node.check_mode:
         return Outcome({}, found, compared)
@@ -99,7 +101,7 @@ def enable(
         _run(node, units, plan.up)
         _note_reloads(swap, units, plan.up, changed)
         _wait(runtime, node.timeout)
-        _check_running(node, runtime, plan.files)
+        _check_running(node, effective, runtime, plan.files)
         _run(node, units, plan.down)
         # Verify the runtime again: detect a dependency on a stopped unit now and not at the next
         # boot.
@@ -243,7 +245,7 @@ def _note_reloads(
 
 
 def _check_filed(
-    node: Node,
+    effective: Effective,
     runtime: Runtime,
     changed: list[Change],
     units: dict[str, Unit],
@@ -253,15 +255,18 @@ def _check_filed(
     main = find_main(runtime, changed)
     if main is None:
         return None
-    effective, unit = effective_of(node.runner, runtime), units[runtime.services[0]]
+    unit = units[runtime.services[0]]
     return comparison.check_filed(effective, runtime, main, unit, staged_paths[main.path])
 
 
-def _check_running(node: Node, runtime: Runtime, changes: list[Change]) -> None:
+def _check_running(
+    node: Node, effective: Effective, runtime: Runtime, changes: list[Change]
+) -> None:
     main = find_main(runtime, changes)
+    unit = node.look()[runtime.services[0]]
     if main is not None:
-        effective, unit = effective_of(node.runner, runtime), node.look()[runtime.services[0]]
         comparison.check_running(effective, runtime, main, unit)
+    comparison.check_environment(runtime, changes, unit)
 
 
 def _wait(runtime: Runtime, timeout: int) -> None:

@@ -116,13 +116,23 @@ node:
       contains:
         kind:
           description:
-            - V(differs) if a file differs from the rendered file, V(overridden) if another file or
-              a flag overrides a key, and V(pending) if the process does not use its files yet.
+            - V(differs) if a file differs from the rendered file, V(overridden) if another file, a
+              flag or a variable overrides a key, V(pending) if the process does not use its files
+              yet, and V(unknown) if the process does not report the key, and a file or a directory
+              that it had read is newer than the process.
+            - A node whose only differences are V(unknown) has the state V(drift) too, because
+              nothing shows that it matches its spec.
           type: str
         file:
           description: >-
-            Path of the file that sets the current value, with the flag if a flag sets it. V(null)
-            for RV(node.drift[].kind=pending), and if the file is not known.
+            Path of the file that sets the current value, with the flag or the variable if there is
+            one. If only the unit is known, its name. V(null) for RV(node.drift[].kind=pending), and
+            if nothing is known.
+          type: str
+        source:
+          description: >-
+            V(file), V(flag) or V(environment), depending on what sets the current value.
+            V(process) for RV(node.drift[].kind=pending). V(null) if it is not known.
           type: str
         key:
           description: Dotted key, as in TOML. V(null) for the whole file.
@@ -170,6 +180,7 @@ node:
     drift:
       - kind: overridden
         file: /etc/containerd/conf.d/50-admin.toml
+        source: file
         key: plugins."io.containerd.grpc.v1.cri".sandbox_image
         current: registry.k8s.io/pause:3.6
         desired: registry.k8s.io/pause:3.10

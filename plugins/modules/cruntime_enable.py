@@ -715,7 +715,8 @@ dropped:
       file: /etc/containerd/config.toml
 overridden:
   description:
-    - Keys of the configuration file of the runtime that another file or a flag overrides.
+    - Keys of the configuration file of the runtime that another file or a flag overrides, and
+      variables of its service that another file overrides, with the prefix C(environment).
     - If an option sets one of these keys, the task fails, and the list has the keys of options.
       Otherwise, the task warns of the keys that the collection sets by itself.
   returned: >-
@@ -733,19 +734,57 @@ overridden:
     desired:
       description: The value in the configuration file of the collection, redacted likewise.
       type: raw
+    source:
+      description: >-
+        V(file), V(flag) or V(environment), depending on what overrides the key. V(null) if it is
+        not known.
+      type: str
     file:
       description: >-
-        Path of the file that overrides the key, with the flag. V(null) if it is not known.
+        Path of the file that overrides the key, with the flag or the variable if there is one. If
+        only the unit is known, its name. V(null) if nothing is known.
       type: str
   sample:
     - key: plugins."io.containerd.grpc.v1.cri".sandbox_image
       current: registry.k8s.io/pause:3.6
       desired: registry.k8s.io/pause:3.10
+      source: file
       file: /etc/containerd/conf.d/50-admin.toml
+unknown:
+  description:
+    - Keys that the process of the runtime does not report, if a file or a directory that sets them
+      is newer than the process. The task warns, but it restarts the runtime only if the file is a
+      file of the collection that was written after the start.
+  returned: success with O(state=enabled) or O(state=restarted)
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: Path of the key, or C(registry) for the registries of CRI-O.
+      type: str
+    current:
+      description: V(null), because the value is not known.
+      type: raw
+    desired:
+      description: The value in the configuration file of the collection, redacted if necessary.
+      type: raw
+    source:
+      description: V(file).
+      type: str
+    file:
+      description: Path of the file or the directory that is newer than the process.
+      type: str
+  sample:
+    - key: debug.level
+      current: null
+      desired: info
+      source: file
+      file: /etc/containerd/conf.d
 pending:
   description:
-    - Keys of the configuration file whose values the process of the runtime does not use yet. The
-      task restarts the runtime, or warns if a restart would end running containers.
+    - Keys of the configuration file, and variables with the prefix C(environment), whose values the
+      process of the runtime does not use yet. The task restarts the runtime, or warns if a restart
+      would end running containers.
   returned: success with O(state=enabled) or O(state=restarted)
   type: list
   elements: dict

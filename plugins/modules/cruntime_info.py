@@ -30,6 +30,9 @@ options:
     default: [runtimes]
     choices:
       runtimes: The runtimes and their state.
+      effective: >-
+        The values of the options of M(cruntime.node.cruntime_enable) with which each running
+        runtime runs, each with its source.
       images: The images of the running runtime.
       containers: The containers of the running runtime.
       logs: >-
@@ -48,8 +51,8 @@ requirements:
   - systemd
   - crictl of cri-tools, for V(images), V(containers) and V(logs) of containerd and CRI-O
 notes:
-  - The cgroup driver, and V(images), V(containers) and V(logs) in O(gather_subset), require root
-    privileges (use C(become)).
+  - The cgroup driver, and V(effective), V(images), V(containers) and V(logs) in O(gather_subset),
+    require root privileges (use C(become)).
 seealso:
   - module: cruntime.node.cruntime_enable
   - module: cruntime.node.cruntime_containers
@@ -64,6 +67,11 @@ EXAMPLES = r"""
   cruntime.node.cruntime_info:
     gather_subset: [images]
   register: listed
+
+- name: Gather the effective options of the running runtimes
+  cruntime.node.cruntime_info:
+    gather_subset: [effective]
+  register: running
 
 - name: Show the active runtimes
   ansible.builtin.debug:
@@ -97,6 +105,50 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+effective:
+  description:
+    - Effective options by the name of a running runtime, and by the name of the option. Nested
+      options have a dot, such as C(storage.root).
+    - An option is omitted if the runtime has no key for it, or if its value could not be read.
+    - Neither C(crictl) nor the C(docker) command is used.
+  returned: with V(effective) in O(gather_subset)
+  type: dict
+  contains:
+    containerd:
+      description:
+        - Options of containerd. C(crio) and C(docker) have the same structure. Each option has the
+          keys C(value), C(state), C(source) and C(file).
+        - C(value) is the value of the option, with secrets redacted. For C(oci_runtimes), it is a
+          list of names. For C(registries), it has keys of the runtime.
+        - C(state) is V(running) if the process reports the value. It is V(filed) if the process
+          does not, so the value is the one with which the runtime would start.
+        - C(source) is V(file), V(flag), V(environment) or V(default). It is V(null) if the process
+          uses a value that its files no longer have.
+        - C(file) is the path of the file, with the flag or the variable if there is one. If only
+          the unit is known, it is the name of the unit. Otherwise it is V(null).
+      type: dict
+  sample:
+    containerd:
+      cgroup_driver:
+        value: systemd
+        state: running
+        source: file
+        file: /etc/containerd/config.toml
+      log_level:
+        value: debug
+        state: filed
+        source: flag
+        file: /etc/systemd/system/containerd.service.d/log.conf (flag --log-level)
+      proxy.http:
+        value: http://(not shown)@proxy.example:3128
+        state: running
+        source: environment
+        file: /etc/systemd/system/containerd.service.d/50-cruntime-proxy.env (variable HTTP_PROXY)
+      storage.root:
+        value: /var/lib/containerd
+        state: running
+        source: default
+        file: null
 images:
   description: Images of the running runtime.
   returned: with V(images) in O(gather_subset)
@@ -353,7 +405,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog imp
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services, Unit
 
-SUBSETS = ["runtimes", "images", "containers", "logs"]
+SUBSETS = ["runtimes", "effective", "images", "containers", "logs"]
 
 
 def main() -> None:
@@ -382,6 +434,8 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     result: dict[str, Any] = {}
     if "runtimes" in subset:
         result.update(look_at_runtimes(module))
+    if "effective" in subset:
+        result["effective"] = look_at_effective(module)
     if "images" in subset:
         result["images"] = look_at_images(module)
     if "containers" in subset or "logs" in subset:
@@ -400,11 +454,37 @@ def look_at_runtimes(module: AnsibleModule) -> dict[str, Any]:
     }
 
 
-def look_at_images(module: AnsibleModule) -> list[dict[str, Any]]:
-    if os.geteuid() != 0:
-        raise CruntimeError(
-            "Listing images requires root privileges. Set become: true", reason="not_root"
+def look_at_effective(module: AnsibleModule) -> dict[str, Any]:
+    check_root("Reading the effective options")
+    # Import it only for this subset, which most tasks do not select.
+    from ansible_collections.cruntime.node.plugins.module_utils.effective import listing
+    from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import (
+        effective_of,
+    )
+
+    runner = Runner()
+    known = runtimes(runner)
+    load_recorded_sockets(known, ManagedFiles())
+    units = look_at_units(known, Services(runner))
+    versions = KnownVersions(keep=False)
+    return {
+        runtime.name: listing.list_values(
+            effective_of(runner, runtime, versions.of(runtime)),
+            runtime,
+            units[runtime.services[0]],
+            module.warn,
         )
+        for runtime in primary_runtimes(known, units)
+    }
+
+
+def check_root(what: str) -> None:
+    if os.geteuid() != 0:
+        raise CruntimeError(f"{what} requires root privileges. Set become: true", reason="not_root")
+
+
+def look_at_images(module: AnsibleModule) -> list[dict[str, Any]]:
+    check_root("Listing images")
     runner = Runner()
     runtime = running(runner, Services(runner), module.params["runtime"])
     store = store_of(runner, runtime, module.tmpdir)
@@ -417,10 +497,7 @@ def look_at_containers(module: AnsibleModule, subset: list[str]) -> dict[str, An
     lines = module.params["log_lines"]
     if lines < 1:
         raise CruntimeError(f"log_lines must be 1 or more, not {lines}", reason="option_invalid")
-    if os.geteuid() != 0:
-        raise CruntimeError(
-            "Listing containers requires root privileges. Set become: true", reason="not_root"
-        )
+    check_root("Listing containers")
     runner = Runner()
     services = Services(runner)
     name = module.params["runtime"]

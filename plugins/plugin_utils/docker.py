@@ -14,7 +14,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.docker_storage impor
     GRAPH_DRIVERS,
     STORE_FACT,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import (
+    DOCKER,
+    INSECURE_NETWORKS,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import needs_adapter
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CERTS
 from ansible_collections.cruntime.node.plugins.plugin_utils import formats, registries
@@ -149,6 +152,9 @@ def _find_variables(spec: Spec, at_least: AtLeast) -> Spec:
     # The containerd image store has all mirrors in hosts.toml.
     entries = [dict(entry, mirrors=_list_classic_mirrors(entry)) for entry in spec["registries"]]
     insecure = [host for host, tls in registries.servers(entries) if tls["insecure"]]
+    if insecure and at_least("29.10.0") and "insecure-registries" not in spec["extra_config"]:
+        # A list replaces the default of these versions, which is the loopback networks.
+        insecure += INSECURE_NETWORKS
     return {
         "mirrors": [mirror["url"] for entry in entries for mirror in entry["mirrors"]],
         "insecure": list(dict.fromkeys(insecure)),

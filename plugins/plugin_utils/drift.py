@@ -34,12 +34,12 @@ def of_files(diffs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the drifted keys of each file in a diff.
 
     :param diffs: diffs that cruntime_enable returned.
-    :return: dicts with C(kind), which is C(differs); C(file); C(key), dotted, None for the whole
-        file; C(current) and C(desired), None if the key does not exist. The values contain no
-        secrets.
+    :return: dicts with C(kind), which is C(differs); C(source), which is C(file); C(file); C(key),
+        dotted, None for the whole file; C(current) and C(desired), None if the key does not exist.
+        The values contain no secrets.
     """
     return [
-        {"kind": "differs", "file": diff["after_header"], **difference}
+        {"kind": "differs", "source": "file", "file": diff["after_header"], **difference}
         for diff in diffs
         # The diff of the units has no path.
         if diff["after_header"].startswith("/")

@@ -48,8 +48,12 @@ def summarize_node(
         return _node("drift", runtimes=runtimes, drift=overridden, error=_error_text(plan))
     if "runtime" not in plan:
         return _node("failed", runtimes=runtimes, error=_error_text(plan))
-    pending = [{"kind": "pending", "file": None, **each} for each in plan.get("pending", [])]
-    differences = overridden + pending + drift.of_files(plan["diff"])
+    pending = [
+        {"kind": "pending", "source": "process", "file": None, **each}
+        for each in plan.get("pending", [])
+    ]
+    unknown = [{"kind": "unknown", **each} for each in plan.get("unknown", [])]
+    differences = overridden + pending + unknown + drift.of_files(plan["diff"])
     missing = _find_missing(images)
     state = "drift" if differences or plan["units"] or missing else "ok"
     if missing is None and state == "ok":

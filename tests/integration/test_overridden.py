@@ -316,3 +316,90 @@ def test_a_pending_restart_that_would_end_containers_is_a_warning(node, enable, 
         node.check_output("docker rm --force at-risk")
     assert "still uses" in reasons(enable(**options))["docker.service"]
     assert enable(**options)["changed"] is False
+
+
+PROXY = {"http": "http://user:hunter2@proxy.test:3128", "no_proxy": ["10.0.0.0/8"]}
+SECRETS = ("hunter2", "letmein")
+
+
+@pytest.mark.alike
+def test_a_variable_that_another_drop_in_overrides_is_found(node, runtime, enable, override):
+    assert "failed" not in enable(proxy=PROXY)
+    path = f"/etc/systemd/system/{runtime.service}.d/60-admin.conf"
+    override("/etc/admin.env", "http_proxy=user:letmein@other.test:3128\n")
+    override(path, "[Service]\nEnvironmentFile=/etc/admin.env\nEnvironment=HTTP_PROXY=http://x\n")
+    for written in (PROXY, {**PROXY, "no_proxy": ["10.0.0.0/8", ".test"]}):
+        result = enable(proxy=written)
+        check_untouched(result, "setting_overridden", "/etc/admin.env", "environment.http_proxy")
+        (entry,) = result["overridden"]
+        assert entry["source"] == "environment"
+        assert not any(word in json.dumps(result) for word in SECRETS)
+    # The process still has the variable after the drop-in is gone.
+    node.check_output(f"systemctl restart {runtime.service}")
+    node.check_output(f"rm {path} && systemctl daemon-reload")
+    result = enable(proxy=PROXY)
+    assert "environment.http_proxy" in reasons(result)[runtime.service]
+    assert [entry["key"] for entry in result["pending"]] == ["environment.http_proxy"]
+    assert not any(word in json.dumps(result) for word in SECRETS)
+    assert enable(proxy=PROXY)["changed"] is False
+
+
+@pytest.mark.alike
+@pytest.mark.runtime("docker")
+def test_proxies_of_docker_override_the_variables(enable):
+    extra = {"proxies": {"http-proxy": "http://other.test"}}
+    result = enable(proxy=PROXY, extra_config=extra)
+    check_untouched(result, "setting_overridden", "/etc/docker/daemon.json", "HTTP_PROXY")
+
+
+#: By runtime, a change that no process reports, and the file or directory that it makes newer.
+CHANGES = {
+    "containerd": ("touch {path}", "/etc/containerd/conf.d"),
+    "docker": ("chmod g+r {path} && chmod g-r {path}", "/etc/docker/daemon.json"),
+}
+LEVELS = {"containerd": "debug.level", "docker": "log-level"}
+
+
+@pytest.mark.alike
+@pytest.mark.runtime("containerd", "docker")
+def test_a_key_that_no_process_reports_is_unknown_after_a_change(node, runtime, enable):
+    command, path = CHANGES[runtime.name]
+    if runtime.name == "containerd":
+        node.check_output(f"mkdir -p {path}")
+    enable(log_level="info", state="restarted")
+    found = enable(log_level="info")
+    assert (found["changed"], found["unknown"]) == (False, [])
+    node.check_output(command.format(path=path))
+    for check in (True, False):
+        found = enable(check=check, log_level="info")
+        assert (found["changed"], found["units"]) == (False, [])
+        levels = [each for each in found["unknown"] if each["key"] == LEVELS[runtime.name]]
+        assert [(each["desired"], each["file"]) for each in levels] == [("info", path)]
+        assert any(f"{path} is newer than the process" in each for each in found["warnings"])
+    enable(log_level="info", state="restarted")
+    assert enable(log_level="info")["unknown"] == []
+
+
+@pytest.mark.alike
+def test_the_effective_options_are_those_of_the_spec(node, spec, runtime, enable, run_module):
+    assert "failed" not in enable(log_level="info", proxy=PROXY)
+    # Neither crictl nor the docker command is needed.
+    hidden = "crictl" if runtime.name != "docker" else "docker"
+    binary = node.run(f"command -v {hidden}").stdout.strip()
+    if binary:
+        node.check_output(f"mv {binary} {binary}.hidden")
+    try:
+        result = run_module(node, "cruntime.node.cruntime_info", gather_subset=["effective"])
+    finally:
+        if binary:
+            node.check_output(f"mv {binary}.hidden {binary}")
+    found = result["effective"][runtime.name]
+    level = found["log_level"]
+    assert (level["value"], level["file"]) == ("info", runtime.config)
+    driver = found["cgroup_driver"]
+    assert (driver["value"], driver["state"]) == (spec["cgroup_driver"], "running")
+    assert found["storage.root"]["source"] == "default"
+    proxy = found["proxy.http"]
+    assert (proxy["state"], proxy["source"]) == ("running", "environment")
+    assert "50-cruntime-proxy.env" in proxy["file"]
+    assert not any(word in json.dumps(result) for word in SECRETS)

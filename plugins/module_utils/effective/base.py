@@ -17,12 +17,45 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     Leaves,
     Tree,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import (
+    Equivalences,
+    Path,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+
+
+class Source(NamedTuple):
+    """Place that decides the value of a key.
+
+    :param kind: file, flag or environment; empty if it is not known.
+    :param file: path of the file, or the name of the unit if the file is not known.
+    :param name: the flag or the variable.
+    """
+
+    kind: str = ""
+    file: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file} ({_NAMES[self.kind]}{self.name})" if self.name else self.file
+
+
+_NAMES = {"flag": "flag --", "environment": "variable "}
+
+
+class Variable(NamedTuple):
+    """Variable in the environment of a service.
+
+    :param value: None if a file removes the variable.
+    """
+
+    value: str | None
+    source: Source
 
 
 class Start(NamedTuple):
@@ -48,14 +81,16 @@ class Effective:
     """Effective configuration of one runtime.
 
     :param runtime: the runtime as the spec configures it.
+    :param version: version of the installed runtime.
     """
 
     #: Directory of the hosts.toml of each registry, empty if the runtime reads no such files.
     hosts_dir = ""
 
-    def __init__(self, runner: Runner, runtime: Runtime) -> None:
+    def __init__(self, runner: Runner, runtime: Runtime, version: str) -> None:
         self._runner = runner
         self._runtime = runtime
+        self.equivalences = Equivalences(runtime.name, version)
 
     def find_config_place(self) -> str:
         """Return the path that the flag must name for the file of the collection."""
@@ -97,6 +132,13 @@ class Effective:
         """Return whether the runtime of this node reads the hosts.toml of registries."""
         return True
 
+    def find_variables(self, content: bytes, start: Start) -> dict[str, Variable]:
+        """Return the variables that the runtime sets in place of those of its unit.
+
+        :param content: content of the configuration file.
+        """
+        return {}
+
     def read_filed(self, start: Start, path: str) -> Leaves:
         """Return the configuration with which the runtime would start now.
 
@@ -114,14 +156,29 @@ class Effective:
         raise NotImplementedError
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
-        """Return the keys of a rendered file, with the paths that the runtime prints for them.
+        """Return the keys of a rendered file that can be compared.
 
-        :param filed: what the runtime prints. Its format can differ from the rendered one.
+        :param filed: what the runtime would start with. Keys can depend on the files of others.
         """
         raise NotImplementedError
 
-    def find_source(self, difference: Difference, start: Start) -> str:
-        """Return the file or the flag that decides the filed value of a key, empty if unknown."""
+    def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
+        """Return the names of the flag of a command line that sets a key, empty if none does.
+
+        :param path: the normalized path of the key.
+        """
+        raise NotImplementedError
+
+    def find_variable(self, path: Path, environment: dict[str, str]) -> str:
+        """Return the variable of an environment that sets a key, empty if none does."""
+        return ""
+
+    def list_drop_ins(self) -> list[str]:
+        """Return the drop-ins of the runtime, in the order in which it reads them."""
+        return []
+
+    def find_source(self, difference: Difference, start: Start) -> Source:
+        """Return the file, the flag or the variable that decides the filed value of a key."""
         raise NotImplementedError
 
     def find_other_drivers(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
@@ -133,8 +190,8 @@ class Effective:
         return []
 
 
-def find_flag_file(unit: Unit, names: Sequence[str]) -> str:
-    """Return the file that sets a flag of a unit, with the flag.
+def find_flag_file(unit: Unit, names: Sequence[str]) -> Source:
+    """Return the file that sets a flag of a unit.
 
     :param names: names of the flag without dashes.
     """
@@ -142,5 +199,5 @@ def find_flag_file(unit: Unit, names: Sequence[str]) -> str:
     for path in reversed((unit.path, *unit.drop_ins, *unit.environment_files)):
         with contextlib.suppress(OSError, CruntimeError):
             if pattern.search(read_regular(path).decode("utf-8", errors="replace")):
-                return f"{path} (flag --{names[0]})"
-    return f"flag --{names[0]} of {unit.name}"
+                return Source("flag", path, names[0])
+    return Source("flag", unit.name, names[0])

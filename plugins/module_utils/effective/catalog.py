@@ -13,17 +13,20 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd 
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio
 
 
-def effective_of(runner: Runner, runtime: Runtime) -> Effective:
-    """Return the effective configuration of a runtime."""
+def effective_of(runner: Runner, runtime: Runtime, version: str) -> Effective:
+    """Return the effective configuration of a runtime.
+
+    :param version: version of the installed runtime.
+    """
     # Every run compiles the modules that it imports, so import only the module of this runtime.
     if isinstance(runtime, Containerd):
         from ansible_collections.cruntime.node.plugins.module_utils.effective import containerd
 
-        return containerd.ContainerdEffective(runner, runtime)
+        return containerd.ContainerdEffective(runner, runtime, version)
     if isinstance(runtime, Crio):
         from ansible_collections.cruntime.node.plugins.module_utils.effective import crio
 
-        return crio.CrioEffective(runner, runtime)
+        return crio.CrioEffective(runner, runtime, version)
     from ansible_collections.cruntime.node.plugins.module_utils.effective import docker
 
-    return docker.DockerEffective(runner, runtime)
+    return docker.DockerEffective(runner, runtime, version)

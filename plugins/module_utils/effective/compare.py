@@ -11,12 +11,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Iterator, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, NamedTuple
 
-#: Keys that lead to a value.
-Path = Tuple[str, ...]
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import (
+    Equivalences,
+    Path,
+)
+
 Tree = Dict[str, Any]
-#: Values by their normalized paths.
+#: Values by their normalized paths in the rendered file.
 Leaves = Dict[Path, Any]
 
 
@@ -42,55 +45,38 @@ def find_leaves(tree: Tree, parent: Path = ()) -> Iterator[tuple[Path, Any]]:
             yield (*parent, key), value
 
 
-def flatten(tree: Tree) -> Leaves:
+def flatten(tree: Tree, equivalences: Equivalences) -> Leaves:
     """Return the leaves of a tree by their normalized paths.
 
     If two keys have the same normalized path, the last one wins, as in the runtimes.
     """
-    return {normalize(path): value for path, value in find_leaves(tree)}
+    return {equivalences.locate(path): value for path, value in find_leaves(tree)}
 
 
-def normalize(path: Iterable[str]) -> Path:
-    """Return a path in the form that all spellings of its keys have in common.
-
-    Runtimes print sandbox_image as sandboxImage, and read systemdCgroup as SystemdCgroup.
-    """
-    return tuple(key.replace("_", "").lower() for key in path)
-
-
-def find_overridden(desired: Tree, filed: Leaves) -> list[Difference]:
+def find_overridden(desired: Tree, filed: Leaves, equivalences: Equivalences) -> list[Difference]:
     """Return the keys of a rendered file that other files or flags override.
 
-    :param desired: the rendered file, with the paths under which the runtime prints its keys.
+    :param desired: the rendered file.
     :param filed: what the runtime would start with.
     """
     return [
-        Difference(path, value, filed.get(normalize(path)))
+        Difference(path, value, filed.get(normal))
         for path, value in find_leaves(desired)
-        if not agrees(value, filed.get(normalize(path)))
+        for normal in [equivalences.locate(path)]
+        if not equivalences.agree(normal, value, filed.get(normal))
     ]
 
 
-def find_pending(desired: Tree, filed: Leaves, running: Leaves) -> list[Difference]:
+def find_pending(
+    desired: Tree, filed: Leaves, running: Leaves, equivalences: Equivalences
+) -> list[Difference]:
     """Return the keys of a rendered file whose filed value the process does not use yet.
 
     :param running: the values that the process reports. A key that it does not report is unknown.
     """
-    paths = {path: normalize(path) for path, _value in find_leaves(desired)}
     return [
-        Difference(path, filed.get(normal), running[normal])
-        for path, normal in paths.items()
-        if normal in running and not agrees(filed.get(normal), running[normal])
+        Difference(path, filed.get(normal), value)
+        for path, _value in find_leaves(desired)
+        for normal, value in equivalences.complete(equivalences.locate(path), running).items()
+        if not equivalences.agree(normal, value, filed.get(normal))
     ]
-
-
-def agrees(desired: Any, current: Any) -> bool:
-    """Return whether a value has the effect of a desired value.
-
-    A runtime prints zero values for keys that are not set, also in the tables of a list.
-    """
-    if isinstance(desired, dict) and isinstance(current, dict):
-        return all(agrees(value, current.get(key)) for key, value in desired.items())
-    if isinstance(desired, list) and isinstance(current, list):
-        return len(desired) == len(current) and all(map(agrees, desired, current))
-    return (desired or None) == (current or None)

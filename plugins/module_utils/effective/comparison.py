@@ -10,13 +10,14 @@ This module is independent of the runtime.
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.dropped import quote_path
-from ansible_collections.cruntime.node.plugins.module_utils.effective import compare
+from ansible_collections.cruntime.node.plugins.module_utils.effective import compare, unreported
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
+    Source,
     Start,
     find_flag_file,
     read_start,
@@ -41,11 +42,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.state_cache import (
 class Overridden(NamedTuple):
     """A key of the configuration file that another file or a flag overrides.
 
-    :param source: the file, with the flag; empty if it is not known.
+    :param source: what decides the value.
     """
 
     difference: Difference
-    source: str
+    source: Source = Source()
 
     @property
     def text(self) -> str:
@@ -55,7 +56,26 @@ class Overridden(NamedTuple):
     @property
     def result(self) -> dict[str, Any]:
         """Return the key as the modules return it, with secrets redacted."""
-        return {**show(self.difference), "file": self.source or None}
+        kind, file = self.source.kind or None, str(self.source) or None
+        return {**show(self.difference), "source": kind, "file": file}
+
+
+class Unknown(NamedTuple):
+    """A key that the process of a runtime does not report, and whose value can have changed.
+
+    :param value: the value with which the runtime would start.
+    :param file: a file or a directory that is newer than the process.
+    """
+
+    path: tuple[str, ...]
+    value: Any
+    file: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Return the key as the modules return it, with secrets redacted."""
+        found = show(Difference(self.path, self.value, None))
+        return {**found, "source": "file", "file": self.file}
 
 
 class Comparison(NamedTuple):
@@ -65,12 +85,14 @@ class Comparison(NamedTuple):
     :param pending: keys whose filed values the process does not use yet.
     :param overridden: overridden keys that no option sets.
     :param other_drivers: warnings about OCI runtimes of other files.
+    :param unknown: keys that the process does not report.
     """
 
     label: str
     pending: tuple[Difference, ...] = ()
     overridden: tuple[Overridden, ...] = ()
     other_drivers: tuple[str, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
 
     @property
     def cause(self) -> str:
@@ -88,6 +110,19 @@ class Comparison(NamedTuple):
             *self.other_drivers,
         ]
 
+    @property
+    def doubts(self) -> list[str]:
+        """Warnings about unknown keys, if the runtime is not restarted."""
+        files: dict[str, list[str]] = {}
+        for each in self.unknown:
+            files.setdefault(each.file, []).append(quote_path(each.path))
+        return [
+            f"{file} is newer than the process of {self.label}, which does not report its values "
+            f"of {', '.join(paths)}. Continuing without a restart. To make sure that {self.label} "
+            "uses its files, set state: restarted"
+            for file, paths in files.items()
+        ]
+
 
 def compare_runtime(
     effective: Effective,
@@ -95,6 +130,7 @@ def compare_runtime(
     change: Change,
     unit: Unit,
     *,
+    changes: list[Change],
     known: KnownFiles,
     asks: bool = True,
 ) -> Comparison:
@@ -102,6 +138,7 @@ def compare_runtime(
 
     :param effective: effective configuration of the runtime.
     :param change: the configuration file.
+    :param changes: all files of the runtime.
     :param unit: service of the runtime.
     :param known: files that are not compared again.
     :param asks: whether the process is asked for its values. It need not respond before a restart.
@@ -111,7 +148,8 @@ def compare_runtime(
     files = _identify_files(effective, runtime, unit)
     if known.contain(runtime.name, files):
         desired = effective.parse_desired(_content(change), {})
-        filed, comparison = compare.flatten(desired), Comparison(runtime.label)
+        filed = compare.flatten(desired, effective.equivalences)
+        comparison = Comparison(runtime.label)
     else:
         desired, filed, comparison = _compare_filed(effective, runtime, change, unit, change.path)
         if not comparison.warnings:
@@ -119,7 +157,38 @@ def compare_runtime(
     if not (asks and unit.active and unit.pid):
         return comparison
     running = effective.read_running(command_line.read_argv(unit.pid))
-    return comparison._replace(pending=tuple(compare.find_pending(desired, filed, running)))
+    return comparison._replace(
+        pending=tuple(compare.find_pending(desired, filed, running, effective.equivalences)),
+        unknown=tuple(
+            _find_unknown(effective, desired, running, main=change, changes=changes, unit=unit)
+        ),
+    )
+
+
+def _find_unknown(
+    effective: Effective,
+    desired: Tree,
+    running: Leaves,
+    *,
+    main: Change,
+    changes: Iterable[Change],
+    unit: Unit,
+) -> Iterator[Unknown]:
+    """Yield the keys of the configuration file whose values in the process are unknown."""
+    equivalences = effective.equivalences
+    leaves = [(path, equivalences.locate(path), v) for path, v in compare.find_leaves(desired)]
+    paths = {change.path for change in changes if change.after is not None}
+    for entry in unreported.list_entries(equivalences.runtime, equivalences.version):
+        found = [
+            (path, value)
+            for path, normal, value in leaves
+            if entry.scope.matches(normal) and not equivalences.complete(normal, running)
+        ]
+        if entry.own_file in paths:
+            found.append((entry.scope.path, None))
+        newer = unreported.find_newer(entry, main.path, changes, unit) if found else ""
+        if newer:
+            yield from (Unknown(path, value, newer) for path, value in found)
 
 
 def check_filed(
@@ -141,15 +210,70 @@ def check_running(effective: Effective, runtime: Runtime, change: Change, unit: 
     """
     desired = effective.parse_desired(_content(change), {})
     running = effective.read_running(command_line.read_argv(unit.pid))
-    for found in compare.find_pending(desired, compare.flatten(desired), running):
+    equivalences = effective.equivalences
+    filed = compare.flatten(desired, equivalences)
+    for found in compare.find_pending(desired, filed, running, equivalences):
         if found.path not in change.unasked:
-            raise CruntimeError(
-                f"{runtime.label}: setting overridden: {Overridden(found, '').text}, but the spec "
-                f"requires {_show(found.path, found.desired)}. Check for an override in "
-                f"{runtime.overrides}",
-                reason="setting_overridden",
-                overridden=[Overridden(found, "").result],
-            )
+            raise _describe_unused(runtime, found)
+
+
+def compare_environment(
+    effective: Effective, main: Change | None, changes: list[Change], unit: Unit
+) -> tuple[Difference, ...]:
+    """Return the variables of the collection that the process of a runtime does not have yet.
+
+    :param main: the configuration file of the runtime.
+    :param changes: all files of the runtime.
+    :param unit: service of the runtime.
+    :raises CruntimeError: if another file overrides a variable.
+    """
+    own = _find_unit_files(changes, unit)
+    if not own:
+        return ()
+    # Import it only for a spec with variables, which most runs do not have.
+    from ansible_collections.cruntime.node.plugins.module_utils.effective import environment
+
+    desired = environment.find_desired(changes, unit)
+    content = _content(main) if main else b""
+    filed = {
+        **environment.find_filed(changes, unit),
+        **effective.find_variables(content, read_start(unit)),
+    }
+    _refuse([Overridden(*each) for each in environment.find_overridden(desired, filed)])
+    if any(change.changed for change in own):
+        return ()
+    return tuple(environment.find_pending(desired, command_line.read_environ(unit.pid)))
+
+
+def check_environment(runtime: Runtime, changes: list[Change], unit: Unit) -> None:
+    """Check that the process of a runtime has the variables of the collection.
+
+    :param unit: service of the runtime, after the start of the process.
+    :raises CruntimeError: if it does not have them.
+    """
+    if not _find_unit_files(changes, unit):
+        return
+    from ansible_collections.cruntime.node.plugins.module_utils.effective import environment
+
+    desired = environment.find_desired(changes, unit)
+    for found in environment.find_pending(desired, command_line.read_environ(unit.pid)):
+        raise _describe_unused(runtime, found)
+
+
+def _find_unit_files(changes: list[Change], unit: Unit) -> list[Change]:
+    """Return the files of the collection that can set variables of a service."""
+    directory = f"/etc/systemd/system/{unit.name}.d"
+    return [each for each in changes if each.after and os.path.dirname(each.path) == directory]
+
+
+def _describe_unused(runtime: Runtime, found: Difference) -> CruntimeError:
+    overridden = Overridden(found)
+    return CruntimeError(
+        f"{runtime.label}: setting overridden: {overridden.text}, but the spec requires "
+        f"{_show(found.path, found.desired)}. Check for an override in {runtime.overrides}",
+        reason="setting_overridden",
+        overridden=[overridden.result],
+    )
 
 
 def _compare_filed(
@@ -161,15 +285,9 @@ def _compare_filed(
     desired = effective.parse_desired(_content(change), filed)
     found = [
         Overridden(each, effective.find_source(each, start))
-        for each in compare.find_overridden(desired, filed)
+        for each in compare.find_overridden(desired, filed, effective.equivalences)
     ]
-    asked = [each for each in found if each.difference.path not in change.unasked]
-    if asked:
-        raise CruntimeError(
-            "; ".join(_describe(asked, "the spec requires", "change the spec")),
-            reason="setting_overridden",
-            overridden=[each.result for each in asked],
-        )
+    _refuse([each for each in found if each.difference.path not in change.unasked])
     others = effective.find_other_drivers(desired, filed, start)
     comparison = Comparison(runtime.label, overridden=tuple(found), other_drivers=tuple(others))
     return desired, filed, comparison
@@ -184,6 +302,16 @@ def _identify_files(effective: Effective, runtime: Runtime, unit: Unit) -> list[
         return []
     paths += [unit.path, *unit.drop_ins, *unit.environment_files]
     return [binary, *map(identify, paths)]
+
+
+def _refuse(overridden: list[Overridden]) -> None:
+    """Raise an error for overridden keys that options set."""
+    if overridden:
+        raise CruntimeError(
+            "; ".join(_describe(overridden, "the spec requires", "change the spec")),
+            reason="setting_overridden",
+            overridden=[each.result for each in overridden],
+        )
 
 
 def _check_config_path(effective: Effective, runtime: Runtime, start: Start, path: str) -> None:
@@ -209,12 +337,12 @@ def _content(change: Change) -> bytes:
 
 def _describe(overridden: list[Overridden], who: str, other_fix: str) -> list[str]:
     """Return one sentence for each file."""
-    sources: dict[str, list[str]] = {}
+    sources: dict[Source, list[str]] = {}
     for each in overridden:
         desired = _show(each.difference.path, each.difference.desired)
         sources.setdefault(each.source, []).append(f"{each.text}, but {who} {desired}")
     return [
-        f"{source or 'another file'}: setting overridden: {'; '.join(texts)}. Remove "
+        f"{str(source) or 'another file'}: setting overridden: {'; '.join(texts)}. Remove "
         f"{'this key' if len(texts) == 1 else 'these keys'} from the file, or {other_fix}"
         for source, texts in sources.items()
     ]
@@ -230,5 +358,5 @@ def show(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _show(path: compare.Path, value: Any) -> str:
+def _show(path: tuple[str, ...], value: Any) -> str:
     return "(not set)" if value is None else repr(redact(path, value))

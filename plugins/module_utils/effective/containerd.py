@@ -10,22 +10,26 @@ import contextlib
 import functools
 import glob
 import json
+import os
 import tempfile
 from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line, cri, dump
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
+    Source,
     Start,
     find_flag_file,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
     Difference,
     Leaves,
-    Path,
     Tree,
-    agrees,
     flatten,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import (
+    Equivalences,
+    Path,
     normalize,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
@@ -47,24 +51,15 @@ _FLAGS: dict[Path, tuple[str, ...]] = {
     ("grpc", "address"): ("address", "a"),
     ("debug", "level"): ("log-level", "l"),
 }
-# Tables that containerd 2.3 and newer print as plugins, in version 4 of the format.
-_SERVERS = {
-    "grpc": "io.containerd.server.v1.grpc",
-    "ttrpc": "io.containerd.server.v1.ttrpc",
-    "metrics": "io.containerd.server.v1.metrics",
-}
 # Keys that C(config dump) prints in another way: the version of its own format, and the files that
 # it has read.
 _PRINTED = ("version", "imports")
 # The plugins whose configuration is in the status of the CRI, for containerd 1.x and 2.x.
 _CRI_PLUGINS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime")
+# Name of the directory of a snapshotter in the data root, followed by the name of the snapshotter.
+_SNAPSHOTS = "io.containerd.snapshotter.v1."
 # The plugins with the configuration of registries.
 _IMAGES = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
-# Keys of the daemon in the status of the CRI.
-_STATUS_ROOT: dict[str, Path] = {
-    "containerdRootDir": ("root",),
-    "containerdEndpoint": ("grpc", "address"),
-}
 
 
 class ContainerdEffective(Effective):
@@ -86,7 +81,7 @@ class ContainerdEffective(Effective):
                 result.err.strip().replace(path, self._runtime.config_path),
                 result,
             )
-        leaves = parse_dump(result.out)
+        leaves = parse_dump(result.out, self.equivalences)
         self._check_mirrors(leaves)
         return {**leaves, **read_flags(start.argv)}
 
@@ -105,31 +100,44 @@ class ContainerdEffective(Effective):
     def read_running(self, argv: list[str]) -> Leaves:
         with Channel(self._runtime.socket_path, self._runtime.request_timeout) as channel:
             info = cri.status(channel)["info"]
-        return {**parse_status(info), **read_flags(argv)}
+            # The status of 2.x does not have the snapshotter.
+            filesystems = cri.image_fs_info(channel) if self.equivalences.version >= (2, 0) else {}
+        return {
+            **parse_status(info, self.equivalences),
+            **parse_filesystems(filesystems),
+            **read_flags(argv),
+        }
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
         return parse_desired(content.decode(), filed)
 
-    def find_source(self, difference: Difference, start: Start) -> str:
-        for path, names in _FLAGS.items():
-            if difference.path in _list_places(path) and command_line.find_flag(start.argv, *names):
-                return find_flag_file(start.unit, names)
-        normal = normalize(difference.path)
+    def find_source(self, difference: Difference, start: Start) -> Source:
+        names = self.find_flag(difference.path, start.argv)
+        if names:
+            return find_flag_file(start.unit, names)
+        normal = self.equivalences.locate(difference.path)
         for drop_in, leaves in reversed(list(self._drop_ins.items())):
-            if agrees(difference.current, leaves.get(normal)):
-                return drop_in
-        return ""
+            if self.equivalences.agree(normal, difference.current, leaves.get(normal)):
+                return Source("file", drop_in)
+        return Source()
 
     def find_other_drivers(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
         found = []
         for path, driver, wanted in find_other_drivers(desired, filed):
             source = self.find_source(Difference((*path, "runtimetype"), None, RUNC_SHIM), start)
             found.append(
-                f"{source or self._runtime.config_path}: other cgroup driver: the OCI runtime "
+                f"{str(source) or self._runtime.config_path}: other cgroup driver: the OCI runtime "
                 f"{path[-1]} uses {driver}, but the kubelet must use {wanted}. Set SystemdCgroup = "
                 f"{'true' if wanted == 'systemd' else 'false'} in its options"
             )
         return found
+
+    def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
+        names = _FLAGS.get(path, ())
+        return names if names and command_line.find_flag(argv, *names) else ()
+
+    def list_drop_ins(self) -> list[str]:
+        return _list_drop_ins()
 
     @functools.cached_property
     def _drop_ins(self) -> dict[str, Leaves]:
@@ -145,7 +153,8 @@ class ContainerdEffective(Effective):
                 main.flush()
                 result = self._runner.run("containerd", "--config", main.name, "config", "dump")
             with contextlib.suppress(CruntimeError):
-                found[path] = parse_dump(result.out) if result.rc == 0 else {}
+                dumped = result.out if result.rc == 0 else ""
+                found[path] = parse_dump(dumped, self.equivalences)
         return found
 
     @property
@@ -164,43 +173,37 @@ def check_drop_ins() -> None:
 
 
 @parsing("containerd config dump")
-def parse_dump(text: str) -> Leaves:
+def parse_dump(text: str, equivalences: Equivalences) -> Leaves:
     """Parse C(containerd config dump)."""
-    return flatten(dump.parse(text))
+    return flatten(dump.parse(text), equivalences)
 
 
 @parsing("status of the CRI")
-def parse_status(info: dict[str, str]) -> Leaves:
+def parse_status(info: dict[str, str], equivalences: Equivalences) -> Leaves:
     """Parse the status of the CRI: the configuration of the CRI plugin that runs."""
     config: dict[str, Any] = json.loads(info.get("config") or "{}")
-    daemon = {
-        place: config[key]
-        for key, path in _STATUS_ROOT.items()
-        if config.get(key)
-        for place in _list_places(path)
-    }
-    _print_zero_values(config)
-    plugins = {("plugins", plugin): config for plugin in _CRI_PLUGINS}
-    leaves = {
-        (*parent, *path): value
-        for parent, tree in plugins.items()
-        for path, value in flatten(tree).items()
-    }
-    return {**leaves, **daemon}
+    plugin = _CRI_PLUGINS[equivalences.version >= (2, 0)]
+    return flatten({"plugins": {plugin: config}}, equivalences)
+
+
+def parse_filesystems(response: dict[str, Any]) -> Leaves:
+    """Return the snapshotter and the data root from the directory of the snapshots.
+
+    A snapshotter can have a directory of its own, which tells neither of them.
+    """
+    # The filesystem of the default snapshotter is the first one.
+    first = (response.get("image_filesystems") or [{}])[0]
+    mountpoint = (first.get("fs_id") or {}).get("mountpoint", "")
+    root, name = os.path.split(mountpoint)
+    if not name.startswith(_SNAPSHOTS):
+        return {}
+    return {("plugins", _IMAGES[1], "snapshotter"): name[len(_SNAPSHOTS) :], ("root",): root}
 
 
 def parse_desired(text: str, filed: Leaves) -> Tree:
-    """Parse a rendered file, and move its keys to where C(config dump) prints them."""
+    """Parse a rendered file, without the keys that C(config dump) prints in another way."""
     tree = {key: value for key, value in dump.parse(text).items() if key not in _PRINTED}
-    # Drop-ins can require further plugins.
-    required = filed.get(("requiredplugins",)) or []
-    if set(tree.get("required_plugins", ())) <= set(required):
-        tree["required_plugins"] = required
     _add_default_handler(tree, filed)
-    if _version_of(filed) >= 4:
-        for table, plugin in _SERVERS.items():
-            if table in tree:
-                tree.setdefault("plugins", {})[plugin] = tree.pop(table)
     return tree
 
 
@@ -246,31 +249,10 @@ def _name_driver(is_systemd: Any) -> str:
     return "systemd" if is_systemd else "cgroupfs"
 
 
-def _print_zero_values(config: dict[str, Any]) -> None:
-    """Add the cgroup driver of each handler whose options do not set it."""
-    handlers = (config.get("containerd") or {}).get("runtimes") or {}
-    for handler in handlers.values():
-        if str(handler.get("runtimeType", "")).startswith("io.containerd.runc."):
-            options = handler["options"] = handler.get("options") or {}
-            if not any(key.lower() == "systemdcgroup" for key in options):
-                options["SystemdCgroup"] = False
-
-
 def read_flags(argv: list[str]) -> Leaves:
-    """Return the keys that the flags of containerd set, in all versions of the format."""
+    """Return the keys that the flags of containerd set."""
     found = {path: command_line.find_flag(argv, *names) for path, names in _FLAGS.items()}
-    return {
-        place: value
-        for path, value in found.items()
-        if value is not None
-        for place in _list_places(path)
-    }
-
-
-def _list_places(path: Path) -> list[Path]:
-    """Return the paths of a key in all versions of the format."""
-    moved = _SERVERS.get(path[0])
-    return [path, *([("plugins", moved, *path[1:])] if moved else [])]
+    return {path: value for path, value in found.items() if value is not None}
 
 
 def has_mirrors(leaves: Leaves) -> bool:
@@ -287,10 +269,6 @@ def excludes_mirrors(leaves: Leaves) -> bool:
     """Return whether mirrors in the old format prevent the start of the CRI."""
     paths = [("plugins", plugin, "registry", "configpath") for plugin in _IMAGES]
     return CONTAINERD_CERTS in map(leaves.get, paths)
-
-
-def _version_of(leaves: Leaves) -> int:
-    return int(leaves.get(("version",)) or 0)
 
 
 def _list_drop_ins() -> list[str]:

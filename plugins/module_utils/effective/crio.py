@@ -21,17 +21,22 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     crio_api,
     dump,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective import environment
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
+    Source,
     Start,
     find_flag_file,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
     Difference,
     Leaves,
-    Path,
     Tree,
     flatten,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import (
+    Equivalences,
+    Path,
     normalize,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError, parsing
@@ -48,8 +53,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import 
 _RUNNING = "CONTAINER_RUNNING"
 # crio reads variables with this prefix as flags.
 _VARIABLE = "CONTAINER_"
-# CRI-O adds a slash to these directories.
-_DIRECTORIES = (("crio", "network", "networkdir"), ("crio", "network", "plugindirs"))
 _PINNED = ("crio", "image", "pinnedimages")
 # crio config prints a key with its default as a comment.
 _TABLE = re.compile(r"(?:# )?\[([\w.\"/-]+)\]")
@@ -77,38 +80,43 @@ class CrioEffective(Effective):
             result = self._runner.run("crio", *start.argv[1:], *flags, "config", env=variables)
         if result.rc != 0:
             raise describe_refusal(result, *flags[1:])
-        return normalize_values(parse_config(result.out))
+        return parse_config(result.out)
 
     def read_running(self, argv: list[str]) -> Leaves:
-        leaves = parse_running(
-            crio_api.config(self._runtime.socket_path, self._runtime.request_timeout)
-        )
+        text = crio_api.config(self._runtime.socket_path, self._runtime.request_timeout)
+        leaves = parse_running(text, self.equivalences)
         # CRI-O adds the pause image to the list, and a reload empties the list.
         leaves.pop(_PINNED, None)
-        return normalize_values(leaves)
+        return leaves
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
-        tree = dump.parse(content.decode())
-        network = tree.get("crio", {}).get("network", {})
-        for key in ("network_dir", "plugin_dirs"):
-            if key in network:
-                network[key] = _strip_slashes(network[key])
-        return tree
+        return dump.parse(content.decode())
 
-    def find_source(self, difference: Difference, start: Start) -> str:
-        key = difference.path[-1]
-        flag = key.replace("_", "-")
-        if command_line.find_flag(start.argv, flag) is not None:
-            return find_flag_file(start.unit, (flag,))
-        variable = f"{_VARIABLE}{key.upper()}"
-        if variable in start.environment:
-            return find_flag_file(start.unit, (variable,))
-        setting = re.compile(rf"^[ \t]*\"?{key}\"?[ \t]*=", re.MULTILINE)
-        for path in reversed(_list_drop_ins()):
+    def find_source(self, difference: Difference, start: Start) -> Source:
+        path = normalize(difference.path)
+        flag = self.find_flag(path, start.argv)
+        if flag:
+            return find_flag_file(start.unit, flag)
+        variable = self.find_variable(path, start.environment)
+        if variable:
+            return environment.find_source(start.unit, variable)
+        setting = re.compile(rf"^[ \t]*\"?{difference.path[-1]}\"?[ \t]*=", re.MULTILINE)
+        for drop_in in reversed(_list_drop_ins()):
             with contextlib.suppress(OSError, CruntimeError):
-                if setting.search(read_regular(path).decode("utf-8", errors="replace")):
-                    return path
-        return ""
+                if setting.search(read_regular(drop_in).decode("utf-8", errors="replace")):
+                    return Source("file", drop_in)
+        return Source()
+
+    def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
+        names = (word.partition("=")[0].lstrip("-") for word in argv if word.startswith("--"))
+        return tuple(name for name in names if name.replace("-", "") == path[-1])[:1]
+
+    def find_variable(self, path: Path, environment: dict[str, str]) -> str:
+        wanted = normalize((_VARIABLE + path[-1],))
+        return next((name for name in environment if normalize((name,)) == wanted), "")
+
+    def list_drop_ins(self) -> list[str]:
+        return _list_drop_ins()
 
     def find_at_risk(self) -> list[str]:
         with Channel(self._runtime.socket_path, self._runtime.request_timeout) as channel:
@@ -156,9 +164,9 @@ def copy_drop_ins(directory: str) -> None:
 
 
 @parsing("GET /config")
-def parse_running(text: str) -> Leaves:
+def parse_running(text: str, equivalences: Equivalences) -> Leaves:
     """Parse the configuration of the running process."""
-    return flatten(dump.parse(text))
+    return flatten(dump.parse(text), equivalences)
 
 
 def parse_config(text: str) -> Leaves:
@@ -199,20 +207,6 @@ def _read_value(text: str) -> Any:
     if text.startswith("[") and text.endswith("]"):
         return [_read_value(item.strip()) for item in text[1:-1].split(",") if item.strip()]
     return text[1:-1] if text[:1] == '"' and text[-1:] == '"' else text
-
-
-def normalize_values(leaves: Leaves) -> Leaves:
-    """Return leaves in which equal directories are equal."""
-    return {
-        path: _strip_slashes(value) if path in _DIRECTORIES else value
-        for path, value in leaves.items()
-    }
-
-
-def _strip_slashes(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_strip_slashes(item) for item in value]
-    return value.rstrip("/") if isinstance(value, str) else value
 
 
 def _list_drop_ins() -> list[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, cast
 
@@ -13,7 +14,9 @@ from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object, read
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
+    Source,
     Start,
+    Variable,
     find_flag_file,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
@@ -22,6 +25,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.compare im
     Tree,
     flatten,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import Path
 from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_CERTS
 
@@ -42,8 +46,9 @@ class _Flag(NamedTuple):
 
 _FLAGS = {
     "data-root": _Flag(("data-root",)),
+    "default-ulimits": _Flag(("default-ulimit",), dict),
     "default-runtime": _Flag(("default-runtime",)),
-    "exec-opts": _Flag(("exec-opt",), dict),
+    "exec-opts": _Flag(("exec-opt",), list),
     "insecure-registries": _Flag(("insecure-registry",), list),
     "live-restore": _Flag(("live-restore",), bool),
     "log-driver": _Flag(("log-driver",)),
@@ -53,10 +58,10 @@ _FLAGS = {
     "registry-mirrors": _Flag(("registry-mirror",), list),
     "storage-driver": _Flag(("storage-driver", "s")),
 }
-# Keys whose values are lists of NAME=VALUE, which are compared by name.
-_ASSIGNMENTS = ("exec-opts",)
-# Networks that every version treats as insecure.
-_LOOPBACK = {"127.0.0.0/8", "::1/128"}
+
+
+# Variables that dockerd sets from the key proxies and from flags, since version 23.
+_PROXIES = {"http-proxy": "HTTP_PROXY", "https-proxy": "HTTPS_PROXY", "no-proxy": "NO_PROXY"}
 
 
 class DockerEffective(Effective):
@@ -72,24 +77,49 @@ class DockerEffective(Effective):
         kept = {
             key: value
             for key, value in keys.items()
-            if key not in flags or normalize_keys({key: value}) != normalize_keys({key: flags[key]})
+            if key not in flags or not self._are_equal(key, value, flags[key])
         }
         return content if kept == keys else json.dumps(kept, indent=2) + "\n"
+
+    def _are_equal(self, key: str, value: Any, other: Any) -> bool:
+        agree = self.equivalences.agree
+        return agree((key,), value, other) and agree((key,), other, value)
+
+    def find_variables(self, content: bytes, start: Start) -> dict[str, Variable]:
+        proxies = (json_object(content) or {}).get("proxies")
+        found = dict(proxies) if isinstance(proxies, dict) else {}
+        path = command_line.find_flag(start.argv, *self._runtime.config_flag)
+        sources = dict.fromkeys(found, Source("file", path or self._runtime.config_path))
+        for key in _PROXIES:
+            value = command_line.find_flag(start.argv, key)
+            if value is not None:
+                found[key], sources[key] = value, find_flag_file(start.unit, (key,))
+        return {
+            name: Variable(found[key], sources[key])
+            for key, variable in _PROXIES.items()
+            if found.get(key)
+            for name in (variable, variable.lower())
+        }
 
     def read_filed(self, start: Start, path: str) -> Leaves:
         content = read(path)[0]
         keys = json_object(content) if isinstance(content, bytes) else None
-        return flatten(normalize_keys({**(keys or {}), **read_flags(start.argv)}))
+        return flatten({**(keys or {}), **read_flags(start.argv)}, self.equivalences)
 
     def read_running(self, argv: list[str]) -> Leaves:
-        return parse_info(self._docker.api().info())
+        return flatten(parse_info(self._docker.api().info()), self.equivalences)
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
-        return normalize_keys(json.loads(content))
+        tree: Tree = json.loads(content)
+        return tree
 
-    def find_source(self, difference: Difference, start: Start) -> str:
-        flag = _FLAGS.get(difference.path[0])
-        return find_flag_file(start.unit, flag.names) if flag else ""
+    def find_source(self, difference: Difference, start: Start) -> Source:
+        names = self.find_flag(difference.path, start.argv)
+        return find_flag_file(start.unit, names) if names else Source()
+
+    def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
+        flag = _FLAGS.get(path[0])
+        return flag.names if flag and path[0] in read_flags(argv) else ()
 
     @property
     def _docker(self) -> Docker:
@@ -112,11 +142,21 @@ def read_flags(argv: Iterable[str]) -> dict[str, Any]:
             continue
         if flag.kind is bool:
             found[key] = values[-1] not in ("false", "0")
-        elif flag.kind is dict and key not in _ASSIGNMENTS:
+        elif flag.kind is dict:
             found[key] = dict(value.partition("=")[::2] for value in values)
+            if key == "default-ulimits":
+                found[key] = {name: _parse_limit(name, text) for name, text in found[key].items()}
         else:
-            found[key] = values if flag.kind in (list, dict) else values[-1]
+            found[key] = values if flag.kind is list else values[-1]
     return found
+
+
+def _parse_limit(name: str, text: str) -> dict[str, Any]:
+    """Return a limit such as C(1024:2048) in the form of daemon.json."""
+    soft, _colon, hard = text.partition(":")
+    with contextlib.suppress(ValueError):
+        return {"Name": name, "Soft": int(soft), "Hard": int(hard or soft)}
+    return {"Name": name, "Soft": text}
 
 
 def remove_flags(argv: Iterable[str]) -> list[str]:
@@ -127,21 +167,8 @@ def remove_flags(argv: Iterable[str]) -> list[str]:
     return kept
 
 
-def normalize_keys(keys: dict[str, Any]) -> Tree:
-    """Return the keys of daemon.json in a form in which equal settings are equal."""
-    tree = dict(keys)
-    for key in _ASSIGNMENTS:
-        if isinstance(tree.get(key), list):
-            tree[key] = dict(str(item).partition("=")[::2] for item in tree[key])
-    if isinstance(tree.get("registry-mirrors"), list):
-        tree["registry-mirrors"] = [str(url).rstrip("/") for url in tree["registry-mirrors"]]
-    if isinstance(tree.get("insecure-registries"), list):
-        tree["insecure-registries"] = sorted({*tree["insecure-registries"]} - _LOOPBACK)
-    return tree
-
-
 @parsing("GET /info")
-def parse_info(info: dict[str, Any]) -> Leaves:
+def parse_info(info: dict[str, Any]) -> Tree:
     """Return the keys of daemon.json that a running Docker reports.
 
     It does not report the log level, the options of the log driver, the limits, the address of the
@@ -149,7 +176,7 @@ def parse_info(info: dict[str, Any]) -> Leaves:
     """
     registries = info["RegistryConfig"]
     hosts = [name for name, index in registries["IndexConfigs"].items() if not index["Secure"]]
-    tree = {
+    return {
         "data-root": info["DockerRootDir"],
         "default-runtime": info["DefaultRuntime"],
         "exec-opts": [f"native.cgroupdriver={info['CgroupDriver']}"],
@@ -160,4 +187,3 @@ def parse_info(info: dict[str, Any]) -> Leaves:
         "storage-driver": info["Driver"],
         "runtimes": info["Runtimes"],
     }
-    return flatten(normalize_keys(tree))

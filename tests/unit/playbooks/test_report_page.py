@@ -50,6 +50,15 @@ DRIFT = [
         "desired": "systemd",
     },
     {"kind": "overridden", "file": "/etc/x.toml", "key": "root", "current": "/a", "desired": "/b"},
+    {
+        "kind": "overridden",
+        "source": "environment",
+        "file": "/etc/x.env (variable NO_PROXY)",
+        "key": "environment.NO_PROXY",
+        "current": "a",
+        "desired": "b",
+    },
+    {"kind": "unknown", "file": "/etc/d", "key": "debug.level", "current": None, "desired": "info"},
 ]
 UNIT = {
     "name": "docker.service",
@@ -167,7 +176,7 @@ def test_filtering(page):
 
 def test_drift_shows_both_values(page):
     cell = f"{ROWS}[0].cells[5]"
-    assert page.evaluate(f"{cell}.querySelector('summary').textContent") == "5 differences"
+    assert page.evaluate(f"{cell}.querySelector('summary').textContent") == "7 differences"
     tables = page.evaluate(
         f"[...{cell}.querySelectorAll('table')].map((table) => [table.caption.textContent,"
         " [...table.tBodies[0].rows].map((row) => [...row.cells].map((c) => c.textContent))])"
@@ -179,6 +188,14 @@ def test_drift_shows_both_values(page):
         ["/etc/crictl.yaml", [["the whole file", "(not shown)", "not set"]]],
         ["running process (restart pending)", [["cgroup_driver", '"cgroupfs"', '"systemd"']]],
         ["/etc/x.toml (overrides the configuration file)", [["root", '"/a"', '"/b"']]],
+        [
+            "/etc/x.env (variable NO_PROXY) (overrides the environment)",
+            [["environment.NO_PROXY", '"a"', '"b"']],
+        ],
+        [
+            "/etc/d (newer than the process, which does not report these keys)",
+            [["debug.level", "unknown", '"info"']],
+        ],
     ]
     assert "spec: containerd" not in page.evaluate(f"{ROWS}[0].cells[2].textContent")
     assert "spec: containerd" in page.evaluate(f"{ROWS}[1].cells[2].textContent")
@@ -219,7 +236,7 @@ def test_all_functions_work_with_the_keyboard(page):
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for _time in range(8):
         page.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "5 differences"
+    assert page.evaluate("document.activeElement.textContent") == "7 differences"
     page.press("Enter")
     assert page.evaluate("document.activeElement.parentElement.open") is True
 

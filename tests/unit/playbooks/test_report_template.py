@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import html.parser
 import json
+import pathlib
 
+import jinja2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +60,24 @@ def test_the_page_loads_no_external_resource(rendered):
     assert "default-src 'none'" in page
     for word in ("src=", "href=", "@import", "url(", "fetch(", "innerHTML", "eval("):
         assert word not in page
+
+
+def test_the_summary_has_the_nodes_of_each_state_and_each_kind():
+    template = pathlib.Path(__file__).parents[3] / "playbooks/templates/summary.j2"
+    nodes = [
+        {"name": "a", "state": "drift", "drift": [{"kind": "pending"}, {"kind": "unknown"}]},
+        {"name": "b", "state": "drift", "drift": [{"kind": "unknown"}]},
+        {"name": "c", "state": "ok", "drift": []},
+    ]
+    # The lookup of Ansible trims blocks too.
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
+    text = environment.from_string(template.read_text()).render(
+        cruntime_report={"nodes": nodes}, cruntime_report_dir="/r"
+    )
+    assert text.splitlines() == [
+        "matches the spec: c",
+        "drift: a, b",
+        "keys of the kind pending: a",
+        "keys of the kind unknown: a, b",
+        "Report: /r/report.html",
+    ]

@@ -17,6 +17,7 @@ def test_drift():
     assert of_result({"diff": [diff]}) == [
         {
             "kind": "differs",
+            "source": "file",
             "file": "/etc/docker/daemon.json",
             "key": "debug",
             "current": None,

@@ -39,6 +39,40 @@ def test_variables_are_expanded_as_systemd_does(tmp_path):
     ]
 
 
+def test_an_environment_file_is_read_as_systemd_does():
+    # systemd 257 printed these values for a service with this file.
+    text = (
+        "# A comment \\\nNEXT=line\n; Another\n\t\nONE=three\n"
+        ' TWO = "a \\$b \\" \\\\ \\n \\\nc"  \'d e\'f \\g  \n'
+        "export X=1\nEMPTY=\nLONG=a \\\nb\nQ='x \"y'\nIN=a\"b\"'c'\n"
+        'PROXY="http://user:\\$HOME\'%40@proxy.local:3128"\nno assignment\nEND="open\nline'
+    )
+    assert dict(command_line.parse_environment_file(text)) == {
+        "NEXT": "line",
+        "ONE": "three",
+        "TWO": 'a $b " \\ \\n cd ef g',
+        "EMPTY": "",
+        "LONG": "a b",
+        "Q": 'x "y',
+        "IN": "a\"b\"'c'",
+        "PROXY": "http://user:$HOME'%40@proxy.local:3128",
+        "END": "open\nline",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "A", "\n \n", "=b", "a-b=c", "#"])
+def test_an_environment_file_without_variables(text):
+    assert list(command_line.parse_environment_file(text)) == []
+
+
+def test_the_environment_of_a_process(monkeypatch):
+    monkeypatch.setenv("CRUNTIME_TEST", "a=b")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        assert command_line.read_environ(process.pid)["CRUNTIME_TEST"] == "a=b"
+        process.communicate()
+    assert command_line.read_environ(0) == {}
+
+
 def test_a_quotation_mark_that_is_not_closed():
     assert command_line.split_words('--label "a b') == ["--label", '"a', "b"]
 

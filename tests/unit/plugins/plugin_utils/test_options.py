@@ -369,7 +369,12 @@ def test_a_shim_with_docker():
     ]
     assert {when["version_range"] for when in old["when"]} == {"20.10.0"}
     assert ["requires Docker 23" in refusal for refusal in old["refusals"]] == [True]
-    assert {when["version_range"] for when in new["when"]} == {"23.0.0", "25.0.0", "28.0.0"}
+    assert {when["version_range"] for when in new["when"]} == {
+        "23.0.0",
+        "25.0.0",
+        "28.0.0",
+        "29.10.0",
+    }
     assert json.loads(new["content"])["runtimes"] == {
         "gvisor": {"runtimeType": "/opt/shim"},
         "crun": {"path": "/usr/bin/crun"},
@@ -689,6 +694,31 @@ def test_extra_config_can_extend_a_list_of_an_option():
     for extra in ({"registry-mirrors": ["https://n"]}, {"registry-mirrors": []}):
         values = {"runtime": "docker", "registries": mirrors, "extra_config": extra}
         refused("extra_config: registry-mirrors conflicts with registries", **values)
+
+
+LOOPBACK = ["127.0.0.0/8", "::1/128"]
+
+
+@pytest.mark.parametrize(
+    ("version", "extra", "listed"),
+    [
+        ("25.0.0", {}, ["r.local"]),
+        # A list replaces the default of this version.
+        ("29.10.0", {}, ["r.local", *LOOPBACK]),
+        ("29.10.0", {"insecure-registries": []}, ["r.local"]),
+        ("29.10.0", {"insecure-registries": ["10.0.0.0/8"]}, ["r.local", "10.0.0.0/8"]),
+    ],
+)
+def test_loopback_stays_insecure_unless_the_spec_has_a_list(version, extra, listed):
+    when = {"version_range": version}
+    spec = {"registries": [{"registry": "r.local", "insecure": True}], "extra_config": extra}
+    file = files(when, runtime="docker", **spec)[DOCKER_CONFIG]
+    assert json.loads(file["content"])["insecure-registries"] == listed
+    # Without insecure registries, the default stays.
+    file = files(when, runtime="docker", extra_config=extra)[DOCKER_CONFIG]
+    assert json.loads(file["content"]).get("insecure-registries") == extra.get(
+        "insecure-registries"
+    )
 
 
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])

@@ -324,7 +324,12 @@ def test_docker_registries():
     ]
     config = daemon_json(registries=entries)
     assert config["registry-mirrors"] == ["https://m.local:5000", "http://n.local"]
-    assert config["insecure-registries"] == ["m.local:5000", "dev.local:5000"]
+    assert config["insecure-registries"] == [
+        "m.local:5000",
+        "dev.local:5000",
+        "127.0.0.0/8",
+        "::1/128",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -423,7 +428,7 @@ def test_hosts_of_docker():
     file = by_path["/etc/docker/certs.d/quay.io/hosts.toml"]
     assert file["secret"] is True
     # Older versions do not read it.
-    assert file["when"] == [{"version_range": "28.0.0"}]
+    assert file["when"] == [{"version_range": "28.0.0"}, {"version_range": "29.10.0"}]
     assert json.loads(by_path["/etc/docker/daemon.json"]["content"]).keys() == {"exec-opts"}
 
 

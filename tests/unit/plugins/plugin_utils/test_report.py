@@ -69,7 +69,7 @@ def test_drifted_files_and_units():
     )
     assert found["state"] == "drift"
     assert found["drift"] == [
-        {"kind": "differs", "file": path, "key": "a", "current": 1, "desired": 2}
+        {"kind": "differs", "source": "file", "file": path, "key": "a", "current": 1, "desired": 2}
     ]
     state = "active, enabled"
     assert found["units"] == [
@@ -92,6 +92,7 @@ def test_a_changed_unit_alone_is_drift(before, current):
 
 
 OVERRIDDEN = {
+    "source": "file",
     "file": "/etc/containerd/conf.d/x.toml",
     "key": "debug.level",
     "current": "warn",
@@ -102,7 +103,15 @@ ENTRY = {"kind": "overridden", **OVERRIDDEN}
 
 def test_a_value_that_the_process_does_not_use_yet_is_drift():
     pending = {"key": "debug.level", "current": "warn", "desired": "info"}
-    assert row(pending=[pending])["drift"] == [{"kind": "pending", "file": None, **pending}]
+    entry = {"kind": "pending", "source": "process", "file": None, **pending}
+    assert row(pending=[pending])["drift"] == [entry]
+
+
+def test_a_value_that_may_differ_in_the_process_is_drift():
+    unknown = {"key": "debug.level", "current": None, "desired": "info", "file": "/etc/containerd"}
+    found = row(unknown=[{**unknown, "source": "file"}])
+    assert found["state"] == "drift"
+    assert found["drift"] == [{"kind": "unknown", "source": "file", **unknown}]
 
 
 def test_an_overridden_key_that_no_option_sets_is_drift():

@@ -30,22 +30,20 @@ UNASKED = ("debug", "level")
 class Told(base.Effective):
     """Effective configuration that a test gives. A real runtime is asked in the tests on nodes."""
 
-    config_flag = ("config", "c")
-
-    def __init__(self, filed, running, source=""):
-        super().__init__(Runner(), Containerd(Runner()))
+    def __init__(self, filed, running, source):
+        super().__init__(Runner(), Containerd(Runner()), "2.1.9")
         self.filed, self.running, self.source = filed, running, source
         self.files, self.read = [], 0
 
     def read_filed(self, start, path):
         self.read += 1
-        return compare.flatten(self.filed)
+        return compare.flatten(self.filed, self.equivalences)
 
     def list_read_files(self, start):
         return self.files
 
     def read_running(self, argv):
-        return compare.flatten(self.running)
+        return compare.flatten(self.running, self.equivalences)
 
     def parse_desired(self, content, filed):
         return DESIRED
@@ -56,7 +54,7 @@ class Told(base.Effective):
 
 def told(level="info", password="pw", running="info", source="/etc/x.toml"):
     filed = {"debug": {"level": level}, "plugins": {"cri": {"auth": {"password": password}}}}
-    return Told(filed, {"debug": {"level": running}}, source)
+    return Told(filed, {"debug": {"level": running}}, base.Source("file", source))
 
 
 def change(*unasked):
@@ -74,10 +72,15 @@ class Binary(Containerd):
     binary_path = "/bin/true"
 
 
-def decide(effective, *unasked, of=None, known=None):
+def decide(effective, *unasked, of=None, known=None, changes=()):
     known = known or KnownFiles(keep=False)
     return comparison.compare_runtime(
-        effective, Binary(Runner()), change(*unasked), of or unit(), known=known
+        effective,
+        Binary(Runner()),
+        change(*unasked),
+        of or unit(),
+        changes=changes,
+        known=known,
     )
 
 
@@ -89,6 +92,7 @@ def test_an_overridden_option_is_an_error():
     with fails("setting_overridden", "/etc/x.toml", "debug.level is 'warn'", "'info'") as caught:
         decide(told(level="warn"))
     entry = {"key": "debug.level", "current": "warn", "desired": "info", "file": "/etc/x.toml"}
+    entry["source"] = "file"
     assert caught.value.facts["overridden"] == [entry]
 
 
@@ -144,11 +148,15 @@ def test_the_file_of_a_flag(tmp_path):
     about = unit()._replace(
         path=str(main), drop_ins=(str(drop_in),), environment_files=(str(settings), "/missing")
     )
-    assert base.find_flag_file(about, ("log-level", "l")) == f"{main} (flag --log-level)"
-    assert (
-        base.find_flag_file(about, ("storage-driver", "s")) == f"{settings} (flag --storage-driver)"
-    )
-    assert base.find_flag_file(about, ("x",)) == "flag --x of containerd.service"
+    found = [
+        str(base.find_flag_file(about, names))
+        for names in (("log-level", "l"), ("storage-driver", "s"), ("x",))
+    ]
+    assert found == [
+        f"{main} (flag --log-level)",
+        f"{settings} (flag --storage-driver)",
+        "containerd.service (flag --x)",
+    ]
 
 
 @pytest.fixture

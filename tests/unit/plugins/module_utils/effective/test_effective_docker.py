@@ -10,6 +10,9 @@ import json
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.effective import base, compare, docker
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import (
+    Equivalences,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -28,6 +31,7 @@ REPORTED = {
 }
 #: The flags of dockerd, each with another value than in the file.
 FLAGS = {
+    "default-ulimits": "--default-ulimit nofile=5",
     "data-root": "--data-root=/x",
     "exec-opts": "--exec-opt native.cgroupdriver=cgroupfs",
     "insecure-registries": "--insecure-registry other:5000",
@@ -39,54 +43,79 @@ FLAGS = {
 }
 
 
+class Node:
+    """daemon.json and the response of GET /info of one version of Docker."""
+
+    def __init__(self, version, transcript):
+        self.equivalences = Equivalences("docker", version)
+        self.desired = json.loads(transcript(f"docker-{version}-daemon.json"))
+        self.info = json.loads(transcript(f"docker-{version}-info.json"))
+
+    def flatten(self, keys):
+        return compare.flatten(keys, self.equivalences)
+
+    def find_overridden(self, keys):
+        return compare.find_overridden(self.desired, self.flatten(keys), self.equivalences)
+
+    def find_pending(self):
+        running = self.flatten(docker.parse_info(self.info))
+        filed = self.flatten(self.desired)
+        return compare.find_pending(self.desired, filed, running, self.equivalences)
+
+
 @pytest.fixture(params=VERSIONS)
 def node(request, transcript):
-    """Return daemon.json and the response of GET /info of one version."""
-    content = transcript(f"docker-{request.param}-daemon.json")
-    desired = docker.normalize_keys(json.loads(content))
-    return desired, json.loads(transcript(f"docker-{request.param}-info.json"))
+    return Node(request.param, transcript)
 
 
 def test_a_node_that_matches_its_file(node):
-    desired, info = node
-    filed = compare.flatten(desired)
-    assert compare.find_overridden(desired, filed) == []
-    assert compare.find_pending(desired, filed, docker.parse_info(info)) == []
+    assert node.find_overridden(node.desired) == []
+    assert node.find_pending() == []
 
 
 @pytest.mark.parametrize("key", REPORTED)
 def test_each_key_that_the_process_uses_in_another_way_is_found(node, key):
-    desired, info = node
     path, value = REPORTED[key]
-    table = info
+    table = node.info
     for name in path[:-1]:
         table = table[name]
     assert table[path[-1]] != value
     table[path[-1]] = value
-    (found,) = compare.find_pending(desired, compare.flatten(desired), docker.parse_info(info))
+    (found,) = node.find_pending()
     assert found.path[0] == key
 
 
 @pytest.mark.parametrize("key", FLAGS)
 def test_each_key_that_a_flag_sets_in_another_way_is_found(node, key):
-    desired, _info = node
     flags = docker.read_flags(["dockerd", "-H", "fd://", *FLAGS[key].split(), "--label", "a=b"])
     assert list(flags) == [key]
-    filed = compare.flatten(docker.normalize_keys({**desired, **flags}))
-    assert {found.path[0] for found in compare.find_overridden(desired, filed)} == {key}
+    found = node.find_overridden({**node.desired, **flags})
+    assert {each.path[0] for each in found} == {key}
 
 
 def test_flags_with_the_same_values_are_no_difference(node):
-    desired, _info = node
     words = (
         "--data-root /var/lib/docker --exec-opt native.cgroupdriver=systemd --live-restore "
         "--insecure-registry=r.example:5000 --registry-mirror https://m.example/ "
-        "--log-opt max-size=10m --log-opt max-file=3"
+        "--log-opt max-size=10m --log-opt max-file=3 --default-ulimit nofile=1024:2048"
     )
     flags = docker.read_flags(words.split())
-    assert len(flags) == 6
-    filed = compare.flatten(docker.normalize_keys({**desired, **flags}))
-    assert compare.find_overridden(desired, filed) == []
+    assert len(flags) == 7
+    assert node.find_overridden({**node.desired, **flags}) == []
+
+
+def test_docker_29_10_uses_exactly_the_listed_insecure_registries(transcript):
+    # No node of the tests has this version.
+    node = Node("29.8.1", transcript)
+    node.equivalences = Equivalences("docker", "29.10.0")
+    registries = node.info["RegistryConfig"]
+    assert registries["InsecureRegistryCIDRs"] == ["::1/128", "127.0.0.0/8"]
+    (found,) = node.find_pending()
+    assert found.path == ("insecure-registries",)
+    node.desired["insecure-registries"] += ["127.0.0.0/8", "::1/128"]
+    assert node.find_pending() == []
+    registries["InsecureRegistryCIDRs"] = []
+    assert [each.path for each in node.find_pending()] == [("insecure-registries",)]
 
 
 def test_other_flags_stay():
@@ -97,7 +126,7 @@ def test_other_flags_stay():
 
 
 def test_a_key_that_a_flag_sets_to_the_same_value_is_left_out_of_the_file():
-    effective = docker.DockerEffective(Runner(), Docker(Runner()))
+    effective = docker.DockerEffective(Runner(), Docker(Runner()), "29.8.1")
     content = json.dumps({"live-restore": True, "registry-mirrors": ["https://m/"], "bip": "x"})
     argv = ["dockerd", "--live-restore", "--registry-mirror=https://m", "--log-level=debug"]
     start = base.Start(Unit("docker.service"), argv, {})
@@ -105,12 +134,6 @@ def test_a_key_that_a_flag_sets_to_the_same_value_is_left_out_of_the_file():
     # Another value stays, so that it is found as overridden.
     other = base.Start(Unit("docker.service"), ["dockerd", "--live-restore=false"], {})
     assert effective.leave_out(content, other) == content
-
-
-def test_built_in_networks_are_no_difference():
-    listed = {"insecure-registries": ["b:1", "127.0.0.0/8", "a:1"]}
-    reported = {"insecure-registries": ["a:1", "b:1", "::1/128"]}
-    assert docker.normalize_keys(listed) == docker.normalize_keys(reported)
 
 
 def test_another_response_is_unreadable():
