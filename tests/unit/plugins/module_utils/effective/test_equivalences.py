@@ -56,7 +56,7 @@ PLACES = {
     ),
 }
 
-#: The same, with a path and with values: what is needed, what has its effect, and what has not.
+#: The same, with a path and with values: what is needed, what has the same effect, and what has another one.
 VALUES = {
     ("containerd", ("requiredplugins",), (0, 0)): (
         "1.6.20",
