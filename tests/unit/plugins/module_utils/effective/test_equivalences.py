@@ -56,7 +56,7 @@ PLACES = {
     ),
 }
 
-#: The same, with a path and with values: what is needed, what has the same effect, and what has another one.
+#: The same, with a path and with values: what is needed, what has the same effect, and another one.
 VALUES = {
     ("containerd", ("requiredplugins",), (0, 0)): (
         "1.6.20",
