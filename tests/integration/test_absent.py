@@ -166,6 +166,8 @@ def test_runtime_with_running_containers_is_not_removed(spare, name):
         for check in (True, False):
             result = spare.enable(check=check, runtime=name, state="absent")
             check_untouched(result, "containers_running")
+            (container,) = result["containers_at_risk"]
+            assert container["name"] == "keep"
         assert state(spare) == before
     finally:
         spare.sh(stop)

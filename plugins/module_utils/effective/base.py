@@ -185,10 +185,6 @@ class Effective:
         """Return a warning for each OCI runtime of another file with another cgroup driver."""
         return []
 
-    def find_at_risk(self) -> list[str]:
-        """Return the names of the running containers that a restart of the runtime would end."""
-        return []
-
 
 def find_flag_file(unit: Unit, names: Sequence[str]) -> Source:
     """Return the file that sets a flag of a unit.

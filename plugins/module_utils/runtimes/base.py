@@ -237,6 +237,14 @@ class Runtime:
         """Return whether the process must reload this change before a restart."""
         return False
 
+    def protects(self, path: Iterable[str], value: Any) -> bool:
+        """Return whether containers survive a restart once a reload has set this key."""
+        return False
+
+    def outlives_start(self, files: Iterable[Change], units: dict[str, Unit]) -> bool:
+        """Return whether containers keep running if the runtime starts with these files."""
+        return True
+
     def reloaded(self, since: float) -> bool:
         """Return whether a reload is complete. The signal for a reload returns immediately.
 

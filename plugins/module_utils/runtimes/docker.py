@@ -158,6 +158,20 @@ class Docker(Runtime):
         before, after = json_object(change.before) or {}, json_object(change.after) or {}
         return bool(after.get("live-restore")) and not before.get("live-restore")
 
+    def protects(self, path: Iterable[str], value: Any) -> bool:
+        return tuple(path) == ("live-restore",) and value is True
+
+    def outlives_start(self, files: Iterable[Change], units: dict[str, Unit]) -> bool:
+        # Docker stops the containers that it finds if live-restore is not set at its start.
+        unit = units[DOCKER.service]
+        environment = command_line.read_environment(unit.environment, unit.environment_files)
+        argv = command_line.expand(unit.command, environment)
+        flags = command_line.find_flags(argv, "live-restore", takes_value=False)
+        if flags:
+            return flags[-1] not in ("false", "0")
+        configs = (json_object(file.after) for file in files if file.path == self.config_path)
+        return any(config and config.get("live-restore") is True for config in configs)
+
     def reloaded(self, since: float) -> bool:
         # Docker emits the event only after a successful reload.
         filters = {"type": ["daemon"], "event": ["reload"]}

@@ -168,9 +168,11 @@ class Lab:
         ]
         return files.look(wanted, self.record, "x")
 
-    def enable(self, changes, up, down=()):
+    def enable(self, changes, up, down=(), waits=False):
         whole = Plan(changes, list(up), list(down))
-        return transaction.enable(self.node, self.runtime, whole, version="1.2.3", **self.about)
+        transaction.validate(self.node, self.runtime, whole, version="1.2.3", units=self.units)
+        about = {**self.about, "version": "1.2.3", "waits": waits}
+        return transaction.enable(self.node, self.runtime, whole, **about)
 
     def disable(self, *steps):
         transaction.disable(self.node, self.runtime, list(steps), **self.about)
@@ -282,18 +284,18 @@ def test_an_error_of_the_operating_system_and_a_bug(make_lab):
 
 def test_enable_validates_applies_starts_and_verifies(make_lab, config):
     lab = make_lab(DOWN)
-    outcome = lab.enable(lab.look(config), [START, Step("enable", (UNIT,))])
-    assert outcome == ({}, takeover.NOTHING, None)
+    assert lab.enable(lab.look(config), [START, Step("enable", (UNIT,))]) == {}
     assert lab.checks.validated == [([str(config)], "1.2.3")]
     assert config.read_text() == "new\n"
     assert lab.systemd.calls == ["reset-failed", "start", "enable"]
     assert lab.record.entries[str(config)]["socket"] == "/run/x.sock"
 
 
-def test_check_mode_ends_with_the_validation(make_lab, config, module):
-    module.check_mode = True
+def test_validation_changes_nothing(make_lab, config):
     lab = make_lab(DOWN)
-    assert lab.enable(lab.look(config), [START]) == ({}, takeover.NOTHING, None)
+    plan = Plan(lab.look(config), [START], [])
+    found = transaction.validate(lab.node, lab.runtime, plan, version="1.2.3", units=lab.units)
+    assert found == (takeover.NOTHING, None)
     assert len(lab.checks.validated) == 1
     assert lab.systemd.calls == []
     assert not config.exists()
