@@ -48,7 +48,7 @@ GROUPS = {
     "Compare and change a node": (
         *("node", "module_utils"),
         "inspection converge plan transaction swap takeover removal stored_data node at_risk daemons "
-        "running_containers known_versions",
+        "running_containers needless known_versions",
     ),
     "Effective configuration": ("both", "module_utils", "effective"),
     "Checks of changed files": ("node", "module_utils", "checks"),

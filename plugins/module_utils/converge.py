@@ -13,6 +13,7 @@ from typing import Any, ContextManager, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     files,
+    needless,
     plan,
     removal,
     running_containers,
@@ -69,7 +70,8 @@ def remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
-    found = running_containers.restrain(node, inspect(node, options, rendered), options)
+    found = needless.drop_restart(node, inspect(node, options, rendered), options)
+    found = running_containers.restrain(node, found, options)
     if not found.needs_action:
         return report(node, found, options, comparison=found.comparison, backups={}, dropped=[])
     runtime, todo, record = found.runtime, found.plan, found.record
@@ -87,6 +89,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     if node.check_mode:
         return describe({})
     waits = any(each.unit in runtime.services for each in found.restraint.pending)
+    loaded = () if waits else found.rewritten
     return describe(
         transaction.enable(
             *(node, runtime, todo),
@@ -94,6 +97,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
             units=found.units,
             record=record,
             waits=waits,
+            loaded=loaded,
         )
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     cgroups,
@@ -59,6 +59,7 @@ class Inspection(NamedTuple):
     :param driver: the cgroup driver that the spec selects on this node.
     :param comparison: what was found about the files before the run.
     :param restraint: running containers that the steps would end, and steps that wait.
+    :param rewritten: changes that the process need not read, because no value changes.
     """
 
     runtime: Runtime
@@ -70,6 +71,15 @@ class Inspection(NamedTuple):
     warnings: list[str]
     comparison: Comparison
     restraint: Restraint = NO_RESTRAINT
+    rewritten: Sequence[Change] = ()
+
+    @property
+    def files(self) -> list[Change]:
+        """The managed files, in which a change that the process need not read is no change."""
+        return [
+            change._replace(before=change.after) if change in self.rewritten else change
+            for change in self.plan.files
+        ]
 
     @property
     def needs_action(self) -> bool:
@@ -185,9 +195,13 @@ def report(
     result["overridden"] = [each.result for each in comparison.overridden]
     result["pending"] = [show(each) for each in found.comparison.pending]
     result["unknown"] = [each.result for each in found.comparison.unknown]
+    is_reloaded = any(
+        step.verb == "reload" and step.units == found.runtime.services for step in found.plan.up
+    )
     result["warnings"] = [
         *found.warnings,
         *comparison.warnings,
+        *(found.runtime.warn_of_reload(found.units) if is_reloaded else ()),
         *_warn_of_options(found.runtime, options, found.plan.up, backups),
     ]
     diffs = [change.diff for change in found.plan.changed]

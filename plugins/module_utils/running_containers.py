@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import plan
@@ -20,6 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.at_risk import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.daemons import read_daemons
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.inspection import (
     Inspection,
     plan_disable_others,
@@ -27,14 +29,16 @@ from ansible_collections.cruntime.node.plugins.module_utils.inspection import (
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, read_settings
 
+_KILL_MODE = "KillMode="
 _Find = Callable[[Sequence[Step]], "list[AtRisk]"]
 
 
 def restrain(node: Node, found: Inspection, options: dict[str, Any]) -> Inspection:
     """Return an inspection whose plan respects the running containers."""
-    runtime, units, todo = found.runtime, found.units, found.plan
+    runtime, todo = found.runtime, found.plan
+    units = predict_kill_modes(found.units, todo.changed)
     takeover = _find_takeover(runtime, units, todo, options)
     if takeover is None and not _stops_something(todo.steps, units):
         return found
@@ -98,6 +102,26 @@ def refuse(restraint: Restraint, result: dict[str, Any]) -> CruntimeError:
     )
 
 
+def predict_kill_modes(units: dict[str, Unit], changes: Sequence[Change]) -> dict[str, Unit]:
+    """Return the units with the kill modes that changed drop-ins set before a unit is stopped."""
+    predicted = dict(units)
+    for change in changes:
+        directory, name = os.path.split(change.path)
+        unit = units.get(os.path.basename(directory)[: -len(".d")])
+        if unit is None or not isinstance(change.after, bytes):
+            continue
+        # A drop-in with a later name still takes precedence.
+        later = [path for path in unit.drop_ins if os.path.basename(path) > name]
+        modes = _find_kill_modes(change.after.decode().splitlines())
+        if modes and not any(_find_kill_modes(read_settings(path)) for path in later):
+            predicted[unit.name] = unit._replace(kill_mode=modes[-1])
+    return predicted
+
+
+def _find_kill_modes(lines: Sequence[str]) -> list[str]:
+    return [line[len(_KILL_MODE) :].strip() for line in lines if line.startswith(_KILL_MODE)]
+
+
 def _find_takeover(
     runtime: Runtime, units: dict[str, Unit], todo: Plan, options: dict[str, Any]
 ) -> Step | None:
@@ -123,10 +147,8 @@ def _defer_restart(found: Inspection, find: _Find, policy: str) -> list[Step]:
         return found.plan.up
 
     def replan(restarts: bool) -> list[Step]:
-        files = found.plan.files
-        return plan.plan_enable(
-            found.runtime, found.units, files, asked=False, pays=False, restarts=restarts
-        )
+        about = (found.runtime, found.units, found.files)
+        return plan.plan_enable(*about, asked=False, pays=False, restarts=restarts)
 
     without_pending = replan(restarts=True)
     if not find(without_pending):

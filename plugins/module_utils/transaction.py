@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, takeover
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
@@ -90,13 +90,15 @@ def enable(
     version: str,
     units: dict[str, Unit],
     record: ManagedFiles,
-    waits: bool,
+    waits: bool = False,
+    loaded: Sequence[Change] = (),
 ) -> dict[str, str]:
     """Apply the files of a runtime, start and verify it, and stop the others.
 
     :param version: version of the runtime.
     :param units: units before the run.
     :param waits: whether the process keeps running with its old files for now.
+    :param loaded: changed files that the process need not read.
     :return: by path, the backup of a foreign file.
     :raises CruntimeError: if a step fails. C(rolled_back) in its facts has the result of the
         rollback.
@@ -108,6 +110,8 @@ def enable(
         clamp_future_mtimes(plan.files)
         if need_daemon_reload(changed):
             node.services.daemon_reload()
+        if loaded:
+            swap.mark_loaded(loaded, max(units[name].pid for name in runtime.services))
         _run(node, units, plan.up)
         _wait(runtime, node.timeout)
         if not waits:

@@ -86,6 +86,8 @@ class Effective:
 
     #: Directory of the hosts.toml of each registry, empty if the runtime reads no such files.
     hosts_dir = ""
+    #: Keys that describe the configuration files, and have no effect on the process.
+    file_keys: tuple[Path, ...] = ()
 
     def __init__(self, runner: Runner, runtime: Runtime, version: str) -> None:
         self._runner = runner

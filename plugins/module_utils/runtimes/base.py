@@ -253,6 +253,19 @@ class Runtime:
         """
         raise NotImplementedError
 
+    def warn_of_reload(self, units: dict[str, Unit]) -> list[str]:
+        """Return warnings about settings that a reload changes although no file changes them."""
+        return []
+
+    def _read_journal(self, since: float) -> str:
+        """Return what the process logged since a time, in seconds since the epoch."""
+        return self._runner.output(
+            "journalctl",
+            *("--no-pager", "--output=cat", f"--since=@{since:.6f}"),
+            *(f"_SYSTEMD_UNIT={name}" for name in self.services),
+            timeout=self.request_timeout,
+        )
+
     def configured_root(self, files: Iterable[Change]) -> str:
         """Return the data root that is set in these files."""
         for file in files:

@@ -25,6 +25,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
     Runtime,
 )
@@ -60,6 +61,11 @@ _RELOADABLE = frozenset(
     )
 )
 _ADAPTER = "cri-dockerd"
+# Messages of all versions since 20.10.
+_FAILED_RELOAD = re.compile(
+    "Error reconfiguring the daemon|Error reloading configuration|Error validating authorization|"
+    "unable to configure the Docker daemon|file configuration validation failed|conflict labels for"
+)
 
 
 class Docker(Runtime):
@@ -173,6 +179,9 @@ class Docker(Runtime):
         return any(config and config.get("live-restore") is True for config in configs)
 
     def reloaded(self, since: float) -> bool:
+        failure = parse_failed_reload(self._read_journal(since))
+        if failure:
+            raise refuse(self.label, failure)
         # Docker emits the event only after a successful reload.
         filters = {"type": ["daemon"], "event": ["reload"]}
         return bool(self.api().events(since, time.time(), filters))
@@ -238,6 +247,18 @@ def parse_version(line: str) -> str:
             f"Could not parse the version of Docker: {line.strip()!r}", reason="version_unreadable"
         )
     return match.group(1)
+
+
+def parse_failed_reload(log: str) -> str:
+    """Return the error of a failed reload in the log of dockerd, empty if there is none."""
+    for line in log.splitlines():
+        if _FAILED_RELOAD.search(line):
+            fields = [
+                match[1].replace('\\"', '"')
+                for match in re.finditer(r'\b(?:msg|error)="((?:[^"\\]|\\.)*)"', line)
+            ]
+            return ": ".join(fields) or line
+    return ""
 
 
 def _reloads(change: Change) -> bool:

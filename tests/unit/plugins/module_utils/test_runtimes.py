@@ -620,3 +620,58 @@ def test_the_socket_of_the_running_kubelet(catalog, start_kubelet, tmp_path, wri
     units["docker.service"] = units["docker.service"]._replace(needs=needs)
     with fails("runtime_ambiguous", "containerd and Docker are running"):
         choose(catalog, units)
+
+
+# Reloads
+
+NO_RUNTIME = "specified default runtime 'nope' does not exist"
+NO_LIST = (
+    "unable to configure the Docker daemon with file /etc/docker/daemon.json: {}json: cannot "
+    "unmarshal number into Go struct field Config.{}registry-mirrors of type []string"
+)
+RELOADS = {
+    "20.10.24": [
+        f"file configuration validation failed: {NO_RUNTIME}",
+        NO_LIST.format("", ""),
+        "conflict labels for a=2 and a=1",
+    ],
+    "26.1.5": [f"Error reconfiguring the daemon: {NO_RUNTIME}"],
+    "29.8.1": [
+        f"Error reconfiguring the daemon: {NO_RUNTIME}",
+        "Error reloading configuration: "
+        + NO_LIST.format("invalid JSON: ", "CommonConfig.ServiceOptions."),
+        "Error reloading configuration: conflict labels for a=2 and a=1",
+    ],
+}
+
+
+@pytest.mark.parametrize("version", RELOADS)
+def test_failed_reload_of_docker_is_found_in_its_log(transcript, version):
+    lines = transcript(f"docker-{version}-failed-reloads.txt").splitlines()
+    found = [docker.parse_failed_reload(line) for line in lines]
+    assert [error for error in found if error] == RELOADS[version]
+    assert docker.parse_failed_reload("\n".join(lines)) == RELOADS[version][0]
+
+
+def test_log_without_a_failed_reload_has_no_error():
+    log = 'time="2026" level=error msg="stream copy error"\ntime="2026" level=info msg="x"\n'
+    assert docker.parse_failed_reload(log) == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "flags"),
+    [
+        ("crio", (), ""),
+        ("crio --log-level debug --enable-metrics", (), "--log-level"),
+        ("crio -l debug $OPTS", ("OPTS=--pause-image=x/y:1",), "--pause-image, --log-level"),
+        ("crio", ("CONTAINER_PINNED_IMAGES=x", "CONTAINER_ROOT=/x"), "--pinned-images"),
+    ],
+)
+def test_reload_of_crio_ignores_flags(command, environment, flags):
+    unit = Unit("crio.service", command=tuple(command.split()), environment=environment)
+    warnings = crio.Crio(Runner()).warn_of_reload({"crio.service": unit})
+    if not flags:
+        assert warnings == []
+    else:
+        (warning,) = warnings
+        assert f"ignores the flags {flags} of the unit" in warning
