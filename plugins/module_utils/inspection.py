@@ -75,7 +75,7 @@ class Inspection(NamedTuple):
 
     @property
     def files(self) -> list[Change]:
-        """The managed files, in which a change that the process need not read is no change."""
+        """The managed files. A change that the process need not read counts as unchanged."""
         return [
             change._replace(before=change.after) if change in self.rewritten else change
             for change in self.plan.files
@@ -275,8 +275,7 @@ def describe_runtime(
     return {
         "runtime": runtime.name,
         "version": version,
-        "socket_path": runtime.socket_path,
-        "cri_endpoint": runtime.cri_endpoint,
+        **runtime.cri_facts,
         "cgroup_driver": driver,
         "kubelet_options": runtime.kubelet_options(kubernetes),
         "kubelet_config": runtime.kubelet_config(kubernetes, driver, cgroups.version()),

@@ -92,7 +92,7 @@ def restrain_stop(
 def refuse(restraint: Restraint, result: dict[str, Any]) -> CruntimeError:
     """Return the error of a run that running containers prevent.
 
-    :param result: the result of the run if it were allowed.
+    :param result: result of the run without the refusal.
     """
     return CruntimeError(
         restraint.refusal,

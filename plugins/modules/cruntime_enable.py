@@ -612,12 +612,15 @@ version:
   type: str
   sample: 1.7.24
 socket_path:
-  description: Path of the CRI socket. For Docker, this is the socket of cri-dockerd.
+  description: >-
+    Path of the CRI socket. For Docker, this is the socket of cri-dockerd, V(null) without
+    cri-dockerd.
   returned: success
   type: str
   sample: /run/containerd/containerd.sock
 cri_endpoint:
-  description: CRI endpoint, as a URL for the kubelet and crictl.
+  description: >-
+    CRI endpoint, as a URL for the kubelet and crictl. V(null) if RV(socket_path) is V(null).
   returned: success
   type: str
   sample: unix:///run/containerd/containerd.sock

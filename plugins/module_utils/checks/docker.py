@@ -13,6 +13,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     docker_changes,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
+from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object, read
 from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import read_start
 from ansible_collections.cruntime.node.plugins.module_utils.effective.docker import remove_flags
@@ -27,13 +28,18 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import inst
 
 class DockerChecks(Checks[Docker]):
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
+        path, docker = staged.get(self._runtime.config_path), installed_version(version)
+        start = read_start(units[DOCKER.service])
+        if self._runtime.adapter_enabled:
+            config = json_object(read(path or self._runtime.config_path)[0]) or {}
+            api = config.get("min-api-version")
+            cri_dockerd.check_version(self._runner, docker, api, start.environment)
         # Docker can validate a file from 23.0 on.
-        path = staged.get(self._runtime.config_path)
-        if path is None or installed_version(version).major < 23:
+        if path is None or docker.major < 23:
             return
         # dockerd fails if a flag and the file set the same key. The keys of options are compared
         # with the flags later, because the error of dockerd does not name the file of a flag.
-        flags = remove_flags(read_start(units[DOCKER.service]).argv[1:])
+        flags = remove_flags(start.argv[1:])
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:
             raise refuse(

@@ -54,6 +54,8 @@ class Runtime:
     adapter_enabled = False
     #: Flag with which the daemon reads another configuration file, with its short form.
     config_flag: tuple[str, ...]
+    #: Whether a CRI listens on the CRI socket.
+    has_cri = True
     #: Places that can override its configuration file, for messages.
     overrides: str
     #: Names that the runtime creates in its data root, see C(stored_data.Names).
@@ -151,6 +153,14 @@ class Runtime:
         return f"unix://{self.socket_path}"
 
     @property
+    def cri_facts(self) -> dict[str, str | None]:
+        """Return the CRI socket and endpoint as the modules return them. Both can be None."""
+        return {
+            "socket_path": self.socket_path if self.has_cri else None,
+            "cri_endpoint": self.cri_endpoint if self.has_cri else None,
+        }
+
+    @property
     def binary_path(self) -> str | None:
         """Path of the daemon's binary, None if it is not installed."""
         return self._runner.which(self.binary)
@@ -189,7 +199,7 @@ class Runtime:
 
         :param kubernetes: version of the kubelet, None for any maintained version.
         """
-        if kubernetes and not older(kubernetes, "1.27.0"):
+        if not self.has_cri or (kubernetes and not older(kubernetes, "1.27.0")):
             return {}
         options = {"container-runtime-endpoint": self.cri_endpoint}
         if kubernetes and has_dockershim(kubernetes):
@@ -207,7 +217,7 @@ class Runtime:
         config: dict[str, Any] = {"cgroupDriver": driver} if driver else {}
         if cgroups == 1 and kubernetes and not older(kubernetes, f"1.{NO_CGROUPS_V1_SINCE}.0"):
             config["failCgroupV1"] = False
-        if not (kubernetes and older(kubernetes, "1.27.0")):
+        if self.has_cri and not (kubernetes and older(kubernetes, "1.27.0")):
             config["containerRuntimeEndpoint"] = self.cri_endpoint
         return config
 

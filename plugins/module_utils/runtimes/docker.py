@@ -88,12 +88,15 @@ class Docker(Runtime):
     def configured(self, options: dict[str, Any]) -> Runtime:
         wanted = super().configured(options)
         wanted.adapter_enabled = needs_adapter(options)
+        wanted.has_cri = wanted.adapter_enabled or self.has_cri
         if _uses_dockershim(options.get("kubernetes_version"), wanted.adapter_enabled):
             wanted.socket_path = "/var/run/dockershim.sock"
+            wanted.has_cri = True
         return wanted
 
     def read_units(self, units: dict[str, Unit]) -> None:
         super().read_units(units)
+        self.has_cri = any(units[name].active for name in self.adapters)
         self._service = units[DOCKER.service]
         socket = units[DOCKER.units[0]]
         self.api_socket = _find_api_socket(self._service, socket, self.config_path)

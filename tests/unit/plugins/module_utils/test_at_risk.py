@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which running containers the steps of a plan would end, or leave without a runtime."""
+"""Running containers that the steps of a plan would end, or leave without a runtime."""
 
 from __future__ import annotations
 

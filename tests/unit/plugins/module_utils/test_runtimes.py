@@ -675,3 +675,31 @@ def test_reload_of_crio_ignores_flags(command, environment, flags):
     else:
         (warning,) = warnings
         assert f"ignores the flags {flags} of the unit" in warning
+
+
+# The CRI of Docker
+
+
+@pytest.mark.parametrize(
+    ("options", "running", "socket"),
+    [
+        ({"cri_service": True}, False, "/var/run/cri-dockerd.sock"),
+        ({"kubernetes_version": "1.34.0"}, False, "/var/run/cri-dockerd.sock"),
+        ({"kubernetes_version": "1.23.0"}, False, "/var/run/dockershim.sock"),
+        ({}, False, None),
+        ({"kubernetes_version": "1.34.0", "cri_service": False}, False, None),
+        # cri-dockerd is not changed.
+        ({}, True, "/var/run/cri-dockerd.sock"),
+    ],
+)
+def test_docker_has_a_cri_socket_only_with_cri_dockerd(catalog, options, running, socket):
+    units = {name: Unit(name) for runtime in catalog.values() for name in runtime.all_units}
+    for name in DOCKER.adapters if running else ():
+        units[name] = Unit(name, "loaded", "active", "enabled")
+    catalog["docker"].read_units(units)
+    found = catalog["docker"].configured(options)
+    kubernetes = options.get("kubernetes_version")
+    assert found.cri_facts["socket_path"] == socket
+    assert (found.cri_facts["cri_endpoint"] is None) is (socket is None)
+    named = {**found.kubelet_options(kubernetes), **found.kubelet_config(kubernetes, "systemd", 2)}
+    assert ("sock" in json.dumps(named)) is (socket is not None and "shim" not in socket)
