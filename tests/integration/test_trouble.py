@@ -240,6 +240,7 @@ def test_unit_that_hangs_while_it_stops_is_rolled_back(node, runtime, other, rol
 
 
 @pytest.mark.alike
+@pytest.mark.runtime("containerd", "crio")
 def test_directory_in_place_of_a_file_is_rejected(node, spec, refused):
     node.check_output("mv /etc/crictl.yaml /etc/crictl.yaml.away && mkdir /etc/crictl.yaml")
     try:

@@ -559,7 +559,7 @@ LIVE = {"live-restore": True, "bip": "x"}
         # The socket is not active.
         ([], {"docker_socket": {"active_state": "inactive"}}, {}, ["restart"]),
         ([], {"docker_socket": {"active_state": "inactive"}}, {"pays": False}, []),
-        ([], {"docker_service": {"active_state": "inactive"}}, {"pays": False}, ["restart"]),
+        ([], {"docker_service": {"active_state": "inactive"}}, {"pays": False}, ["start"]),
     ],
 )
 def test_a_restart_can_wait(changes, state, options, verbs):
