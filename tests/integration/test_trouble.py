@@ -179,7 +179,7 @@ def test_unit_of_another_runtime_stays_masked(node, spec, run_module):
 def break_configuration(runtime, node):
     """Return a configuration that passes validation, but with which the runtime does not start."""
     if runtime == "docker":
-        return {"bip": "nowhere"}
+        return {"bridge": "nowhere"}
     if runtime == "crio":
         return {"crio": {"runtime": {"pinns_path": "/nowhere"}}}
     version = node.check_output("containerd --version").split()[2].lstrip("v")[0]
