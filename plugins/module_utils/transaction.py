@@ -121,7 +121,8 @@ def enable(
         # Verify the runtime again: detect a dependency on a stopped unit now and not at the next
         # boot.
         _wait(runtime, node.timeout)
-        swap.finish(runtime.name, plan.files)
+        if not waits:
+            swap.finish(runtime.name, plan.files)
     return backups
 
 

@@ -168,10 +168,10 @@ class Lab:
         ]
         return files.look(wanted, self.record, "x")
 
-    def enable(self, changes, up, down=(), waits=False):
+    def enable(self, changes, up, down=(), waits=False, loaded=()):
         whole = Plan(changes, list(up), list(down))
         transaction.validate(self.node, self.runtime, whole, version="1.2.3", units=self.units)
-        about = {**self.about, "version": "1.2.3", "waits": waits}
+        about = {**self.about, "version": "1.2.3", "waits": waits, "loaded": loaded}
         return transaction.enable(self.node, self.runtime, whole, **about)
 
     def disable(self, *steps):
@@ -416,6 +416,37 @@ def test_a_file_with_a_future_mtime_gets_the_current_time(make_lab, config):
     lab = make_lab()
     lab.enable(lab.look(config), [RESTART])
     assert config.stat().st_mtime < 2**32
+
+
+# Restarts that wait, and restarts that are not needed
+
+
+def test_a_removed_file_keeps_its_restart_pending_while_the_restart_waits(make_lab, config):
+    lab = make_lab(timeout=20)
+    lab.enable(lab.look(config), [])
+    lab.enable(lab.look(), [], waits=True)
+    assert not config.exists()
+    # The next run finds a removed file that is newer than the process.
+    (change,) = lab.look()
+    assert change.mtime_ns / 1e9 > UP.started
+    lab.enable([change], [RESTART])
+    assert lab.look() == []
+
+
+def test_a_reload_is_not_recorded_while_a_restart_waits(make_lab, config):
+    lab = make_lab(timeout=20)
+    lab.runtime.reloads_done = [True]
+    lab.enable(lab.look(config), [RELOAD], waits=True)
+    assert "loaded" not in lab.record.entries[str(config)]
+
+
+def test_a_file_that_the_process_need_not_read_is_recorded_as_loaded(make_lab, config):
+    lab = make_lab()
+    changes = lab.look(config)
+    lab.enable(changes, [], loaded=changes)
+    assert lab.record.entries[str(config)]["loaded"] == [1, config.stat().st_mtime_ns]
+    (change,) = lab.look(config)
+    assert change.loaded_by == UP.pid
 
 
 # remove
