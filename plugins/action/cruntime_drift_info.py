@@ -63,7 +63,8 @@ class ActionModule(ActionBase):
         if spec is None:
             return None
         task = self._task.copy()
-        task.args = spec
+        # Running containers do not prevent a comparison. A restart that waits for them is drift.
+        task.args = {**spec, "running_containers": "ignore"}
         enable = self._shared_loader_obj.action_loader.get(
             "cruntime.node.cruntime_enable",
             task=task,

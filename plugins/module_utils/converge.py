@@ -13,12 +13,15 @@ from typing import Any, ContextManager, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     files,
+    needless,
     plan,
     removal,
+    running_containers,
     transaction,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.inspection import (
+    add_restraint,
     add_units,
     describe_file,
     describe_runtime,
@@ -67,47 +70,76 @@ def remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> dict[str, Any]:
-    found = inspect(node, options, rendered)
+    found = needless.drop_restart(node, inspect(node, options, rendered), options)
+    found = running_containers.restrain(node, found, options)
     if not found.needs_action:
         return report(node, found, options, comparison=found.comparison, backups={}, dropped=[])
-    runtime, todo = found.runtime, found.plan
-    found.record.note_data_root(runtime.name, runtime.configured_root(todo.files))
-    outcome = transaction.enable(
-        node,
-        runtime,
-        todo,
-        version=found.version,
-        units=found.units,
-        record=found.record,
-    )
-    dropped = [setting.result for setting in outcome.takeover.dropped]
-    found.warnings.extend(outcome.takeover.warnings)
-    comparison = outcome.comparison or found.comparison
-    return report(
-        node, found, options, comparison=comparison, backups=outcome.backups, dropped=dropped
+    runtime, todo, record = found.runtime, found.plan, found.record
+    record.note_data_root(runtime.name, runtime.configured_root(todo.files))
+    validation = transaction.validate(node, runtime, todo, version=found.version, units=found.units)
+    found.warnings.extend(validation.takeover.warnings)
+    dropped = [setting.result for setting in validation.takeover.dropped]
+    comparison = validation.comparison or found.comparison
+
+    def describe(backups: dict[str, str]) -> dict[str, Any]:
+        return report(node, found, options, comparison=comparison, backups=backups, dropped=dropped)
+
+    if found.restraint.refusal:
+        raise running_containers.refuse(found.restraint, describe({}))
+    if node.check_mode:
+        return describe({})
+    waits = any(each.unit in runtime.services for each in found.restraint.pending)
+    loaded = () if waits else found.rewritten
+    return describe(
+        transaction.enable(
+            *(node, runtime, todo),
+            version=found.version,
+            units=found.units,
+            record=record,
+            waits=waits,
+            loaded=loaded,
+        )
     )
 
 
 def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     seen = _look_at(node, options["runtime"])
-    steps = plan.plan_disable([seen.runtime], seen.units, keep=(), why="asked for")
+    steps, restraint = running_containers.restrain_stop(
+        node,
+        seen.runtime,
+        plan.plan_disable([seen.runtime], seen.units, keep=(), why="asked for"),
+        seen.units,
+        options["running_containers"],
+    )
+
+    def describe() -> dict[str, Any]:
+        result = describe_runtime(
+            seen.runtime, seen.version, None, options.get("kubernetes_version")
+        )
+        result["warnings"] = seen.warnings
+        is_refused = bool(restraint.refusal)
+        add_units(node, result, seen.units, steps, [], predicted=is_refused)
+        return add_restraint(result, restraint)
+
+    if restraint.refusal:
+        raise running_containers.refuse(restraint, describe())
     if steps and not node.check_mode:
         transaction.disable(node, seen.runtime, steps, units=seen.units, record=seen.record)
-    result = describe_runtime(seen.runtime, seen.version, None, options.get("kubernetes_version"))
-    result["warnings"] = seen.warnings
-    return add_units(node, result, seen.units, steps, [])
+    return describe()
 
 
 def _remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     seen = _look_at(node, options["runtime"])
     runtime, record = seen.runtime, seen.record
-    removal.check_idle(runtime)
+    steps = plan.stop_for_removal(runtime, seen.units, why="asked for")
+    restraint = running_containers.restrain_stop(node, runtime, steps, seen.units, "refuse")[1]
+    removal.check_idle(runtime, restraint.at_risk)
     kept = removal.Kept()
     if not options["keep_data"]:
         kept = removal.find_kept(node, runtime, record, options, seen.units)
     changes = files.look([], record, runtime.name)
     managed = record.paths_of(runtime.name)
-    todo = plan.Plan(changes, [], plan.stop_for_removal(runtime, seen.units, why="asked for"))
+    todo = plan.Plan(changes, [], steps)
     result = describe_runtime(runtime, seen.version, None, options.get("kubernetes_version"))
     result["warnings"] = seen.warnings + removal.describe_edited(managed, changes)
     if not node.check_mode and (todo.steps or managed or kept.lines):

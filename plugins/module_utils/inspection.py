@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, NamedTuple
+from typing import Any, Iterable, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     cgroups,
@@ -19,6 +19,10 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     files,
     oci_runtimes,
     plan,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.at_risk import (
+    NO_RESTRAINT,
+    Restraint,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
@@ -54,6 +58,8 @@ class Inspection(NamedTuple):
     :param runtime: the runtime as the spec configures it.
     :param driver: the cgroup driver that the spec selects on this node.
     :param comparison: what was found about the files before the run.
+    :param restraint: running containers that the steps would end, and steps that wait.
+    :param rewritten: changes that the process need not read, because no value changes.
     """
 
     runtime: Runtime
@@ -64,6 +70,16 @@ class Inspection(NamedTuple):
     plan: Plan
     warnings: list[str]
     comparison: Comparison
+    restraint: Restraint = NO_RESTRAINT
+    rewritten: Sequence[Change] = ()
+
+    @property
+    def files(self) -> list[Change]:
+        """The managed files. A change that the process need not read counts as unchanged."""
+        return [
+            change._replace(before=change.after) if change in self.rewritten else change
+            for change in self.plan.files
+        ]
 
     @property
     def needs_action(self) -> bool:
@@ -114,17 +130,20 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     )
     unset = compare_environment(effective, find_main(runtime, changes), changes, service)
     comparison = comparison._replace(pending=(*comparison.pending, *unset))
-    steps = plan.plan_enable(runtime, units, changes, asked=asked, pending=comparison.cause)
-    if not asked:
-        steps, deferred = _defer_restart(effective, runtime, units, changes, steps)
-        warnings += deferred
-    if not any(service.name in step.units for step in steps):
-        warnings += comparison.doubts
     todo = Plan(
         changes,
-        steps,
-        _plan_disable_others(node, runtime, units) if options["disable_others"] else [],
+        plan.plan_enable(
+            runtime,
+            units,
+            changes,
+            asked=asked,
+            pending=comparison.cause,
+            protects=any(runtime.protects(each.path, each.desired) for each in comparison.pending),
+        ),
+        plan_disable_others(node, runtime, units) if options["disable_others"] else [],
     )
+    if not any(service.name in step.units for step in todo.up):
+        warnings += comparison.doubts
     return Inspection(runtime, version, driver, units, record, todo, warnings, comparison)
 
 
@@ -145,29 +164,6 @@ def _compare_runtime(
     return compare_runtime(
         effective, runtime, main, service, changes=changes, known=known, asks=asks
     )
-
-
-def _defer_restart(
-    effective: Effective,
-    runtime: Runtime,
-    units: dict[str, Unit],
-    changes: list[Change],
-    steps: list[Step],
-) -> tuple[list[Step], list[str]]:
-    """Remove a restart that was pending before this run, if it would end running containers.
-
-    :return: the steps, and warnings.
-    """
-    restarts = [step for step in steps if step.verb == "restart" and step.units == runtime.services]
-    if not restarts or any(change.changed and change.restart for change in changes):
-        return steps, []
-    at_risk = effective.find_at_risk()
-    if not at_risk:
-        return steps, []
-    return plan.plan_enable(runtime, units, changes, asked=False, pays=False), [
-        f"{runtime.label}: restart pending: {restarts[0].why}. A restart would end the running "
-        f"containers {', '.join(at_risk)}. Restart it with state: restarted when they may end"
-    ]
 
 
 def find_main(runtime: Runtime, changes: list[Change]) -> Change | None:
@@ -199,18 +195,31 @@ def report(
     result["overridden"] = [each.result for each in comparison.overridden]
     result["pending"] = [show(each) for each in found.comparison.pending]
     result["unknown"] = [each.result for each in found.comparison.unknown]
+    is_reloaded = any(
+        step.verb == "reload" and step.units == found.runtime.services for step in found.plan.up
+    )
     result["warnings"] = [
         *found.warnings,
         *comparison.warnings,
+        *(found.runtime.warn_of_reload(found.units) if is_reloaded else ()),
         *_warn_of_options(found.runtime, options, found.plan.up, backups),
     ]
     diffs = [change.diff for change in found.plan.changed]
-    return add_units(node, result, found.units, found.plan.steps, diffs)
+    is_refused = bool(found.restraint.refusal)
+    add_units(node, result, found.units, found.plan.steps, diffs, predicted=is_refused)
+    return add_restraint(result, found.restraint)
 
 
-def _plan_disable_others(node: Node, runtime: Runtime, units: dict[str, Unit]) -> list[Step]:
-    others = [other for other in node.runtimes.values() if other.name != runtime.name]
-    needed = needed_by(runtime.units, units)
+def plan_disable_others(
+    node: Node, runtime: Runtime, units: dict[str, Unit], kept: Iterable[str] = ()
+) -> list[Step]:
+    """Return the steps that stop and disable the other runtimes.
+
+    :param kept: names of the runtimes that are not changed.
+    """
+    others = [other for other in node.runtimes.values() if other.name not in (runtime.name, *kept)]
+    running = [runtime.units, *(node.runtimes[name].all_units for name in kept)]
+    needed = needed_by((name for names in running for name in names), units)
     why = f"disabled in favor of {runtime.label}"
     return plan.plan_disable(others, units, keep=needed, why=why)
 
@@ -266,8 +275,7 @@ def describe_runtime(
     return {
         "runtime": runtime.name,
         "version": version,
-        "socket_path": runtime.socket_path,
-        "cri_endpoint": runtime.cri_endpoint,
+        **runtime.cri_facts,
         "cgroup_driver": driver,
         "kubelet_options": runtime.kubelet_options(kubernetes),
         "kubelet_config": runtime.kubelet_config(kubernetes, driver, cgroups.version()),
@@ -302,15 +310,31 @@ def describe_file(change: Change, backups: dict[str, str]) -> dict[str, Any]:
     return result
 
 
+def add_restraint(result: dict[str, Any], restraint: Restraint) -> dict[str, Any]:
+    """Add the running containers at risk, and the steps that wait because of them."""
+    result["containers_at_risk"] = [each.result for each in restraint.at_risk]
+    result["restart_pending"] = [dict(each._asdict()) for each in restraint.pending]
+    result["warnings"] += restraint.warnings
+    result["diff"] += restraint.diffs
+    return result
+
+
 def add_units(
     node: Node,
     result: dict[str, Any],
     before: dict[str, Unit],
     steps: list[Step],
     diffs: list[dict[str, Any]],
+    *,
+    predicted: bool = False,
 ) -> dict[str, Any]:
+    """Add the changed units and the diff of a run.
+
+    :param predicted: whether the steps were not taken.
+    """
     reasons = {name: step.why for step in reversed(steps) for name in step.units}
-    after = plan.predict(before, steps) if node.check_mode or not steps else node.look()
+    is_predicted = predicted or node.check_mode or not steps
+    after = plan.predict(before, steps) if is_predicted else node.look()
     touched = sorted(reasons)
     result["units"] = [
         {

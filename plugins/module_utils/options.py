@@ -26,6 +26,11 @@ ENABLE = {
     },
     "keep_data": {"type": "bool", "default": False},
     "disable_others": {"type": "bool", "default": True},
+    "running_containers": {
+        "type": "str",
+        "default": "refuse",
+        "choices": ["refuse", "stop", "ignore", "defer"],
+    },
     "unsafe_writes": {"type": "bool", "default": False},
     "cgroup_driver": {
         "type": "str",
@@ -133,5 +138,5 @@ RENDERED = {
 COMPARED = (
     *("runtime", "state", "cgroup_driver", "cni", "cri_service", "disable_others"),
     *("gpus", "kubernetes_version", "oci_runtime", "oci_runtimes", "rootless", "sandbox_image"),
-    *("socket", "timeout"),
+    *("running_containers", "socket", "timeout"),
 )

@@ -69,6 +69,8 @@ def plan_enable(
     asked: bool,
     pending: str = "",
     pays: bool = True,
+    restarts: bool = True,
+    protects: bool = False,
 ) -> list[Step]:
     """Return the steps that make this runtime run with these files, now and after a boot.
 
@@ -76,6 +78,9 @@ def plan_enable(
     :param pending: cause of a restart that was pending before this run, in addition to the causes
         that the units and the times of the files show.
     :param pays: whether restarts of the runtime that were pending before this run are done.
+    :param restarts: whether the running runtime is restarted at all.
+    :param protects: whether a reload activates a pending setting with which containers survive a
+        restart.
     """
     masked = _names(runtime.wanted_units, lambda name: units[name].masked)
     not_enabled = _names(runtime.wanted_units, lambda name: not units[name].enabled_for_good)
@@ -84,7 +89,12 @@ def plan_enable(
     cause = "asked for" if asked else ""
     if pays:
         cause = cause or find_pending_cause(runtime, units, own) or pending
-    start = _start(runtime, units, own, cause, asked)
+    start = _start(runtime, units, own, cause, asked=asked, opens=pays and restarts)
+    if runtime.active(units) and start and start[-1].verb == "restart":
+        if protects or any(runtime.reloads_first(change) for change in own if change.changed):
+            start = [Step("reload", runtime.services, start[-1].why), *start]
+        if not restarts:
+            start = start[:-1]
     changes = [change for change in changes if change.unit in runtime.adapters]
     return _steps(
         Step("unmask", masked, "masked"),
@@ -188,10 +198,14 @@ def predict(units: Units, steps: Iterable[Step]) -> Units:
 
 
 def _start(
-    runtime: Runtime, units: Units, changes: list[Change], cause: str, asked: bool
+    runtime: Runtime, units: Units, changes: list[Change], cause: str, *, asked: bool, opens: bool
 ) -> list[Step]:
+    """Return the steps that make the units of the runtime run with its files.
+
+    :param opens: whether a running runtime is restarted because one of its sockets is not active.
+    """
     whole = _start_whole(runtime.units, units, asked or any(each.changed for each in changes))
-    if whole:
+    if whole and (opens or not runtime.active(units)):
         return whole
     changed = [change for change in changes if change.changed]
     reason = cause
@@ -201,11 +215,8 @@ def _start(
             return [Step("reload", runtime.services, reason)]
     if not reason:
         return []
-    steps = []
-    if any(runtime.reloads_first(change) for change in changed):
-        steps.append(Step("reload", runtime.services, reason))
     # Keep the sockets open. Clients then wait during the restart and do not fail.
-    return [*steps, Step("restart", runtime.services, reason)]
+    return [Step("restart", runtime.services, reason)]
 
 
 def find_pending_cause(runtime: Runtime, units: Units, changes: Iterable[Change]) -> str:

@@ -18,7 +18,7 @@ REASONS = {
     "configuration_refused": "The runtime does not accept the configuration. Nothing was changed.",
     "container_ambiguous": "An ID is the beginning of the IDs of several containers.",
     "container_not_found": "No container has one of the IDs.",
-    "containers_running": "The runtime still runs containers.",
+    "containers_running": "Running containers would end, or would be left without a runtime.",
     "data_foreign": "A data root has data that does not belong to the runtime.",
     "data_hidden": "The runtime would no longer show images, containers or volumes.",
     "data_not_removed": "Data could not be removed.",

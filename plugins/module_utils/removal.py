@@ -16,6 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     containerd_namespaces,
     stored_data,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.at_risk import AtRisk
 from ansible_collections.cruntime.node.plugins.module_utils.command_line import list_processes
 from ansible_collections.cruntime.node.plugins.module_utils.containerd_namespaces import Namespace
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -127,9 +128,10 @@ def describe_edited(managed: Iterable[str], changes: Iterable[Change]) -> list[s
     ]
 
 
-def check_idle(runtime: Runtime) -> None:
+def check_idle(runtime: Runtime, at_risk: Iterable[AtRisk]) -> None:
     """Check that no process on the node holds a container of a runtime.
 
+    :param at_risk: containers that the runtime reports.
     :raises CruntimeError: if there are such processes.
     """
     pids = [pid for pid, argv in list_processes() if argv and runtime.holds_container(argv)]
@@ -140,6 +142,7 @@ def check_idle(runtime: Runtime) -> None:
             f"{runtime.label} still runs containers: their processes have the PIDs {shown}{more}. "
             "Drain the node and remove the containers first",
             reason="containers_running",
+            containers_at_risk=[each.result for each in at_risk],
         )
 
 

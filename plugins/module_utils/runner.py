@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from typing import IO, TYPE_CHECKING, Any, Iterator, NamedTuple, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Callable, Iterator, NamedTuple, Protocol, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -244,14 +244,18 @@ class Runner:
         return result.out
 
     @contextlib.contextmanager
-    def started(self, *argv: str) -> Iterator[None]:
+    def started(
+        self, *argv: str, log: int | IO[bytes] = subprocess.DEVNULL
+    ) -> Iterator[Callable[[], bool]]:
         """Start a daemon, and terminate it when the context ends.
 
+        :param log: file for its error output.
+        :return: function that returns whether the daemon has ended.
         :raises CommandError: if the daemon is not installed.
         """
-        with _Process(self._found(argv)) as process:
+        with _Process(self._found(argv), stderr=log) as process:
             try:
-                yield
+                yield lambda: process.poll() is not None
             finally:
                 process.terminate()
                 try:

@@ -26,6 +26,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 Verb = Literal["start", "restart", "reload", "stop", "kill", "enable", "disable", "mask", "unmask"]
 
 _PULLED_IN_BY = ("Requires", "Requisite", "BindsTo", "Wants")
+_STOPPED_WITH = ("Requires", "Requisite", "BindsTo", "PartOf")
+# Kill modes with which a stop of a unit ends only its main process.
+_SPARING = ("process", "none")
 _PROPERTIES = (
     "LoadState",
     "ActiveState",
@@ -39,7 +42,8 @@ _PROPERTIES = (
     "Listen",
     "ExecMainStartTimestampMonotonic",
     "MainPID",
-    *_PULLED_IN_BY,
+    "KillMode",
+    *dict.fromkeys((*_PULLED_IN_BY, *_STOPPED_WITH)),
 )
 # Length limit of a journal line: some runtimes log their whole configuration in one line.
 _LINE_LIMIT = 1000
@@ -65,6 +69,8 @@ class Unit(NamedTuple):
     :param environment_files: paths of EnvironmentFile in the unit.
     :param listens: addresses on which a socket unit listens.
     :param needs: units that are started together with this unit.
+    :param stops_with: units with which this unit is stopped and restarted.
+    :param kill_mode: KillMode of systemd, empty if it is not known.
     """
 
     name: str
@@ -82,6 +88,8 @@ class Unit(NamedTuple):
     environment: tuple[str, ...] = ()
     environment_files: tuple[str, ...] = ()
     listens: tuple[str, ...] = ()
+    stops_with: frozenset[str] = frozenset()
+    kill_mode: str = ""
 
     @property
     def found(self) -> bool:
@@ -114,6 +122,11 @@ class Unit(NamedTuple):
     def maskable(self) -> bool:
         """Return whether a mask replaces no unit file of an admin in /etc/systemd/system."""
         return os.path.dirname(self.path) != "/etc/systemd/system"
+
+    @property
+    def kills_all(self) -> bool:
+        """Return whether a stop of the unit ends all processes in its cgroup."""
+        return self.kill_mode not in _SPARING
 
     @property
     def state(self) -> dict[str, Any]:
@@ -322,9 +335,9 @@ def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
         started=epoch_of_clock + started / 1e6 if started and active == "active" else None,
         command=_parse_command(properties.get("ExecStart", "")),
         reload_needed=properties.get("NeedDaemonReload") == "yes",
-        needs=frozenset(
-            needed for key in _PULLED_IN_BY for needed in properties.get(key, "").split()
-        ),
+        needs=_list_units(properties, _PULLED_IN_BY),
+        stops_with=_list_units(properties, _STOPPED_WITH),
+        kill_mode=properties.get("KillMode", ""),
         environment=tuple(command_line.split_words(properties.get("Environment", ""))),
         # Each value has its own line: PATH (ignore_errors=yes), and ADDRESS (Stream)
         environment_files=_parse_list(pairs, "EnvironmentFiles"),
@@ -334,6 +347,10 @@ def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
 
 def _parse_list(pairs: Iterable[tuple[str, str]], wanted: str) -> tuple[str, ...]:
     return tuple(value.rpartition(" (")[0] for key, value in pairs if key == wanted and value)
+
+
+def _list_units(properties: dict[str, str], keys: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for key in keys for name in properties.get(key, "").split())
 
 
 def is_binary_replaced(pid: int) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, takeover
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
@@ -46,35 +46,24 @@ from ansible_collections.cruntime.node.plugins.module_utils.takeover import Take
 from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
 
 
-class Outcome(NamedTuple):
-    """Result of a plan.
+class Validation(NamedTuple):
+    """Result of the validation of files.
 
-    :param backups: by path, the backup of a foreign file.
     :param comparison: what was found about a changed configuration file, None without one.
     """
 
-    backups: dict[str, str]
     takeover: Takeover
     comparison: comparison.Comparison | None
 
 
-def enable(
-    node: Node,
-    runtime: Runtime,
-    plan: Plan,
-    *,
-    version: str,
-    units: dict[str, Unit],
-    record: ManagedFiles,
-) -> Outcome:
-    """Validate the files of a runtime, apply them, start and verify it, and stop the others.
-
-    Check mode ends after the validation.
+def validate(
+    node: Node, runtime: Runtime, plan: Plan, *, version: str, units: dict[str, Unit]
+) -> Validation:
+    """Validate the files of a runtime. Nothing is changed.
 
     :param version: version of the runtime.
     :param units: units before the run.
-    :raises CruntimeError: if a step fails. C(rolled_back) in its facts has the result of the
-        rollback.
+    :raises CruntimeError: if a check fails.
     """
     changed = plan.changed
     found, compared = takeover.NOTHING, None
@@ -90,24 +79,51 @@ def enable(
             checks.validate(paths, version, units)
             compared = _check_filed(effective, runtime, changed, units, paths)
             found = takeover.inspect(checks, changed, paths)
-    if node.check_mode:
-        return Outcome({}, found, compared)
+    return Validation(found, compared)
+
+
+def enable(
+    node: Node,
+    runtime: Runtime,
+    plan: Plan,
+    *,
+    version: str,
+    units: dict[str, Unit],
+    record: ManagedFiles,
+    waits: bool = False,
+    loaded: Sequence[Change] = (),
+) -> dict[str, str]:
+    """Apply the files of a runtime, start and verify it, and stop the others.
+
+    :param version: version of the runtime.
+    :param units: units before the run.
+    :param waits: whether the process keeps running with its old files for now.
+    :param loaded: changed files that the process need not read.
+    :return: by path, the backup of a foreign file.
+    :raises CruntimeError: if a step fails. C(rolled_back) in its facts has the result of the
+        rollback.
+    """
+    changed, effective = plan.changed, effective_of(node.runner, runtime, version)
     swap = Swap(functools.partial(atomic.replace, node.module), record)
     with _transaction(node, runtime, units, swap, plan.steps):
         backups = swap.apply(changed, runtime.name, runtime.socket_path)
         clamp_future_mtimes(plan.files)
         if need_daemon_reload(changed):
             node.services.daemon_reload()
+        if loaded:
+            swap.mark_loaded(loaded, max(units[name].pid for name in runtime.services))
         _run(node, units, plan.up)
-        _note_reloads(swap, units, plan.up, changed)
         _wait(runtime, node.timeout)
-        _check_running(node, effective, runtime, plan.files)
+        if not waits:
+            _note_reloads(swap, units, plan.up, changed)
+            _check_running(node, effective, runtime, plan.files)
         _run(node, units, plan.down)
         # Verify the runtime again: detect a dependency on a stopped unit now and not at the next
         # boot.
         _wait(runtime, node.timeout)
-        swap.finish(runtime.name, plan.files)
-    return Outcome(backups, found, compared)
+        if not waits:
+            swap.finish(runtime.name, plan.files)
+    return backups
 
 
 def disable(

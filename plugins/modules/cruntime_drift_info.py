@@ -104,7 +104,7 @@ node:
             Cgroup driver that the runtime reports. V(null) if the runtime does not report it.
           type: str
         socket_path:
-          description: Path of the CRI socket.
+          description: Path of the CRI socket. V(null) for Docker without cri-dockerd.
           type: str
         enabled:
           description: Whether the runtime starts at boot.

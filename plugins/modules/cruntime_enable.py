@@ -23,6 +23,7 @@ description:
   - A pending restart is performed by the next run. A restart is pending if a managed file is newer
     than the running process, no matter what changed the file, or if an upgrade replaced the binary
     of the running process.
+  - Running containers never end without being asked for. See O(running_containers).
 extends_documentation_fragment:
   - cruntime.node.attributes
   - cruntime.node.attributes.action_group
@@ -93,6 +94,28 @@ options:
         C(docker.service) depends on it.
     type: bool
     default: true
+  running_containers:
+    description:
+      - What the task does if a step would end running containers, or leave them without a runtime.
+        RV(containers_at_risk) lists these containers, in check mode too.
+      - A restart ends the containers of Docker without O(live_restore), and the containers of CRI-O
+        whose conmon is in the cgroup of C(crio.service). If another runtime is enabled, the
+        containers of the old runtime end with Docker, and are left without a runtime with
+        containerd and CRI-O.
+      - A restart that was pending before the task waits with V(refuse) too, with a warning, such
+        as after an upgrade of the package, or if another tool changed a file.
+      - O(state=restarted) restarts the runtime in any case. With O(state=absent), the option is
+        ignored, and running containers are an error.
+    type: str
+    default: refuse
+    choices:
+      refuse: The task fails before it changes anything, in check mode too.
+      stop: The task continues, with a warning.
+      ignore: The task continues.
+      defer: >-
+        The task does everything that ends no container. Files are validated and written, and only
+        the restart waits, or the stop of another runtime. It is returned as RV(restart_pending),
+        with a warning. A later task performs it when no container is at risk.
   cgroup_driver:
     description:
       - The cgroup driver of the runtime. The kubelet must use the same driver.
@@ -589,12 +612,15 @@ version:
   type: str
   sample: 1.7.24
 socket_path:
-  description: Path of the CRI socket. For Docker, this is the socket of cri-dockerd.
+  description: >-
+    Path of the CRI socket. For Docker, this is the socket of cri-dockerd, V(null) without
+    cri-dockerd.
   returned: success
   type: str
   sample: /run/containerd/containerd.sock
 cri_endpoint:
-  description: CRI endpoint, as a URL for the kubelet and crictl.
+  description: >-
+    CRI endpoint, as a URL for the kubelet and crictl. V(null) if RV(socket_path) is V(null).
   returned: success
   type: str
   sample: unix:///run/containerd/containerd.sock
@@ -783,8 +809,8 @@ unknown:
 pending:
   description:
     - Keys of the configuration file, and variables with the prefix C(environment), whose values the
-      process of the runtime does not use yet. The task restarts the runtime, or warns if a restart
-      would end running containers.
+      process of the runtime does not use yet. The task restarts the runtime, except if the restart
+      waits, see RV(restart_pending).
   returned: success with O(state=enabled) or O(state=restarted)
   type: list
   elements: dict
@@ -802,6 +828,71 @@ pending:
     - key: plugins."io.containerd.grpc.v1.cri".sandbox_image
       current: registry.k8s.io/pause:3.6
       desired: registry.k8s.io/pause:3.10
+containers_at_risk:
+  description:
+    - Running containers that the task would end or leave without a runtime. With
+      O(running_containers=stop) and O(running_containers=ignore), the task does so. With
+      O(running_containers=refuse) and O(running_containers=defer), see O(running_containers).
+  returned: >-
+    success with O(state=enabled), O(state=restarted) or O(state=disabled); failure with
+    RV(reason=containers_running)
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: ID of the container.
+      type: str
+    name:
+      description: Name of the container. The ID, if the container has no name.
+      type: str
+    namespace:
+      description: Namespace of the pod. V(null) without a pod.
+      type: str
+    pod:
+      description: Name of the pod. V(null) without a pod.
+      type: str
+    runtime:
+      description: Runtime of the container.
+      type: str
+    step:
+      description: The step that ends the container or leaves it.
+      type: dict
+      contains:
+        unit:
+          description: The systemd unit.
+          type: str
+        verb:
+          description: >-
+            V(restart), V(stop), or V(start) if the start of another runtime leaves the container.
+          type: str
+    outcome:
+      description: >-
+        V(ended), or V(left) if the container keeps running without the runtime that manages it.
+      type: str
+  sample:
+    - id: 78516536e5d0d6aa6e0ad9b83c72ca4243990487f7e3755012a98feab9b547c4
+      name: web
+      namespace: null
+      pod: null
+      runtime: docker
+      step: {unit: docker.service, verb: restart}
+      outcome: ended
+restart_pending:
+  description:
+    - Units whose restart or stop waits for running containers. Empty if there are none.
+  returned: success with O(state=enabled), O(state=restarted) or O(state=disabled)
+  type: list
+  elements: dict
+  contains:
+    unit:
+      description: The systemd unit.
+      type: str
+    cause:
+      description: Why the unit must be restarted or stopped.
+      type: str
+  sample:
+    - unit: docker.service
+      cause: /etc/docker/daemon.json is newer than the running process
 rolled_back:
   description:
     - On failure, V(true) if all changes of files and units were rolled back, and V(false) if the

@@ -57,6 +57,7 @@ EXAMPLES = r"""
       oci_runtimes: []
       registries: []
       rootless: false
+      running_containers: refuse
       sandbox_image: registry.k8s.io/pause:3.10.1
       socket: null
       timeout: 60
@@ -92,6 +93,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.inspection import in
 from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import restore_secrets
+from ansible_collections.cruntime.node.plugins.module_utils.running_containers import restrain
 
 
 def main() -> None:
@@ -122,6 +124,9 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     node = Node.of(module, spec["timeout"])
     with locked(shared=True, timeout=node.timeout, check_mode=module.check_mode):
         found = inspect(node, spec, restore_secrets(module.params))
+        if found.plan.steps and not found.plan.changed:
+            # A restart that only waits for running containers needs no action.
+            found = restrain(node, found, spec)
         if found.needs_action:
             return {"changed": False, "needs_action": True}
         result = report(node, found, spec, comparison=found.comparison, backups={}, dropped=[])

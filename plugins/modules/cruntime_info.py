@@ -203,10 +203,12 @@ runtimes:
           description: Whether the service or its socket starts at boot.
           type: bool
         socket_path:
-          description: Path of the CRI socket. For Docker, this is the socket of cri-dockerd.
+          description: >-
+            Path of the CRI socket. For Docker, this is the socket of cri-dockerd, V(null) if
+            cri-dockerd is not running.
           type: str
         cri_endpoint:
-          description: CRI endpoint, as a URL.
+          description: CRI endpoint, as a URL. V(null) without a CRI socket.
           type: str
         cgroup_driver:
           description: >-
@@ -549,8 +551,7 @@ def describe(module: AnsibleModule, runtime: Runtime, units: dict[str, Unit]) ->
         "version": version,
         "active": active,
         "enabled": installed and runtime.enabled(units),
-        "socket_path": runtime.socket_path,
-        "cri_endpoint": runtime.cri_endpoint,
+        **runtime.cri_facts,
         "cgroup_driver": cgroup_driver,
         "kubelet_options": runtime.kubelet_options(),
     }

@@ -118,9 +118,10 @@ def _find_files(spec: Spec) -> Iterator[File]:
             restart=False,
             secret=True,
         )
+    drop_in = f"/etc/systemd/system/{CRIO.service}.d/50-cruntime"
+    yield File(f"{drop_in}-kill-mode.conf", "systemd/crio-kill-mode.conf.j2", restart=False)
     if spec["rootless"]:
-        drop_in = f"/etc/systemd/system/{CRIO.service}.d/50-cruntime-rootless.conf"
-        yield File(drop_in, "systemd/crio-rootless.conf.j2")
+        yield File(f"{drop_in}-rootless.conf", "systemd/crio-rootless.conf.j2")
 
 
 def _describe_registry(entry: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import itertools
 from typing import Any, Iterable, Iterator, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni, oci_runtimes
+from ansible_collections.cruntime.node.plugins.module_utils.kubelet import needs_adapter
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CRICTL_CONFIG
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import marker
@@ -61,12 +62,7 @@ def render(spec: Spec) -> list[dict[str, Any]]:
     files = [
         *rendering.find_files(full),
         *_find_proxy_files(full["proxy"], rendering.identity.service),
-        File(
-            CRICTL_CONFIG,
-            "crictl.yaml.j2",
-            {"socket": full["socket"] or rendering.identity.socket_path},
-            restart=False,
-        ),
+        *_find_crictl_files(rendering, full),
     ]
     return [
         *_render_config(rendering, spec),
@@ -213,6 +209,13 @@ def _finish(validate: Any, content: str) -> dict[str, Any]:
     validate(content)
     facts = [name for name in _MARKERS if marker(name) in content]
     return {"content": content, **({"facts": facts} if facts else {})}
+
+
+def _find_crictl_files(rendering: Rendering, spec: Spec) -> Iterable[File]:
+    # Without its adapter, nothing listens on the CRI socket.
+    if not rendering.identity.adapters or needs_adapter(spec):
+        socket = spec["socket"] or rendering.identity.socket_path
+        yield File(CRICTL_CONFIG, "crictl.yaml.j2", {"socket": socket}, restart=False)
 
 
 def _find_proxy_files(proxy: dict[str, Any], unit: str) -> Iterable[File]:

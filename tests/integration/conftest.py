@@ -290,7 +290,7 @@ def enable(node, spec, run_module):
     yield lambda check=False, **changes: run_module(
         node, ENABLE, check=check, **{**spec, **changes}
     )
-    run_module(node, ENABLE, **spec)
+    run_module(node, ENABLE, **{**spec, "running_containers": "stop"})
 
 
 def check_failed(result, reason, *facts):

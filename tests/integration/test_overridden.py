@@ -308,7 +308,11 @@ def test_a_pending_restart_that_would_end_containers_is_a_warning(node, enable, 
             result = enable(check=check, **options)
             assert (result["changed"], result["units"]) == (False, []), result
             assert [entry["key"] for entry in result["pending"]] == ["log-driver"]
-            (warning,) = [text for text in result["warnings"] if "restart pending" in text]
+            (waiting,) = result["restart_pending"]
+            assert waiting["unit"] == "docker.service"
+            assert "still uses" in waiting["cause"]
+            assert [each["name"] for each in result["containers_at_risk"]] == ["at-risk"]
+            (warning,) = [text for text in result["warnings"] if "Restart pending" in text]
             assert "at-risk" in warning
         assert node.check_output("systemctl show -P MainPID docker.service") == process
         assert "at-risk" in node.check_output("docker ps --format {{.Names}}")

@@ -179,7 +179,7 @@ def test_unit_of_another_runtime_stays_masked(node, spec, run_module):
 def break_configuration(runtime, node):
     """Return a configuration that passes validation, but with which the runtime does not start."""
     if runtime == "docker":
-        return {"bip": "nowhere"}
+        return {"bridge": "nowhere"}
     if runtime == "crio":
         return {"crio": {"runtime": {"pinns_path": "/nowhere"}}}
     version = node.check_output("containerd --version").split()[2].lstrip("v")[0]
@@ -240,6 +240,7 @@ def test_unit_that_hangs_while_it_stops_is_rolled_back(node, runtime, other, rol
 
 
 @pytest.mark.alike
+@pytest.mark.runtime("containerd", "crio")
 def test_directory_in_place_of_a_file_is_rejected(node, spec, refused):
     node.check_output("mv /etc/crictl.yaml /etc/crictl.yaml.away && mkdir /etc/crictl.yaml")
     try:

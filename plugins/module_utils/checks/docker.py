@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from typing import Any, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     cri_dockerd,
     docker_changes,
+    docker_trial,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
+from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object, read
 from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
-from ansible_collections.cruntime.node.plugins.module_utils.effective.base import read_start
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import Start, read_start
 from ansible_collections.cruntime.node.plugins.module_utils.effective.docker import remove_flags
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
@@ -27,13 +29,28 @@ from ansible_collections.cruntime.node.plugins.module_utils.versions import inst
 
 class DockerChecks(Checks[Docker]):
     def validate(self, staged: dict[str, str], version: str, units: dict[str, Unit]) -> None:
-        # Docker can validate a file from 23.0 on.
         path = staged.get(self._runtime.config_path)
-        if path is None or installed_version(version).major < 23:
+        unit, docker = units[DOCKER.service], installed_version(version)
+        start = read_start(unit)
+        before = _read_keys(self._runtime.config_path)
+        after = before if path is None else _read_keys(path)
+        if self._runtime.adapter_enabled:
+            api = after.get("min-api-version")
+            cri_dockerd.check_version(self._runner, docker, api, start.environment)
+        if path is None:
             return
+        # Docker can validate a file from 23.0 on.
+        if docker.major >= 23:
+            self._validate_file(path, start)
+        # If Docker does not run, its own start finds the error.
+        keys = docker_trial.find_keys(before, after) if unit.active else {}
+        if keys:
+            docker_trial.try_start(self._runner, keys)
+
+    def _validate_file(self, path: str, start: Start) -> None:
         # dockerd fails if a flag and the file set the same key. The keys of options are compared
         # with the flags later, because the error of dockerd does not name the file of a flag.
-        flags = remove_flags(read_start(units[DOCKER.service]).argv[1:])
+        flags = remove_flags(start.argv[1:])
         result = self._runner.run("dockerd", "--validate", *flags, "--config-file", path)
         if result.rc != 0:
             raise refuse(
@@ -57,3 +74,7 @@ class DockerChecks(Checks[Docker]):
         if path is not None and not known:
             found += cri_dockerd.find_dropped(path)
         return found
+
+
+def _read_keys(path: str) -> dict[str, Any]:
+    return json_object(read(path)[0]) or {}

@@ -86,6 +86,8 @@ class Effective:
 
     #: Directory of the hosts.toml of each registry, empty if the runtime reads no such files.
     hosts_dir = ""
+    #: Keys that describe the configuration files, and have no effect on the process.
+    file_keys: tuple[Path, ...] = ()
 
     def __init__(self, runner: Runner, runtime: Runtime, version: str) -> None:
         self._runner = runner
@@ -183,10 +185,6 @@ class Effective:
 
     def find_other_drivers(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
         """Return a warning for each OCI runtime of another file with another cgroup driver."""
-        return []
-
-    def find_at_risk(self) -> list[str]:
-        """Return the names of the running containers that a restart of the runtime would end."""
         return []
 
 

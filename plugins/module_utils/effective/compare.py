@@ -80,3 +80,23 @@ def find_pending(
         for normal, value in equivalences.complete(equivalences.locate(path), running).items()
         if not equivalences.agree(normal, value, filed.get(normal))
     ]
+
+
+def find_changed(
+    before: Leaves, after: Leaves, running: Leaves, equivalences: Equivalences
+) -> set[Path]:
+    """Return the paths whose filed value changes to a value that the process does not use.
+
+    :param running: the values that the process reports. A key that it does not report is unknown.
+    """
+
+    def is_equal(path: Path, one: Any, other: Any) -> bool:
+        # A list can be part of another one without the same effect.
+        return equivalences.agree(path, one, other) and equivalences.agree(path, other, one)
+
+    return {
+        path
+        for path in {*before, *after}
+        if not is_equal(path, before.get(path), after.get(path))
+        and not (path in running and equivalences.agree(path, after.get(path), running[path]))
+    }

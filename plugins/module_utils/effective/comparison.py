@@ -202,6 +202,28 @@ def check_filed(
     return _compare_filed(effective, runtime, change, unit, path)[2]
 
 
+def compare_change(
+    effective: Effective, runtime: Runtime, change: Change, unit: Unit, path: str
+) -> Comparison | None:
+    """Compare a running runtime whose configuration file would change only in its text.
+
+    :param path: the staged file.
+    :return: None if the process must read the file, because a value changes.
+    :raises CruntimeError: if the runtime would not start with one of the files, or if it does not
+        respond.
+    """
+    start = read_start(unit)
+    before, after = (effective.read_filed(start, each) for each in (change.path, path))
+    running = effective.read_running(command_line.read_argv(unit.pid))
+    equivalences = effective.equivalences
+    changed = compare.find_changed(before, after, running, equivalences)
+    if changed.difference(effective.file_keys):
+        return None
+    desired = effective.parse_desired(_content(change), after)
+    pending = compare.find_pending(desired, after, running, equivalences)
+    return Comparison(runtime.label, pending=tuple(pending))
+
+
 def check_running(effective: Effective, runtime: Runtime, change: Change, unit: Unit) -> None:
     """Check that the process uses every value of the configuration file that it reports.
 

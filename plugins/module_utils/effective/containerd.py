@@ -64,6 +64,7 @@ _IMAGES = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 
 class ContainerdEffective(Effective):
     hosts_dir = CONTAINERD_CERTS
+    file_keys = tuple((key,) for key in _PRINTED)
 
     def list_read_files(self, start: Start) -> list[str]:
         drop_ins = _list_drop_ins()

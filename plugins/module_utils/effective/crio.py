@@ -17,7 +17,6 @@ from typing import Any, Iterator
 from ansible_collections.cruntime.node.plugins.module_utils import (
     atomic,
     command_line,
-    cri,
     crio_api,
     dump,
 )
@@ -48,9 +47,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, refuse
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import CONFIG_PATH
-from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
-_RUNNING = "CONTAINER_RUNNING"
 # crio reads variables with this prefix as flags.
 _VARIABLE = "CONTAINER_"
 _PINNED = ("crio", "image", "pinnedimages")
@@ -117,14 +114,6 @@ class CrioEffective(Effective):
 
     def list_drop_ins(self) -> list[str]:
         return _list_drop_ins()
-
-    def find_at_risk(self) -> list[str]:
-        with Channel(self._runtime.socket_path, self._runtime.request_timeout) as channel:
-            if cri.cgroup_driver(channel) == "systemd":
-                return []
-            # With cgroupfs, systemd kills conmon together with the service.
-            containers = cri.list_containers(channel)
-        return [each["metadata"]["name"] for each in containers if each["state"] == _RUNNING]
 
 
 @contextlib.contextmanager

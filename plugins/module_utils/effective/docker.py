@@ -125,12 +125,6 @@ class DockerEffective(Effective):
     def _docker(self) -> Docker:
         return cast("Docker", self._runtime)
 
-    def find_at_risk(self) -> list[str]:
-        api = self._docker.api()
-        if api.info()["LiveRestoreEnabled"]:
-            return []
-        return [each["Names"][0].lstrip("/") for each in api.containers(include_stopped=False)]
-
 
 def read_flags(argv: Iterable[str]) -> dict[str, Any]:
     """Return the keys of daemon.json that the flags of dockerd set."""

@@ -54,6 +54,8 @@ class Runtime:
     adapter_enabled = False
     #: Flag with which the daemon reads another configuration file, with its short form.
     config_flag: tuple[str, ...]
+    #: Whether a CRI listens on the CRI socket.
+    has_cri = True
     #: Places that can override its configuration file, for messages.
     overrides: str
     #: Names that the runtime creates in its data root, see C(stored_data.Names).
@@ -151,6 +153,14 @@ class Runtime:
         return f"unix://{self.socket_path}"
 
     @property
+    def cri_facts(self) -> dict[str, str | None]:
+        """Return the CRI socket and endpoint as the modules return them. Both can be None."""
+        return {
+            "socket_path": self.socket_path if self.has_cri else None,
+            "cri_endpoint": self.cri_endpoint if self.has_cri else None,
+        }
+
+    @property
     def binary_path(self) -> str | None:
         """Path of the daemon's binary, None if it is not installed."""
         return self._runner.which(self.binary)
@@ -189,7 +199,7 @@ class Runtime:
 
         :param kubernetes: version of the kubelet, None for any maintained version.
         """
-        if kubernetes and not older(kubernetes, "1.27.0"):
+        if not self.has_cri or (kubernetes and not older(kubernetes, "1.27.0")):
             return {}
         options = {"container-runtime-endpoint": self.cri_endpoint}
         if kubernetes and has_dockershim(kubernetes):
@@ -207,7 +217,7 @@ class Runtime:
         config: dict[str, Any] = {"cgroupDriver": driver} if driver else {}
         if cgroups == 1 and kubernetes and not older(kubernetes, f"1.{NO_CGROUPS_V1_SINCE}.0"):
             config["failCgroupV1"] = False
-        if not (kubernetes and older(kubernetes, "1.27.0")):
+        if self.has_cri and not (kubernetes and older(kubernetes, "1.27.0")):
             config["containerRuntimeEndpoint"] = self.cri_endpoint
         return config
 
@@ -237,6 +247,14 @@ class Runtime:
         """Return whether the process must reload this change before a restart."""
         return False
 
+    def protects(self, path: Iterable[str], value: Any) -> bool:
+        """Return whether containers survive a restart once a reload has set this key."""
+        return False
+
+    def outlives_start(self, files: Iterable[Change], units: dict[str, Unit]) -> bool:
+        """Return whether containers keep running if the runtime starts with these files."""
+        return True
+
     def reloaded(self, since: float) -> bool:
         """Return whether a reload is complete. The signal for a reload returns immediately.
 
@@ -244,6 +262,19 @@ class Runtime:
         :raises CruntimeError: if the reload failed.
         """
         raise NotImplementedError
+
+    def warn_of_reload(self, units: dict[str, Unit]) -> list[str]:
+        """Return warnings about settings that a reload changes although no file changes them."""
+        return []
+
+    def _read_journal(self, since: float) -> str:
+        """Return what the process logged since a time, in seconds since the epoch."""
+        return self._runner.output(
+            "journalctl",
+            *("--no-pager", "--output=cat", f"--since=@{since:.6f}"),
+            *(f"_SYSTEMD_UNIT={name}" for name in self.services),
+            timeout=self.request_timeout,
+        )
 
     def configured_root(self, files: Iterable[Change]) -> str:
         """Return the data root that is set in these files."""

@@ -13,7 +13,7 @@ import os
 import re
 from typing import Any, Container, Iterable, Iterator, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils import cni
+from ansible_collections.cruntime.node.plugins.module_utils import cni, command_line
 from ansible_collections.cruntime.node.plugins.module_utils.contents import Content
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
@@ -34,6 +34,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
     OciRuntime,
     Runtime,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.plugins.module_utils.versions import (
     Version,
     installed_version,
@@ -63,6 +64,7 @@ _LOGGING = frozenset((("crio.runtime", "log_filter"), ("crio.runtime", "log_leve
 # Files and keys that CRI-O also reloads, but does not report. It only logs the end of the reload.
 # CRI-O also reports new OCI runtimes after a reload, but still runs pods with the old ones.
 _RELOAD_LOGGED_ONLY = frozenset(((CRIO_REGISTRIES, ""), ("crio.image", "pinned_images")))
+_SHORT_FLAGS = {"log_level": ("l",)}
 _RELOAD_COMPLETED = "Configuration reload completed"
 # From this version on, CRI-O logs the end of a reload, and unpins images that were removed from the
 # list.
@@ -116,11 +118,7 @@ class Crio(Runtime):
         )
 
     def reloaded(self, since: float) -> bool:
-        log = self._runner.output(
-            "journalctl",
-            *("--no-pager", "--output=cat", f"--since=@{since:.6f}", "_SYSTEMD_UNIT=crio.service"),
-            timeout=10,
-        )
+        log = self._read_journal(since)
         failure = re.search(r'msg="Unable to reload configuration: ((?:[^"\\]|\\.)*)"', log)
         if failure:
             raise refuse(self.label, failure.group(1).replace('\\"', '"'))
@@ -130,6 +128,28 @@ class Crio(Runtime):
         # CRI-O also logs completion if it ignored a directory that did not exist when it started,
         # so compare the settings too.
         return shown == parse_shown(self._runner.output("crio", "config"), escaped=False)
+
+    def warn_of_reload(self, units: dict[str, Unit]) -> list[str]:
+        unit = units[CRIO.service]
+        environment = command_line.read_environment(unit.environment, unit.environment_files)
+        argv = command_line.expand(unit.command, environment)
+        found = [
+            name
+            for _table, key in sorted(_RELOAD_REPORTED | _RELOAD_LOGGED_ONLY)
+            for name in [key.replace("_", "-")]
+            if key
+            and (
+                f"CONTAINER_{key.upper()}" in environment
+                or command_line.find_flag(argv, name, *_SHORT_FLAGS.get(key, ())) is not None
+            )
+        ]
+        if not found:
+            return []
+        return [
+            f"{unit.name}: the reload ignores the flags {', '.join(f'--{name}' for name in found)} "
+            "of the unit until CRI-O is restarted: CRI-O reloads files only. Set them in the spec "
+            "instead"
+        ]
 
     def holds_container(self, argv: list[str]) -> bool:
         is_monitor = os.path.basename(argv[0]).startswith("conmon")

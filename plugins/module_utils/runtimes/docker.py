@@ -25,6 +25,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
+from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
     Runtime,
 )
@@ -60,6 +61,11 @@ _RELOADABLE = frozenset(
     )
 )
 _ADAPTER = "cri-dockerd"
+# Messages of all versions since 20.10.
+_FAILED_RELOAD = re.compile(
+    "Error reconfiguring the daemon|Error reloading configuration|Error validating authorization|"
+    "unable to configure the Docker daemon|file configuration validation failed|conflict labels for"
+)
 
 
 class Docker(Runtime):
@@ -82,12 +88,15 @@ class Docker(Runtime):
     def configured(self, options: dict[str, Any]) -> Runtime:
         wanted = super().configured(options)
         wanted.adapter_enabled = needs_adapter(options)
+        wanted.has_cri = wanted.adapter_enabled or self.has_cri
         if _uses_dockershim(options.get("kubernetes_version"), wanted.adapter_enabled):
             wanted.socket_path = "/var/run/dockershim.sock"
+            wanted.has_cri = True
         return wanted
 
     def read_units(self, units: dict[str, Unit]) -> None:
         super().read_units(units)
+        self.has_cri = any(units[name].active for name in self.adapters)
         self._service = units[DOCKER.service]
         socket = units[DOCKER.units[0]]
         self.api_socket = _find_api_socket(self._service, socket, self.config_path)
@@ -158,7 +167,24 @@ class Docker(Runtime):
         before, after = json_object(change.before) or {}, json_object(change.after) or {}
         return bool(after.get("live-restore")) and not before.get("live-restore")
 
+    def protects(self, path: Iterable[str], value: Any) -> bool:
+        return tuple(path) == ("live-restore",) and value is True
+
+    def outlives_start(self, files: Iterable[Change], units: dict[str, Unit]) -> bool:
+        # Docker stops the containers that it finds if live-restore is not set at its start.
+        unit = units[DOCKER.service]
+        environment = command_line.read_environment(unit.environment, unit.environment_files)
+        argv = command_line.expand(unit.command, environment)
+        flags = command_line.find_flags(argv, "live-restore", takes_value=False)
+        if flags:
+            return flags[-1] not in ("false", "0")
+        configs = (json_object(file.after) for file in files if file.path == self.config_path)
+        return any(config and config.get("live-restore") is True for config in configs)
+
     def reloaded(self, since: float) -> bool:
+        failure = parse_failed_reload(self._read_journal(since))
+        if failure:
+            raise refuse(self.label, failure)
         # Docker emits the event only after a successful reload.
         filters = {"type": ["daemon"], "event": ["reload"]}
         return bool(self.api().events(since, time.time(), filters))
@@ -224,6 +250,18 @@ def parse_version(line: str) -> str:
             f"Could not parse the version of Docker: {line.strip()!r}", reason="version_unreadable"
         )
     return match.group(1)
+
+
+def parse_failed_reload(log: str) -> str:
+    """Return the error of a failed reload in the log of dockerd, empty if there is none."""
+    for line in log.splitlines():
+        if _FAILED_RELOAD.search(line):
+            fields = [
+                match[1].replace('\\"', '"')
+                for match in re.finditer(r'\b(?:msg|error)="((?:[^"\\]|\\.)*)"', line)
+            ]
+            return ": ".join(fields) or line
+    return ""
 
 
 def _reloads(change: Change) -> bool:

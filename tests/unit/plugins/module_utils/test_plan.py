@@ -533,3 +533,59 @@ def test_rollback_restarts_a_process_that_read_the_new_files():
     before = node("containerd.service")
     now = node("containerd.service", containerd_service={"pid": 2})
     assert plan.plan_rollback(before, now, []) == [Step("restart", ("containerd.service",))]
+
+
+# Restarts that wait
+
+LIVE = {"live-restore": True, "bip": "x"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "options", "verbs"),
+    [
+        ([change(mtime=STARTED + 1)], {}, {}, ["restart"]),
+        ([change(mtime=STARTED + 1)], {}, {"pays": False}, []),
+        ([], {"docker_service": {"replaced": True}}, {"pays": False}, []),
+        ([], {}, {"pending": "x"}, ["restart"]),
+        ([], {}, {"pending": "x", "pays": False}, []),
+        # A reload turns a pending live-restore on before the restart.
+        ([], {}, {"pending": "x", "protects": True}, ["reload", "restart"]),
+        ([daemon_json({}, LIVE)], {}, {"protects": True}, ["reload", "restart"]),
+        # A change of this run.
+        ([daemon_json({}, {"bip": "x"})], {}, {"pays": False}, ["restart"]),
+        ([daemon_json({}, {"bip": "x"})], {}, {"pays": False, "restarts": False}, []),
+        ([daemon_json({}, LIVE)], {}, {"pays": False, "restarts": False}, ["reload"]),
+        ([daemon_json({}, {"debug": True}, mtime=STARTED + 1)], {}, {"pays": False}, ["reload"]),
+        # The socket is not active.
+        ([], {"docker_socket": {"active_state": "inactive"}}, {}, ["restart"]),
+        ([], {"docker_socket": {"active_state": "inactive"}}, {"pays": False}, []),
+        ([], {"docker_service": {"active_state": "inactive"}}, {"pays": False}, ["start"]),
+    ],
+)
+def test_a_restart_can_wait(changes, state, options, verbs):
+    units = node(*ALL_DOCKER, **state)
+    steps = plan.plan_enable(DOCKER, units, changes, asked=False, **options)
+    assert [step.verb for step in steps] == verbs
+
+
+@pytest.mark.parametrize(
+    ("flags", "after", "expected"),
+    [
+        ("", {"live-restore": True}, True),
+        ("", {"live-restore": False}, False),
+        ("", {}, False),
+        ("--live-restore", {}, True),
+        ("$OPTS", {}, True),
+        ("--live-restore=false", {}, False),
+    ],
+)
+def test_containers_of_docker_outlive_a_start_with_live_restore(flags, after, expected):
+    units = {
+        "docker.service": Unit(
+            "docker.service",
+            command=("dockerd", *flags.split()),
+            environment=("OPTS=--live-restore",),
+        )
+    }
+    assert DOCKER.outlives_start([daemon_json({}, after)], units) is expected
+    assert CONTAINERD.outlives_start([], units) is True

@@ -620,3 +620,86 @@ def test_the_socket_of_the_running_kubelet(catalog, start_kubelet, tmp_path, wri
     units["docker.service"] = units["docker.service"]._replace(needs=needs)
     with fails("runtime_ambiguous", "containerd and Docker are running"):
         choose(catalog, units)
+
+
+# Reloads
+
+NO_RUNTIME = "specified default runtime 'nope' does not exist"
+NO_LIST = (
+    "unable to configure the Docker daemon with file /etc/docker/daemon.json: {}json: cannot "
+    "unmarshal number into Go struct field Config.{}registry-mirrors of type []string"
+)
+RELOADS = {
+    "20.10.24": [
+        f"file configuration validation failed: {NO_RUNTIME}",
+        NO_LIST.format("", ""),
+        "conflict labels for a=2 and a=1",
+    ],
+    "26.1.5": [f"Error reconfiguring the daemon: {NO_RUNTIME}"],
+    "29.8.1": [
+        f"Error reconfiguring the daemon: {NO_RUNTIME}",
+        "Error reloading configuration: "
+        + NO_LIST.format("invalid JSON: ", "CommonConfig.ServiceOptions."),
+        "Error reloading configuration: conflict labels for a=2 and a=1",
+    ],
+}
+
+
+@pytest.mark.parametrize("version", RELOADS)
+def test_failed_reload_of_docker_is_found_in_its_log(transcript, version):
+    lines = transcript(f"docker-{version}-failed-reloads.txt").splitlines()
+    found = [docker.parse_failed_reload(line) for line in lines]
+    assert [error for error in found if error] == RELOADS[version]
+    assert docker.parse_failed_reload("\n".join(lines)) == RELOADS[version][0]
+
+
+def test_log_without_a_failed_reload_has_no_error():
+    log = 'time="2026" level=error msg="stream copy error"\ntime="2026" level=info msg="x"\n'
+    assert docker.parse_failed_reload(log) == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "flags"),
+    [
+        ("crio", (), ""),
+        ("crio --log-level debug --enable-metrics", (), "--log-level"),
+        ("crio -l debug $OPTS", ("OPTS=--pause-image=x/y:1",), "--pause-image, --log-level"),
+        ("crio", ("CONTAINER_PINNED_IMAGES=x", "CONTAINER_ROOT=/x"), "--pinned-images"),
+    ],
+)
+def test_reload_of_crio_ignores_flags(command, environment, flags):
+    unit = Unit("crio.service", command=tuple(command.split()), environment=environment)
+    warnings = crio.Crio(Runner()).warn_of_reload({"crio.service": unit})
+    if not flags:
+        assert warnings == []
+    else:
+        (warning,) = warnings
+        assert f"ignores the flags {flags} of the unit" in warning
+
+
+# The CRI of Docker
+
+
+@pytest.mark.parametrize(
+    ("options", "running", "socket"),
+    [
+        ({"cri_service": True}, False, "/var/run/cri-dockerd.sock"),
+        ({"kubernetes_version": "1.34.0"}, False, "/var/run/cri-dockerd.sock"),
+        ({"kubernetes_version": "1.23.0"}, False, "/var/run/dockershim.sock"),
+        ({}, False, None),
+        ({"kubernetes_version": "1.34.0", "cri_service": False}, False, None),
+        # cri-dockerd is not changed.
+        ({}, True, "/var/run/cri-dockerd.sock"),
+    ],
+)
+def test_docker_has_a_cri_socket_only_with_cri_dockerd(catalog, options, running, socket):
+    units = {name: Unit(name) for runtime in catalog.values() for name in runtime.all_units}
+    for name in DOCKER.adapters if running else ():
+        units[name] = Unit(name, "loaded", "active", "enabled")
+    catalog["docker"].read_units(units)
+    found = catalog["docker"].configured(options)
+    kubernetes = options.get("kubernetes_version")
+    assert found.cri_facts["socket_path"] == socket
+    assert (found.cri_facts["cri_endpoint"] is None) is (socket is None)
+    named = {**found.kubelet_options(kubernetes), **found.kubelet_config(kubernetes, "systemd", 2)}
+    assert ("sock" in json.dumps(named)) is (socket is not None and "shim" not in socket)

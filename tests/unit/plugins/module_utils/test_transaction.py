@@ -168,9 +168,11 @@ class Lab:
         ]
         return files.look(wanted, self.record, "x")
 
-    def enable(self, changes, up, down=()):
+    def enable(self, changes, up, down=(), waits=False, loaded=()):
         whole = Plan(changes, list(up), list(down))
-        return transaction.enable(self.node, self.runtime, whole, version="1.2.3", **self.about)
+        transaction.validate(self.node, self.runtime, whole, version="1.2.3", units=self.units)
+        about = {**self.about, "version": "1.2.3", "waits": waits, "loaded": loaded}
+        return transaction.enable(self.node, self.runtime, whole, **about)
 
     def disable(self, *steps):
         transaction.disable(self.node, self.runtime, list(steps), **self.about)
@@ -282,18 +284,18 @@ def test_an_error_of_the_operating_system_and_a_bug(make_lab):
 
 def test_enable_validates_applies_starts_and_verifies(make_lab, config):
     lab = make_lab(DOWN)
-    outcome = lab.enable(lab.look(config), [START, Step("enable", (UNIT,))])
-    assert outcome == ({}, takeover.NOTHING, None)
+    assert lab.enable(lab.look(config), [START, Step("enable", (UNIT,))]) == {}
     assert lab.checks.validated == [([str(config)], "1.2.3")]
     assert config.read_text() == "new\n"
     assert lab.systemd.calls == ["reset-failed", "start", "enable"]
     assert lab.record.entries[str(config)]["socket"] == "/run/x.sock"
 
 
-def test_check_mode_ends_with_the_validation(make_lab, config, module):
-    module.check_mode = True
+def test_validation_changes_nothing(make_lab, config):
     lab = make_lab(DOWN)
-    assert lab.enable(lab.look(config), [START]) == ({}, takeover.NOTHING, None)
+    plan = Plan(lab.look(config), [START], [])
+    found = transaction.validate(lab.node, lab.runtime, plan, version="1.2.3", units=lab.units)
+    assert found == (takeover.NOTHING, None)
     assert len(lab.checks.validated) == 1
     assert lab.systemd.calls == []
     assert not config.exists()
@@ -414,6 +416,37 @@ def test_a_file_with_a_future_mtime_gets_the_current_time(make_lab, config):
     lab = make_lab()
     lab.enable(lab.look(config), [RESTART])
     assert config.stat().st_mtime < 2**32
+
+
+# Restarts that wait, and restarts that are not needed
+
+
+def test_a_removed_file_keeps_its_restart_pending_while_the_restart_waits(make_lab, config):
+    lab = make_lab(timeout=20)
+    lab.enable(lab.look(config), [])
+    lab.enable(lab.look(), [], waits=True)
+    assert not config.exists()
+    # The next run finds a removed file that is newer than the process.
+    (change,) = lab.look()
+    assert change.mtime_ns / 1e9 > UP.started
+    lab.enable([change], [RESTART])
+    assert lab.look() == []
+
+
+def test_a_reload_is_not_recorded_while_a_restart_waits(make_lab, config):
+    lab = make_lab(timeout=20)
+    lab.runtime.reloads_done = [True]
+    lab.enable(lab.look(config), [RELOAD], waits=True)
+    assert "loaded" not in lab.record.entries[str(config)]
+
+
+def test_a_file_that_the_process_need_not_read_is_recorded_as_loaded(make_lab, config):
+    lab = make_lab()
+    changes = lab.look(config)
+    lab.enable(changes, [], loaded=changes)
+    assert lab.record.entries[str(config)]["loaded"] == [1, config.stat().st_mtime_ns]
+    (change,) = lab.look(config)
+    assert change.loaded_by == UP.pid
 
 
 # remove

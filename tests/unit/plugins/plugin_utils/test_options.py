@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 from ansible_collections.cruntime.node.plugins.plugin_utils import render
@@ -721,10 +722,20 @@ def test_loopback_stays_insecure_unless_the_spec_has_a_list(version, extra, list
     )
 
 
-@pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
-def test_a_minimal_spec_keeps_the_defaults_of_the_runtime(runtime):
+KILL_MODE = "/etc/systemd/system/crio.service.d/50-cruntime-kill-mode.conf"
+
+
+CRICTL = "/etc/crictl.yaml"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "more"),
+    # Docker has no CRI without cri-dockerd.
+    [("containerd", {CRICTL}), ("crio", {CRICTL, KILL_MODE}), ("docker", set())],
+)
+def test_a_minimal_spec_keeps_the_defaults_of_the_runtime(runtime, more):
     paths = {file["path"] for file in render.render(checked(runtime=runtime))}
-    assert len(paths) == 2
+    assert paths == {RUNTIMES[runtime].config_path, *more}
     assert daemon_json() == DEFAULT_DOCKER
     assert crio() == {"runtime": {"cgroup_manager": "systemd"}, "network": {}}
     assert json.dumps(sorted(toml(3))) == '["imports", "plugins", "required_plugins", "version"]'

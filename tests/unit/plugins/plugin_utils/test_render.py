@@ -72,7 +72,8 @@ def test_docker(driver):
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
 def test_crictl_has_the_default_socket_of_the_node_code(runtime):
     endpoint = runtimes(Runner())[runtime].cri_endpoint
-    text = files(runtime=runtime)["/etc/crictl.yaml"]["content"]
+    spec = {"cri_service": True} if runtime == "docker" else {}
+    text = files(runtime=runtime, **spec)["/etc/crictl.yaml"]["content"]
     assert re.findall(r"^(.*)-endpoint: (.*)$", text, re.MULTILINE) == [
         ("runtime", endpoint),
         ("image", endpoint),
@@ -227,7 +228,8 @@ def test_templates_are_rendered_without_a_cache_directory(monkeypatch, error):
 
 @pytest.mark.parametrize("runtime", ["containerd", "crio", "docker"])
 def test_only_the_files_that_a_start_reads_need_a_restart(runtime):
-    restart = {file["path"]: file["restart"] for file in render.render(checked(runtime=runtime))}
+    spec = checked(runtime=runtime, **({"cri_service": True} if runtime == "docker" else {}))
+    restart = {file["path"]: file["restart"] for file in render.render(spec)}
     assert restart[RUNTIMES[runtime].config_path] is True
     assert restart["/etc/crictl.yaml"] is False
 
