@@ -110,13 +110,11 @@ def outcomes(result):
 @pytest.fixture
 def start(node, spec, runtime, run_module):
     """Yield a function that configures the runtime with some options, and runs a container."""
-    started = []
 
     def begin(**options):
         running = Running(node, runtime, {**spec, **options}, run_module)
         result = run_module(node, ENABLE, **running.options)
         assert not result.get("failed"), result
-        started.append(running)
         if runtime.name == "crio":
             start_pod(running)
         else:
@@ -127,12 +125,12 @@ def start(node, spec, runtime, run_module):
         return running
 
     yield begin
-    if runtime.name == "crio":
-        node.run("crictl rmp --force --all")
+    # A stopped runtime cannot remove the container before it is started again.
+    remove = COMMANDS[runtime.name][2] if runtime.name in COMMANDS else "crictl rmp --force --all"
+    node.run(remove)
     result = run_module(node, ENABLE, **{**spec, "running_containers": "stop"})
+    node.run(remove)
     assert not result.get("failed"), result
-    if started and runtime.name != "crio":
-        node.run(COMMANDS[runtime.name][2])
 
 
 def start_pod(running):
