@@ -47,8 +47,8 @@ GROUPS = {
     "Modules": ("node", "", "modules"),
     "Compare and change a node": (
         *("node", "module_utils"),
-        "inspection converge plan transaction swap takeover removal stored_data node known_versions "
-        "at_risk daemons running_containers needless",
+        "inspection converge plan transaction swap takeover removal stored_data node "
+        "known_versions at_risk daemons running_containers needless",
     ),
     "Effective configuration": ("both", "module_utils", "effective"),
     "Checks of changed files": ("node", "module_utils", "checks"),

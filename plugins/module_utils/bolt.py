@@ -66,7 +66,7 @@ def read_tree(path: str, depth: int) -> Tree:
                 if _read_meta(descriptor).transaction == meta.transaction:
                     return tree
                 cause = "it changes continuously"
-        except (_Unreadable, struct.error, RecursionError) as error:
+        except (_Unreadable, struct.error, RecursionError, OverflowError) as error:
             cause = str(error)
     raise CruntimeError(
         f"{path}: unreadable database: {cause}. Start the daemon that it belongs to, or move the "

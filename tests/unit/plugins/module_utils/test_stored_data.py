@@ -9,7 +9,7 @@ import os
 import pathlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
@@ -218,6 +218,8 @@ def test_missing_metadata_has_no_namespaces(tmp_path):
 
 
 @given(st.binary(max_size=64), st.integers(0, 32 * 1024))
+# The number of a page that no file can have.
+@example(bytes(15) + b"\x08", 16440)
 def test_damaged_metadata_causes_no_traceback(tmp_path_factory, junk, at):
     path = tmp_path_factory.mktemp("bolt") / "meta.db"
     whole = (TRANSCRIPTS / "containerd-2.4.2-meta.db").read_bytes()
