@@ -111,6 +111,10 @@ class DockerEffective(Effective):
 
     def parse_desired(self, content: bytes, filed: Leaves) -> Tree:
         tree: Tree = json.loads(content)
+        # The file does not have the keys that flags set, but the process must use them too.
+        for path, value in filed.items():
+            if len(path) == 1 and path[0] in _FLAGS:
+                tree.setdefault(path[0], value)
         return tree
 
     def find_source(self, difference: Difference, start: Start) -> Source:

@@ -139,3 +139,13 @@ def test_a_key_that_a_flag_sets_to_the_same_value_is_left_out_of_the_file():
 def test_another_response_is_unreadable():
     with fails("output_unreadable", "GET /info"):
         docker.parse_info({"RegistryConfig": None})
+
+
+def test_a_key_that_a_flag_sets_must_be_in_effect_too():
+    effective = docker.DockerEffective(Runner(), Docker(Runner()), "29.8.1")
+    filed = {("live-restore",): True, ("log-driver",): "local", ("debug",): True}
+    desired = effective.parse_desired(b'{"log-driver": "local"}', filed)
+    assert desired == {"log-driver": "local", "live-restore": True}
+    running = {("live-restore",): False, ("log-driver",): "local"}
+    found = compare.find_pending(desired, filed, running, effective.equivalences)
+    assert found == [(("live-restore",), True, False)]
