@@ -24,10 +24,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.at_risk import (
     NO_RESTRAINT,
     Restraint,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
-    Effective,
-    read_start,
-)
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import Effective
 from ansible_collections.cruntime.node.plugins.module_utils.effective.catalog import effective_of
 from ansible_collections.cruntime.node.plugins.module_utils.effective.comparison import (
     Comparison,
@@ -49,7 +46,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     load_recorded_sockets,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
+from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Unit,
+    needed_by,
+    read_start,
+)
 
 
 class Inspection(NamedTuple):

@@ -138,6 +138,19 @@ class Unit(NamedTuple):
         return f"{'active' if self.active else 'inactive'}, {boot}"
 
 
+class Start(NamedTuple):
+    """Command with which systemd would start a service now.
+
+    :param unit: the service.
+    :param argv: command line with expanded variables.
+    :param environment: environment of the process. It can contain passwords.
+    """
+
+    unit: Unit
+    argv: list[str]
+    environment: dict[str, str]
+
+
 class Services:
     """Interface to systemd on the node.
 
@@ -276,10 +289,10 @@ class Services:
         self._runner.output("systemctl", verb, *flags, "--", *names, timeout=timeout)
 
 
-def read_start_argv(unit: Unit) -> list[str]:
-    """Return the command line with which systemd would start a service now."""
+def read_start(unit: Unit) -> Start:
+    """Return how systemd would start a service now, from its unit and its environment files."""
     environment = command_line.read_environment(unit.environment, unit.environment_files)
-    return command_line.expand(unit.command, environment)
+    return Start(unit, command_line.expand(unit.command, environment), environment)
 
 
 def needed_by(names: Iterable[str], units: dict[str, Unit]) -> set[str]:

@@ -16,14 +16,17 @@ from ansible_collections.cruntime.node.plugins.module_utils.checks import (
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
 from ansible_collections.cruntime.node.plugins.module_utils.contents import json_object, read
 from ansible_collections.cruntime.node.plugins.module_utils.dropped import Dropped
-from ansible_collections.cruntime.node.plugins.module_utils.effective.base import Start, read_start
 from ansible_collections.cruntime.node.plugins.module_utils.effective.docker import remove_flags
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import DOCKER
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CRI_DOCKERD_DROP_IN
 from ansible_collections.cruntime.node.plugins.module_utils.runner import refuse
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Start,
+    Unit,
+    read_start,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.versions import installed_version
 
 

@@ -27,7 +27,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
 from ansible_collections.cruntime.node.plugins.module_utils.services import (
     Unit,
-    read_start_argv,
+    read_start,
 )
 
 # Time for a request to the engine, in seconds. A loaded node counts its images slowly.
@@ -41,7 +41,7 @@ def check(runner: Runner, docker: Docker, change: Change, unit: Unit) -> None:
     :raises CruntimeError: if the next start would fail, or hide images and containers.
     """
     before, after = _read(change.before), _read(change.after) or {}
-    argv = read_start_argv(unit)
+    argv = read_start(unit).argv
     old = None if before is None else docker_storage.read_settings(before, argv)
     new = docker_storage.read_settings(after, argv)
     is_live_restore = after.get("live-restore") is True

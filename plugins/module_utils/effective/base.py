@@ -11,7 +11,6 @@ import os
 import re
 from typing import Iterable, NamedTuple, Sequence
 
-from ansible_collections.cruntime.node.plugins.module_utils import command_line
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
     Difference,
     Leaves,
@@ -26,7 +25,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Start,
+    Unit,
+)
 
 
 class Source(NamedTuple):
@@ -56,25 +58,6 @@ class Variable(NamedTuple):
 
     value: str | None
     source: Source
-
-
-class Start(NamedTuple):
-    """Command with which systemd would start the runtime now.
-
-    :param unit: the service of the runtime.
-    :param argv: command line with expanded variables.
-    :param environment: environment of the process. It can contain passwords.
-    """
-
-    unit: Unit
-    argv: list[str]
-    environment: dict[str, str]
-
-
-def read_start(unit: Unit) -> Start:
-    """Return how systemd would start a service now, from its unit and its environment files."""
-    environment = command_line.read_environment(unit.environment, unit.environment_files)
-    return Start(unit, command_line.expand(unit.command, environment), environment)
 
 
 class Effective:

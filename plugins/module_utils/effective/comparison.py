@@ -18,9 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective import com
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
     Source,
-    Start,
     find_flag_file,
-    read_start,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
     Difference,
@@ -32,7 +30,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Start,
+    Unit,
+    read_start,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.state_cache import (
     identify,
     identify_binary,
@@ -317,10 +319,10 @@ def _compare_filed(
 
 def _identify_files(effective: Effective, runtime: Runtime, unit: Unit) -> list[list[Any]]:
     """Return values that change if the result of C(_compare_filed) can change, empty if unknown."""
-    binary = identify_binary(runtime.binary_path)
     paths = effective.list_read_files(read_start(unit))
     # A unit that must be reloaded is not what its files say.
-    if not (binary and paths) or unit.reload_needed:
+    binary = identify_binary(runtime.binary_path) if paths and not unit.reload_needed else []
+    if not binary:
         return []
     paths += [unit.path, *unit.drop_ins, *unit.environment_files]
     return [binary, *map(identify, paths)]

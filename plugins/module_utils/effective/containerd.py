@@ -18,7 +18,6 @@ from ansible_collections.cruntime.node.plugins.module_utils import command_line,
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
     Source,
-    Start,
     find_flag_file,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
@@ -60,6 +59,7 @@ _CRI_PLUGINS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime")
 _SNAPSHOTS = "io.containerd.snapshotter.v1."
 # The plugins with the configuration of registries.
 _IMAGES = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
+from ansible_collections.cruntime.node.plugins.module_utils.services import Start
 
 
 class ContainerdEffective(Effective):

@@ -24,8 +24,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective import env
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
     Source,
-    Start,
-    find_flag_file,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import (
     Difference,
@@ -54,6 +52,7 @@ _PINNED = ("crio", "image", "pinnedimages")
 # crio config prints a key with its default as a comment.
 _TABLE = re.compile(r"(?:# )?\[([\w.\"/-]+)\]")
 _KEY = re.compile(r"(?:# )?(\w+) = (.*)")
+from ansible_collections.cruntime.node.plugins.module_utils.services import Start
 
 
 class CrioEffective(Effective):
@@ -90,13 +89,9 @@ class CrioEffective(Effective):
         return dump.parse(content.decode())
 
     def find_source(self, difference: Difference, start: Start) -> Source:
-        path = normalize(difference.path)
-        flag = self.find_flag(path, start.argv)
-        if flag:
-            return find_flag_file(start.unit, flag)
-        variable = self.find_variable(path, start.environment)
-        if variable:
-            return environment.find_source(start.unit, variable)
+        source = environment.find_start_source(self, normalize(difference.path), start)
+        if source.kind:
+            return source
         setting = re.compile(rf"^[ \t]*\"?{difference.path[-1]}\"?[ \t]*=", re.MULTILINE)
         for drop_in in reversed(_list_drop_ins()):
             with contextlib.suppress(OSError, CruntimeError):

@@ -15,7 +15,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.contents import json
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
     Source,
-    Start,
     Variable,
     find_flag_file,
 )
@@ -31,6 +30,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_
 
 if TYPE_CHECKING:
     from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
+from ansible_collections.cruntime.node.plugins.module_utils.services import Start
 
 
 class _Flag(NamedTuple):

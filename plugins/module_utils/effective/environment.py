@@ -16,13 +16,20 @@ import os
 from typing import Callable, Dict, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line
-from ansible_collections.cruntime.node.plugins.module_utils.effective.base import Source, Variable
+from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
+    Effective,
+    Source,
+    Variable,
+    find_flag_file,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import Difference
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import Path
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_user
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Start,
     Unit,
     find_drop_ins,
     parse_settings,
@@ -58,6 +65,19 @@ def find_source(unit: Unit, name: str) -> Source:
     """Return the file that sets a variable of a service."""
     filed = find_filed([], unit)
     return filed[name].source if name in filed else Source("environment", unit.name, name)
+
+
+def find_start_source(effective: Effective, path: Path, start: Start) -> Source:
+    """Return the flag or the variable that sets a key, with its file; empty if none does.
+
+    :param path: the normalized path of the key.
+    :param start: how the service is started, or how its process was started.
+    """
+    flag = effective.find_flag(path, start.argv)
+    if flag:
+        return find_flag_file(start.unit, flag)
+    variable = effective.find_variable(path, start.environment)
+    return find_source(start.unit, variable) if variable else Source()
 
 
 def find_overridden(desired: dict[str, str], filed: Variables) -> list[tuple[Difference, Source]]:

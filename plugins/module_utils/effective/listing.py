@@ -20,9 +20,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective import (
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
     Source,
-    Start,
-    find_flag_file,
-    read_start,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import Leaves
 from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import (
@@ -34,7 +31,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact, redact_user
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import (
+    Start,
+    Unit,
+    read_start,
+)
 
 #: Returns the value of an option from the leaves that set it.
 Read = Callable[[Leaves], Any]
@@ -249,12 +250,9 @@ def find_source(effective: Effective, path: Path, main: str, process: Start) -> 
     :param main: the configuration file of the runtime.
     :param process: the command with which the process was started.
     """
-    flag = effective.find_flag(path, process.argv)
-    if flag:
-        return find_flag_file(process.unit, flag)
-    variable = effective.find_variable(path, process.environment)
-    if variable:
-        return environment.find_source(process.unit, variable)
+    source = environment.find_start_source(effective, path, process)
+    if source.kind:
+        return source
     # The key in any spelling, at the beginning of a line or of a table.
     spelled = "_?".join(map(re.escape, path[-1]))
     pattern = rf"(?:^|[{{,])[ \t]*[\w.\"'-]*?\b{spelled}[\"']?\s*[=:]"

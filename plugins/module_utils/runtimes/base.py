@@ -21,7 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_d
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import (
     Unit,
-    read_start_argv,
+    read_start,
 )
 
 # Longest time for a request to a running runtime, in seconds.
@@ -126,7 +126,7 @@ class Runtime:
         binary = next(iter(units[self.identity.service].command), "")
         if os.path.basename(binary) == self.binary and os.access(binary, os.X_OK):
             self._runner.search_first(os.path.dirname(binary))
-        argv = read_start_argv(units[self.identity.service])
+        argv = read_start(units[self.identity.service]).argv
         path = command_line.find_flag(argv, *self.config_flag)
         if path is not None and self._can_replace(path):
             self.config_path = path

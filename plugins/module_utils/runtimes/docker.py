@@ -31,7 +31,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import (
     Unit,
-    read_start_argv,
+    read_start,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.shims import (
     DOCKER_NAMESPACES,
@@ -128,7 +128,7 @@ class Docker(Runtime):
         if self._service.active:
             return docker_storage.reports_containerd(self.api().info())
         settings = docker_storage.read_settings(
-            _read_config(self.config_path), read_start_argv(self._service)
+            _read_config(self.config_path), read_start(self._service).argv
         )
         directory = docker_storage.find_directory(settings.root, bool(settings.user))
         prior = docker_storage.list_prior_drivers(directory)
@@ -172,9 +172,7 @@ class Docker(Runtime):
 
     def outlives_start(self, files: Iterable[Change], units: dict[str, Unit]) -> bool:
         # Docker stops the containers that it finds if live-restore is not set at its start.
-        unit = units[DOCKER.service]
-        environment = command_line.read_environment(unit.environment, unit.environment_files)
-        argv = command_line.expand(unit.command, environment)
+        argv = read_start(units[DOCKER.service]).argv
         flags = command_line.find_flags(argv, "live-restore", takes_value=False)
         if flags:
             return flags[-1] not in ("false", "0")
@@ -214,7 +212,7 @@ class Docker(Runtime):
 
 def _find_api_socket(service: Unit, socket: Unit, config_path: str) -> str:
     """Return the path of the unix socket on which Docker serves its API."""
-    argv = command_line.read_argv(service.pid) or read_start_argv(service)
+    argv = command_line.read_argv(service.pid) or read_start(service).argv
     hosts = command_line.find_flags(argv, "host", "H")
     if not hosts:
         hosts = [str(host) for host in _read_config(config_path).get("hosts") or []]

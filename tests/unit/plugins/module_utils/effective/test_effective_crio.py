@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.effective import (
-    base,
     compare,
     comparison,
     crio,
@@ -18,7 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalenc
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import Start, Unit, read_start
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 from ansible_collections.cruntime.node.tests.unit.plugins.plugin_utils.specs import crio as render
 
@@ -63,7 +62,7 @@ def test_another_directory_of_drop_ins_is_an_error():
 def check_config_path(*flags):
     runner = Runner()
     runtime = Crio(runner)
-    start = base.read_start(Unit("crio.service", command=("crio", *flags)))
+    start = read_start(Unit("crio.service", command=("crio", *flags)))
     effective = crio.CrioEffective(runner, runtime, "1.37.0")
     comparison._check_config_path(effective, runtime, start, runtime.identity.config_path)
 
@@ -108,9 +107,9 @@ def test_every_key_with_another_value_is_found():
 def test_the_source_of_a_key_is_a_flag_or_a_variable(word):
     effective = crio.CrioEffective(Runner(), Crio(Runner()), "1.37.0")
     found = compare.Difference(("crio", "runtime", "log_level"), "info", "debug")
-    start = base.Start(Unit("crio.service"), ["crio", word, "debug"], {})
+    start = Start(Unit("crio.service"), ["crio", word, "debug"], {})
     assert str(effective.find_source(found, start)) == "crio.service (flag --log-level)"
     variables = {"CONTAINER_LOG_LEVEL": "debug", "CONTAINER_LOG": "x"}
-    start = base.Start(Unit("crio.service"), ["crio", "--log", "x"], variables)
+    start = Start(Unit("crio.service"), ["crio", "--log", "x"], variables)
     text = "crio.service (variable CONTAINER_LOG_LEVEL)"
     assert str(effective.find_source(found, start)) == text

@@ -9,13 +9,13 @@ import json
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.effective import base, compare, docker
+from ansible_collections.cruntime.node.plugins.module_utils.effective import compare, docker
 from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import (
     Equivalences,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import Start, Unit
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 VERSIONS = ("20.10.24", "26.1.5", "29.8.1")
@@ -129,10 +129,10 @@ def test_a_key_that_a_flag_sets_to_the_same_value_is_left_out_of_the_file():
     effective = docker.DockerEffective(Runner(), Docker(Runner()), "29.8.1")
     content = json.dumps({"live-restore": True, "registry-mirrors": ["https://m/"], "bip": "x"})
     argv = ["dockerd", "--live-restore", "--registry-mirror=https://m", "--log-level=debug"]
-    start = base.Start(Unit("docker.service"), argv, {})
+    start = Start(Unit("docker.service"), argv, {})
     assert json.loads(effective.leave_out(content, start)) == {"bip": "x"}
     # Another value stays, so that it is found as overridden.
-    other = base.Start(Unit("docker.service"), ["dockerd", "--live-restore=false"], {})
+    other = Start(Unit("docker.service"), ["dockerd", "--live-restore=false"], {})
     assert effective.leave_out(content, other) == content
 
 
