@@ -67,7 +67,11 @@ def test_an_environment_file_without_variables(text):
 
 def test_the_environment_of_a_process(monkeypatch):
     monkeypatch.setenv("CRUNTIME_TEST", "a=b")
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["cat"], stdin=pipe, stdout=pipe, bufsize=0) as process:
+        # While the kernel starts a program, its environment is empty for a moment.
+        process.stdin.write(b"started\n")
+        assert process.stdout.readline() == b"started\n"
         assert command_line.read_environ(process.pid)["CRUNTIME_TEST"] == "a=b"
         process.communicate()
     assert command_line.read_environ(0) == {}
