@@ -133,20 +133,26 @@ class Swap:
                     os.rmdir(directory)
         return backups
 
-    def finish(self, runtime: str, files: Iterable[Change]) -> None:
-        """Remove the removed files from the record when no process uses them.
+    def finish(self, runtime: str, files: Iterable[Change], socket: str = "") -> None:
+        """Make the record contain exactly the files of the spec, when no process uses the others.
 
         :param files: all managed files. An interrupted run can have removed a wanted one.
+        :param socket: socket on which the runtime listens.
         """
-        entries = dict(self._record.entries)
+        before = dict(self._record.entries)
         wanted = {file.path: file for file in files if file.after is not None}
+        for file in wanted.values():
+            # An admin can have removed the record. Unchanged files are then not in it.
+            if not self._record.entry(file.path, file.target):
+                self._record.note(file.path, file.target, _entry(file, runtime, socket))
+        entries = dict(self._record.entries)
         for path in self._record.paths_of(runtime):
             if path in wanted:
                 entries[path] = dict(entries[path], keys=list(wanted[path].keys))
                 entries[path].pop("gone", None)
             elif "gone" in entries[path]:
                 del entries[path]
-        if entries != self._record.entries:
+        if entries != before:
             self._record.entries = entries
             self._save_record()
 

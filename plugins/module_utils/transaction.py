@@ -122,7 +122,7 @@ def enable(
         # boot.
         _wait(runtime, node.timeout)
         if not waits:
-            swap.finish(runtime.name, plan.files)
+            swap.finish(runtime.name, plan.files, runtime.socket_path)
     return backups
 
 

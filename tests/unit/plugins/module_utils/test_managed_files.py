@@ -200,6 +200,19 @@ def test_a_file_whose_removal_was_interrupted_is_managed_when_wanted_again(tmp_p
     assert not path.exists()
 
 
+def test_unchanged_files_are_managed_again_after_the_record_was_removed(tmp_path, node):
+    path, other = tmp_path / "crictl.yaml", tmp_path / "config.toml"
+    node.apply(wanted(path, "x\n"), wanted(other, "old\n"))
+    os.remove(f"{node.state_dir}/files.json")
+    files_to_be = [wanted(path, "x\n"), wanted(other, "new\n")]
+    seen = node.look(*files_to_be)
+    node.apply(*files_to_be)
+    node.swap.finish("containerd", seen)
+    assert node.apply() == {}
+    assert not path.exists()
+    assert not other.exists()
+
+
 def test_foreign_keys_are_kept_if_the_file_is_no_longer_wanted(tmp_path, node):
     path = tmp_path / "daemon.json"
     path.write_text('{"dns": ["192.0.2.1"]}')
