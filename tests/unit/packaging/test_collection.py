@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import io
+import json
 import os
 import pathlib
 import re
@@ -37,6 +41,11 @@ dependencies:
 """
 
 
+specification = importlib.util.spec_from_file_location("archive", ROOT / "tests" / "archive.py")
+build_archive = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(build_archive)
+
+
 def run(*command, **env):
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, env={**os.environ, **env}
@@ -47,13 +56,10 @@ def run(*command, **env):
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """Return the archive as built by `ansible-galaxy collection build`."""
+    """Return the archive of a release."""
     directory = tmp_path_factory.mktemp("built")
     home = str(tmp_path_factory.mktemp("home"))
-    run(
-        *(BIN / "ansible-galaxy", "collection", "build", ROOT, "--output-path", directory),
-        ANSIBLE_HOME=home,
-    )
+    run(sys.executable, ROOT / "tests" / "archive.py", directory, ANSIBLE_HOME=home)
     (path,) = directory.glob("cruntime-node-*.tar.gz")
     return path
 
@@ -81,6 +87,41 @@ def test_the_archive_has_every_file_that_is_used(names):
     fragments = {name for name in left_out if name.startswith("changelogs/fragments/")}
     ours = {"changelogs/config.yaml", "docs/conf.py", "examples/demo.py"}
     assert left_out - fragments == ours
+
+
+def reordered(content, time):
+    """Return an archive with the same files, in another order and with another time."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        files = [(each, tar.extractfile(each).read() if each.isfile() else b"") for each in tar]
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for member, text in reversed(files):
+            if member.name == "FILES.json":
+                listed = json.loads(text)
+                listed["files"].reverse()
+                text = json.dumps(listed, indent=True).encode()
+            member.mtime, member.size = time, len(text)
+            tar.addfile(member, io.BytesIO(text))
+    return packed.getvalue()
+
+
+def test_a_commit_always_gives_the_same_archive(archive):
+    content = archive.read_bytes()
+    repacked = [build_archive.repack(reordered(content, time), 1) for time in (5, 6)]
+    assert repacked[0] == repacked[1] == build_archive.repack(content, 1)
+
+
+def test_the_archive_can_be_installed_and_verified(archive, tmp_path):
+    command = (BIN / "ansible-galaxy", "collection", "install", archive)
+    run(
+        *(*command, "--offline", "--force", "--collections-path", tmp_path),
+        ANSIBLE_HOME=str(tmp_path / "home"),
+    )
+    installed = tmp_path / "ansible_collections" / "cruntime" / "node"
+    for file in json.loads((installed / "FILES.json").read_text())["files"]:
+        if file["ftype"] == "file":
+            content = (installed / file["name"]).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == file["chksum_sha256"], file["name"]
 
 
 def test_an_execution_environment_can_be_built(archive, tmp_path):
