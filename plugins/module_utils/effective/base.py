@@ -166,8 +166,11 @@ class Effective:
         """Return the file, the flag or the variable that decides the filed value of a key."""
         raise NotImplementedError
 
-    def find_other_drivers(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
-        """Return a warning for each OCI runtime of another file with another cgroup driver."""
+    def find_conflicts(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
+        """Return warnings about settings that take the effect from others.
+
+        For example, an OCI runtime of another file can have another cgroup driver.
+        """
         return []
 
 

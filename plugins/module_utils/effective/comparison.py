@@ -86,14 +86,14 @@ class Comparison(NamedTuple):
     :param label: the runtime.
     :param pending: keys whose filed values the process does not use yet.
     :param overridden: overridden keys that no option sets.
-    :param other_drivers: warnings about OCI runtimes of other files.
+    :param conflicts: warnings about settings that take the effect from others.
     :param unknown: keys that the process does not report.
     """
 
     label: str
     pending: tuple[Difference, ...] = ()
     overridden: tuple[Overridden, ...] = ()
-    other_drivers: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
     unknown: tuple[Unknown, ...] = ()
 
     @property
@@ -109,7 +109,7 @@ class Comparison(NamedTuple):
             *_describe(
                 list(self.overridden), "the collection would set", "set them in extra_config"
             ),
-            *self.other_drivers,
+            *self.conflicts,
         ]
 
     @property
@@ -312,8 +312,8 @@ def _compare_filed(
         for each in compare.find_overridden(desired, filed, effective.equivalences)
     ]
     _refuse([each for each in found if each.difference.path not in change.unasked])
-    others = effective.find_other_drivers(desired, filed, start)
-    comparison = Comparison(runtime.label, overridden=tuple(found), other_drivers=tuple(others))
+    conflicts = effective.find_conflicts(desired, filed, start)
+    comparison = Comparison(runtime.label, overridden=tuple(found), conflicts=tuple(conflicts))
     return desired, filed, comparison
 
 

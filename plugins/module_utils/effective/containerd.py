@@ -15,6 +15,8 @@ import tempfile
 from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import command_line, cri, dump
+from ansible_collections.cruntime.node.plugins.module_utils.dropped import quote_path
+from ansible_collections.cruntime.node.plugins.module_utils.effective import verifiers
 from ansible_collections.cruntime.node.plugins.module_utils.effective.base import (
     Effective,
     Source,
@@ -71,7 +73,10 @@ class ContainerdEffective(Effective):
         # Such a drop-in can name any other files, also ones that do not exist yet.
         if any(b"imports" in read_drop_in(path) for path in drop_ins):
             return []
-        return [self._runtime.config_path, *CONTAINERD_DROP_INS, *drop_ins]
+        return [
+            *(self._runtime.config_path, *CONTAINERD_DROP_INS, *drop_ins),
+            *([verifiers.DIRECTORY] if self.equivalences.version >= verifiers.SINCE else []),
+        ]
 
     def read_filed(self, start: Start, path: str) -> Leaves:
         check_drop_ins()
@@ -122,8 +127,8 @@ class ContainerdEffective(Effective):
                 return Source("file", drop_in)
         return Source()
 
-    def find_other_drivers(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
-        found = []
+    def find_conflicts(self, desired: Tree, filed: Leaves, start: Start) -> list[str]:
+        found = self._find_unused_verifiers(filed)
         for path, driver, wanted in find_other_drivers(desired, filed):
             source = self.find_source(Difference((*path, "runtimetype"), None, RUNC_SHIM), start)
             found.append(
@@ -132,6 +137,19 @@ class ContainerdEffective(Effective):
                 f"{'true' if wanted == 'systemd' else 'false'} in its options"
             )
         return found
+
+    def _find_unused_verifiers(self, filed: Leaves) -> list[str]:
+        directory, names = verifiers.list_verifiers(filed)
+        if self.equivalences.version < verifiers.SINCE or not names:
+            return []
+        local = verifiers.find_local_pull(filed)
+        if local is None:
+            return []
+        key, advice = local
+        return [
+            f"{directory}: image verifiers without effect: with {quote_path(key)}, the CRI of "
+            f"containerd pulls images without {', '.join(names)}. {advice}"
+        ]
 
     def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
         names = _FLAGS.get(path, ())
