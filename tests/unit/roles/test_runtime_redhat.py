@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from ansible_collections.cruntime.node.tests.unit.roles import playing
@@ -168,6 +170,7 @@ def write_repositories(play, repos):
 
     def write(*repositories):
         directories = {"_runtime_dnf_directories": [str(repos), str(repos / "missing")]}
+        directories["_runtime_dnf_keys"] = str(repos.parent)
         return play("repositories-redhat", runtime_repositories=repositories, **directories)
 
     return write
@@ -202,4 +205,27 @@ def test_repositories_are_restored_if_dnf_cannot_read_them(write_repositories, r
     assert status != 0
     output = " ".join(output.split())
     assert "could not use these repositories: Error: Failed to download metadata. Correct" in output
+    assert contents(repos) == before
+
+
+def test_a_downloaded_key_is_checked_and_unsigned_packages_are_refused(
+    write_repositories, repos, tmp_path
+):
+    key = tmp_path / "key"
+    key.write_text("armored")
+    checksum = f"sha256:{hashlib.sha256(key.read_bytes()).hexdigest()}"
+    signed = {"name": "signed", "url": "file:/srv", "key": key.as_uri(), "key_checksum": checksum}
+    remote = {"name": "remote", "url": "https://r.test/rpm"}
+    assert write_repositories(signed, remote)[0] == 0
+    text = contents(repos)["signed.repo"]
+    assert "gpgcheck = 1" in text
+    assert f"gpgkey = file://{repos.parent}/signed.asc" in text
+    assert (repos.parent / "signed.asc").read_text() == "armored"
+    assert "gpgcheck = 1" in contents(repos)["remote.repo"]
+    before = contents(repos)
+    (repos.parent / "signed.asc").unlink()
+    key.write_text("other")
+    status, _changed, output = write_repositories(signed)
+    assert status != 0
+    assert "checksum" in output
     assert contents(repos) == before

@@ -54,12 +54,12 @@ TEXT = "text in place of a list or dictionary"
 DIRECTORY_ONLY = "cannot be used with runtime_repositories, runtime_version or versions of packages"
 
 
-CHECKSUM = "a URL requires a checksum"
+CHECKSUM = "URL requires a checksum"
 CRICTL = "https://packages.example.com/crictl.tar.gz"
 
 
-def repositories(*names):
-    return [{"name": name, "url": "file:/srv"} for name in names]
+def repositories(*names, **more):
+    return [{"name": name, "url": "file:/srv", **more} for name in names]
 
 
 CASES = [
@@ -88,6 +88,10 @@ CASES = [
     ({"directory": "/srv", "extra": ["runc=1"]}, DIRECTORY_ONLY),
     ({"directory": "/srv", "repositories": repositories("a")}, DIRECTORY_ONLY),
     ({"repositories": repositories("docker", "cri-o_1.34")}, "passed"),
+    ({"repositories": repositories("a", key="https://r.test/key")}, CHECKSUM),
+    ({"repositories": repositories("a", key="http://r.test/key", key_checksum="x")}, "passed"),
+    ({"repositories": repositories("a", key="file:///srv/key")}, "passed"),
+    ({"repositories": repositories("a", key="/srv/key")}, "passed"),
     ({"repositories": repositories("a/b")}, NAMES),
     ({"repositories": repositories("..")}, NAMES),
     ({"repositories": repositories(".hidden")}, NAMES),
