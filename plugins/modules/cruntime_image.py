@@ -100,6 +100,9 @@ options:
       args:
         description:
           - Build arguments. The history of the image contains them, so do not use them for secrets.
+          - The tool gets the values as environment variables, which other users cannot read. If the
+            tool itself reads a variable of this name, such as C(PATH) or C(HTTP_PROXY), or if the
+            tool is C(buildctl), the value is in its list of arguments instead.
         type: dict
         default: {}
       options:
@@ -155,8 +158,14 @@ options:
       - Path on the node of an archive to save the images to, as one uncompressed tar file. The file
         is replaced atomically, and only if it does not contain exactly these images.
       - Only root can read a new file. If a file is replaced and only root can write to its
-        directory, the new file keeps the owner and mode of the old file.
+        directory, the new file keeps the owner and mode of the old file, except if O(export_mode)
+        is set.
     type: path
+  export_mode:
+    description:
+      - Mode of the archive O(export_path), as a quoted octal number such as V('0640'). Images can
+        contain secrets, so let other users read an archive only if they must.
+    type: str
   push:
     description:
       - Whether the images are pushed to the registries in their references. An image that the

@@ -116,7 +116,6 @@ def done(result, *actions):
     return result
 
 
-@pytest.mark.alike
 def test_archives_of_every_format_are_loaded_once(directory, image, listed):
     archives = [f"{directory}/{name}" for name in ("both.tar.gz", "docker.tar", "oci.tar")]
     done(image(archive=archives), "loaded", "loaded", "loaded")
@@ -135,7 +134,6 @@ def test_archives_of_every_format_are_loaded_once(directory, image, listed):
     assert {BOTH, DOCKER, OCI, OTHER} <= set(listed())
 
 
-@pytest.mark.alike
 def test_checking_a_hundred_images_takes_three_processes(directory, image, call):
     names = [f"{OURS}/hundred:{number}" for number in range(100)]
     done(image(archive=f"{directory}/hundred.tar"), "loaded")
@@ -146,7 +144,6 @@ def test_checking_a_hundred_images_takes_three_processes(directory, image, call)
     done(image(name=names[0], state="absent", all_tags=True), "removed")
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize("kind", ["docker", "oci"])
 def test_image_without_a_name_is_tagged(directory, image, listed, kind):
     done(image(name=UNNAMED, archive=f"{directory}/unnamed-{kind}.tar"), "loaded")
@@ -175,14 +172,12 @@ def test_invalid_archives_are_rejected(directory, call, listed):
     assert listed() == before
 
 
-@pytest.mark.alike
 def test_missing_tool_is_reported(directory, call, hidden):
     with hidden("lz4"):
         (result,) = call([IMAGE, {"archive": f"{directory}/both.tar.lz4"}])
     check_failed(result, "tool_not_found", "lz4")
 
 
-@pytest.mark.alike
 def test_tagging_and_untagging(directory, image, listed):
     done(image(archive=f"{directory}/both.tar"), "loaded")
     done(image(name=NAME, source_image=BOTH), "tagged")
@@ -195,7 +190,6 @@ def test_tagging_and_untagging(directory, image, listed):
     check_failed(image(name=NAME, source_image=BOTH), "image_not_found", BOTH)
 
 
-@pytest.mark.alike
 def test_image_is_saved_once(node, directory, image, listed):
     path = f"{directory}/saved.tar"
     node.check_output(f"rm -f {path}")
@@ -218,6 +212,9 @@ def test_image_is_saved_once(node, directory, image, listed):
     assert access == "640:4711:4712"
     assert int(modified) > 1
     assert node.run(f"ls -A {directory} | grep cruntime").failed
+    done(image(name=[BOTH, OTHER], export_path=path, export_mode="0644"), "saved")
+    done(image(name=[BOTH, OTHER], export_path=path, export_mode="0644"))
+    assert node.check_output(f"stat -c %a {path}") == "644"
     node.check_output(f"rm {path}")
 
 
@@ -275,7 +272,6 @@ ATTEMPTS = {
 }
 
 
-@pytest.mark.alike
 def test_failures_of_a_registry_change_nothing(registries, directory, image, call, listed):
     tries = {f"{registries.bad}/{kind}/x:1": number for kind, number in ATTEMPTS.items()}
     tries[f"{registries.down}/x:1"] = 2
@@ -301,7 +297,6 @@ def test_failures_of_a_registry_change_nothing(registries, directory, image, cal
     assert listed() == before
 
 
-@pytest.mark.alike
 def test_password_is_in_no_process_list_and_no_file(registries, node, call):
     """Check this while a pull hangs, and after the module was killed."""
     task = {"name": f"{registries.bad}/hanging/x:1", **CREDENTIALS}
@@ -321,7 +316,6 @@ def test_password_is_in_no_process_list_and_no_file(registries, node, call):
     node.run("pkill -x 'crictl|docker|podman'")
 
 
-@pytest.mark.alike
 def test_images_are_pushed(registries, node, directory, image, call):
     done(image(archive=f"{directory}/both.tar"), "loaded")
     node_name = node.check_output("hostname")
@@ -396,7 +390,8 @@ def check_builds(node, image, build, call, listed):
         done(image(**task), "built", "built")
         first = listed()
         assert first[BUILT] == first[NAME]
-        task["build"]["args"] = {"WHO": "me, 'you' and $HOME"}
+        # An argument PATH of the build does not change the PATH of the tool.
+        task["build"]["args"] = {"WHO": "me, 'you' and $HOME", "PATH": "/nowhere"}
         done(image(**task), "built", "built")
         node.check_output("echo hi > /root/context/hello")
         done(image(**task), "built", "built")
@@ -479,7 +474,6 @@ def test_images_are_pinned_and_unpinned(node, *, runtime, spec, directory, image
         done(image(name=BOTH, pin=False), "unpinned")
 
 
-@pytest.mark.alike
 def test_prune_removes_unused_images(runtime, spec, directory, image, listed):
     image(archive=[f"{directory}/{name}.tar" for name in ("both", "docker", "oci", "other")])
     done(image(prune={"include": [f"{OURS}/*"], "older_than": "24000d"}))
@@ -507,7 +501,6 @@ STORES = {
 }
 
 
-@pytest.mark.alike
 def test_store_and_directory_are_preloaded(node, runtime, directory, image, listed):
     node.check_output(
         f"cd {directory} && mkdir -p preload && cp other.tar oci.tar preload/"
@@ -632,7 +625,6 @@ def test_image_store_of_docker_in_containerd(
         node.check_output("rm -f /root/saved.tar")
 
 
-@pytest.mark.alike
 def test_all_invalid_references_are_rejected(call):
     wrong = ["-rf", "a b", "Busybox", f"a@sha256:{'0' * 64}@sha256:{'0' * 64}", "a\n"]
     results = call(*([IMAGE, {"name": [name]}] for name in wrong))

@@ -4,8 +4,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write a new archive safely, also in a directory that other users can write to.
 
-Images can have secrets, so only root can read a new archive. If an archive is replaced, the new one
-gets its owner and mode, unless another user could have created the old archive.
+Images can have secrets, so only root can read a new archive, unless the task sets its mode. If an
+archive is replaced, the new one gets its owner and mode, unless another user could have created the
+old archive.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @contextlib.contextmanager
-def new_archive(module: AnsibleModule, path: str, scratch_dir: str) -> Iterator[str]:
+def new_archive(
+    module: AnsibleModule, path: str, scratch_dir: str, mode: int | None = None
+) -> Iterator[str]:
     """Yield a temporary path for a new archive, and move the archive to its path at the end.
 
     :param scratch_dir: a directory that no other user can write to.
+    :param mode: mode of the archive; None for 0600, or for the mode of an archive that is replaced.
     :raises OSError: if the archive cannot be moved to its path.
     """
     directory = os.path.dirname(path)
@@ -42,6 +46,18 @@ def new_archive(module: AnsibleModule, path: str, scratch_dir: str) -> Iterator[
             atomic.move_file(module, written, path)
         else:
             atomic.copy_file(written, path)
+    if mode is not None:
+        _set_mode(path, mode)
+
+
+def _set_mode(path: str, mode: int) -> None:
+    """Set the mode of an archive, but not of a file to which another user links its path."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def _is_safe(directory: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import dataclasses
+import re
 import time
 from typing import AbstractSet, Any, ContextManager, Literal, NamedTuple
 
@@ -17,11 +18,22 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import (
+    ENVIRONMENT,
+    Runner,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 
 #: Time that a second runtime has to start, in seconds.
 START_TIME = 60
+# Variables that the command of a builder reads, and those of all programs in Go or of the loader.
+_OF_BUILDERS = re.compile(
+    r"(?:BUILDAH|BUILDCTL|BUILDKIT|BUILDX|CNI|CONTAINER|CONTAINERD|CONTAINERS|DOCKER|LC|LD|NERDCTL"
+    r"|OTEL|REGISTRY|SSH|SSL|STORAGE|SYSTEMD|XDG)_\w*"
+    r"|GO(?:COVERDIR|DEBUG|GC|MAXPROCS|MEMLIMIT|TRACEBACK)"
+    r"|\w*_PROXY|HOME|LANG|NETAVARK\w*|PATH|TERM|TMPDIR|TZ|USER",
+    re.IGNORECASE,
+)
 #: One kind of change to images, or C(platform): a pull for another platform.
 Verb = Literal[
     "pull",
@@ -121,6 +133,21 @@ class Build(NamedTuple):
     args: dict[str, str]
     labels: dict[str, str]
     options: tuple[str, ...]
+
+    def pass_args(self) -> tuple[list[str], dict[str, str]]:
+        """Return the words and the variables with which a command gets the build arguments.
+
+        A value is in a variable, because all users can read the words. But a variable that the
+        command itself reads, such as C(PATH), must keep its value.
+        """
+        words, variables = [], {}
+        for name, value in self.args.items():
+            if name in ENVIRONMENT or _OF_BUILDERS.fullmatch(name):
+                words += ["--build-arg", f"{name}={value}"]
+            else:
+                words += ["--build-arg", name]
+                variables[name] = value
+        return words, variables
 
 
 class SourceStore:

@@ -177,17 +177,18 @@ class ContainerdStore(CriStore):
             yield _Source(ctr, self._local())
 
     def _build_by_nerdctl(self, build: Build) -> None:
+        words, variables = build.pass_args()
         self._runner.output(
             "nerdctl",
             *("--address", self._runtime.socket_path, "--namespace", NAMESPACE, "build"),
             *(word for tag in build.tags for word in ("--tag", tag)),
             *("--file", build.dockerfile),
-            *(word for name in build.args for word in ("--build-arg", name)),
+            *words,
             *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
             *build.options,
             build.context,
             timeout=self._timeout,
-            env=build.args,
+            env=variables,
         )
 
     def _build_by_buildctl(self, build: Build) -> None:

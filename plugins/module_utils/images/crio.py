@@ -99,17 +99,18 @@ class CrioStore(CriStore):
 
     def build(self, build: Build) -> None:
         tool = self._require_tool("podman", "buildah", what="building images")
+        words, variables = build.pass_args()
         self._podman(
             "build",
             # Otherwise each step leaves an image, which the kubelet would list.
             "--layers=false",
             *(word for tag in build.tags for word in ("--tag", tag)),
             *("--file", build.dockerfile),
-            *(word for name in build.args for word in ("--build-arg", name)),
+            *words,
             *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
             *build.options,
             build.context,
-            env=build.args,
+            env=variables,
             tool=tool,
         )
 

@@ -101,16 +101,17 @@ class DockerStore(ImageStore):
         return parse_pushed(words, name)
 
     def build(self, build: Build) -> None:
+        words, variables = build.pass_args()
         self._docker(
             "build",
             *(word for tag in build.tags for word in ("--tag", tag)),
             *("--file", build.dockerfile),
-            *(word for name in build.args for word in ("--build-arg", name)),
+            *words,
             *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
             *build.options,
             build.context,
             timeout=self._timeout,
-            env=build.args,
+            env=variables,
         )
 
     def untag(self, image: Image, name: str) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from ansible_collections.cruntime.node.plugins.module_utils import atomic, image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
@@ -33,11 +34,12 @@ def export_images(task: ImageTask, names: list[str], path: str) -> None:
             f"export_path: directory {directory} not found on this node. Create it first",
             reason="file_not_found",
         )
-    if _is_exported(task, names, path):
+    mode = int(task.options["export_mode"], 8) if task.options["export_mode"] else None
+    if _is_exported(task, names, path) and mode in (None, stat.S_IMODE(os.lstat(path).st_mode)):
         return
     steps = [Step("save", path)]
     task.check(steps)
-    task.apply(steps, lambda: _write(task, names, path))
+    task.apply(steps, lambda: _write(task, names, path, mode))
 
 
 def _is_exported(task: ImageTask, names: list[str], path: str) -> bool:
@@ -58,9 +60,9 @@ def _is_exported(task: ImageTask, names: list[str], path: str) -> bool:
     )
 
 
-def _write(task: ImageTask, names: list[str], path: str) -> None:
+def _write(task: ImageTask, names: list[str], path: str, mode: int | None) -> None:
     try:
-        with archive_file.new_archive(task.module, path, task.store.scratch_dir) as written:
+        with archive_file.new_archive(task.module, path, task.store.scratch_dir, mode) as written:
             task.store.save([canonical_name(name) for name in names], written)
             # Check the archive even if the tool succeeded: it must be complete.
             tags = set(_archived_by_tag(image_archive.read(task.runner, written)))

@@ -47,6 +47,7 @@ OPTIONS = {
     "retries": {"type": "int", "default": 3},
     "pin": {"type": "bool"},
     "export_path": {"type": "path"},
+    "export_mode": {"type": "str"},
     "push": {"type": "bool", "default": False},
     "insecure": {"type": "bool", "default": False},
     "prune": {
@@ -68,9 +69,19 @@ Source = Literal["pull", "archive", "source_image", "build", "preload"]
 
 _SOURCES: tuple[Source, ...] = ("archive", "source_image", "build", "preload")
 # Options that state=absent does not support.
-_PRESENT_ONLY = (*_SOURCES, "pull", "platform", "pin", "export_path", "push", "prune")
+_PRESENT_ONLY = (
+    *_SOURCES,
+    "pull",
+    "platform",
+    "pin",
+    "export_path",
+    "export_mode",
+    "push",
+    "prune",
+)
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_MODE = re.compile(r"0[0-7]{3}", re.ASCII)
 _AGE = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -222,6 +233,18 @@ def _check_values(options: dict[str, Any]) -> None:
         check_name("source_image", options["source_image"])
     for option in ("export_path", "preload"):
         _check_path(option, options[option])
+    if options["export_mode"] and not options["export_path"]:
+        raise CruntimeError(
+            "export_mode requires export_path. Set export_path to the archive",
+            reason="option_invalid",
+        )
+    # Without quotes, YAML reads 0640 as the number 416.
+    if options["export_mode"] and not _MODE.fullmatch(options["export_mode"]):
+        raise CruntimeError(
+            f"export_mode must be a quoted octal mode such as '0640', not "
+            f"{options['export_mode']!r}",
+            reason="option_invalid",
+        )
     if options["build"]:
         _check_build(options["build"])
 

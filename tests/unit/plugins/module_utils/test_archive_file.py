@@ -19,8 +19,8 @@ def scratch(tmp_path):
     return tmp_path / "scratch"
 
 
-def write(module, path, scratch):
-    with new_archive(module, str(path), str(scratch)) as written:
+def write(module, path, scratch, mode=None):
+    with new_archive(module, str(path), str(scratch), mode) as written:
         with open(written, "w", encoding="utf-8") as handle:
             handle.write("new")
         return os.path.dirname(os.path.dirname(written))
@@ -74,3 +74,17 @@ def test_a_write_that_fails_leaves_the_old_archive(tmp_path, module, scratch):
     with pytest.raises(ValueError, match="x"), new_archive(module, str(path), str(scratch)):
         raise ValueError("x")
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("directory_mode", MODES.values(), ids=MODES)
+@pytest.mark.parametrize("found", [None, 0o666])
+def test_the_task_can_set_the_mode(tmp_path, module, scratch, directory_mode, found):
+    directory = tmp_path / "srv"
+    directory.mkdir()
+    directory.chmod(directory_mode)
+    path = directory / "images.tar"
+    if found is not None:
+        path.touch()
+        path.chmod(found)
+    write(module, path, scratch, mode=0o640)
+    assert stat.S_IMODE(path.lstat().st_mode) == 0o640

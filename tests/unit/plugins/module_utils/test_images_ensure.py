@@ -162,6 +162,9 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path, run):
         assert getattr(after, field) == getattr(before, field)
     assert after.st_mtime > 1
     assert run(store, **task) == []
+    assert run(store, **task, export_mode="0644") == ["saved"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert run(store, **task, export_mode="0644") == []
 
 
 def test_an_export_without_the_requested_image_is_discarded(tmp_path, run):

@@ -19,6 +19,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images import (
     docker,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
+    Build,
     Credentials,
     Image,
     parse_time,
@@ -225,3 +226,17 @@ def test_a_password_is_in_no_file(tmp_path):
         assert Runner().run("cat", file.path).rc != 0
         assert [path.lstat().st_size < 30 for path in tmp_path.rglob("*.json")] == [True]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_build_arguments_do_not_replace_variables_of_the_builder():
+    args = {"TOKEN": "t", "PATH": "/nowhere", "https_proxy": "http://p", "DOCKER_HOST": "tcp://d"}
+    args |= {"GODEBUG": "g", "GOAL": "x"}
+    build = Build("/c", "/c/Dockerfile", ("a:1",), args, {}, ())
+    words, variables = build.pass_args()
+    # Other users can read the words.
+    assert variables == {"TOKEN": "t", "GOAL": "x"}
+    assert words == [
+        *("--build-arg", "TOKEN", "--build-arg", "PATH=/nowhere"),
+        *("--build-arg", "https_proxy=http://p", "--build-arg", "DOCKER_HOST=tcp://d"),
+        *("--build-arg", "GODEBUG=g", "--build-arg", "GOAL"),
+    ]
