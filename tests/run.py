@@ -36,6 +36,8 @@ NODES_OF = {
     "docker": (("trixie", "current"), ("bookworm", "trixie-forky")),
     "switch": (("trixie", "current"), ("bookworm", "trixie-forky")),
 }
+# Scenarios with their own nodes, which take long. A run of all stages has one of them.
+IN_TURN = ("bare", "fleet", "vm")
 # Time limit of a slice of the long form.
 SLICE_SECONDS = 360
 DEPRECATED = "[DEPRECATION WARNING]"
@@ -222,6 +224,12 @@ def run_scenario(
     return total + (PASSED if succeeded or total["failed"] else no_report(stage))
 
 
+def read_commit() -> int:
+    """Return the hash of the commit as a number, which selects what a run of all stages samples."""
+    command = ["git", "rev-parse", "HEAD"]
+    return int(subprocess.check_output(command, cwd=ROOT, text=True), 16)
+
+
 def part(stage: Stage) -> Tally:
     """Run a slice of the long form. The commit selects the slice; SLICE selects another one.
 
@@ -231,8 +239,7 @@ def part(stage: Stage) -> Tally:
     units = {name: (name, ()) for name in ("bare", "fleet")}
     for scenario, (_short, long) in NODES_OF.items():
         units |= {f"{scenario}-{node}": (scenario, (node,)) for node in long}
-    command = ["git", "rev-parse", "HEAD"]
-    commit = int(subprocess.check_output(command, cwd=ROOT, text=True), 16)
+    commit = read_commit()
     chosen = f"{[*units][commit % len(units)]}/{commit // len(units) % 100}"
     name, _slash, percent = os.environ.get("SLICE", chosen).partition("/")
     print(f"   repeat with: make slice SLICE={name}/{percent}", flush=True)
@@ -297,7 +304,9 @@ def run_stages(names: list[str]) -> Tally:
 
 def main() -> int:
     """Run the stages on the command line, each named in full or by its first word."""
-    wanted = set(sys.argv[1:] or STAGES.keys() - BY_NAME)
+    chosen = IN_TURN[read_commit() % len(IN_TURN)]
+    left_out = {f"molecule-{name}" for name in IN_TURN if name != chosen}
+    wanted = set(sys.argv[1:] or STAGES.keys() - BY_NAME - left_out)
     if sys.argv[1:]:
         # A stage that is named on the command line runs with its long tests.
         os.environ["CRUNTIME_LONG"] = "1"

@@ -22,6 +22,7 @@ import uuid
 import zipfile
 from dataclasses import dataclass
 
+import adhoc
 import ansible.module_utils
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -38,14 +39,6 @@ IMAGE = "localhost/cruntime-test/busybox:1"
 ENABLE = "cruntime.node.cruntime_enable"
 #: Name of the CRI plugin of containerd, by the major version.
 CRI = {"1": "io.containerd.grpc.v1.cri", "2": "io.containerd.cri.v1.runtime"}
-
-#: Environment of the Ansible commands.
-SETTINGS = {
-    "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
-    "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-    # The playbooks of the scenarios run without pipelining.
-    "ANSIBLE_PIPELINING": "true",
-}
 
 
 @dataclass(frozen=True)
@@ -133,12 +126,14 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "scenario(name): only in this Molecule scenario")
     config.addinivalue_line("markers", "long: only if $CRUNTIME_LONG is set")
     config.addinivalue_line(
-        "markers", "short(name): in this Molecule scenario; in all if $CRUNTIME_LONG is set"
+        "markers",
+        "short(name): in this Molecule scenario; in all if $CRUNTIME_LONG is set. Tests with the "
+        "mark runtime are not affected",
     )
     config.addinivalue_line("markers", "fails_on(runtime, image, reason): known bug")
     config.addinivalue_line("markers", "once: on one node of a scenario, as the test takes long")
     config.addinivalue_line(
-        "markers", "alike: versions matter little; like once, unless $CRUNTIME_LONG is set"
+        "markers", "each_node: on each node of a scenario, also if $CRUNTIME_LONG is not set"
     )
 
 
@@ -160,7 +155,7 @@ def pytest_collection_modifyitems(config, items):
             if host.backend.host.endswith(f"-{image}") and spec_of(host)["runtime"] == name:
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
         short = item.get_closest_marker("short")
-        if short and "CRUNTIME_LONG" not in os.environ:
+        if short and mark is None and "CRUNTIME_LONG" not in os.environ:
             fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in short.args
         if item.get_closest_marker("long"):
             fits = fits and "CRUNTIME_LONG" in os.environ
@@ -201,23 +196,19 @@ def host_of(item):
 def chosen_nodes(items):
     """Return the node of each test that runs on one node only.
 
-    Tests that take long run on the first node, and the other tests on one node after another. The
-    tests of a module with a mark share a fixture, and therefore run on the same node.
+    Tests that take long run on the first node. In the short form, the tests of a file, which can
+    share a fixture, run on the same node, and the files on one node after another.
     """
     hosts = list(dict.fromkeys(host_of(item) for item in items if host_of(item)))
     in_turn = itertools.cycle(hosts[::-1])
     chosen, of_files = {}, {}
-    for item in items:
+    for item in filter(host_of, items):
         if item.get_closest_marker("once"):
             chosen[item.originalname] = hosts[0]
-        elif not item.get_closest_marker("alike") or "CRUNTIME_LONG" in os.environ:
-            continue
-        elif hasattr(item.module, "pytestmark"):
+        elif not item.get_closest_marker("each_node") and "CRUNTIME_LONG" not in os.environ:
             if item.module not in of_files:
                 of_files[item.module] = next(in_turn)
             chosen[item.originalname] = of_files[item.module]
-        elif item.originalname not in chosen:
-            chosen[item.originalname] = next(in_turn)
     return chosen
 
 
@@ -255,17 +246,15 @@ def call_module(inventory, name, module, /, check=False, diff=False, **args):
     The result of a failed run is returned too, with `failed: true`. The documentation of a module
     of this collection must list all of its return values.
     """
-    command = ["ansible", name, "--inventory", inventory, "--module-name", module]
+    command = [name, "--inventory", inventory, "--module-name", module]
     command += ["--args", json.dumps(args)] if args else []
     command += ["--check"] * check + ["--diff"] * diff
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, env={**os.environ, **SETTINGS}
-    )
+    printed, output, errors = adhoc.run(command)
     try:
-        result = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][name]
-    except (ValueError, LookupError):
-        pytest.fail(f"{command} printed no result:\n{done.stdout}\n{done.stderr}")
-    assert DEPRECATED not in done.stderr, done.stderr
+        result = printed["plays"][0]["tasks"][0]["hosts"][name]
+    except (TypeError, LookupError):
+        pytest.fail(f"ansible {command} printed no result:\n{output}\n{errors}")
+    assert DEPRECATED not in errors, errors
     if module.startswith("cruntime.node."):
         assert surprises(module, result) == []
     return result

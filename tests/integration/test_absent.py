@@ -7,6 +7,8 @@ from conftest import ARCHIVES, IMAGE, RUNTIMES, check_untouched, scenario_runtim
 
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
+    # The runtime matters little.
+    pytest.mark.short("docker", "crio"),
     pytest.mark.xdist_group("absent"),
 ]
 ROOTS = {

@@ -3,13 +3,15 @@
 import pytest
 from conftest import RUNTIMES, check_untouched, reasons
 
+# The runtime matters little.
+pytestmark = pytest.mark.short("docker", "crio")
+
 
 @pytest.fixture
 def main_pid(node):
     return lambda unit: node.check_output("systemctl show --property=MainPID --value %s", unit)
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize("when", ["now", "tomorrow"])
 def test_pending_restart_happens_once(node, runtime, enable, main_pid, when):
     config = runtime.config
@@ -23,7 +25,6 @@ def test_pending_restart_happens_once(node, runtime, enable, main_pid, when):
     assert enable()["changed"] is False
 
 
-@pytest.mark.alike
 def test_requested_restart_happens_every_time(runtime, enable, main_pid):
     before = main_pid(runtime.service)
     assert reasons(enable(state="restarted")) == {runtime.service: "asked for"}
@@ -45,7 +46,6 @@ def test_running_runtime_uses_the_driver_of_the_spec(node, runtime, enable, run_
     assert automatic == running() == ("systemd" if version == 2 else "cgroupfs")
 
 
-@pytest.mark.alike
 def test_edit_by_hand_is_backed_up_and_reverted(node, runtime, spec, enable):
     config = runtime.config
     ours = node.file(config).content_string
@@ -61,7 +61,6 @@ def test_edit_by_hand_is_backed_up_and_reverted(node, runtime, spec, enable):
     assert any(file["backup"] in warning for warning in result["warnings"])
 
 
-@pytest.mark.alike
 def test_disabled_runtime_stays_stopped(node, runtime, enable, run_module, snapshot):
     before = snapshot()
     assert enable(check=True, state="disabled")["changed"] is True
@@ -75,14 +74,12 @@ def test_disabled_runtime_stays_stopped(node, runtime, enable, run_module, snaps
     assert node.service(runtime.service).is_running
 
 
-@pytest.mark.alike
 def test_other_runtime_keeps_running_with_exclusive_false(node, runtime, other, enable):
     enable(runtime=other.name, disable_others=False)
     assert node.service(runtime.service).is_running
     assert node.service(other.service).is_running
 
 
-@pytest.mark.alike
 def test_proxy_is_set_and_only_root_can_read_its_password(node, runtime, enable, main_pid):
     def variables():
         text = node.check_output("cat /proc/%s/environ", main_pid(runtime.service))
@@ -101,7 +98,6 @@ def test_proxy_is_set_and_only_root_can_read_its_password(node, runtime, enable,
     assert node.run(f"ls /etc/systemd/system/{runtime.service}.d/*cruntime-proxy*").failed
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_socket_can_be_changed_and_reset(node, runtime, enable, crictl):
     result = enable(socket="/run/own/cri.sock")
@@ -154,7 +150,6 @@ RELOADS = {
 }
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("crio", "docker")
 def test_reload_is_complete_when_the_run_ends(node, spec, runtime, enable, main_pid):
     before = main_pid(runtime.service)
@@ -176,7 +171,6 @@ def test_reload_that_cannot_be_verified_is_a_restart(runtime, enable, main_pid):
     assert main_pid(runtime.service) != before
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_containers_survive_the_restart_that_enables_live_restore(
     node, runtime, enable, main_pid, image
@@ -194,7 +188,6 @@ def test_containers_survive_the_restart_that_enables_live_restore(
         node.check_output("docker rm --force survivor")
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_foreign_keys_are_kept(node, enable):
     config = "/etc/docker/daemon.json"
@@ -205,7 +198,6 @@ def test_foreign_keys_are_kept(node, enable):
     assert "max-download-attempts" not in node.file(config).content_string
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_socket_of_docker_stops_with_its_service(node, enable):
     node.check_output("systemctl stop docker.socket")

@@ -7,11 +7,9 @@ import os
 import subprocess
 
 import pytest
-from conftest import ARCHIVES, SETTINGS, check_failed, require_crictl
+from adhoc import SETTINGS
+from conftest import ARCHIVES, check_failed, require_crictl
 from test_pods import LOAD, POD, lenient
-
-# One fixture runs all tasks, and many tests check its results.
-pytestmark = pytest.mark.alike
 
 INFO = "cruntime.node.cruntime_info"
 # The same image as in tests/nodes/Dockerfile.

@@ -90,7 +90,6 @@ def docker(node, spec, run_module, snapshot):
     docker.enable(exclusive=True)
 
 
-@pytest.mark.alike
 def test_foreign_tables_are_kept_and_managed_keys_removed(docker):
     others = {
         "features": {"buildkit": True},
@@ -129,7 +128,6 @@ def test_foreign_tables_are_kept_and_managed_keys_removed(docker):
     assert docker.run()["changed"] is False
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize("text", ['{"debug": true,}', "[]", '{"debug": true, "debug": false}'])
 def test_unreadable_file_is_not_replaced(docker, text):
     docker.write(text)
@@ -170,7 +168,6 @@ def test_change_that_hides_data_is_rejected(docker, changes, key):
     docker.refuse("data_hidden", key)
 
 
-@pytest.mark.alike
 def test_change_that_hides_data_of_a_stopped_docker_is_rejected(docker):
     docker.fill()
     docker.node.check_output("docker volume create precious")
@@ -184,7 +181,6 @@ def test_change_that_hides_data_of_a_stopped_docker_is_rejected(docker):
     assert "keep" in docker.visible()
 
 
-@pytest.mark.alike
 def test_image_or_volume_alone_counts_as_data(docker):
     docker.fill()
     docker.node.check_output("docker rm keep")
@@ -195,7 +191,6 @@ def test_image_or_volume_alone_counts_as_data(docker):
     docker.refuse("data_hidden", *facts, storage={"root": "/var/lib/docker/elsewhere"})
 
 
-@pytest.mark.alike
 def test_copied_data_is_not_hidden(docker):
     docker.fill()
     before = docker.visible()
@@ -234,7 +229,6 @@ def test_foreign_feature_key_keeps_the_image_store(docker):
     docker.empty()
 
 
-@pytest.mark.alike
 def test_live_restore_in_a_swarm_is_rejected(docker):
     docker.node.check_output("docker swarm init --advertise-addr 127.0.0.1")
     try:
@@ -252,7 +246,6 @@ def test_live_restore_in_a_swarm_is_rejected(docker):
     docker.enable(live_restore=True)
 
 
-@pytest.mark.alike
 def test_value_that_only_a_reload_accepts_is_rejected(docker):
     """Docker from 23 on validates the labels; an older Docker does not accept them in a reload."""
     result = docker.run(extra_config={"labels": ["no value"]}, timeout=5)

@@ -5,6 +5,8 @@ import json
 import pytest
 from conftest import ENABLE, check_untouched
 
+pytestmark = pytest.mark.each_node
+
 
 def test_runtime_is_up_and_starts_at_boot(node, runtime):
     assert node.service(runtime.service).is_running

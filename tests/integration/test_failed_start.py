@@ -7,6 +7,8 @@ from conftest import RUNTIMES, check_failed, scenario_runtime
 
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
+    # The runtime matters little.
+    pytest.mark.short("docker", "crio"),
     pytest.mark.xdist_group("failed-start"),
 ]
 #: By runtime: a drop-in that passes validation, and a part of the error of the failed start.

@@ -50,7 +50,6 @@ def test_running_runtime_reports_cdi_and_rootless(
         assert "_CRIO_ROOTLESS=1" in node.file(f"/proc/{pid}/environ").content_string
 
 
-@pytest.mark.alike
 def test_oci_runtime_of_nvidia_is_registered(node, runtime, enable, read_configuration, request):
     result = enable(gpus="nvidia")
     check_untouched(result, "oci_runtime_not_found", NVIDIA)

@@ -117,7 +117,6 @@ def test_settings_of_an_option_or_a_drop_in_are_not_dropped(
     assert dropped(enable(check=True)) == {"debug.level": "debug"}
 
 
-@pytest.mark.alike
 def test_file_that_containerd_cannot_read_is_replaced(node, enable, install_foreign):
     install_foreign()
     node.check_output("echo '[[nonsense' > %s", CONFIG)
@@ -138,7 +137,6 @@ def test_foreign_mirrors_stay_in_effect(node, enable, install_foreign, write, ta
     assert "127.0.0.1:9" in node.run("crictl pull quay.io/a/b:1").stderr
 
 
-@pytest.mark.alike
 def test_first_registry_needs_no_restart(enable):
     enable(registries=[])
     result = enable(registries=[{"registry": "dev.test", "insecure": True}])

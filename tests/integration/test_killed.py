@@ -7,6 +7,9 @@ import os
 import pytest
 from conftest import node_options
 
+# The runtime matters little.
+pytestmark = pytest.mark.short("containerd", "crio")
+
 #: The short form kills a run only at every Nth step.
 EVERY = 12
 

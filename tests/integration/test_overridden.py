@@ -94,7 +94,7 @@ def merge(tree, path, value):
     return tree
 
 
-@pytest.mark.alike
+@pytest.mark.each_node
 @pytest.mark.runtime("containerd", "crio")
 def test_each_key_that_a_drop_in_overrides_is_found(node, runtime, rich, enable, override):
     options, config = rich
@@ -176,7 +176,6 @@ def test_an_old_drop_in_with_mirrors_is_found(node, enable, override, written):
     check_untouched(result, result["reason"], DROP_INS["containerd"])
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 @pytest.mark.parametrize("key", DOCKER_FLAGS)
 def test_each_key_that_a_flag_overrides_is_found(node, spec, enable, override, key):
@@ -190,7 +189,6 @@ def test_each_key_that_a_flag_overrides_is_found(node, spec, enable, override, k
     check_untouched(enable(**options), "setting_overridden", path, key)
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_a_flag_with_the_value_of_the_spec_replaces_the_key(node, spec, enable, override):
     flag = f"--exec-opt native.cgroupdriver={spec['cgroup_driver']} --live-restore"
@@ -208,7 +206,6 @@ def test_a_flag_with_the_value_of_the_spec_replaces_the_key(node, spec, enable, 
     assert "exec-opts" in json.loads(node.file("/etc/docker/daemon.json").content_string)
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize("written", ["--config /opt/other", "--config=/opt/other"])
 def test_a_unit_that_reads_another_file_is_found(node, runtime, enable, override, written):
     flag = {"containerd": "--config", "crio": "--config-dir", "docker": "--config-file"}
@@ -221,7 +218,6 @@ def test_a_unit_that_reads_another_file_is_found(node, runtime, enable, override
     check_untouched(result, "setting_overridden", path, "/opt/other", "ExecStart=")
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd", "docker")
 def test_the_file_that_a_unit_names_below_etc_is_written(node, runtime, enable, override):
     flag = {"containerd": "--config", "docker": "--config-file"}[runtime.name]
@@ -293,7 +289,6 @@ json.dump(keys, open(path, "w"))
 """
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_a_pending_restart_that_would_end_containers_is_a_warning(node, enable, image):
     options = {"live_restore": False, "container_logs": {"max_size": "10m"}}
@@ -326,7 +321,6 @@ PROXY = {"http": "http://user:hunter2@proxy.test:3128", "no_proxy": ["10.0.0.0/8
 SECRETS = ("hunter2", "letmein")
 
 
-@pytest.mark.alike
 def test_a_variable_that_another_drop_in_overrides_is_found(node, runtime, enable, override):
     assert "failed" not in enable(proxy=PROXY)
     path = f"/etc/systemd/system/{runtime.service}.d/60-admin.conf"
@@ -348,7 +342,6 @@ def test_a_variable_that_another_drop_in_overrides_is_found(node, runtime, enabl
     assert enable(proxy=PROXY)["changed"] is False
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_proxies_of_docker_override_the_variables(enable):
     extra = {"proxies": {"http-proxy": "http://other.test"}}
@@ -364,7 +357,6 @@ CHANGES = {
 LEVELS = {"containerd": "debug.level", "docker": "log-level"}
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd", "docker")
 def test_a_key_that_no_process_reports_is_unknown_after_a_change(node, runtime, enable):
     command, path = CHANGES[runtime.name]
@@ -384,7 +376,6 @@ def test_a_key_that_no_process_reports_is_unknown_after_a_change(node, runtime, 
     assert enable(log_level="info")["unknown"] == []
 
 
-@pytest.mark.alike
 def test_the_effective_options_are_those_of_the_spec(node, spec, runtime, enable, run_module):
     assert "failed" not in enable(log_level="info", proxy=PROXY)
     # Neither crictl nor the docker command is needed.

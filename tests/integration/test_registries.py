@@ -58,7 +58,6 @@ def pull(node, runtime, registry, enable):
     node.run("docker logout %s", PASSWORD.replace("ADDRESS", address))
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize(
     ("image", "registries"),
     [
@@ -81,14 +80,12 @@ def test_pull_uses_the_rewritten_name(pull):
     assert pull("quay.io/team/mirrored:1", [{**rewrite, **login}]).succeeded
 
 
-@pytest.mark.alike
 def test_pull_with_a_password(pull):
     image, registries = f"{PASSWORD}/{IMAGE}", [{"registry": PASSWORD, "ca_file": CA}]
     assert pull(image, registries).failed
     assert pull(image, registries, credentials="user:open-sesame").succeeded
 
 
-@pytest.mark.alike
 def test_registry_removed_from_the_spec_is_no_longer_trusted(pull):
     image = f"{TLS}/{IMAGE}"
     assert pull(image, [{"registry": TLS, "ca_file": CA}]).succeeded

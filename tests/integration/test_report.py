@@ -7,6 +7,9 @@ import pytest
 
 from ansible_collections.cruntime.node.tests.integration.switching import GHOST
 
+# The runtime matters little.
+pytestmark = pytest.mark.short("containerd", "crio")
+
 # Nothing listens on this port.
 SECRET = "hunter2"
 NOWHERE = "localhost/cruntime-test/nowhere:1"

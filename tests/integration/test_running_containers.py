@@ -169,7 +169,6 @@ def options(node, runtime):
     return {"extra_config": lenient("crio", node)} if runtime.name == "crio" else {}
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_change_of_only_the_text_restarts_nothing(node, runtime, start, options, driver):
     running = start(cgroup_driver=driver, **options)
@@ -198,7 +197,6 @@ def test_reload_ends_no_container(runtime, start, options, driver):
     assert running.restart() == process
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_restart_of_containerd_and_crio_ends_no_container(runtime, start, options, driver):
@@ -209,7 +207,6 @@ def test_restart_of_containerd_and_crio_ends_no_container(runtime, start, option
     running.check_kept(running.run(**RESTART, state="restarted"), restarted=True)
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_restart_of_docker_is_refused_or_waits(start, driver):
@@ -232,7 +229,6 @@ def test_restart_of_docker_is_refused_or_waits(start, driver):
     assert any(NAME in warning for warning in result["warnings"])
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_switch_is_refused(runtime, other, start, options, driver):
     running = start(cgroup_driver=driver, **options)
@@ -252,7 +248,6 @@ def test_switch_with_live_restore_leaves_the_container(start, other):
     running.check_refused(running.run(runtime=other.name, extra_config={}), "left")
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_switch_can_wait_for_the_old_runtime(node, start, other):
     running = start()
@@ -327,7 +322,6 @@ START_ERRORS = [
 ]
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_error_that_only_a_start_finds_is_found_before(start):
     running = start()
@@ -339,7 +333,6 @@ def test_error_that_only_a_start_finds_is_found_before(start):
     assert running.is_alive
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd", "docker")
 def test_unit_without_kill_mode_ends_the_containers(node, runtime, start):
     """Without KillMode=process, systemd ends the shims with containerd."""

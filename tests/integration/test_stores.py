@@ -40,7 +40,6 @@ def refused(enable, snapshot, node, runtime):
     return run
 
 
-@pytest.mark.alike
 def test_change_of_the_root_is_rejected_if_it_hides_data(node, runtime, empty, enable, refused):
     root = ROOTS[runtime.name]
     new = {"root": f"{root}/elsewhere"}
@@ -64,14 +63,12 @@ def test_change_of_the_driver_is_rejected_if_it_hides_data(node, runtime, empty,
     assert not enable().get("failed")
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd")
 def test_data_of_another_client_of_containerd_counts(node, empty, refused):
     node.check_output(f"ctr --namespace moby images import {ARCHIVES}/busybox.tar")
     refused("1 image", storage={"root": "/var/lib/containerd/elsewhere"})
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd")
 def test_change_of_the_snapshotter_hides_nothing(node, runtime, empty, enable):
     node.check_output(LOAD[runtime.name])

@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import ENABLE, check_failed
 
+# The runtime matters little.
+pytestmark = pytest.mark.short("docker", "crio")
 
-@pytest.mark.alike
+
 def test_second_of_two_simultaneous_runs_waits_and_changes_nothing(node, spec, other, run_module):
     run_module(node, ENABLE, runtime=other.name)
     with ThreadPoolExecutor() as pool:
@@ -17,7 +19,6 @@ def test_second_of_two_simultaneous_runs_waits_and_changes_nothing(node, spec, o
     assert sorted(result["changed"] for result in results) == [False, True]
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize(
     ("mount", "cause"),
     [

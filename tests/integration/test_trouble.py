@@ -8,6 +8,9 @@ import uuid
 import pytest
 from conftest import CRI, ENABLE, check_failed, check_untouched
 
+# The runtime matters little.
+pytestmark = pytest.mark.short("containerd", "crio")
+
 BAD_SPECS = [
     ({"runtime": "rkt"}, ["runtime", "containerd, crio, docker", "rkt"]),
     ({}, ["runtime"]),
@@ -75,7 +78,6 @@ def rolled_back(node, run_module, snapshot):
     return run
 
 
-@pytest.mark.alike
 def test_invalid_spec_is_rejected(node, run_module, snapshot):
     before = snapshot()
     for spec, facts in BAD_SPECS:
@@ -86,7 +88,6 @@ def test_invalid_spec_is_rejected(node, run_module, snapshot):
 BINARIES = {"containerd": "/usr/bin/containerd", "docker": "/usr/sbin/dockerd"}
 
 
-@pytest.mark.alike
 def test_runtime_that_is_not_installed_is_rejected(node, other, refused):
     binary = BINARIES[other.name]
     node.check_output(f"mv {binary} {binary}.away")
@@ -96,7 +97,6 @@ def test_runtime_that_is_not_installed_is_rejected(node, other, refused):
         node.check_output(f"mv {binary}.away {binary}")
 
 
-@pytest.mark.alike
 def test_daemon_that_cannot_print_its_version_is_rejected(node, runtime, other, run_module):
     path = BINARIES[other.name]
     node.check_output(f"mv {path} {path}.away")
@@ -117,7 +117,6 @@ def test_daemon_that_cannot_print_its_version_is_rejected(node, runtime, other, 
     assert any(path.rpartition("/")[2] in warning for warning in gone["warnings"])
 
 
-@pytest.mark.alike
 def test_user_without_privileges_is_rejected(node, run_module, snapshot, monkeypatch):
     monkeypatch.setenv("ANSIBLE_REMOTE_USER", "nobody")
     monkeypatch.setenv("ANSIBLE_REMOTE_TMP", "/tmp/nobody")
@@ -150,7 +149,6 @@ def test_node_without_systemd_is_rejected():
         subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
 
 
-@pytest.mark.alike
 def test_unit_masked_by_an_admin_is_unmasked_with_a_warning(
     node, runtime, spec, run_module, snapshot
 ):
@@ -168,7 +166,6 @@ def test_unit_masked_by_an_admin_is_unmasked_with_a_warning(
     assert run_module(node, ENABLE, **spec)["changed"] is False
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_unit_of_another_runtime_stays_masked(node, spec, run_module):
     node.check_output("systemctl mask docker.socket")
@@ -186,7 +183,6 @@ def break_configuration(runtime, node):
     return {"plugins": {CRI[version]: {"containerd": {"default_runtime_name": "nowhere"}}}}
 
 
-@pytest.mark.alike
 def test_runtime_that_does_not_start_is_rolled_back(node, runtime, spec, rolled_back):
     options = {**spec, "extra_config": break_configuration(runtime.name, node)}
     result, _before, _after = rolled_back(**options)
@@ -195,7 +191,6 @@ def test_runtime_that_does_not_start_is_rolled_back(node, runtime, spec, rolled_
     node.check_output(runtime.version)
 
 
-@pytest.mark.alike
 def test_failed_switch_does_not_restart_the_running_runtime(node, runtime, other, rolled_back):
     extra = break_configuration(other.name, node)
     result, before, after = rolled_back(runtime=other.name, extra_config=extra)
@@ -208,7 +203,6 @@ def test_failed_switch_does_not_restart_the_running_runtime(node, runtime, other
     node.check_output(runtime.version)
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_flag_of_a_masked_unit_counts(node, refused):
     drop_in = "/etc/systemd/system/docker.service.d/flag.conf"
@@ -239,7 +233,6 @@ def test_unit_that_hangs_while_it_stops_is_rolled_back(node, runtime, other, rol
     node.check_output(runtime.version)
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_directory_in_place_of_a_file_is_rejected(node, spec, refused):
     node.check_output("mv /etc/crictl.yaml /etc/crictl.yaml.away && mkdir /etc/crictl.yaml")
@@ -272,7 +265,6 @@ def test_drop_in_that_overrides_the_spec_is_found(node, runtime, spec, refused):
         node.check_output(f"rm {path}")
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("containerd", "crio")
 def test_unreadable_drop_in_is_reported(node, runtime, refused, spec):
     directory, name = {"containerd": ("conf.d", "9.toml"), "crio": ("crio.conf.d", "9.conf")}[

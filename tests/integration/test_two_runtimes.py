@@ -45,7 +45,6 @@ WantedBy=multi-user.target
 """
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_docker_without_a_socket(node, enable):
     path = "/etc/systemd/system/docker.service"
@@ -66,7 +65,6 @@ def test_docker_without_a_socket(node, enable):
         node.check_output("systemctl daemon-reload && systemctl restart docker.socket docker")
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_a_kubelet_on_containerd_next_to_docker(node, run_module):
     script = "/usr/local/bin/kubelet"
@@ -83,7 +81,6 @@ def test_a_kubelet_on_containerd_next_to_docker(node, run_module):
     assert run_module(node, "cruntime.node.cruntime_info")["running"] == ["docker"]
 
 
-@pytest.mark.alike
 @pytest.mark.runtime("docker")
 def test_pods_of_containerd_next_to_docker(node, run_module, crictl):
     config = "/etc/containerd/config.toml"

@@ -155,6 +155,7 @@ VALIDATORS = {
 }
 
 
+@pytest.mark.each_node
 def test_runtime_reads_the_values_of_the_spec(node, runtime, put, run_module):
     runtimes = run_module(node, "cruntime.node.cruntime_info")["runtimes"]
     version = runtimes[runtime.name]["version"]
