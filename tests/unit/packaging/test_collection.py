@@ -96,12 +96,11 @@ def reordered(content, time):
         files = [(each, tar.extractfile(each).read() if each.isfile() else b"") for each in tar]
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
         for member, text in reversed(files):
-            if member.name == "FILES.json":
-                listed = json.loads(text)
-                listed["files"].reverse()
-                text = json.dumps(listed, indent=True).encode()
-            member.mtime, member.size = time, len(text)
-            tar.addfile(member, io.BytesIO(text))
+            listed = json.loads(text) if member.name == "FILES.json" else {}
+            listed.get("files", []).reverse()
+            new = json.dumps(listed, indent=True).encode() if listed else text
+            member.mtime, member.size = time, len(new)
+            tar.addfile(member, io.BytesIO(new))
     return packed.getvalue()
 
 
