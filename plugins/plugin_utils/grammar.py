@@ -82,7 +82,10 @@ def check_url(
         yield f"{option} must not have a query or a fragment{shown}"
         return
     if not _URL_CHARACTERS.fullmatch(rest):
-        yield f"{option} must contain only characters that are valid in a URL{shown}"
+        yield (
+            f"{option} must contain only characters that are valid in a URL, and other characters "
+            f"percent-encoded, for example %20 for a blank{shown}"
+        )
         return
     user, at, host = rest.partition("/")[0].rpartition("@")
     if at and not (secret and user):

@@ -223,8 +223,9 @@ def _find_proxy_files(proxy: dict[str, Any], unit: str) -> Iterable[File]:
         return []
     # systemd reads only files named *.conf in this directory.
     path = f"/etc/systemd/system/{unit}.d/50-cruntime-proxy"
+    hosts = [host.strip(" ") for host in proxy["no_proxy"]]
     return [
-        File(f"{path}.env", "systemd/proxy.env.j2", proxy, secret=True),
+        File(f"{path}.env", "systemd/proxy.env.j2", {**proxy, "no_proxy": hosts}, secret=True),
         File(f"{path}.conf", "systemd/proxy.conf.j2", {"environment_file": f"{path}.env"}),
     ]
 

@@ -133,7 +133,8 @@ def _check_proxy(proxy: dict[str, Any]) -> Iterator[str]:
                 f"proxy.{name}", proxy[name], ("http", "https", "socks5"), secret=True
             )
     for host in proxy["no_proxy"]:
-        if not _NO_PROXY.fullmatch(host):
+        # A list in one text often has a blank after each comma.
+        if not _NO_PROXY.fullmatch(host.strip(" ")):
             yield f"proxy.no_proxy must be hosts, domains or networks, not {host!r}"
 
 

@@ -444,7 +444,7 @@ def test_proxy(runtime, unit):
     proxy = {
         "http": "http://user:p%40ss@proxy.local:3128",
         "https": "http://proxy.local:3128",
-        "no_proxy": "10.0.0.0/8,.cluster.local",
+        "no_proxy": "10.0.0.0/8, .cluster.local",
     }
     path = f"/etc/systemd/system/{unit}.service.d/50-cruntime-proxy"
     found = files(runtime=runtime, proxy=proxy)
