@@ -24,7 +24,8 @@ BOOLEANS = [
 
 @pytest.mark.parametrize(("role", "name"), BOOLEANS)
 def test_a_boolean_is_converted_where_it_is_used(role, name):
-    paths = [*ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/vars/*.yml"), *ROLES.glob("*/templates/*")]
+    patterns = ("*/tasks/*.yml", "*/vars/*.yml", "*/templates/*")
+    paths = [path for pattern in patterns for path in ROLES.glob(pattern)]
     text = "\n".join(path.read_text() for path in paths)
     # The value that is passed to another role is set, and not used.
     used = re.findall(rf"\b{name}\b(?!:)(.*)", text)
