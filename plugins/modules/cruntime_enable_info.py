@@ -93,7 +93,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.inspection import in
 from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import restore_secrets
-from ansible_collections.cruntime.node.plugins.module_utils.running_containers import restrain
 
 
 def main() -> None:
@@ -125,7 +124,12 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     with locked(shared=True, timeout=node.timeout, check_mode=module.check_mode):
         found = inspect(node, spec, restore_secrets(module.params))
         if found.plan.steps and not found.plan.changed:
-            # A restart that only waits for running containers needs no action.
+            # A restart that only waits for running containers needs no action. Import it only for a
+            # restart: most runs have none, and every run compiles the modules that it imports.
+            from ansible_collections.cruntime.node.plugins.module_utils.running_containers import (
+                restrain,
+            )
+
             found = restrain(node, found, spec)
         if found.needs_action:
             return {"changed": False, "needs_action": True}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).parents[3]
 PREFIX = "ansible_collections.cruntime.node."
@@ -50,3 +52,13 @@ def test_a_node_is_changed_without_the_clients_of_users():
     names = {path.name for path in closure(ROOT / "plugins" / "modules" / "cruntime_enable.py")}
     assert "docker_api.py" in names
     assert names.isdisjoint({"crictl.py", "docker_cli.py"})
+
+
+def test_a_no_op_run_compiles_no_code_for_running_containers():
+    code = (
+        "import sys, ansible_collections.cruntime.node.plugins.modules.cruntime_enable_info\n"
+        "print(*(name.rpartition('.')[2] for name in sys.modules if 'cruntime.node' in name))"
+    )
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert "inspection" in loaded
+    assert set(loaded).isdisjoint({"running_containers", "daemons", "needless", "grpc", "http2"})
