@@ -196,7 +196,7 @@ def host_of(item):
 def chosen_nodes(items):
     """Return the node of each test that runs on one node only.
 
-    Tests that take long run on the first node. In the short form, the tests of a file, which can
+    Tests that take long run on the last node. In the short form, the tests of a file, which can
     share a fixture, run on the same node, and the files on one node after another.
     """
     hosts = list(dict.fromkeys(host_of(item) for item in items if host_of(item)))
@@ -204,7 +204,7 @@ def chosen_nodes(items):
     chosen, of_files = {}, {}
     for item in filter(host_of, items):
         if item.get_closest_marker("once"):
-            chosen[item.originalname] = hosts[0]
+            chosen[item.originalname] = hosts[-1]
         elif not item.get_closest_marker("each_node") and "CRUNTIME_LONG" not in os.environ:
             if item.module not in of_files:
                 of_files[item.module] = next(in_turn)
