@@ -114,6 +114,8 @@ EMPTY = {
 }
 
 DEPRECATED = "[DEPRECATION WARNING]"
+#: Whether this is the long form.
+LONG = "CRUNTIME_LONG" in os.environ
 #: Start of the slice, in percent of the tests, and the time after which no test starts: see run.py.
 SLICE = os.environ.get("CRUNTIME_SLICE", "").split()
 ETC_FILES = (ON_NODE / "etc_files.py").read_text()
@@ -139,40 +141,49 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Deselect tests that are not for the runtime of the node. Keep the order of the others."""
-    kept, left_out = [], []
-    chosen = chosen_nodes(items)
+    """Deselect tests that do not run here, or run on another node. Keep the order of the others."""
     for item in items:
-        host = host_of(item)
-        mark = item.get_closest_marker("runtime")
-        if host:
-            item.add_marker(pytest.mark.xdist_group(host.backend.get_pytest_id()))
-        fits = mark is None or spec_of(host)["runtime"] in mark.args
-        scenario = item.get_closest_marker("scenario")
-        if scenario:
-            fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in scenario.args
-        for name, image, reason in (each.args for each in item.iter_markers("fails_on")):
-            if host.backend.host.endswith(f"-{image}") and spec_of(host)["runtime"] == name:
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
-        short = item.get_closest_marker("short")
-        if short and mark is None and "CRUNTIME_LONG" not in os.environ:
-            fits = fits and os.environ.get("MOLECULE_SCENARIO_NAME") in short.args
-        if item.get_closest_marker("long"):
-            fits = fits and "CRUNTIME_LONG" in os.environ
-        if item.originalname in chosen:
-            fits = fits and host == chosen[item.originalname]
-        (kept if fits else left_out).append(item)
+        mark_item(item)
+    fitting = [item for item in items if is_wanted(item)]
+    chosen = choose_nodes(fitting)
+    kept = [item for item in fitting if chosen.get(item.originalname) in (None, host_of(item))]
     if SLICE:
         kept = sliced(kept)
-    config.hook.pytest_deselected(items=left_out)
+    known = set(map(id, kept))
+    config.hook.pytest_deselected(items=[item for item in items if id(item) not in known])
     items[:] = kept
+
+
+def mark_item(item):
+    """Add the worker of a test that runs on a node of the scenario, and its known failure."""
+    host = host_of(item)
+    if host:
+        item.add_marker(pytest.mark.xdist_group(host.backend.get_pytest_id()))
+    for name, image, reason in (each.args for each in item.iter_markers("fails_on")):
+        if host.backend.host.endswith(f"-{image}") and spec_of(host)["runtime"] == name:
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+def is_wanted(item):
+    """Return whether a test is for the runtime of its node, for this scenario and for this form."""
+    scenario = os.environ.get("MOLECULE_SCENARIO_NAME")
+    runtime, only, short = map(item.get_closest_marker, ("runtime", "scenario", "short"))
+    if runtime and spec_of(host_of(item))["runtime"] not in runtime.args:
+        return False
+    if only and scenario not in only.args:
+        return False
+    if LONG:
+        return True
+    if short and not runtime and scenario not in short.args:
+        return False
+    return item.get_closest_marker("long") is None
 
 
 def sliced(items):
     """Return the items from the start of the slice to the end, and then the items before it."""
     # These tests take the longest.
     items = [item for item in items if item.path.name != "test_killed.py"]
-    # Scenarios with their own nodes run their short tests in each run.
+    # A run of one of these scenarios has its short tests.
     if os.environ["MOLECULE_SCENARIO_NAME"] in ("bare", "fleet"):
         items = [item for item in items if item.get_closest_marker("long")]
     first = len(items) * int(SLICE[0]) // 100
@@ -193,22 +204,24 @@ def host_of(item):
     return item.callspec.params.get("_testinfra_host") if hasattr(item, "callspec") else None
 
 
-def chosen_nodes(items):
+def choose_nodes(items):
     """Return the node of each test that runs on one node only.
 
     Tests that take long run on the last node. In the short form, the tests of a file, which can
-    share a fixture, run on the same node, and the files on one node after another.
+    share a fixture, run on the same node: the node with the fewest tests so far.
     """
-    hosts = list(dict.fromkeys(host_of(item) for item in items if host_of(item)))
-    in_turn = itertools.cycle(hosts[::-1])
-    chosen, of_files = {}, {}
-    for item in filter(host_of, items):
+    on_nodes = [item for item in items if host_of(item)]
+    numbers = dict.fromkeys(map(host_of, on_nodes), 0)
+    chosen, files = {}, {}
+    for item in on_nodes:
         if item.get_closest_marker("once"):
-            chosen[item.originalname] = hosts[-1]
-        elif not item.get_closest_marker("each_node") and "CRUNTIME_LONG" not in os.environ:
-            if item.module not in of_files:
-                of_files[item.module] = next(in_turn)
-            chosen[item.originalname] = of_files[item.module]
+            chosen[item.originalname] = [*numbers][-1]
+        elif not LONG and not item.get_closest_marker("each_node"):
+            files.setdefault(item.module, []).append(item)
+    for tests in files.values():
+        host = min(numbers, key=numbers.get)
+        numbers[host] += len(tests)
+        chosen.update((item.originalname, host) for item in tests)
     return chosen
 
 
