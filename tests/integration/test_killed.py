@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from conftest import node_options
+from conftest import LONG, node_options
 
 # The runtime matters little.
 pytestmark = pytest.mark.short("containerd", "crio")
@@ -43,7 +41,7 @@ def operations(spec, other):
 
 @pytest.mark.once
 def test_next_run_finishes_a_run_killed_at_any_step(spec, other, run_on_node, enable):
-    every = 1 if "CRUNTIME_LONG" in os.environ else EVERY
+    every = 1 if LONG else EVERY
     request = {"operations": operations(spec, other), "every": every}
     result = run_on_node("kill_matrix", request)
     assert not result["problems"], "\n".join(result["problems"])

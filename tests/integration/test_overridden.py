@@ -9,11 +9,10 @@ import os
 import pytest
 import tomlkit
 import tomllib
-from conftest import ENABLE, check_untouched, reasons
+from conftest import ENABLE, LONG, check_untouched, reasons
 
 from ansible_collections.cruntime.node.plugins.module_utils.effective.compare import find_leaves
 
-LONG = "CRUNTIME_LONG" in os.environ
 DROP_INS = {
     "containerd": "/etc/containerd/conf.d/99-admin.toml",
     "crio": "/etc/crio/crio.conf.d/99-admin.conf",
