@@ -19,10 +19,15 @@ from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
 from ansible_collections.cruntime.node.plugins.plugin_utils import registries, render
 from ansible_collections.cruntime.node.plugins.plugin_utils.failures import error_text
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
-from ansible_collections.cruntime.node.plugins.plugin_utils.spec import find_problems, find_unquoted
+from ansible_collections.cruntime.node.plugins.plugin_utils.spec import (
+    find_problems,
+    find_unquoted,
+    list_secrets,
+)
 
 
 class ActionModule(ActionBase):
@@ -49,7 +54,11 @@ class ActionModule(ActionBase):
                 module_name="cruntime.node.cruntime_enable",
                 # An option that is not set is omitted, because null is not one of its choices.
                 module_args={
-                    **{option: value for option, value in spec.items() if value is not None},
+                    **{
+                        option: value
+                        for option, value in spec.items()
+                        if value is not None and option not in options.ON_CONTROLLER
+                    },
                     **rendered,
                 },
                 task_vars=task_vars,
@@ -69,6 +78,7 @@ class ActionModule(ActionBase):
         problems = _distinct([_sentence(error) for error in validation.errors.errors])
         problems += find_unquoted(args, options.ENABLE)
         if problems:
+            problems = redact_text(problems)
             raise AnsibleActionFail("; ".join(problems), result={"reason": "option_invalid"})
         spec = validation.validated_parameters
         try:
@@ -84,6 +94,7 @@ class ActionModule(ActionBase):
                 {**file, "content": ""} if file.get("secret") else file for file in files
             ],
             "rendered_secrets": [file["content"] for file in files if file.get("secret")],
+            "secrets": sorted(set(list_secrets(spec))),
         }
 
 

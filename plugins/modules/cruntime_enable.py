@@ -467,6 +467,12 @@ options:
     type: list
     elements: str
     default: []
+  secrets:
+    description:
+      - Internal, like O(rendered_files). The secrets of the spec, which are redacted in the result.
+    type: list
+    elements: str
+    default: []
 requirements:
   - semver (Python library, on the controller only, for O(kubernetes_version))
   - tomlkit (Python library, on the controller only, for O(extra_config))
@@ -962,11 +968,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cruntime.node.plugins.module_utils import converge, options
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
+from ansible_collections.cruntime.node.plugins.module_utils.redacting_module import (
+    RedactingModule,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import restore_secrets
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = RedactingModule(
         argument_spec=dict(options.ENABLE, **options.RENDERED),
         supports_check_mode=True,
     )
