@@ -15,10 +15,22 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
+from ansible_collections.cruntime.node.plugins.module_utils.validation import (
+    VALIDATOR_ERRORS,
+    describe_unsupported,
+)
 
 
 class RedactingModule(AnsibleModule):
     """Module whose options can contain secrets."""
+
+    def __init__(self, argument_spec: dict[str, Any], supports_check_mode: bool = False) -> None:
+        try:
+            super().__init__(argument_spec=argument_spec, supports_check_mode=supports_check_mode)
+        except VALIDATOR_ERRORS:
+            self.fail_json(
+                describe_unsupported(argument_spec, self.params), reason="option_invalid"
+            )
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
         """Write a message to the system log of the node.
