@@ -17,7 +17,7 @@ CHANGED = "(not shown, changed)"
 NOT_SHOWN = "(not shown: contains secrets)\n"
 
 _SHORTEST_SECRET = 4
-# The path of a file with a secret is no secret.
+# The path of a file with a secret is not a secret.
 _SECRET_NAME = (
     # Match whole words only. Otherwise the time would grow with the square of the length of a word.
     r"(?<![\w-])[\w-]*(?:auth|cookie|credential|header|pass|secret|token|key\b|keys\b)[\w-]*(?<!file|path)"
@@ -42,7 +42,7 @@ _ASSIGNMENTS = (
     re.compile(rf"({_SECRET_NAME}(?:{_QUOTE})?\s*=\s*){_VALUE}", re.IGNORECASE),
     re.compile(rf"({_QUOTE}{_SECRET_NAME}{_QUOTE}\s*:\s*){_VALUE}", re.IGNORECASE),
     re.compile(r"(authorization:\s*)\[?(?:(?:basic|bearer)\s+)?[^\s\"']+", re.IGNORECASE),
-    # A path that follows a flag is no secret.
+    # A path that follows a flag is not a secret.
     re.compile(rf"(?<!\S)(?=-)({_SECRET_NAME}\s+)[^\s/-]\S*", re.IGNORECASE),
 )
 _EMPTY = r"(?:\"\"|''|\[\s*\]|\{\s*\}|null|true|false|~)\s*[,;]?\s*(?:#.*)?$"
@@ -106,7 +106,7 @@ def redact_log(text: str, secrets: Iterable[str]) -> str:
 def is_distinct(secret: str) -> bool:
     """Return whether a secret can be searched in text. A shorter one could be a part of any word.
 
-    A path is no secret, and without it no message would be clear.
+    A path is not a secret, and a message needs it.
     """
     return (
         len(secret) >= _SHORTEST_SECRET

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
 
-#: Values of the options that are required beside an option, by the path of their parent.
+#: Values of the options that are required next to an option, by the path of their parent.
 _BESIDE = {
     ("registries",): {"registry": "a.test"},
     ("registries", "mirrors"): {"url": "https://m.test"},
