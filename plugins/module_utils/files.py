@@ -67,7 +67,7 @@ class Change(NamedTuple):
 
     @property
     def is_secret(self) -> bool:
-        """Whether only root can read the new content, because it contains secrets.
+        """Return whether only root may read the new content, because it contains secrets.
 
         A merged file can contain secrets of others.
         """
