@@ -266,6 +266,7 @@ def run_module(module, args):
         for case in MODULES
     ],
 )
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # Of a set in a regular expression.
 @settings(max_examples=15)
 @given(value=JSON_VALUES.filter(is_sent))
 def test_any_value_of_a_module_is_valid_or_a_clear_error(module, spec, path, base, value):
@@ -275,3 +276,12 @@ def test_any_value_of_a_module_is_valid_or_a_clear_error(module, spec, path, bas
     assert "exception" not in result
     # Ansible's own errors have no reason.
     assert result.get("reason", "option_invalid") in ("option_invalid", "not_root"), result
+
+
+@pytest.mark.parametrize("pattern", ["(", "*", "x{99999999999999999999}", "(" * 5000 + ")" * 5000])
+@pytest.mark.parametrize("module", [cruntime_containers, cruntime_info])
+def test_a_pattern_that_python_cannot_compile_is_a_clear_error(module, pattern):
+    more = {"state": "stopped"} if module is cruntime_containers else {"gather_subset": ["logs"]}
+    result = run_module(module, {"name_pattern": pattern, **more})
+    assert result["reason"] == "option_invalid"
+    assert "name_pattern" in result["msg"]
