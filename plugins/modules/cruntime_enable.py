@@ -269,7 +269,7 @@ options:
             description:
               - HTTP headers, by name, that are sent to the mirror. They require
                 O(runtime=containerd), or Docker 28 or newer that keeps its images in containerd.
-              - Headers can contain secrets. Therefore no diff shows the file that contains them.
+              - Headers can contain secrets. Therefore diffs hide their values.
             type: dict
             default: {}
       ca_file: *ca_file
@@ -436,6 +436,8 @@ options:
         added to the directories of drop-ins.
       - If a key conflicts with another option, the task fails.
       - The plugin names of containerd differ between 1.x and 2.x.
+      - A value whose key looks like the name of a secret, such as C(token), and the user in a URL are
+        secrets. They are redacted in diffs and results, and only root can read the file.
     type: dict
     default: {}
   exclusive:
@@ -907,7 +909,9 @@ rolled_back:
   type: bool
   sample: false
 journal:
-  description: Last lines that the units of the runtime logged during the failed run.
+  description: >-
+    Last lines that the units of the runtime logged during the failed run. Secrets are redacted, and
+    long lines are cut.
   returned: failure, if the task changed something before it failed
   type: list
   elements: str

@@ -7,7 +7,8 @@ import os
 import subprocess
 
 import pytest
-from conftest import RUNTIMES, SETTINGS, scenario_runtime
+from adhoc import SETTINGS
+from conftest import RUNTIMES, scenario_runtime
 
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
