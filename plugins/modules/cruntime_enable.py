@@ -436,8 +436,8 @@ options:
         added to the directories of drop-ins.
       - If a key conflicts with another option, the task fails.
       - The plugin names of containerd differ between 1.x and 2.x.
-      - A value whose key looks like the name of a secret, such as C(token), and the user in a URL are
-        secrets. They are redacted in diffs and results, and only root can read the file.
+      - A value whose key looks like the name of a secret, such as C(token), and the user in a URL
+        are secrets. They are redacted in diffs and results, and only root can read the file.
     type: dict
     default: {}
   exclusive:
