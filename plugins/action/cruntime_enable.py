@@ -14,15 +14,24 @@ import json
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, ValidationResult
 from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cruntime.node.plugins.module_utils import options
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
+from ansible_collections.cruntime.node.plugins.module_utils.validation import (
+    VALIDATOR_ERRORS,
+    describe_unsupported,
+)
 from ansible_collections.cruntime.node.plugins.plugin_utils import registries, render
 from ansible_collections.cruntime.node.plugins.plugin_utils.failures import error_text
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
-from ansible_collections.cruntime.node.plugins.plugin_utils.spec import find_problems, find_unquoted
+from ansible_collections.cruntime.node.plugins.plugin_utils.spec import (
+    find_problems,
+    find_unquoted,
+    list_secrets,
+)
 
 
 class ActionModule(ActionBase):
@@ -33,7 +42,13 @@ class ActionModule(ActionBase):
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        spec, rendered = self._render()
+        try:
+            spec, rendered = self._render()
+        except RecursionError:
+            raise AnsibleActionFail(
+                "extra_config or another option is nested too deeply. Remove some of its levels",
+                result={"reason": "option_invalid"},
+            ) from None
         result: dict[str, Any] = {"needs_action": True}
         # With async, only one module can run.
         if spec["state"] == "enabled" and not self._task.async_val:
@@ -49,7 +64,11 @@ class ActionModule(ActionBase):
                 module_name="cruntime.node.cruntime_enable",
                 # An option that is not set is omitted, because null is not one of its choices.
                 module_args={
-                    **{option: value for option, value in spec.items() if value is not None},
+                    **{
+                        option: value
+                        for option, value in spec.items()
+                        if value is not None and option not in options.ON_CONTROLLER
+                    },
                     **rendered,
                 },
                 task_vars=task_vars,
@@ -65,10 +84,11 @@ class ActionModule(ActionBase):
     def _render(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the spec, and its rendered files as options of the modules."""
         args = _decrypted(self._task.args)
-        validation = ArgumentSpecValidator(options.ENABLE).validate(args)
+        validation = _validate(args)
         problems = _distinct([_sentence(error) for error in validation.errors.errors])
         problems += find_unquoted(args, options.ENABLE)
         if problems:
+            problems = redact_text(problems)
             raise AnsibleActionFail("; ".join(problems), result={"reason": "option_invalid"})
         spec = validation.validated_parameters
         try:
@@ -84,7 +104,20 @@ class ActionModule(ActionBase):
                 {**file, "content": ""} if file.get("secret") else file for file in files
             ],
             "rendered_secrets": [file["content"] for file in files if file.get("secret")],
+            "secrets": sorted(set(list_secrets(spec))),
         }
+
+
+def _validate(args: dict[str, Any]) -> ValidationResult:
+    """Validate the options of the task against the argument spec.
+
+    :raises AnsibleActionFail: if the validator has no message for a value.
+    """
+    try:
+        return ArgumentSpecValidator(options.ENABLE).validate(args)
+    except VALIDATOR_ERRORS:
+        message = redact_text(describe_unsupported(options.ENABLE, args))
+        raise AnsibleActionFail(message, result={"reason": "option_invalid"}) from None
 
 
 def _decrypted(value: Any) -> Any:

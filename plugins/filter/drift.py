@@ -14,9 +14,10 @@ author: The cruntime.node contributors (@cruntime)
 description:
   - Parses the diff that M(cruntime.node.cruntime_enable) returns, with the files as TOML, JSON or
     YAML, and returns the keys that differ, with both values.
-  - The values contain no secrets. If a file contains secrets or cannot be parsed, only a difference
-    of the whole file is reported. A value is redacted if its key looks like the name of a secret,
-    such as C(password), C(auth) or C(token). User names and passwords in URLs are also redacted.
+  - The values contain no secrets. If a file cannot be parsed, or a secret in it is not on a line of
+    its own, only a difference of the whole file is reported. A value is redacted if its key looks
+    like the name of a secret, such as C(password), C(auth) or C(token). User names and passwords in
+    URLs are also redacted.
 positional: _input
 options:
   _input:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from typing import Any, NamedTuple, Union
@@ -41,14 +40,6 @@ def read(path: str) -> tuple[Content, int | None]:
             f"{path}: unreadable file: {error.strerror}. Move it away and run the task again",
             reason="file_unreadable",
         ) from error
-
-
-def digest(content: Content) -> str:
-    """Return the digest of a content, empty if there is none."""
-    if content is None:
-        return ""
-    kind, data = ("link", content.target.encode()) if isinstance(content, Link) else ("", content)
-    return hashlib.sha256(data).hexdigest() + kind
 
 
 def json_object(content: Content) -> dict[str, Any] | None:

@@ -16,13 +16,17 @@ _STDERR_LIMIT = 4000
 class CruntimeError(Exception):
     """Error that ends the task with a message for the user.
 
-    :param message: names the file, unit or option with its value, the problem and the fix.
+    :param message: names the file, unit or option with its value, the problem and the fix. Secrets
+        are redacted.
     :param reason: a key of C(reasons.REASONS). Roles and tests match it instead of the message.
     :param facts: further keys of the module's failure result.
     """
 
     def __init__(self, message: str, *, reason: str, **facts: Any) -> None:
-        super().__init__(message)
+        # Import it only for an error: most runs do not need it.
+        from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
+
+        super().__init__(redact_text(message))
         self.reason = reason
         self.facts = facts
 
@@ -31,7 +35,6 @@ class CruntimeError(Exception):
         """Return the failure result of the module."""
         result = {"msg": str(self), "reason": self.reason, **self.facts}
         if "cmd" in result:
-            # Import it only after a command failed: most runs do not need it.
             from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
 
             result["cmd"] = redact_text(result["cmd"])

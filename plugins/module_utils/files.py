@@ -21,14 +21,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import (
     ManagedFiles,
     managed_keys,
-    owns,
 )
 
 #: The keys that lead to a value in a JSON file.
 KeyPath = Tuple[str, ...]
-
-#: Text that a diff shows in place of a secret content.
-NOT_SHOWN = "(not shown: contains secrets)\n"
 
 
 class Change(NamedTuple):
@@ -41,8 +37,8 @@ class Change(NamedTuple):
     :param before: None if the file does not exist.
     :param mtime_ns: last change in nanoseconds since the epoch, None if the file does not exist.
     :param loaded_by: PID of the process that has reloaded the file since, 0 for no process.
-    :param secret: whether only root can read the file, and no output shows its content.
-    :param hidden: whether no output shows the content before, because it can be secret.
+    :param secret: whether the new content was rendered with secrets, see C(is_secret).
+    :param hidden: whether the content before can be secret as a whole.
     :param keys: paths of the keys that the collection sets in a JSON file that tools also write.
     :param old_keys: paths of the keys that an earlier run wrote to such a file.
     :param unit: unit that reads the file, empty for the service of the runtime.
@@ -70,13 +66,24 @@ class Change(NamedTuple):
         return self.before != self.after
 
     @property
+    def is_secret(self) -> bool:
+        """Return whether only root may read the new content, because it contains secrets.
+
+        A merged file can contain secrets of others.
+        """
+        from ansible_collections.cruntime.node.plugins.module_utils import redaction
+
+        return self.secret or redaction.has_secrets(_text(self.after))
+
+    @property
     def diff(self) -> dict[str, Any]:
-        """Ansible's diff of this file."""
+        """Ansible's diff of this file, with secrets redacted."""
+        before, after = _text(self.before), _text(self.after)
         return {
             "before_header": self.target,
             "after_header": self.target,
-            "before": _display_text(self.before, self.secret or self.hidden),
-            "after": _display_text(self.after, self.secret),
+            "before": _redact(before, after, self.secret or self.hidden),
+            "after": _redact(after, before, self.secret),
         }
 
 
@@ -133,7 +140,7 @@ def _look(file: dict[str, Any], record: ManagedFiles) -> Change:
         keys=keys,
         old_keys=tuple(managed_keys(entry)),
         unit=file.get("unit", ""),
-        owned=owns(entry, before),
+        owned=record.owns(entry, before),
         unasked=tuple(tuple(path) for path in file.get("unasked", ())),
     )
 
@@ -167,7 +174,7 @@ def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Chan
         return None
     after = _without_managed_keys(before, entry)
     # A file that an admin has changed since then stays, without the keys of this collection.
-    if before is not None and after is None and not owns(entry, before):
+    if before is not None and after is None and not record.owns(entry, before):
         return None
     return Change(
         path,
@@ -179,7 +186,7 @@ def _look_at_unwanted(path: str, record: ManagedFiles, wanted: set[str]) -> Chan
         hidden=entry.get("secret", False),
         old_keys=tuple(managed_keys(entry)),
         unit=entry.get("unit", ""),
-        owned=owns(entry, before),
+        owned=record.owns(entry, before),
     )
 
 
@@ -224,13 +231,21 @@ def _merge_foreign_keys(path: str, before: Content, after: bytes, managed: list[
     return after if merged == rendered else daemon_json.dump(merged)
 
 
-def _display_text(content: Content, secret: bool) -> str:
+def _redact(text: str, other: str, is_secret: bool) -> str:
+    """Return a text for a diff.
+
+    :param other: the text with which the diff compares it.
+    :param is_secret: whether the text is known to contain secrets.
+    """
+    from ansible_collections.cruntime.node.plugins.module_utils import redaction
+
+    shown = redaction.redact_file(text, other)
+    return redaction.NOT_SHOWN if is_secret and text and shown == text else shown
+
+
+def _text(content: Content) -> str:
     if content is None:
         return ""
-    return NOT_SHOWN if secret else _text(content)
-
-
-def _text(content: bytes | Link) -> str:
     if isinstance(content, Link):
         return f"link to {content.target}\n"
     return content.decode("utf-8", errors="replace")

@@ -84,7 +84,7 @@ class Inspection(NamedTuple):
 
     @property
     def needs_action(self) -> bool:
-        return bool(self.plan.changed or self.plan.steps)
+        return bool(self.plan.changed or self.plan.steps or self.record.is_outdated)
 
 
 def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]]) -> Inspection:

@@ -13,6 +13,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Container,
     Containers,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
@@ -84,7 +85,7 @@ def of_units(runner: Runner, units: Iterable[Unit], lines: int) -> dict[str, Any
         return {"units": [], "command": None, "text": "", "truncated": False}
     # Ansible already shows the name of the host.
     form = ("--no-pager", "--no-hostname", "--output=short-iso", "--lines", str(lines))
-    text = runner.output("journalctl", *form, *names)
+    text = redact_text(runner.output("journalctl", *form, *names))
     hidden = [secret for unit in services for secret in secrets(_environment(unit.pid))]
     return {
         "units": [unit.name for unit in services],

@@ -10,13 +10,17 @@ replaced. A managed file that the spec no longer has is removed only if its cont
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
+import hmac
 import json
 import os
-from typing import Any, Iterable
+from typing import Any, Callable, Iterable
 
 from ansible_collections.cruntime.node.plugins.module_utils.contents import (
     Content,
-    digest,
+    Link,
     json_object,
     locate,
     read,
@@ -24,8 +28,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.contents import (
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 
 STATE_DIR = "/var/lib/cruntime"
-#: Version of the record's format. Version 1 had only files, each with one digest.
-VERSION = 2
+#: Version of the record's format. Version 1 had only files, each with one digest. In versions 1 and
+#: 2, anyone could guess a short secret in a file from its digest, which had no key.
+VERSION = 3
 
 _TYPES: dict[str, type] = {
     "digests": list,
@@ -39,6 +44,7 @@ _TYPES: dict[str, type] = {
     "gone": int,
     "loaded": list,
 }
+_KEY_LENGTH = 32
 _REQUIRED = ("digests", "restart", "runtime")
 
 
@@ -53,6 +59,9 @@ class ManagedFiles:
 
     def __init__(self, state_dir: str = STATE_DIR) -> None:
         self.path = os.path.join(state_dir, "files.json")
+        self.key_path = os.path.join(state_dir, "key")
+        #: Whether an older release wrote the record, with digests that have no key.
+        self.is_outdated = False
         #: By path: C(digests) of every content that the file can have, C(restart), C(runtime),
         #: C(target) if the path was a link, and C(keys), C(unit), C(secret), C(socket), C(gone)
         #: and C(loaded).
@@ -76,7 +85,8 @@ class ManagedFiles:
                 f"{version} of it. Update the collection on the controller",
                 reason="record_invalid",
             )
-        if version < VERSION:
+        self.is_outdated = version < VERSION
+        if version < 2:
             data = {"files": {path: _updated(entry) for path, entry in data.items()}}
         damage = find_damage(data)
         if damage:
@@ -90,6 +100,37 @@ class ManagedFiles:
             "that it lists are then backed up before they are replaced",
             reason="record_invalid",
         )
+
+    @functools.cached_property
+    def key(self) -> bytes:
+        """Return the key of the digests, a new one if there is none: then all files are foreign.
+
+        Only root can read its file. Anyone else can read the record.
+        """
+        content = read(self.key_path)[0]
+        if isinstance(content, bytes) and len(content) == _KEY_LENGTH:
+            return content
+        return os.urandom(_KEY_LENGTH)
+
+    def digest(self, content: Content) -> str:
+        """Return the keyed digest of a content, empty if there is none."""
+        return _digest(content, lambda data: hmac.new(self.key, data, hashlib.sha256).hexdigest())
+
+    def owns(self, entry: dict[str, Any], content: Content) -> bool:
+        """Return whether the collection wrote this content to the file of an entry."""
+        digests = entry.get("digests", ())
+        if self.digest(content) in digests:
+            return True
+        return self.is_outdated and _digest_without_key(content) in digests
+
+    def upgrade(self) -> None:
+        """Replace the digests that have no key. A file that was edited since then is foreign."""
+        for path, entry in self.entries.items() if self.is_outdated else ():
+            content = None
+            with contextlib.suppress(CruntimeError):
+                content = read(self.place(path))[0]
+            owned = content is not None and self.owns(entry, content)
+            self.entries[path] = dict(entry, digests=[self.digest(content)] if owned else [])
 
     def entry(self, path: str, target: str) -> dict[str, Any]:
         """Return the entry of a file, also if it was recorded under another path.
@@ -141,11 +182,6 @@ class ManagedFiles:
         return (path for path in self.entries if self.place(path) == target)
 
 
-def owns(entry: dict[str, Any], content: Content) -> bool:
-    """Return whether the collection wrote this content to the file of an entry."""
-    return digest(content) in entry.get("digests", ())
-
-
 def managed_keys(entry: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the paths of the keys that were last written to a file that other tools also write."""
     # Version 1 had only top-level keys, each as a string.
@@ -169,6 +205,18 @@ def find_damage(data: dict[str, Any]) -> str:
         if not isinstance(paths, list) or not all(map(_is_path, paths)):
             return f"data_roots of {runtime!r} is {paths!r}"
     return ""
+
+
+def _digest(content: Content, digest: Callable[[bytes], str]) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, Link):
+        return digest(content.target.encode()) + "link"
+    return digest(content)
+
+
+def _digest_without_key(content: Content) -> str:
+    return _digest(content, lambda data: hashlib.sha256(data).hexdigest())
 
 
 def _fits(key: str, value: Any) -> bool:

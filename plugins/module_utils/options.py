@@ -126,13 +126,17 @@ ENABLE = {
     "timeout": {"type": "int", "default": 60},
 }
 
-#: Options that the action plugin adds: the rendered files (see plugin_utils/render.py), and the
-#: contents of the files that contain secrets, in the order of the files. Ansible does not log the
-#: contents.
+#: Options that the action plugin adds: the rendered files (see plugin_utils/render.py), the
+#: contents of the files that contain secrets, in the order of the files, and the secrets of the
+#: spec. Ansible logs neither of the last two, and redacts them in every result.
 RENDERED = {
     "rendered_files": {"type": "list", "elements": "dict"},
     "rendered_secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
+    "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
 }
+
+#: Options that only the controller needs, with free text. The node does not get them.
+ON_CONTROLLER = ("extra_config", "proxy")
 
 #: Options that a comparison of a node with a spec needs. None of them contains a secret.
 COMPARED = (

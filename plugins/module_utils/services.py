@@ -46,7 +46,7 @@ _PROPERTIES = (
     *dict.fromkeys((*_PULLED_IN_BY, *_STOPPED_WITH)),
 )
 # Length limit of a journal line: some runtimes log their whole configuration in one line.
-_LINE_LIMIT = 1000
+_LINE_LIMIT = 300
 # Directories of unit files, in systemd's order. A mask takes precedence over all of them.
 _UNIT_DIRS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 # Timeout for calls that do not wait for a unit. It only guards against a hanging systemctl.
@@ -261,11 +261,17 @@ class Services:
     def daemon_reload(self) -> None:
         self._runner.output("systemctl", "daemon-reload", timeout=_CALL_TIMEOUT)
 
-    def journal(self, names: Iterable[str], since: float) -> list[str]:
+    def journal(self, names: Iterable[str], since: float, secrets: Iterable[str] = ()) -> list[str]:
         """Return the last lines that the processes of the units logged since a time.
 
+        Secrets are redacted, and long lines are cut.
+
         :param since: time in seconds since the epoch.
+        :param secrets: known secrets.
         """
+        # Import it only after a failure: most runs do not need it.
+        from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_log
+
         # Match the sender: --unit would add the messages of systemd about the unit.
         senders = [f"_SYSTEMD_UNIT={name}" for name in names]
         # Write pending messages to the journal first, because the process can have ended just now.
@@ -280,13 +286,18 @@ class Services:
             f"--since=@{int(since)}",
             *senders,
         ).out
-        return [line[:_LINE_LIMIT] for line in reversed(text.splitlines()) if line.strip()]
+        lines = redact_log(text, secrets).splitlines()
+        return [_shorten(line) for line in reversed(lines) if line.strip()]
 
     def _call(
         self, verb: str, names: Iterable[str], *flags: str, timeout: int = _CALL_TIMEOUT
     ) -> None:
         # Pass sockets and services in one call, because systemd orders them.
         self._runner.output("systemctl", verb, *flags, "--", *names, timeout=timeout)
+
+
+def _shorten(line: str) -> str:
+    return line if len(line) <= _LINE_LIMIT else f"{line[:_LINE_LIMIT]}…"
 
 
 def read_start(unit: Unit) -> Start:

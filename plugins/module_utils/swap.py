@@ -17,7 +17,6 @@ from ansible_collections.cruntime.node.plugins.module_utils import atomic
 from ansible_collections.cruntime.node.plugins.module_utils.contents import (
     Content,
     Link,
-    digest,
     read,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
@@ -93,6 +92,7 @@ class Swap:
         self._replace_file = replace_file
         self._record = record
         self._state_dir = state_dir
+        record.upgrade()
         self._entries_before = dict(record.entries)
         # The status of each file before its change has its owner and mode.
         self._done: list[tuple[Change, os.stat_result | None]] = []
@@ -116,7 +116,7 @@ class Swap:
         # Record the files before they are written. If a run is killed in between, the next run
         # must not treat a managed file as a foreign file.
         for change in changes:
-            self._record.note(change.path, change.target, _entry(change, runtime, socket))
+            self._record.note(change.path, change.target, self._describe(change, runtime, socket))
         for path in self._record.paths_of(runtime):
             # Unchanged files of the runtime apply to the new socket too.
             if self._record.entries[path].get("socket"):
@@ -124,7 +124,7 @@ class Swap:
         self._save_record()
         for change in changes:
             self._done.append((change, atomic.get_status(change.target)))
-            self._put(change.target, change.after, 0o600 if change.secret else 0o644)
+            self._put(change.target, change.after, 0o600 if change.is_secret else 0o644)
             # Remove an empty directory, for example the directory of a registry. A directory that
             # is not empty stays, and so does a link.
             directory = os.path.dirname(change.path)
@@ -142,9 +142,11 @@ class Swap:
         before = dict(self._record.entries)
         wanted = {file.path: file for file in files if file.after is not None}
         for file in wanted.values():
-            # An admin can have removed the record. Unchanged files are then not in it.
-            if not self._record.entry(file.path, file.target):
-                self._record.note(file.path, file.target, _entry(file, runtime, socket))
+            # An admin can have removed the record or its key.
+            entry = self._record.entry(file.path, file.target)
+            if not self._record.owns(entry, file.after):
+                described = {**entry, **self._describe(file, runtime, socket)}
+                self._record.note(file.path, file.target, described)
         entries = dict(self._record.entries)
         for path in self._record.paths_of(runtime):
             if path in wanted:
@@ -152,7 +154,7 @@ class Swap:
                 entries[path].pop("gone", None)
             elif "gone" in entries[path]:
                 del entries[path]
-        if entries != before:
+        if entries != before or self._record.is_outdated:
             self._record.entries = entries
             self._save_record()
 
@@ -195,7 +197,11 @@ class Swap:
         return units_touched
 
     def _save_record(self) -> None:
+        # Write the key first. A killed run must not leave digests whose key is lost.
+        if read(self._record.key_path)[0] != self._record.key:
+            self._put(self._record.key_path, self._record.key, 0o600)
         self._put(self._record.path, self._record.dump(), 0o644)
+        self._record.is_outdated = False
 
     def _put(self, path: str, content: Content, mode: int) -> None:
         try:
@@ -208,30 +214,29 @@ class Swap:
         except OSError as error:
             raise atomic.describe_error(path, error) from error
 
+    def _describe(self, change: Change, runtime: str, socket: str) -> dict[str, Any]:
+        """Return the record entry for a change. It is recorded before the file is written."""
+        gone = change.after is None
+        # A killed run leaves the old or the new content.
+        found = [self._record.digest(change.before)] if change.owned else []
+        return {
+            "digests": found if gone else [*found, self._record.digest(change.after)],
+            **({"gone": time.time_ns()} if gone else {}),
+            "restart": change.restart,
+            "runtime": runtime,
+            # An interrupted run leaves the old or the new keys.
+            "keys": list(dict.fromkeys([*change.old_keys, *change.keys])),
+            "unit": change.unit,
+            "secret": change.is_secret,
+            "socket": socket if change.restart else "",
+        }
+
     def _back_up(self, path: str, content: Content) -> str:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         name = re.sub(r"/+", "_", path.strip("/"))
         backup = os.path.join(self._state_dir, "backups", f"{name}.{stamp}")
         self._put(backup, content, 0o600)
         return backup
-
-
-def _entry(change: Change, runtime: str, socket: str) -> dict[str, Any]:
-    """Return the record entry for a change. It is recorded before the file is written."""
-    gone = change.after is None
-    # A killed run leaves the old or the new content.
-    found = [digest(change.before)] if change.owned else []
-    return {
-        "digests": found if gone else [*found, digest(change.after)],
-        **({"gone": time.time_ns()} if gone else {}),
-        "restart": change.restart,
-        "runtime": runtime,
-        # An interrupted run leaves the old or the new keys.
-        "keys": list(dict.fromkeys([*change.old_keys, *change.keys])),
-        "unit": change.unit,
-        "secret": change.secret,
-        "socket": socket if change.restart else "",
-    }
 
 
 def _is_shared(directory: str) -> bool:

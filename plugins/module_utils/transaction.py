@@ -16,9 +16,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from typing import Any, Iterator, NamedTuple, Sequence
+from typing import Any, Iterable, Iterator, NamedTuple, Sequence
 
-from ansible_collections.cruntime.node.plugins.module_utils import atomic, takeover
+from ansible_collections.cruntime.node.plugins.module_utils import atomic, redaction, takeover
 from ansible_collections.cruntime.node.plugins.module_utils.checks.base import Checks
 from ansible_collections.cruntime.node.plugins.module_utils.checks.catalog import checks_of
 from ansible_collections.cruntime.node.plugins.module_utils.effective import comparison
@@ -35,7 +35,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step, plan_rollback
 from ansible_collections.cruntime.node.plugins.module_utils.removal import Kept, remove_kept
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
-from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, read_start
 from ansible_collections.cruntime.node.plugins.module_utils.swap import (
     Swap,
     clamp_future_mtimes,
@@ -180,7 +180,8 @@ def _transaction(
     except Exception as error:
         journal: list[str] = []
         with contextlib.suppress(CommandError):
-            journal = node.services.journal(runtime.wanted_units, begun)
+            secrets = _list_secrets(before[name] for name in runtime.wanted_units)
+            journal = node.services.journal(runtime.wanted_units, begun, secrets)
         # If a start failed, the journal of the unit has the cause, not the output of the tool.
         checks = checks_of(node.runner, runtime)
         cause = _explain(checks, before, journal) if isinstance(error, CommandError) else ""
@@ -190,6 +191,12 @@ def _transaction(
             end = f"The rollback failed: {rollback_error}"
             raise _ended(error, f"{cause}. {end}", False, journal) from error
         raise _ended(error, f"{cause}. All changes were rolled back", True, journal) from error
+
+
+def _list_secrets(units: Iterable[Unit]) -> list[str]:
+    """Return the secrets in the environments of units."""
+    environments = [read_start(unit).environment for unit in units]
+    return [secret for each in environments for secret in redaction.list_secrets((), each)]
 
 
 def _ended(error: Exception, end: str, rolled_back: bool, journal: list[str]) -> Exception:

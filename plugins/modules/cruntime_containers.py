@@ -291,6 +291,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.catalog i
 from ansible_collections.cruntime.node.plugins.module_utils.containers.selection import Selection
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
+from ansible_collections.cruntime.node.plugins.module_utils.redacting_module import (
+    RedactingModule,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import running
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
@@ -301,7 +304,7 @@ STATES = ["stopped", "paused", "running", "absent"]
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = RedactingModule(
         argument_spec=dict(
             selection.OPTIONS,
             state={"type": "str", "required": True, "choices": STATES},

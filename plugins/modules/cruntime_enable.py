@@ -269,7 +269,7 @@ options:
             description:
               - HTTP headers, by name, that are sent to the mirror. They require
                 O(runtime=containerd), or Docker 28 or newer that keeps its images in containerd.
-              - Headers can contain secrets. Therefore no diff shows the file that contains them.
+              - Headers can contain secrets. Therefore diffs hide their values.
             type: dict
             default: {}
       ca_file: *ca_file
@@ -436,6 +436,8 @@ options:
         added to the directories of drop-ins.
       - If a key conflicts with another option, the task fails.
       - The plugin names of containerd differ between 1.x and 2.x.
+      - A value whose key looks like the name of a secret, such as C(token), and the user in a URL
+        are secrets. They are redacted in diffs and results, and only root can read the file.
     type: dict
     default: {}
   exclusive:
@@ -464,6 +466,12 @@ options:
     description:
       - Internal, like O(rendered_files). The contents of the rendered files that contain secrets,
         in the order of the files.
+    type: list
+    elements: str
+    default: []
+  secrets:
+    description:
+      - Internal, like O(rendered_files). The secrets of the spec, which are redacted in the result.
     type: list
     elements: str
     default: []
@@ -901,7 +909,9 @@ rolled_back:
   type: bool
   sample: false
 journal:
-  description: Last lines that the units of the runtime logged during the failed run.
+  description: >-
+    Last lines that the units of the runtime logged during the failed run. Secrets are redacted, and
+    long lines are cut.
   returned: failure, if the task changed something before it failed
   type: list
   elements: str
@@ -962,11 +972,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cruntime.node.plugins.module_utils import converge, options
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
+from ansible_collections.cruntime.node.plugins.module_utils.redacting_module import (
+    RedactingModule,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import restore_secrets
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = RedactingModule(
         argument_spec=dict(options.ENABLE, **options.RENDERED),
         supports_check_mode=True,
     )

@@ -34,6 +34,11 @@ options:
     type: list
     elements: str
     required: true
+  secrets:
+    description: The secrets of the spec, which are redacted in the result.
+    type: list
+    elements: str
+    default: []
 requirements:
   - systemd
   - root privileges (use C(become))
@@ -92,11 +97,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.inspection import inspect, report
 from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
+from ansible_collections.cruntime.node.plugins.module_utils.redacting_module import (
+    RedactingModule,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import restore_secrets
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = RedactingModule(
         argument_spec={
             "spec": {"type": "dict", "required": True},
             "rendered_files": {"type": "list", "elements": "dict", "required": True},
@@ -106,6 +114,7 @@ def main() -> None:
                 "required": True,
                 "no_log": True,
             },
+            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
         },
         supports_check_mode=True,
     )

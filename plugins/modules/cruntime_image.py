@@ -450,13 +450,16 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.catalog impor
 from ansible_collections.cruntime.node.plugins.module_utils.images.ensure import ensure
 from ansible_collections.cruntime.node.plugins.module_utils.images.task import ImageTask
 from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
+from ansible_collections.cruntime.node.plugins.module_utils.redacting_module import (
+    RedactingModule,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import catalog
 from ansible_collections.cruntime.node.plugins.module_utils.services import Services
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=request.OPTIONS, supports_check_mode=True)
+    module = RedactingModule(argument_spec=request.OPTIONS, supports_check_mode=True)
     try:
         result = run(module)
     except CruntimeError as error:

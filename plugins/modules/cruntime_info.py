@@ -396,6 +396,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
 from ansible_collections.cruntime.node.plugins.module_utils.known_versions import KnownVersions
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
+from ansible_collections.cruntime.node.plugins.module_utils.redacting_module import (
+    RedactingModule,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
@@ -411,7 +414,7 @@ SUBSETS = ["runtimes", "effective", "images", "containers", "logs"]
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = RedactingModule(
         argument_spec=dict(
             selection.OPTIONS,
             gather_subset={

@@ -16,9 +16,9 @@ from typing import Any, Iterator
 
 import yaml
 
-from ansible_collections.cruntime.node.plugins.module_utils.files import NOT_SHOWN
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import (
     HIDDEN,
+    NOT_SHOWN,
     redact,
     redact_text,
 )

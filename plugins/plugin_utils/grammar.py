@@ -14,6 +14,7 @@ import unicodedata
 from typing import Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import is_host
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _URL_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]{2})*", re.ASCII)
@@ -22,13 +23,13 @@ _URL_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]
 class SpecError(Exception):
     """Error of a spec that ends the task.
 
-    :param problems: sentences with the option and the value.
+    :param problems: sentences with the option and the value. Secrets are redacted.
     :param reason: a key of C(reasons.REASONS).
     """
 
     def __init__(self, *problems: str, reason: str = "option_invalid") -> None:
-        super().__init__("; ".join(problems))
-        self.problems = list(problems)
+        self.problems = redact_text(list(problems))
+        super().__init__("; ".join(self.problems))
         self.reason = reason
 
 

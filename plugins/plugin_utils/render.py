@@ -18,6 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import cni, oci_runt
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import needs_adapter
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
 from ansible_collections.cruntime.node.plugins.module_utils.paths import CRICTL_CONFIG
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import has_secrets
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import marker
 from ansible_collections.cruntime.node.plugins.plugin_utils import (
     containerd,
@@ -118,7 +119,7 @@ def _render_config(rendering: Rendering, spec: Spec) -> Iterator[dict[str, Any]]
     base = {"path": rendering.identity.config_path, "restart": True}
     for refusals, nodes in refused.items():
         yield {**base, "refusals": list(refusals), "when": nodes}
-    marks: dict[str, Any] = {"secret": True} if rendering.is_secret(full) else {}
+    marks: dict[str, Any] = {}
     shared = rendering.is_shared(full)
     if shared is not None:
         marks["shared"] = shared
@@ -129,7 +130,8 @@ def _render_config(rendering: Rendering, spec: Spec) -> Iterator[dict[str, Any]]
             for path in deciding.list_unasked(parse, spec, nodes[0])
             if not any(path[: len(needed)] == needed for needed in rendering.find_owned(full))
         ]
-        yield {**base, **_finish(rendering.format.validate, content), "when": nodes, **marks}
+        finished = _finish(rendering.format.validate, content, rendering.is_secret(full))
+        yield {**base, **finished, "when": nodes, **marks}
 
 
 def _is_refused(refusal: Refusal, node: Node, versions: Sequence[str]) -> bool:
@@ -197,18 +199,24 @@ def _render_file(rendering: Rendering, file: File) -> Iterator[dict[str, Any]]:
         text = rendering.render_template(file.template, file.variables, version)
         texts.setdefault(text, []).append({"version_range": version})
     for text, nodes in texts.items():
-        marks: dict[str, Any] = {"secret": True} if file.secret else {}
-        if file.unit:
-            marks["unit"] = file.unit
+        marks = {"unit": file.unit} if file.unit else {}
         when = nodes if file.since or len(texts) > 1 else [{}]
-        yield {**base, **_finish(file.format.validate, text), "when": when, **marks}
+        finished = _finish(file.format.validate, text, file.secret)
+        yield {**base, **finished, "when": when, **marks}
 
 
-def _finish(validate: Any, content: str) -> dict[str, Any]:
-    """Validate the content of a file; return it with the facts that complete it."""
+def _finish(validate: Any, content: str, is_secret: bool) -> dict[str, Any]:
+    """Validate the content of a file; return it with its marks.
+
+    :param is_secret: whether the content is known to contain secrets. Free text can contain some.
+    """
     validate(content)
     facts = [name for name in _MARKERS if marker(name) in content]
-    return {"content": content, **({"facts": facts} if facts else {})}
+    return {
+        "content": content,
+        **({"facts": facts} if facts else {}),
+        **({"secret": True} if is_secret or has_secrets(content) else {}),
+    }
 
 
 def _find_crictl_files(rendering: Rendering, spec: Spec) -> Iterable[File]:

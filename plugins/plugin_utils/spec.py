@@ -10,6 +10,7 @@ import math
 import re
 from typing import Any, Iterator
 
+from ansible_collections.cruntime.node.plugins.module_utils import options, redaction
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import is_reference
 from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import dotted
@@ -56,6 +57,23 @@ def find_unquoted(args: Any, spec_options: dict[str, Any], parent: str = "") -> 
             ):
                 kind = "boolean" if isinstance(item, bool) else "number"
                 yield f"{path}: not text: YAML reads the value as a {kind}. Put it in quotes"
+
+
+def list_secrets(spec: Spec, spec_options: dict[str, Any] = options.ENABLE) -> Iterator[str]:
+    """Yield the secrets of a spec that are long enough to be searched in text.
+
+    :param spec: validated options.
+    """
+    for name, option in spec_options.items():
+        value = spec.get(name)
+        if "options" in option:
+            for item in value if isinstance(value, list) else [value or {}]:
+                yield from list_secrets(item, option["options"])
+            continue
+        # Of the URL of a proxy, only the user is a secret.
+        is_secret = option.get("no_log") and "://" not in str(value)
+        found = redaction.list_secrets(("secret",) if is_secret else (), value)
+        yield from filter(redaction.is_distinct, found)
 
 
 def find_problems(spec: Spec) -> Iterator[str]:

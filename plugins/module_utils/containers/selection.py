@@ -63,7 +63,7 @@ def parse(options: dict[str, Any]) -> Selection:
     pattern = options["name_pattern"]
     try:
         compiled = None if pattern is None else re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise CruntimeError(
             f"name_pattern must be a regular expression, not {pattern!r}: {error}",
             reason="option_invalid",

@@ -449,3 +449,33 @@ def test_names_of_community_docker_exist(ansible_doc):
                 continue
             assert name in options, row
             assert value in ("", "true", "false", *options[name].get("choices", ())), row
+
+
+def list_tests():
+    """Return the names of all tests, each as FILE::TEST."""
+    return {
+        f"{path.name}::{node.name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+
+def promises_in(text):
+    """Return the promises of a security policy: the items of its lists, as text."""
+    items = re.findall(r"^- (.*(?:\n  .*)*)", text, re.MULTILINE)
+    return [" ".join(item.split()) for item in items]
+
+
+PROMISES = promises_in((ROOT / "SECURITY.md").read_text().partition("## Other promises")[0])
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_each_promise_of_the_security_policy_names_its_tests(promise):
+    named = re.findall(r"`(test_\w+\.py::test_\w+)`", promise)
+    assert named
+    assert set(named) - list_tests() == set()
+
+
+def test_the_security_policy_has_promises():
+    assert len(PROMISES) >= 8

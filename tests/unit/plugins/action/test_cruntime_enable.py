@@ -66,7 +66,7 @@ def test_a_vaulted_value_is_passed_as_text(handed_over):
         extra_config={"oom_score": -1, "debug": {"address": Vaulted("/run/x.sock")}},
     )[ENABLE]
     assert given["registries"][0]["password"] == "hunter2"
-    assert given["extra_config"]["debug"]["address"] == "/run/x.sock"
+    assert 'address = "/run/x.sock"' in given["rendered_secrets"][0]
     assert any("hunter2" in secret for secret in given["rendered_secrets"])
     assert not any("hunter2" in file.get("content", "") for file in given["rendered_files"])
 
@@ -109,5 +109,6 @@ def test_the_comparison_gets_only_the_secrets_in_files(handed_over):
     given = handed_over(runtime="containerd", registries=[entry], proxy=proxy)[INFO]
     assert given["spec"]["registries"][0]["mirrors"][0]["ca_file"] == "/ca"
     assert any("hunter2" in secret for secret in given["rendered_secrets"])
-    del given["rendered_secrets"]
+    assert given["secrets"] == ["hunter2", "me:hunter2"]
+    del given["rendered_secrets"], given["secrets"]
     assert "hunter2" not in str(given)

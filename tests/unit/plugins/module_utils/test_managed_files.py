@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cruntime.node.plugins.module_utils import files, swap
-from ansible_collections.cruntime.node.plugins.module_utils.contents import Link, digest
+from ansible_collections.cruntime.node.plugins.module_utils.contents import Link
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import (
     VERSION,
     ManagedFiles,
@@ -22,6 +23,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.managed_files import
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 ENTRY = {"digests": ["x"], "restart": True, "runtime": "containerd"}
+
+
+def digest(content):
+    """Return a digest as older releases wrote it, without a key."""
+    return hashlib.sha256(content).hexdigest()
 
 
 class Node:
@@ -347,7 +353,7 @@ WRITTEN = """{
    "runtime": "containerd"
   }
  },
- "version": 2
+ "version": 3
 }"""
 
 
@@ -360,6 +366,78 @@ def test_a_record_is_read_as_it_was_written(tmp_path, node):
     node.record(WRITTEN)
     found = ManagedFiles(node.state_dir)
     assert (found.entries, found.data_roots) == (record.entries, record.data_roots)
+
+
+def read_record(node):
+    with open(f"{node.state_dir}/files.json", encoding="utf-8") as handle:
+        return json.load(handle)
+
+
+def test_the_record_has_no_digest_that_can_be_guessed(tmp_path, node):
+    node.apply(wanted(tmp_path / "x", "password = 1234\n"), link(tmp_path / "y", "/srv/1234"))
+    text = json.dumps(read_record(node))
+    for content in (b"password = 1234\n", b"/srv/1234"):
+        for name in hashlib.algorithms_available - {"shake_128", "shake_256"}:
+            assert hashlib.new(name, content).hexdigest() not in text
+    assert os.stat(f"{node.state_dir}/key").st_mode & 0o777 == 0o600
+
+
+def test_two_nodes_have_different_digests_of_the_same_file(tmp_path):
+    digests = []
+    for name in ("one", "other"):
+        node = Node(tmp_path / name)
+        node.apply(wanted(tmp_path / name / "x", "same\n"))
+        digests += [entry["digests"] for entry in read_record(node)["files"].values()]
+    assert digests[0] != digests[1]
+
+
+def record_old(node, *paths):
+    """Write a record of version 2 with the current contents."""
+    entries = {str(path): {**ENTRY, "digests": [digest(path.read_bytes())]} for path in paths}
+    node.record(json.dumps({"version": 2, "files": entries}))
+
+
+def test_digests_without_a_key_are_replaced(tmp_path, node):
+    unchanged, changed, edited = (tmp_path / name for name in ("unchanged", "changed", "edited"))
+    for path in (unchanged, changed, edited):
+        path.write_text("old\n")
+    record_old(node, unchanged, changed, edited)
+    edited.write_text("an admin's\n")
+    # An edited file stays, and a changed file needs no backup.
+    assert node.apply(wanted(unchanged, "old\n"), wanted(changed, "new\n")) == {}
+    assert edited.read_text() == "an admin's\n"
+    entries = read_record(node)["files"]
+    assert digest(b"old\n") not in json.dumps(entries)
+    assert entries[str(edited)]["digests"] == []
+    record = ManagedFiles(node.state_dir)
+    assert not record.is_outdated
+    assert record.owns(entries[str(unchanged)], b"old\n")
+    assert record.owns(entries[str(changed)], b"new\n")
+
+
+def test_a_run_without_changes_replaces_the_digests_too(tmp_path, node):
+    path = tmp_path / "x"
+    path.write_text("same\n")
+    record_old(node, path)
+    record = ManagedFiles(node.state_dir)
+    assert record.is_outdated
+    changes = files.look([wanted(path, "same\n")], record, "containerd")
+    assert [change.owned for change in changes] == [True]
+    swap.Swap(os.replace, record, node.state_dir).finish("containerd", changes)
+    assert read_record(node)["version"] == VERSION
+    assert digest(b"same\n") not in json.dumps(read_record(node))
+    assert node.apply(wanted(path, "new\n")) == {}
+
+
+def test_without_its_key_all_files_are_foreign_until_they_are_recorded_again(tmp_path, node):
+    path = tmp_path / "x"
+    node.apply(wanted(path, "same\n"))
+    os.unlink(f"{node.state_dir}/key")
+    record = ManagedFiles(node.state_dir)
+    (change,) = files.look([wanted(path, "same\n")], record, "containerd")
+    assert not change.owned
+    swap.Swap(os.replace, record, node.state_dir).finish("containerd", [change])
+    assert node.apply(wanted(path, "new\n")) == {}
 
 
 def test_a_file_behind_a_link_is_recorded_with_its_target(node):

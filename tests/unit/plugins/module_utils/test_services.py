@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -12,6 +13,7 @@ import time
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import services
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
@@ -186,3 +188,56 @@ def test_the_environment_of_a_masked_unit_is_read_from_its_files(monkeypatch, tm
     assert unit.drop_ins == (str(drop_in),)
     enabled = masked._replace(file_state="enabled")
     assert services.read_masked_unit(enabled) == enabled
+
+
+class Journal:
+    """Runner of journalctl, which prints the last line first."""
+
+    def __init__(self, *lines):
+        self.text = "\n".join(reversed(lines))
+
+    def run(self, *_argv):
+        return Result(0, self.text, "")
+
+
+@pytest.fixture
+def make(monkeypatch):
+    """Return a function that returns the services of a node with systemd."""
+    exists = os.path.exists
+    monkeypatch.setattr(os.path, "exists", lambda path: "systemd" in path or exists(path))
+    monkeypatch.setattr(os.path, "isdir", lambda path: True)
+    return services.Services
+
+
+#: CRI-O logs its whole configuration in one line when it is reloaded.
+CONFIGURATION = (
+    r'time="2026-11-30" level=info msg="Current CRI-O configuration:\n[crio]\n  root = \"/x\"'
+    + r"\n  [crio.api]\n    stream_address = \"127.0.0.1\"" * 200
+    + r'\n  registry_password = \"hunter2\"\n  url = \"http://me:hunter2@h:1\"\n"'
+)
+
+
+def test_the_journal_of_a_failure_is_short(make):
+    lines = make(Journal("first", CONFIGURATION, "last")).journal(["crio.service"], 0)
+    assert (lines[0], lines[-1]) == ("first", "last")
+    assert lines[1].startswith('time="2026-11-30" level=info msg="Current CRI-O configuration')
+    assert lines[1].endswith("…")
+    assert all(len(line) <= 301 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{secret} is not a valid value",
+        'level=fatal msg="invalid: registry_password = \\"{secret}\\""',
+        'auth = {{"password":"{secret}"}}',
+        "dial http://me:{secret}@p.test:3128: refused",
+        "Authorization: Bearer {secret}",
+        "x" * 296 + "{secret}",
+    ],
+)
+def test_the_journal_of_a_failure_has_no_secret(make, line):
+    journal = Journal(line.format(secret="hunter2"))
+    lines = make(journal).journal(["crio.service"], 0, ["hunter2"])
+    assert "hunt" not in str(lines)
+    assert lines[0][:5] == line[:5] or line.startswith("{secret}")

@@ -130,7 +130,7 @@ class Systemd(services.Services):
     def daemon_reload(self):
         self.calls.append("daemon-reload")
 
-    def journal(self, names, since):
+    def journal(self, names, since, secrets):
         assert names == (UNIT,)
         assert time.time() - 60 < since <= time.time()
         if not self._journal:

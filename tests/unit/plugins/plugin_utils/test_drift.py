@@ -12,7 +12,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cruntime.node.plugins.module_utils.files import NOT_SHOWN
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import NOT_SHOWN
 from ansible_collections.cruntime.node.plugins.plugin_utils import drift
 
 TOML = "/etc/containerd/config.toml"
