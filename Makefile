@@ -5,7 +5,7 @@ VENV := .venv
 COLLECTION := .cache/collections/ansible_collections/cruntime/node
 SETUP := $(VENV)/.made $(COLLECTION)
 
-.PHONY: test test-unit test-roles test-vm test-matrix test-mutation coverage bench lint docs unit oldest sanity \
+.PHONY: test test-unit test-roles test-vm test-vm-current test-matrix test-mutation coverage bench lint docs unit oldest sanity \
 	nodes molecule slice demo pictures link clean
 
 # Run the short form of every test except the matrix, and a slice of the long form. The last line is:
@@ -26,6 +26,10 @@ test-roles: $(SETUP)
 # Run all tests of the virtual machine; `make test` has only the short ones.
 test-vm: $(SETUP)
 	@$(VENV)/bin/python tests/run.py molecule-vm
+
+# Run the tests of overridden keys and running containers on virtual machines with cgroup v2 and the newest runtimes.
+test-vm-current: $(SETUP)
+	@$(VENV)/bin/python tests/run.py molecule-vm-current
 
 # Run the tests with every supported ansible-core and every supported Python that is on the PATH.
 test-matrix: $(SETUP)

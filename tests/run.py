@@ -38,6 +38,8 @@ NODES_OF = {
 }
 # Scenarios with their own nodes, which take long. A run of all stages has one of them.
 IN_TURN = ("bare", "fleet", "vm")
+# Scenarios with their own images, which no other scenario uses.
+OWN_IMAGES = ("bare", "vm", "vm-current")
 # Time limit of a slice of the long form.
 SLICE_SECONDS = 360
 DEPRECATED = "[DEPRECATION WARNING]"
@@ -178,6 +180,13 @@ def has_image(node: str) -> bool:
     return not subprocess.run(inspect, check=False, capture_output=True).returncode
 
 
+def no_image(stage: Stage, node: str) -> Tally:
+    """Return the tally of a node without an image: skipped, or failed if the node is required."""
+    if node in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
+        return no_report(stage)
+    return skipped(f"the node image {node} can't be built here; see the log")
+
+
 def molecule(stage: Stage) -> Tally:
     """Run a scenario. Count its checks, and one more for its sequence with the idempotence step."""
     scenario = stage.name.removeprefix("molecule-")
@@ -189,19 +198,18 @@ def run_scenario(
     stage: Stage, scenario: str, images: tuple[str, ...], limit: float | None = None, **env: object
 ) -> Tally:
     """Run a scenario on the nodes that can be built, or on its own nodes."""
-    if scenario == "vm" and platform.machine() != "x86_64":
+    if scenario.startswith("vm") and platform.machine() != "x86_64":
         return skipped(f"the machine requires x86_64, but this host is {platform.machine()}")
-    # These scenarios have their own images, which no other scenario uses.
-    if scenario in ("bare", "vm") and not stage.run(NODES / "images.sh", scenario):
+    if scenario in OWN_IMAGES and not stage.run(NODES / "images.sh", scenario):
         return no_report(stage)
+    if scenario in OWN_IMAGES and not has_image(scenario):
+        return no_image(stage, scenario)
     total, platforms, chosen = Tally(), [], os.environ.get("CRUNTIME_NODE")
     for image in (chosen,) if chosen in images else images:
         if has_image(image) or (stage.run(NODES / "images.sh", image) and has_image(image)):
             platforms.append({"name": f"{RUN}-{scenario}-{image}", "image": image})
-        elif image in os.environ.get("CRUNTIME_TEST_REQUIRE", "").split(","):
-            return no_report(stage)
         else:
-            total += skipped(f"the node image {image} can't be built here; see the log")
+            total += no_image(stage, image)
     if images and not platforms:
         return total
     # JSON is valid YAML. Without platforms, the platforms of the scenario are used.
@@ -268,8 +276,9 @@ STAGES = {
     },
     "slice": part,
 }
-# The matrix takes hours and needs several Python versions, so it runs only if it is named.
-BY_NAME = {"matrix"}
+# These stages take hours, so they run only if their full name is given. The matrix also needs
+# several Python versions, and the machines with the newest runtimes need KVM to be fast.
+BY_NAME = {"matrix", "molecule-vm-current"}
 
 
 def remove_nodes() -> None:
@@ -310,7 +319,11 @@ def main() -> int:
     if sys.argv[1:]:
         # A stage that is named on the command line runs with its long tests.
         os.environ["CRUNTIME_LONG"] = "1"
-    names = [name for name in STAGES if {name, name.partition("-")[0]} & wanted]
+    names = [
+        name
+        for name in STAGES
+        if name in wanted or (name not in BY_NAME and name.partition("-")[0] in wanted)
+    ]
     LOGS.mkdir(parents=True, exist_ok=True)
     os.environ |= {
         "PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

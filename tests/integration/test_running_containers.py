@@ -272,15 +272,50 @@ def test_switch_can_wait_for_the_old_runtime(node, start, other):
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_upgrade_of_the_binary(node, runtime, start, options, driver):
     running = start(cgroup_driver=driver, **options)
-    pid = running.restart()
-    node.check_output(
-        f"path=$(readlink /proc/{pid}/exe) && cp $path $path.new && mv $path.new $path"
-    )
+    replace_binary(running)
     result = running.run()
     if runtime.name == "docker":
         running.check_waiting(result, "the binary of docker.service was replaced")
     else:
         running.check_kept(result, restarted=True)
+
+
+@pytest.mark.long
+@pytest.mark.runtime("docker")
+def test_upgrade_of_the_binary_with_live_restore(start):
+    running = start(live_restore=True)
+    process = running.restart()
+    replace_binary(running)
+    running.check_kept(running.run(), restarted=True)
+    assert running.restart() != process
+
+
+def replace_binary(running):
+    """Replace the binary of the runtime as a package upgrade does."""
+    pid = running.restart()
+    running.node.check_output(
+        f"path=$(readlink /proc/{pid}/exe) && cp $path $path.new && mv $path.new $path"
+    )
+
+
+@pytest.mark.long
+def test_removed_drop_in_of_the_unit(node, runtime, start, options):
+    """The process still has the value of a drop-in that a person has removed."""
+    running = start(proxy={"http": "http://proxy.test:3128"}, **options)
+    path = f"/etc/systemd/system/{runtime.service}.d/60-person.conf"
+    node.check_output(
+        f"mkdir -p $(dirname {path}) && echo http_proxy=http://person.test:3128 > /etc/person.env"
+        f" && printf '[Service]\\nEnvironmentFile=/etc/person.env\\n' > {path}"
+        f" && systemctl daemon-reload && systemctl restart {runtime.service}"
+        f" && rm {path} /etc/person.env && systemctl daemon-reload"
+    )
+    if runtime.name == "docker":
+        # The restart has ended the container.
+        node.check_output(f"docker start {NAME}")
+        running.pid = node.check_output(COMMANDS["docker"][1])
+        running.check_waiting(running.run(), "environment.http_proxy")
+    else:
+        running.check_kept(running.run(), restarted=True)
 
 
 #: A key that a person sets, and the file.

@@ -11,7 +11,7 @@ declare -A suite=([bookworm]=bookworm [trixie]=trixie [trixie-forky]=trixie)
 declare -A runtimes_from=([bookworm]='' [trixie]='' [trixie-forky]=forky)
 # an additional node, described below -> the node that it is based on
 declare -A based_on=([current]=trixie-forky [lts]=trixie-forky)
-for name in bare registry trixie-crio trixie-crio-oldest vm; do based_on[$name]=trixie; done
+for name in bare registry trixie-crio trixie-crio-oldest vm vm-current; do based_on[$name]=trixie; done
 
 # Print the apt mirror of this host, if the host is a Debian. apt knows it only after an update.
 host_mirror() {
@@ -80,6 +80,8 @@ for tool in nerdctl buildctl buildkitd; do
 done
 
 (($#)) || set -- bookworm trixie trixie-forky registry current
+# The root of this machine is another node, which is built first.
+[[ " $* " != *' vm-current '* ]] || set -- current "$@"
 # The builds with Go take the longest.
 for name; do
     [[ ! $name =~ ^(current|lts)$ ]] || "$here/current.sh" "$name" "$cache/$name" &
@@ -97,7 +99,7 @@ wait
 # no Debian suite has: CRI-O, and newer containerds and Dockers.
 further() {
     local log=$cache/image-$1.log
-    docker build -t "cruntime-node:$1" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
+    docker build -t "cruntime-node:$1" "${@:3}" "$context/$2" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 }
 
 # Put CRI-O into the root of the image: its binaries from the directory $CRUNTIME_TEST_BIN, with a unit, or
@@ -148,6 +150,7 @@ for name; do
             [[ ! -x $cache/$name/containerd ]] || { put_built "$name" && further "$name" current; }
             ;;
         bare | registry | vm) further "$name" "$name" ;;
+        vm-current) [[ ! -x $cache/current/containerd ]] || further "$name" vm --build-arg ROOT=current ;;
     esac
 done
 # Remove images that newer ones replaced.

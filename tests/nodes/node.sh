@@ -21,15 +21,15 @@ up() {
         start "$name" "${nodes[$name]}"
     done
     for name in "${!nodes[@]}"; do
-        if [[ ${nodes[$name]} == vm ]]; then "$here/vm.sh" await "$name"; else await "$name"; fi
+        if [[ ${nodes[$name]} == vm* ]]; then "$here/vm.sh" await "$name"; else await "$name"; fi
     done
 }
 
 start() {
     local name=$1 image=$2
     docker image inspect "cruntime-node:$image" >/dev/null 2>&1 || "$here/images.sh" "$image"
-    if [[ $image == vm ]]; then
-        "$here/vm.sh" start "$name"
+    if [[ $image == vm* ]]; then
+        "$here/vm.sh" start "$name" "$image"
         return
     fi
     if [[ -n ${CRUNTIME_COVERAGE:-} ]]; then

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Machines with their own kernel: each is an emulator in a container, which node.sh removes.
 #
-#   vm.sh start NAME     create a machine, and start its boot
-#   vm.sh await NAME     wait until its systemd is up
-#   vm.sh reboot NAME    reboot it, and wait
-#   vm.sh cut NAME       cut its power: the emulator is killed, and unsynced writes are lost
-#   vm.sh boot NAME      boot it after a power cut, and wait
-#   vm.sh forget NAME    remove the key and the settings for SSH
+#   vm.sh start NAME IMAGE   create a machine from cruntime-node:IMAGE, and start its boot
+#   vm.sh await NAME         wait until its systemd is up
+#   vm.sh reboot NAME        reboot it, and wait
+#   vm.sh cut NAME           cut its power: the emulator is killed, and unsynced writes are lost
+#   vm.sh boot NAME          boot it after a power cut, and wait
+#   vm.sh forget NAME        remove the key and the settings for SSH
 #
 # ssh -F .cache/vm/NAME/ssh_config NAME   logs in as an unprivileged user with sudo.
 set -euo pipefail
@@ -18,7 +18,7 @@ directory=$(realpath "$here/../..")/.cache/vm/$name
 boot_timeout=600
 
 start() {
-    local devices=()
+    local image=$1 devices=()
     command -v ssh >/dev/null || "$here/../install.sh" openssh-client
     forget
     mkdir -p "$directory"
@@ -27,7 +27,7 @@ start() {
     # Docker chooses a new free port at each start.
     docker run --detach --name "$name" --hostname "$name" --label cruntime-node \
         "${devices[@]}" --publish 127.0.0.1::22 --env "AUTHORIZED_KEY=$(<"$directory/key.pub")" \
-        cruntime-node:vm >/dev/null
+        "cruntime-node:$image" >/dev/null
     describe
 }
 
@@ -95,7 +95,7 @@ boot() {
 forget() { rm -rf "$directory"; }
 
 case ${name:+$1} in
-    start | await | reboot | cut | boot | forget) "$1" ;;
+    start | await | reboot | cut | boot | forget) "$1" "${@:3}" ;;
     *)
         sed -n '2,/^set/s/^# \?//p' "$0" >&2
         exit 2
