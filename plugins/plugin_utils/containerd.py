@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Iterator
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni
+from ansible_collections.cruntime.node.plugins.module_utils.effective import verifiers
+from ansible_collections.cruntime.node.plugins.module_utils.effective.equivalences import normalize
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
@@ -17,7 +19,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import marker
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, formats, registries
-from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import look_up
+from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import (
+    leaves,
+    look_up,
+)
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
 from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import (
     AtLeast,
@@ -33,6 +38,8 @@ _HANDLERS = ("runc",)
 _CRI = ("plugins", "io.containerd.grpc.v1.cri")
 _RUNTIME = ("plugins", "io.containerd.cri.v1.runtime")
 _IMAGES = ("plugins", "io.containerd.cri.v1.images")
+_TRANSFER = "io.containerd.transfer.v1.local"
+_DOWNLOADS = "max_concurrent_downloads"
 # Lists to which extra_config adds entries, because the rendered entries must stay.
 _EXTENDED = (("imports",), ("required_plugins",))
 
@@ -115,6 +122,26 @@ def _find_owned(spec: Spec) -> dict[Path, str]:
     }
 
 
+def _place_extra(spec: Spec, at_least: AtLeast) -> Spec:
+    """Return extra_config with the number of downloads where containerd reads it.
+
+    From 2.1 on, the transfer service pulls images. With the key of the CRI, the CRI would pull them
+    itself, without the image verifiers of the node.
+    """
+    extra: Spec = spec["extra_config"]
+    images = look_up(extra, _IMAGES)
+    if not (at_least("2.1.0") and _sets(images, {_DOWNLOADS})):
+        return extra
+    others = {normalize(path): value for path, value in leaves(extra) if path[-1] != _DOWNLOADS}
+    if registries.with_credentials(spec["registries"]) or verifiers.find_local_pull(others):
+        return extra
+    plugins = dict(extra["plugins"])
+    plugins[_IMAGES[-1]] = {key: value for key, value in images.items() if key != _DOWNLOADS}
+    plugins = {name: table for name, table in plugins.items() if table}
+    plugins[_TRANSFER] = {_DOWNLOADS: images[_DOWNLOADS], **plugins.get(_TRANSFER, {})}
+    return {**extra, "plugins": plugins}
+
+
 def _extend_list(path: Path, rendered: Any, value: Any) -> list[Any] | None:
     """Return a rendered list with the entries of extra_config added; None for other lists.
 
@@ -173,5 +200,6 @@ RENDERING = Rendering(
     find_refusals=_find_refusals,
     find_owned=_find_owned,
     merge_lists=_extend_list,
+    place_extra=_place_extra,
     is_secret=lambda spec: bool(registries.with_credentials(spec["registries"])),
 )

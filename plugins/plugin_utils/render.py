@@ -153,10 +153,11 @@ def _merge_extra_config(
         return list(texts.items())
     full, parse = complete(spec), functools.partial(_parse, rendering)
     merged, problems = [], []
-    for text, nodes in texts.items():
+    for text, extra, nodes in _group_by_extra(rendering, full, texts):
         find_option = functools.partial(deciding.find_option, parse, spec, nodes[0])
+        placed = {**full, "extra_config": extra}
         try:
-            merged.append((extra_config.merge(rendering, full, text, find_option), nodes))
+            merged.append((extra_config.merge(rendering, placed, text, find_option), nodes))
         except SpecError as error:
             if error.reason == "library_not_found":
                 raise
@@ -164,6 +165,22 @@ def _merge_extra_config(
     if problems:
         raise SpecError(*dict.fromkeys(problems))
     return merged
+
+
+def _group_by_extra(
+    rendering: Rendering, spec: Spec, texts: dict[str, list[Node]]
+) -> Iterator[tuple[str, Spec, list[Node]]]:
+    """Yield each text and extra_config, with the nodes that have both."""
+    for text, nodes in texts.items():
+        groups: list[tuple[Spec, list[Node]]] = []
+        for node in nodes:
+            extra = rendering.find_extra(spec, node)
+            same = next((group for found, group in groups if found == extra), None)
+            if same is None:
+                groups.append((extra, [node]))
+            else:
+                same.append(node)
+        yield from ((text, extra, group) for extra, group in groups)
 
 
 def _parse(rendering: Rendering, spec: Spec, node: Node) -> Any:

@@ -84,6 +84,8 @@ class Rendering:
     :param find_owned: returns the paths that extra_config must not set, each with its owner.
     :param merge_lists: returns the list at a path with the entries of extra_config added, None if
         the list of extra_config replaces it.
+    :param place_extra: returns extra_config with each key where the version reads it. Its second
+        argument is C(at_least) of the template.
     :param is_shared: returns whether foreign keys stay in the configuration file, None if the
         collection is the only writer.
     :param is_secret: returns whether the configuration file contains a secret.
@@ -99,6 +101,7 @@ class Rendering:
     find_refusals: Callable[[Spec], Iterator[Refusal]]
     find_owned: Callable[[Spec], dict[Path, str]] = lambda spec: {}
     merge_lists: Callable[[Path, Any, Any], list[Any] | None] = _replace_list
+    place_extra: Callable[[Spec, AtLeast], Spec] = lambda spec, at_least: spec["extra_config"]
     is_shared: Callable[[Spec], bool | None] = lambda spec: None
     is_secret: Callable[[Spec], bool] = lambda spec: False
     facts: tuple[str, ...] = ()
@@ -111,6 +114,13 @@ class Rendering:
         version_range = node["version_range"]
         variables = self.find_variables(spec, self._bind_at_least(version_range))
         return self.render_template(self.template, {**spec, **variables, **node}, version_range)
+
+    def find_extra(self, spec: Spec, node: Node) -> Spec:
+        """Return extra_config as a kind of node reads it.
+
+        :param spec: a complete spec.
+        """
+        return self.place_extra(spec, self._bind_at_least(node["version_range"]))
 
     def render_template(
         self, template: str, variables: Mapping[str, Any], version_range: str

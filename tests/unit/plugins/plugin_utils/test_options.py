@@ -678,6 +678,45 @@ def test_extra_config_that_conflicts_with_an_option_is_rejected(values, extra, o
     assert option == "oci_runtimes" or render.render(checked(runtime=runtime, extra_config=extra))
 
 
+TRANSFER = "io.containerd.transfer.v1.local"
+DOWNLOADS = {"max_concurrent_downloads": 8}
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1"])
+@pytest.mark.parametrize(
+    ("more", "is_moved"),
+    [
+        ({}, True),
+        ({"image_pull_progress_timeout": "9m"}, True),
+        # With these keys, the CRI pulls images itself.
+        ({"use_local_image_pull": True}, False),
+        ({"discard_unpacked_layers": True}, False),
+        ({"disable_snapshot_annotations": False}, False),
+    ],
+)
+def test_the_number_of_downloads_is_where_the_version_reads_it(version, more, is_moved):
+    extra = {"plugins": {IMAGES_V3: {**DOWNLOADS, **more}}}
+    config = toml(3, cni_bin_dirs=version == "2.1", extra_config=extra)["plugins"]
+    is_moved = is_moved and version == "2.1"
+    assert (config.get(TRANSFER) == DOWNLOADS) is is_moved
+    assert ("max_concurrent_downloads" in config[IMAGES_V3]) is not is_moved
+    assert {key: config.get(IMAGES_V3, {}).get(key) for key in more} == more
+
+
+def test_the_number_of_downloads_of_the_transfer_service_has_precedence():
+    given = {"max_concurrent_downloads": 5}
+    extra = {"plugins": {IMAGES_V3: DOWNLOADS, TRANSFER: given}}
+    assert toml(3, extra_config=extra)["plugins"][TRANSFER] == given
+
+
+def test_with_credentials_the_cri_reads_the_number_of_downloads():
+    registries = [{"registry": "r.test", "username": "u", "password": "p"}]
+    extra = {"plugins": {IMAGES_V3: DOWNLOADS}}
+    config = toml(3, registries=registries, extra_config=extra)["plugins"]
+    assert config[IMAGES_V3]["max_concurrent_downloads"] == 8
+    assert TRANSFER not in config
+
+
 def test_extra_config_can_extend_a_table_of_an_option():
     extra = {"runtimes": {"crun": {"runtimeArgs": ["--debug"]}}, "log-opts": {"labels": "x"}}
     config = daemon_json(oci_runtimes=[CRUN], container_logs={"max_size": "1m"}, extra_config=extra)
