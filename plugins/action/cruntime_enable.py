@@ -104,7 +104,7 @@ class ActionModule(ActionBase):
                 {**file, "content": ""} if file.get("secret") else file for file in files
             ],
             "rendered_secrets": [file["content"] for file in files if file.get("secret")],
-            "secrets": sorted(set(list_secrets(spec))),
+            "secrets": sorted(set(list_secrets(spec, options.ENABLE))),
         }
 
 

@@ -10,7 +10,7 @@ import math
 import re
 from typing import Any, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import options, redaction
+from ansible_collections.cruntime.node.plugins.module_utils import redaction
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import is_reference
 from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import dotted
@@ -59,10 +59,11 @@ def find_unquoted(args: Any, spec_options: dict[str, Any], parent: str = "") -> 
                 yield f"{path}: not text: YAML reads the value as a {kind}. Put it in quotes"
 
 
-def list_secrets(spec: Spec, spec_options: dict[str, Any] = options.ENABLE) -> Iterator[str]:
+def list_secrets(spec: Spec, spec_options: dict[str, Any]) -> Iterator[str]:
     """Yield the secrets of a spec that are long enough to be searched in text.
 
     :param spec: validated options.
+    :param spec_options: argument spec of the options.
     """
     for name, option in spec_options.items():
         value = spec.get(name)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.cruntime.node.plugins.module_utils import options
-
 #: Values of the options that are required next to an option, by the path of their parent.
 _BESIDE = {
     ("registries",): {"registry": "a.test"},
@@ -19,7 +17,7 @@ _BESIDE = {
 _NEEDED = {"username": {"password": "x"}, "password": {"username": "x"}}
 
 
-def list_paths(spec=options.ENABLE, parent=()):
+def list_paths(spec, parent=()):
     """Return the path of each option that has no options of its own."""
     paths = []
     for name, option in spec.items():
@@ -28,14 +26,14 @@ def list_paths(spec=options.ENABLE, parent=()):
     return paths
 
 
-def find_option(path, spec=options.ENABLE):
+def find_option(path, spec):
     """Return the specification of an option."""
     for name in path[:-1]:
         spec = spec[name]["options"]
     return spec[path[-1]]
 
 
-def plant(path, value, spec=options.ENABLE):
+def plant(path, value, spec):
     """Return options in which the option of a path has this value."""
     return _plant(path, value, spec, ())
 

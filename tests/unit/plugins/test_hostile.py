@@ -165,7 +165,7 @@ def run_action(action_class, given):
 @settings(max_examples=15)
 @given(value=YAML_VALUES, runtime=st.sampled_from(RUNTIMES))
 def test_any_value_of_a_spec_is_valid_or_a_clear_error(path, value, runtime):
-    given = {"runtime": runtime, **planting.plant(path, value)}
+    given = {"runtime": runtime, **planting.plant(path, value, options.ENABLE)}
     sent, result = run_action(cruntime_enable.ActionModule, given)
     if isinstance(result, AnsibleActionFail):
         assert sent == []

@@ -62,7 +62,11 @@ FORMS = {
     ],
 }
 #: In these options, any text is a secret.
-SECRET = [path for path in planting.list_paths() if planting.find_option(path).get("no_log")]
+SECRET = [
+    path
+    for path in planting.list_paths(options.ENABLE)
+    if planting.find_option(path, options.ENABLE).get("no_log")
+]
 
 
 def check_hidden(mark, text):
@@ -158,16 +162,16 @@ def check_node(sent, mark, before=None):
         check_hidden(mark, output)
 
 
-@pytest.mark.parametrize("path", planting.list_paths(), ids=".".join)
+@pytest.mark.parametrize("path", planting.list_paths(options.ENABLE), ids=".".join)
 @settings(max_examples=5)
 @given(data=st.data(), runtime=RUNTIMES, mark=MARKS)
 def test_a_secret_in_an_option_is_in_no_output(path, data, runtime, mark):
-    option = planting.find_option(path)
+    option = planting.find_option(path, options.ENABLE)
     forms = FORMS["dict"] if option["type"] == "dict" else FORMS["str"]
     forms = [*forms, str] if path in SECRET and option["type"] == "str" else forms
     value = data.draw(st.sampled_from(forms))(mark)
     value = [value] if option["type"] == "list" else value
-    spec = {"runtime": runtime, **planting.plant(path, value)}
+    spec = {"runtime": runtime, **planting.plant(path, value, options.ENABLE)}
     sent, error = run_action(spec)
     check_hidden(mark, error)
     if sent:
@@ -177,10 +181,12 @@ def test_a_secret_in_an_option_is_in_no_output(path, data, runtime, mark):
 @pytest.mark.parametrize("path", SECRET, ids=".".join)
 def test_secret_options_are_planted_in_valid_specs(path):
     """Otherwise only messages of refused specs would be searched."""
-    value = {"dict": {"X-Token": "MARK1234"}, "str": "MARK1234"}[planting.find_option(path)["type"]]
+    kind = planting.find_option(path, options.ENABLE)["type"]
+    value = {"dict": {"X-Token": "MARK1234"}, "str": "MARK1234"}[kind]
     if path[0] == "proxy":
         value = "http://me:MARK1234@h.test"
-    sent, error = run_action({"runtime": "containerd", **planting.plant(path, value)})
+    given = {"runtime": "containerd", **planting.plant(path, value, options.ENABLE)}
+    sent, error = run_action(given)
     assert error == ""
     assert "MARK1234" in sent["cruntime_enable"]["secrets"]
     assert any("MARK1234" in each for each in sent["cruntime_enable"]["rendered_secrets"])
