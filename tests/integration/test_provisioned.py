@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from conftest import ARCHIVES
 
-pytestmark = pytest.mark.scenario("bare")
+pytestmark = [pytest.mark.scenario("bare"), pytest.mark.each_node]
 
 PROVISION = "cruntime.node.provision"
 SWITCH = "cruntime.node.switch"
