@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from conftest import RUNTIMES, check_untouched, scenario_runtime
 
+from ansible_collections.cruntime.node.plugins.module_utils.managed_files import VERSION
+
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
     # The runtime matters little.
@@ -170,7 +172,7 @@ DAMAGED = {
     "lone surrogate": r'{"version": 2, "files": {"/etc/\ud800": {}}}',
     "keys of the wrong type": '{"version": 2, "files": {"/x": {"digests": [], "restart": true,'
     ' "runtime": "docker", "keys": [1]}}}',
-    "a newer version": '{"version": 3, "files": {}}',
+    "a newer version": f'{{"version": {VERSION + 1}, "files": {{}}}}',
 }
 
 
