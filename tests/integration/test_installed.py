@@ -118,6 +118,7 @@ def test_playbook_of_the_readme_works(installed, bare, tmp_path):
     assert play(playbook, bare)[0]["changed"] == 0
 
 
+@pytest.mark.long
 def test_examples_of_the_modules_run(installed, bare, tmp_path):
     """Run the examples in check mode, because most of them name registries that do not exist."""
     root, play = installed

@@ -12,6 +12,7 @@ from conftest import RUNTIMES, scenario_runtime
 
 pytestmark = [
     pytest.mark.scenario("containerd", "docker", "crio"),
+    pytest.mark.short("containerd", "crio"),
     pytest.mark.xdist_group("secrets"),
 ]
 #: In the spec, in a file of an admin, and in a variable of the service.
