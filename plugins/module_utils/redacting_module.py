@@ -10,6 +10,7 @@ contain a secret without being one, for example build arguments.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -38,16 +39,14 @@ class RedactingModule(AnsibleModule):
         :param log_args: options of the module, if they are logged. Ansible has replaced the options
             with no_log.
         """
-        if log_args:
-            log_args = {
-                name: value
-                if str(value).startswith("NOT_LOGGING")
-                else redact_text({name: self.params.get(name)})[name]
-                for name, value in log_args.items()
-            }
-            msg = " ".join(["Invoked with", *(f"{key}={log_args[key]}" for key in log_args)])
-            log_args = {name: str(value) for name, value in log_args.items()}
-        super().log(str(redact_text(msg)), log_args)
+        if not log_args:
+            super().log(redact_text(msg))
+            return
+        shown = {
+            name: value if str(value).startswith("NOT_LOGGING") else str(self._redacted.get(name))
+            for name, value in log_args.items()
+        }
+        super().log(" ".join(["Invoked with", *map("=".join, shown.items())]), shown)
 
     def warn(self, warning: str, **more: Any) -> None:
         super().warn(redact_text(warning), **more)
@@ -60,4 +59,10 @@ class RedactingModule(AnsibleModule):
 
     def _add_invocation(self, result: dict[str, Any]) -> dict[str, Any]:
         """Add the options of the module, which Ansible shows with -vvv."""
-        return {"invocation": {"module_args": redact_text(self.params)}, **result}
+        return {"invocation": {"module_args": self._redacted}, **result}
+
+    @functools.cached_property
+    def _redacted(self) -> dict[str, Any]:
+        """The options with secrets redacted, which every run needs twice."""
+        redacted: dict[str, Any] = redact_text(self.params)
+        return redacted
