@@ -208,7 +208,8 @@ def choose_nodes(items):
     """Return the node of each test that runs on one node only.
 
     Tests that take long run on the last node. In the short form, the tests of a file, which can
-    share a fixture, run on the same node: the node with the fewest tests so far.
+    share a fixture, run on the same node: the node with the fewest tests so far, of those on which
+    no test of the file fails.
     """
     on_nodes = [item for item in items if host_of(item)]
     numbers = dict.fromkeys(map(host_of, on_nodes), 0)
@@ -219,7 +220,9 @@ def choose_nodes(items):
         elif not LONG and not item.get_closest_marker("each_node"):
             files.setdefault(item.module, []).append(item)
     for tests in files.values():
-        host = min(numbers, key=numbers.get)
+        failing = {host_of(item) for item in tests if item.get_closest_marker("xfail")}
+        usable = [each for each in numbers if each not in failing]
+        host = min(usable or numbers, key=numbers.get)
         numbers[host] += len(tests)
         chosen.update((item.originalname, host) for item in tests)
     return chosen
