@@ -272,7 +272,7 @@ ATTEMPTS = {
 }
 
 
-@pytest.mark.fails_on("docker", "current", "with Docker 29, a failed pull or push counts as a change")
+@pytest.mark.fails_on("docker", "current", "with Docker 29, a failed transfer counts as a change")
 def test_failures_of_a_registry_change_nothing(registries, directory, image, call, listed):
     tries = {f"{registries.bad}/{kind}/x:1": number for kind, number in ATTEMPTS.items()}
     tries[f"{registries.down}/x:1"] = 2
