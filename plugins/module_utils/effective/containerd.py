@@ -139,17 +139,18 @@ class ContainerdEffective(Effective):
         return found
 
     def _find_unused_verifiers(self, filed: Leaves) -> list[str]:
-        directory, names = verifiers.list_verifiers(filed)
-        if self.equivalences.version < verifiers.SINCE or not names:
+        if self.equivalences.version < verifiers.SINCE:
             return []
         local = verifiers.find_local_pull(filed)
         if local is None:
             return []
         key, advice = local
-        return [
+        directory, names = verifiers.list_verifiers(filed)
+        message = (
             f"{directory}: image verifiers without effect: with {quote_path(key)}, the CRI of "
             f"containerd pulls images without {', '.join(names)}. {advice}"
-        ]
+        )
+        return [message] if names else []
 
     def find_flag(self, path: Path, argv: list[str]) -> tuple[str, ...]:
         names = _FLAGS.get(path, ())
