@@ -33,6 +33,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.tar_documents import
     read_documents,
 )
 
+# Largest window that zstd can have, because images are packed with long windows.
+_FLAGS = {"zstd": ("--long=31",)}
 # Tool for each compression by the first bytes of a file. Its Debian package has the same name.
 _COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
@@ -169,7 +171,8 @@ def plain(runner: Runner, path: str, compression: str) -> Iterator[IO[bytes]]:
             reason="tool_not_found",
         )
     try:
-        with runner.opened(compression, "--decompress", "--stdout", "--", path) as stream:
+        flags = ("--decompress", "--stdout", *_FLAGS.get(compression, ()))
+        with runner.opened(compression, *flags, "--", path) as stream:
             yield stream
     except CommandError as error:
         # The caller can run other commands while it reads the stream.

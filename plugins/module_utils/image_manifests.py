@@ -35,6 +35,15 @@ _ARCHITECTURES = {
     "armv6l": "arm",
     "i686": "386",
 }
+# Architectures whose images run on another architecture, in the order of preference.
+_COMPATIBLE = {"amd64": ("386",), "arm64": ("arm",)}
+# Media types of the configuration of an image. Artifacts, such as Helm charts, have other types.
+_CONFIGURATIONS = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+)
+# Annotation of a manifest that describes another image, such as an attestation.
+_REFERENCE = "vnd.docker.reference.type"
 _EXECUTION = ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "ExposedPorts", "Volumes")
 
 
@@ -46,6 +55,7 @@ class Archived:
     :param config: digest of the configuration, which is the image ID in most stores.
     :param target: digest of the manifest or image index, empty in a docker-archive.
     :param fingerprint: see C(fingerprint).
+    :param platform: platform of the image, such as linux/amd64; empty if it has none.
     :param config_path: path of the configuration in the archive.
     :param layer_paths: paths of the layers in the archive, the lowest layer first.
     """
@@ -54,6 +64,7 @@ class Archived:
     config: str
     target: str
     fingerprint: str
+    platform: str
     config_path: str
     layer_paths: tuple[str, ...]
 
@@ -103,14 +114,26 @@ def this_platform() -> str:
     return f"linux/{_ARCHITECTURES.get(machine, machine)}"
 
 
+def platforms_of_this_node() -> list[str]:
+    """Return the platforms whose images run on this node, in the order of preference."""
+    architecture = this_platform().partition("/")[2]
+    return [f"linux/{each}" for each in (architecture, *_COMPATIBLE.get(architecture, ()))]
+
+
 def for_this_node(index: dict[str, Any]) -> dict[str, Any] | None:
     """Return the entry of an image index for the platform of this node; None if it has none."""
     entries: list[dict[str, Any]] = index["manifests"]
-    for entry in entries:
-        given = entry.get("platform") or {}
-        if f"{given.get('os')}/{given.get('architecture')}" == this_platform():
-            return entry
+    for platform_name in platforms_of_this_node():
+        for entry in entries:
+            if _read_platform(entry.get("platform") or {}) == platform_name:
+                return entry
     return None
+
+
+def _read_platform(fields: dict[str, Any]) -> str:
+    """Return the platform in an entry of an index, or in a configuration; empty if it has none."""
+    system, architecture = fields.get("os"), fields.get("architecture")
+    return f"{system}/{architecture}" if system and architecture else ""
 
 
 def _docker_images(documents: dict[str, bytes], sizes: dict[str, int]) -> Iterator[Archived]:
@@ -127,6 +150,7 @@ def _docker_images(documents: dict[str, bytes], sizes: dict[str, int]) -> Iterat
             config=_digest(content),
             target="",
             fingerprint=fingerprint(config, config["rootfs"]["diff_ids"]),
+            platform=_read_platform(config),
             config_path=config_path,
             layer_paths=tuple(layer_paths),
         )
@@ -154,21 +178,34 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
             config=_digest(content),
             target=entry["digest"],
             fingerprint=fingerprint(config, config["rootfs"]["diff_ids"]),
+            platform=_read_platform(config),
             config_path=_blob_path(manifest["config"]["digest"]),
             layer_paths=tuple(_blob_path(layer["digest"]) for layer in manifest["layers"]),
         )
     if not images:
-        raise DamagedError(f"contains no image for {this_platform()}")
+        raise DamagedError(
+            f"contains no image for {this_platform()}, but only artifacts, or images for other "
+            "platforms"
+        )
     return list(images.values())
 
 
 def _manifest(documents: dict[str, bytes], entry: dict[str, Any]) -> dict[str, Any] | None:
     """Return the manifest for this node of an entry of an index, None if there is none."""
+    if _REFERENCE in (entry.get("annotations") or {}):
+        return None
     found = json.loads(_blob(documents, entry["digest"]))
     if entry.get("mediaType") in INDEXES:
         inner = for_this_node(found)
         return _manifest(documents, inner) if inner else None
-    return found if "config" in found and "layers" in found else None
+    return found if _describes_image(found) else None
+
+
+def _describes_image(manifest: dict[str, Any]) -> bool:
+    """Return whether a manifest describes an image, and not an artifact."""
+    if "config" not in manifest or "layers" not in manifest:
+        return False
+    return manifest["config"].get("mediaType", _CONFIGURATIONS[0]) in _CONFIGURATIONS
 
 
 def _blob(documents: dict[str, bytes], digest: str) -> bytes:

@@ -174,6 +174,8 @@ class ImageStore:
 
     #: Whether a task can pin and unpin single images.
     pins = False
+    #: Whether the store loads images for other platforms from an archive.
+    loads_other_platforms = True
 
     def __init__(self, runner: Runner, runtime: Runtime, scratch_dir: str, timeout: int) -> None:
         self._runner = runner

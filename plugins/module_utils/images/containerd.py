@@ -60,6 +60,7 @@ class ContainerdStore(CriStore):
     """Images of containerd."""
 
     pins = True
+    loads_other_platforms = False
 
     @property
     def root(self) -> str:

@@ -22,7 +22,7 @@ APP, OTHER = "r.test/app:1", "r.test/other:1"
 
 
 def archived(config, *names, target="", fingerprint=""):
-    return Archived(names, config, target, fingerprint, "c.json", ())
+    return Archived(names, config, target, fingerprint, "linux/amd64", "c.json", ())
 
 
 def archive(*images, path="/a.tar"):
