@@ -55,8 +55,8 @@ options:
   pull:
     description:
       - When images are pulled. With V(never), the task fails if an image is missing.
-      - If not set, V(missing) is used. With V(always), check mode always reports a change, because
-        the result of a pull cannot be predicted.
+      - If not set, V(missing) is used. With V(always), check mode asks the registry for the digest
+        of each image. If the registry does not respond to the node, check mode predicts a change.
     type: str
     choices: [missing, always, never]
   archive:
@@ -187,6 +187,7 @@ options:
       - Remove unused images. Images are kept if a container uses them (running or not), if they are
         pinned, if they are listed in O(name), or if they are the sandbox image of the runtime. An
         empty dictionary removes all unused images.
+      - An image that the runtime does not remove because it is in use is kept with a warning.
     type: dict
     suboptions:
       include:
@@ -208,6 +209,12 @@ options:
       older_than:
         description: Remove only images that were created at least this long ago, such as V(7d).
         type: str
+      labels:
+        description: >-
+          Remove only images that have all of these labels, each C(KEY) or C(KEY=VALUE).
+        type: list
+        elements: str
+        default: []
   all_tags:
     description: With O(state=absent), whether the images are removed with all of their tags.
     type: bool
@@ -233,7 +240,6 @@ requirements:
 attributes:
   check_mode:
     support: full
-    details: O(pull=always) always predicts a change.
   diff_mode:
     support: full
     details: Shows the image ID of each reference.

@@ -253,6 +253,7 @@ def test_images_are_pulled(registries, image, call, listed, node):
         [IMAGE, {"name": secret, "username": "user", "password": "wrong"}],
     )
     assert always["changed"] is False
+    done(image(name=tls, pull="always", check=True))
     attempts = {each["name"]: each["attempts"] for each in failed["failures"]}
     assert attempts.keys() == {other, nowhere, absent, down}
     assert (attempts[nowhere], attempts[down]) == (1, 2)
@@ -483,6 +484,8 @@ def test_prune_removes_unused_images(runtime, spec, directory, image, listed):
         done(image(prune={"include": [spec["sandbox_image"]]}))
     include, exclude = [f"{OURS}/[bdo]*:1"], [f"{OURS}/busybox:1", BOTH]
     prune = {"include": include, "exclude": exclude, "older_than": "1h"}
+    # A label that no image has.
+    done(image(name=OCI, prune={**prune, "labels": ["cruntime.test=none"]}))
     done(image(name=OCI, prune=prune), "removed", "removed")
     assert {BOTH, OCI} <= set(listed())
     assert not {DOCKER, OTHER} & set(listed())
