@@ -58,6 +58,7 @@ class Archived:
     :param platform: platform of the image, such as linux/amd64; empty if it has none.
     :param config_path: path of the configuration in the archive.
     :param layer_paths: paths of the layers in the archive, the lowest layer first.
+    :param descriptor: entry of the manifest or image index, empty in a docker-archive.
     """
 
     names: tuple[str, ...]
@@ -67,6 +68,7 @@ class Archived:
     platform: str
     config_path: str
     layer_paths: tuple[str, ...]
+    descriptor: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
 
 def parse_images(documents: Documents) -> list[Archived]:
@@ -79,7 +81,7 @@ def parse_images(documents: Documents) -> list[Archived]:
         if "index.json" in contents and "oci-layout" in documents.sizes:
             images = _oci_images(contents, documents.sizes)
         elif "manifest.json" in contents:
-            images = list(_docker_images(contents, documents.sizes))
+            images = list(_docker_images(documents))
         else:
             raise DamagedError(
                 "contains no images: it has neither the manifest.json of a docker-archive "
@@ -136,13 +138,14 @@ def _read_platform(fields: dict[str, Any]) -> str:
     return f"{system}/{architecture}" if system and architecture else ""
 
 
-def _docker_images(documents: dict[str, bytes], sizes: dict[str, int]) -> Iterator[Archived]:
-    for entry in json.loads(documents["manifest.json"]):
+def _docker_images(documents: Documents) -> Iterator[Archived]:
+    for entry in json.loads(documents.contents["manifest.json"]):
         config_path = os.path.normpath(entry["Config"])
-        layer_paths = [os.path.normpath(layer) for layer in entry["Layers"]]
-        content = _member(documents, config_path)
+        paths = [os.path.normpath(layer) for layer in entry["Layers"]]
+        layer_paths = [documents.links.get(path, path) for path in paths]
+        content = _member(documents.contents, config_path)
         for layer in layer_paths:
-            if layer not in sizes:
+            if layer not in documents.sizes:
                 raise DamagedError(f"is incomplete: the layer {layer} is missing")
         config = json.loads(content)
         yield Archived(
@@ -181,6 +184,7 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
             platform=_read_platform(config),
             config_path=_blob_path(manifest["config"]["digest"]),
             layer_paths=tuple(_blob_path(layer["digest"]) for layer in manifest["layers"]),
+            descriptor={key: value for key, value in entry.items() if key != "annotations"},
         )
     if not images:
         raise DamagedError(

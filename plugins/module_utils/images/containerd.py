@@ -20,6 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     parsing,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
     registry_of,
@@ -41,7 +42,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_
 
 _HOSTS_DIR = "/etc/containerd/certs.d"
 _PIN = "io.cri-containerd.pinned"
-# Name of an unnamed image while it is imported.
+# Repository of unnamed images while they are imported.
 _UNNAMED = "localhost/cruntime-import"
 # Configuration of a second containerd without a CRI and with separate sockets.
 _CONFIG = """version = 2
@@ -89,14 +90,18 @@ class ContainerdStore(CriStore):
         )
 
     def load(self, archive: Archive, name: str = "") -> None:
-        flags = ["--base-name", _UNNAMED, "--digests"] if name else []
+        ours = ("", *image_manifests.platforms_of_this_node())
+        # ctr loads nothing if an archive has an image for another platform.
+        images = [image for image in archive.images if image.platform in ours]
         # Every version supports an uncompressed tar, but not every compression.
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
-            self._ctr("images", "import", *flags, "-", stdin=stream, timeout=self._timeout)
-        if name:
-            made = self._ctr("images", "list", "--quiet", f"name~=^{_UNNAMED}").split()
-            self._ctr("images", "tag", "--force", made[0], name)
-            self._ctr("images", "remove", *made)
+            converted = archive.convert(stream, images, functools.partial(_names, name=name))
+            self._ctr("images", "import", "-", stdin=converted, timeout=self._timeout)
+        for image in images:
+            if not image.names and not name:
+                # The CRI lists an image without a name only under its ID.
+                self._ctr("images", "tag", "--force", _temporary_name(image), image.config)
+                self._ctr("images", "remove", _temporary_name(image))
 
     def tag(self, image: Image, name: str) -> None:
         self._ctr("images", "tag", "--force", display_name(image), name)
@@ -277,6 +282,18 @@ class _Source(SourceStore):
 
     def save(self, names: list[str], path: str) -> None:
         self._ctr("images", "export", *self._export_flags, path, *names)
+
+
+def _names(image: Archived, name: str) -> tuple[str, ...]:
+    """Return the names with which an image is imported.
+
+    :param name: name for an image without a name, empty if it gets none.
+    """
+    return image_archive.name_image(image, name or _temporary_name(image))
+
+
+def _temporary_name(image: Archived) -> str:
+    return f"{_UNNAMED}:{image.config.rpartition(':')[2]}"
 
 
 def parse_target(table: str, name: str) -> tuple[str, str]:

@@ -77,10 +77,7 @@ class CrioStore(CriStore):
 
     def load(self, archive: Archive, name: str = "") -> None:
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
-            words = self._podman("load", "--quiet", stdin=archive.as_docker(stream))
-        if name:
-            # The output is: Loaded image: sha256:HEX
-            self._podman("tag", words.strip().rpartition(" ")[2], name)
+            self._podman("load", "--quiet", stdin=archive.as_docker(stream, name))
 
     def tag(self, image: Image, name: str) -> None:
         self._podman("tag", image.id, name)

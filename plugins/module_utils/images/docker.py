@@ -81,11 +81,8 @@ class DockerStore(ImageStore):
 
     def load(self, archive: Archive, name: str = "") -> None:
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
-            words = self._docker(
-                "load", "--quiet", stdin=archive.as_docker(stream), timeout=self._timeout
-            )
-        if name:
-            self._docker("tag", parse_loaded(words), name)
+            converted = archive.as_docker(stream, name)
+            self._docker("load", "--quiet", stdin=converted, timeout=self._timeout)
 
     def tag(self, image: Image, name: str) -> None:
         self._docker("tag", image.id, name)
@@ -254,11 +251,6 @@ def parse_users(text: str) -> dict[str, list[str]]:
             f"{item['Name'].lstrip('/')} ({item['Id'][:12]})"
         )
     return users
-
-
-def parse_loaded(output: str) -> str:
-    """Parse C(docker load): C(Loaded image ID: sha256:HEX) for an image without a name."""
-    return output.strip().rpartition(" ")[2]
 
 
 def parse_pushed(output: str, name: str) -> str:

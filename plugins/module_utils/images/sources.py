@@ -31,6 +31,9 @@ def pull_images(task: ImageTask) -> list[str]:
     if task.check_mode:
         steps = [step for step in steps if not _is_up_to_date(task, step.name)]
     task.check(steps, ["platform"] if options["platform"] else [])
+    if task.apply([step for step in steps if step.verb == "tag"]):
+        task.list_images()
+    steps = [step for step in steps if step.verb == "pull"]
     failures: list[transfers.Failure] = []
     if steps and not task.check_mode:
         credentials, platform = task.request.credentials, options["platform"]
@@ -137,8 +140,8 @@ def _check_platforms(task: ImageTask, archived: dict[str, tuple[Archive, Archive
         if image.platform not in ("", *ours):
             raise CruntimeError(
                 f"{archive.path}: {name} is for {image.platform}, and {task.store.label} loads "
-                f"only images for {' and '.join(ours)}. Use an archive for this platform, or set "
-                "name to other images of the archive",
+                f"only images for {ours[0]}. Use an archive for this platform, or set name to "
+                "other images of the archive",
                 reason="archive_invalid",
             )
 
