@@ -20,6 +20,7 @@ from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils import protobuf
 from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError
+from ansible_collections.cruntime.node.plugins.module_utils.image_reference import full_id
 from ansible_collections.cruntime.node.plugins.module_utils.protobuf import ENTRY, Field, Message
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import (
     UNIMPLEMENTED,
@@ -72,17 +73,30 @@ _CONTAINER_STATES = (
     "CONTAINER_EXITED",
     "CONTAINER_UNKNOWN",
 )
+# The kubelet can request an image by its ID. If so, only newer runtimes know the name in the pod.
+_IMAGE_SPEC: Message = {1: Field("image", str), 18: Field("user_specified_image", str)}
 _CONTAINER: Message = {
     1: Field("id", str),
     2: Field("pod_sandbox_id", str),
     3: Field("metadata", {1: Field("name", str), 2: Field("attempt", int)}),
-    4: Field("image", {1: Field("image", str)}),
+    4: Field("image", _IMAGE_SPEC),
     5: Field("image_ref", str),
     6: Field("state", _CONTAINER_STATES),
     7: Field("created_at", int),
     8: Field("labels", ENTRY),
     9: Field("annotations", ENTRY),
+    # CRI 1.31 and newer. Before that, image_ref is the ID.
+    10: Field("image_id", str),
 }
+_CONTAINER_STATUS: Message = {
+    1: Field(
+        "status",
+        {1: Field("id", str), 3: Field("state", _CONTAINER_STATES), 15: Field("log_path", str)},
+    ),
+    2: Field("info", ENTRY),
+}
+_CONTAINER_REQUEST: Message = {1: Field("container_id", str), 2: Field("verbose", bool)}
+_STOP_REQUEST: Message = {1: Field("container_id", str), 2: Field("timeout", int)}
 
 _SANDBOX_METADATA: Message = {
     1: Field("name", str),
@@ -99,6 +113,8 @@ _SANDBOX: Message = {
     6: Field("annotations", ENTRY),
     7: Field("runtime_handler", str),
 }
+_SANDBOX_STATUS: Message = {1: Field("status", {1: Field("id", str)}), 2: Field("info", ENTRY)}
+_SANDBOX_REQUEST: Message = {1: Field("pod_sandbox_id", str), 2: Field("verbose", bool)}
 
 _IMAGE: Message = {
     1: Field("id", str),
@@ -107,6 +123,11 @@ _IMAGE: Message = {
     4: Field("size", int),
     8: Field("pinned", bool),
 }
+_IMAGE_STATUS: Message = {1: Field("image", _IMAGE), 2: Field("info", ENTRY)}
+_IMAGE_REQUEST: Message = {1: Field("image", _IMAGE_SPEC), 2: Field("verbose", bool)}
+_AUTH: Message = {1: Field("username", str), 2: Field("password", str)}
+_PULL_REQUEST: Message = {1: Field("image", _IMAGE_SPEC), 2: Field("auth", _AUTH)}
+_EMPTY: Message = {}
 
 
 def version(channel: Channel) -> dict[str, Any]:
@@ -156,6 +177,95 @@ def list_pod_sandboxes(channel: Channel) -> list[dict[str, Any]]:
 def list_images(channel: Channel) -> list[dict[str, Any]]:
     """Return all images: C(Image)."""
     return _list(channel, "ImageService/ListImages", "images", _IMAGE)
+
+
+def image_status(channel: Channel, image: str) -> dict[str, Any]:
+    """Return an image with its configuration: C(ImageStatusResponse).
+
+    C(image) is None if the image does not exist. In C(info), the value of the key info is a JSON
+    document with the configuration as C(imageSpec).
+
+    :param image: ID or name of the image.
+    """
+    request = protobuf.encode(_IMAGE_REQUEST, {"image": {"image": image}, "verbose": True})
+    return _call(channel, "ImageService/ImageStatus", _IMAGE_STATUS, request)
+
+
+def pull_image(channel: Channel, name: str, credentials: tuple[str, str] | None) -> None:
+    """Pull an image.
+
+    :param credentials: user name and password for the registry.
+    """
+    auth = dict(zip(("username", "password"), credentials)) if credentials else None
+    request = protobuf.encode(_PULL_REQUEST, {"image": {"image": name}, "auth": auth})
+    _call(channel, "ImageService/PullImage", _EMPTY, request)
+
+
+def remove_image(channel: Channel, image: str) -> None:
+    """Remove an image with all its names.
+
+    :param image: ID or name of the image.
+    """
+    request = protobuf.encode(_IMAGE_REQUEST, {"image": {"image": image}})
+    _call(channel, "ImageService/RemoveImage", _EMPTY, request)
+
+
+def container_status(
+    channel: Channel, container_id: str, *, verbose: bool = False
+) -> dict[str, Any]:
+    """Return the status of a container: C(ContainerStatusResponse).
+
+    :param verbose: whether C(info) has the key info: a JSON document with the container as
+        C(runtimeSpec).
+    """
+    values = {"container_id": container_id, "verbose": verbose}
+    request = protobuf.encode(_CONTAINER_REQUEST, values)
+    return _call(channel, "RuntimeService/ContainerStatus", _CONTAINER_STATUS, request)
+
+
+def stop_container(channel: Channel, container_id: str, timeout: int) -> None:
+    """Stop a container.
+
+    :param timeout: time in seconds for the container to exit before it is killed.
+    """
+    request = protobuf.encode(_STOP_REQUEST, {"container_id": container_id, "timeout": timeout})
+    _call(channel, "RuntimeService/StopContainer", _EMPTY, request)
+
+
+def remove_container(channel: Channel, container_id: str) -> None:
+    """Remove a container."""
+    request = protobuf.encode(_CONTAINER_REQUEST, {"container_id": container_id})
+    _call(channel, "RuntimeService/RemoveContainer", _EMPTY, request)
+
+
+def pod_sandbox_status(channel: Channel, sandbox_id: str) -> dict[str, Any]:
+    """Return the status of a pod sandbox: C(PodSandboxStatusResponse).
+
+    In C(info), the value of the key info is a JSON document with the sandbox as C(runtimeSpec).
+    """
+    request = protobuf.encode(_SANDBOX_REQUEST, {"pod_sandbox_id": sandbox_id, "verbose": True})
+    return _call(channel, "RuntimeService/PodSandboxStatus", _SANDBOX_STATUS, request)
+
+
+def stop_pod_sandbox(channel: Channel, sandbox_id: str) -> None:
+    """Stop a pod sandbox, and kill the containers in it."""
+    request = protobuf.encode(_SANDBOX_REQUEST, {"pod_sandbox_id": sandbox_id})
+    _call(channel, "RuntimeService/StopPodSandbox", _EMPTY, request)
+
+
+def remove_pod_sandbox(channel: Channel, sandbox_id: str) -> None:
+    """Remove a pod sandbox, and the containers in it."""
+    request = protobuf.encode(_SANDBOX_REQUEST, {"pod_sandbox_id": sandbox_id})
+    _call(channel, "RuntimeService/RemovePodSandbox", _EMPTY, request)
+
+
+def image_id_of(container: dict[str, Any]) -> str:
+    """Return the ID of the image of a container, with its algorithm.
+
+    :param container: a C(Container).
+    """
+    image = container["image"] or {}
+    return full_id(container["image_id"] or container["image_ref"] or image.get("image", ""))
 
 
 def _call(channel: Channel, method: str, response: Message, request: bytes = b"") -> dict[str, Any]:

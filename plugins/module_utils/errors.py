@@ -50,15 +50,22 @@ class RequestError(CommandError):
     """Error of a request to the socket of a daemon.
 
     :param code: status code of gRPC or HTTP; None if the daemon sent no readable response.
-    :param detail: error message of the daemon, empty if it sent none.
+    :param detail: error message of the daemon, empty if it sent none. Secrets are redacted.
     """
 
     def __init__(
         self, message: str, *, reason: str, code: int | None = None, detail: str = ""
     ) -> None:
+        from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
+
         super().__init__(message, reason=reason)
         self.code = code
-        self.detail = detail
+        self.detail = redact_text(detail)
+
+    @property
+    def cause(self) -> str:
+        """Error message of the daemon without the request; the whole message if it sent none."""
+        return self.detail or str(self)
 
 
 class NotRunningError(CruntimeError):

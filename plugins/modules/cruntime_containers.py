@@ -18,8 +18,8 @@ description:
   - Selectors select containers. If several selectors are set, a container must match all of them.
   - The CRI has no paused state. Therefore the module queries and pauses containers through the OCI
     runtimes that the runtime is configured with, such as runc.
-  - Each query and each action takes one process, no matter how many containers are selected.
-    Pausing the containers of pods takes one process per container.
+  - The module calls the CRI of containerd and CRI-O on its socket, without C(crictl). Pausing the
+    containers of pods takes one process per container.
 extends_documentation_fragment:
   - cruntime.node.attributes
   - cruntime.node.attributes.action_group
@@ -56,8 +56,8 @@ options:
     description:
       - With O(state=stopped), time in seconds for a container to exit before it is killed. With
         V(0), the container is killed immediately.
-      - containerd and CRI-O stop one container after the other. Docker stops all containers at the
-        same time.
+      - containerd and CRI-O stop up to 32 containers at the same time. Docker stops all containers
+        at the same time.
     type: int
     default: 10
   sandboxes:
@@ -71,7 +71,6 @@ options:
     default: false
 requirements:
   - systemd
-  - crictl of cri-tools, for containerd and CRI-O
   - root privileges (use C(become))
 attributes:
   check_mode:
@@ -266,7 +265,7 @@ cmd:
   returned: when a command fails
   type: list
   elements: str
-  sample: [crictl, --runtime-endpoint, 'unix:///run/containerd/containerd.sock', ps, --all]
+  sample: [runc, --root, /run/containerd/runc/k8s.io, list, --format, json]
 rc:
   description: Exit status of the command.
   returned: when a command fails

@@ -41,7 +41,6 @@ requirements:
   - semver (Python library, on the controller only, for C(kubernetes_version))
   - tomlkit (Python library, on the controller only, for C(extra_config))
   - systemd
-  - crictl of cri-tools, for O(images) of containerd and CRI-O
   - root privileges (use C(become))
 seealso:
   - module: cruntime.node.cruntime_enable

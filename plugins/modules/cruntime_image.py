@@ -132,8 +132,8 @@ options:
     type: str
   password:
     description:
-      - Password or token of O(username). The tools receive it through their environment, their
-        terminal or a file in memory. It is never in a process list or on a disk.
+      - Password or token of O(username). containerd and CRI-O receive it on their sockets, and tools
+        through their terminal or a file in memory. It is never in a process list or on a disk.
     type: str
   parallel:
     description: Maximum number of images that are pulled or pushed at the same time.
@@ -234,7 +234,7 @@ options:
     default: 600
 requirements:
   - systemd
-  - crictl, for containerd and CRI-O
+  - ctr, for containerd, except for listing, pulling and removing images
   - podman, for CRI-O, except for listing, pulling and removing images
   - root privileges (use C(become))
 attributes:
@@ -432,7 +432,7 @@ cmd:
   returned: when a command fails
   type: list
   elements: str
-  sample: [crictl, --runtime-endpoint, 'unix:///run/containerd/containerd.sock', images]
+  sample: [ctr, --address, /run/containerd/containerd.sock, --namespace, k8s.io, images, tag]
 rc:
   description: Exit status of the command.
   returned: when a command fails

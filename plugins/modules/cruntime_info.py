@@ -42,14 +42,13 @@ options:
     description:
       - Maximum number of lines of each log, with V(logs) in O(gather_subset).
       - Each log is limited to 64 KiB, and the logs of all containers to 1 MiB. Older lines are
-        omitted.
+        omitted. A longer line is cut at its beginning.
       - Values of environment variables whose names look like the name of a secret, such as
         C(DB_PASSWORD), and passwords in URLs are replaced by asterisks.
     type: int
     default: 50
 requirements:
   - systemd
-  - crictl of cri-tools, for V(images), V(containers) and V(logs) of containerd and CRI-O
 notes:
   - The cgroup driver, and V(effective), V(images), V(containers) and V(logs) in O(gather_subset),
     require root privileges (use C(become)).
@@ -363,7 +362,7 @@ cmd:
   returned: when a command fails
   type: list
   elements: str
-  sample: [crictl, --runtime-endpoint, 'unix:///run/containerd/containerd.sock', ps, --all]
+  sample: [runc, --root, /run/containerd/runc/k8s.io, list, --format, json]
 rc:
   description: Exit status of the command.
   returned: when a command fails

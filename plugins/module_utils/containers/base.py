@@ -216,8 +216,7 @@ def find_causes(result: Result, items: Iterable[Item]) -> dict[str, str]:
 
 def find_cause(result: Result, item_id: str) -> str:
     """Return the part of an error output about one ID; the whole output if no part is."""
-    # crictl logs each failed call, and then prints the same text as its own error.
-    lines = [line for line in result.err.splitlines() if not re.match(r"[EWI]\d{4} ", line)]
+    lines = result.err.splitlines()
     for line in lines:
         _before, found, after = _message(line).partition(item_id)
         if found:

@@ -23,4 +23,4 @@ def containers_of(runner: Runner, runtime: Runtime) -> Containers:
         # Docker also lists the containers of cri-dockerd.
         return DockerContainers(runner, f"unix://{runtime.api_socket}")
     through_cri = CrioContainers if runtime.name == "crio" else CriContainers
-    return through_cri(runner, runtime.cri_endpoint, runtime.oci_runtimes)
+    return through_cri(runner, runtime.socket_path, runtime.oci_runtimes)

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers of a CRI, through crictl and the OCI runtimes.
+"""Containers of a CRI, through the CRI and the OCI runtimes.
 
 The CRI has no paused state, so the OCI runtimes report which containers are paused.
 """
@@ -15,7 +15,7 @@ import json
 import shlex
 from typing import Any, Callable, Sequence
 
-from ansible_collections.cruntime.node.plugins.module_utils import crictl
+from ansible_collections.cruntime.node.plugins.module_utils import cri, cri_log
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     TOOL_TIME,
     Container,
@@ -24,14 +24,22 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Sandbox,
     Snapshot,
     find_cause,
-    find_causes,
     name_images,
     utc,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+    RequestError,
+    parsing,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import full_id
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
+from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import (
+    NOT_FOUND,
+    Channel,
+)
 
 _STATES = {
     "CONTAINER_RUNNING": "running",
@@ -42,6 +50,10 @@ _STATES = {
 }
 # Number of tools that run at the same time. They mostly need processor time.
 _PARALLEL = 4
+# Number of calls at the same time. They mostly wait for containers to exit.
+_PARALLEL_CALLS = 32
+# Time for a query, in seconds.
+_QUERY_TIMEOUT = 10
 #: Returns OCI runtimes by runtime handler; the name of the default handler is empty. The value is
 #: None if a handler has no tool that lists its containers.
 OciRuntimes = Callable[[], "dict[str, OciRuntime | None]"]
@@ -50,13 +62,13 @@ OciRuntimes = Callable[[], "dict[str, OciRuntime | None]"]
 class CriContainers(Containers):
     """Containers of containerd or CRI-O.
 
-    :param endpoint: CRI endpoint, as a URL.
+    :param socket_path: CRI socket.
     :param oci_runtimes: returns the OCI runtimes in the configuration of the runtime.
     """
 
-    def __init__(self, runner: Runner, endpoint: str, oci_runtimes: OciRuntimes) -> None:
+    def __init__(self, runner: Runner, socket_path: str, oci_runtimes: OciRuntimes) -> None:
         super().__init__(runner)
-        self._endpoint = endpoint
+        self._socket_path = socket_path
         # The configuration does not change during a task.
         self._oci_runtimes = functools.lru_cache(maxsize=None)(oci_runtimes)
 
@@ -68,48 +80,52 @@ class CriContainers(Containers):
             return self._look()
 
     def _look(self) -> Snapshot:
-        ps = self._ask("ps", "--all", "--output", "json")["containers"]
-        pods = self._ask("pods", "--output", "json")["items"]
-        alive = any(_STATES.get(item["state"]) == "running" for item in [*ps, *pods])
+        with self._channel() as channel:
+            listed = cri.list_containers(channel)
+            pods = cri.list_pod_sandboxes(channel)
+        alive = any(_STATES.get(item["state"]) == "running" for item in [*listed, *pods])
         known = self._oci_runtimes() if alive else {}
         handlers = {each: known.get(name) for each, name in self._handlers(pods, known).items()}
-        running = {each["id"] for each in ps if each["state"] == "CONTAINER_RUNNING"}
-        used = {handlers.get(each["podSandboxId"]) for each in ps if each["id"] in running}
+        running = {each["id"] for each in listed if each["state"] == "CONTAINER_RUNNING"}
+        used = {handlers.get(each["pod_sandbox_id"]) for each in listed if each["id"] in running}
         used |= {handlers[pod["id"]] for pod in pods if pod["state"] == "SANDBOX_READY"}
         lists = [self._list_of(oci) for oci in sorted(filter(None, used))]
-        kernel = {each["id"]: each for listed in lists for each in listed}
+        kernel = {each["id"]: each for found in lists for each in found}
         expected = {
             each["id"]
-            for each in ps
-            if each["id"] in running and handlers.get(each["podSandboxId"])
+            for each in listed
+            if each["id"] in running and handlers.get(each["pod_sandbox_id"])
         }
         if expected and not expected.intersection(kernel):
             tools = " and ".join(_command(oci, "list") for oci in sorted(filter(None, used)))
             raise CommandError(
-                f"'{tools}' does not list any of the {len(expected)} containers that crictl lists "
+                f"'{tools}' does not list any of the {len(expected)} containers that the CRI lists "
                 "as running",
                 reason="output_inconsistent",
             )
-        snapshot = join(ps, pods, handlers, kernel)
+        snapshot = join(listed, pods, handlers, kernel)
         return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
 
     def _handlers(
         self, pods: list[dict[str, Any]], _known: dict[str, OciRuntime | None]
     ) -> dict[str, str]:
         """Return the runtime handler of each pod by sandbox ID, empty for the default handler."""
-        return {pod["id"]: pod.get("runtimeHandler", "") for pod in pods}
+        return {pod["id"]: pod["runtime_handler"] for pod in pods}
 
     def stop(self, containers: Sequence[Item], timeout: int) -> dict[str, str]:
-        return self._one_by_one(containers, timeout, "stop", "--timeout", str(timeout))
+        def stop_one(channel: Channel, item: Item) -> None:
+            cri.stop_container(channel, item.id, timeout)
+
+        return self._call_each(stop_one, containers, timeout)
 
     def remove(self, containers: Sequence[Item]) -> dict[str, str]:
-        return self._at_once(containers, "rm", "--force")
+        return self._call_each(_remove_container, containers)
 
     def stop_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
-        return self._one_by_one(sandboxes, TOOL_TIME, "stopp")
+        return self._call_each(_stop_sandbox, sandboxes)
 
     def remove_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
-        return self._at_once(sandboxes, "rmp", "--force")
+        return self._call_each(_remove_sandbox, sandboxes)
 
     def pause(self, containers: Sequence[Item]) -> dict[str, str]:
         return self._each("pause", containers)
@@ -118,59 +134,79 @@ class CriContainers(Containers):
         return self._each("resume", items)
 
     def environments(self, containers: list[Container]) -> dict[str, list[str]]:
-        ids = [container.id for container in containers]
-        result = self._run("inspect", "--output", "json", *ids)
-        if result.rc != 0 and len(ids) > 1:
-            # If a container no longer exists, crictl returns nothing about the others either.
-            each = (self.environments([container]) for container in containers)
-            return {key: value for answer in each for key, value in answer.items()}
-        return parse_environments(result.out) if result.rc == 0 else {}
+        found = {}
+        with self._channel() as channel:
+            for container in containers:
+                try:
+                    status = cri.container_status(channel, container.id, verbose=True)
+                except RequestError as error:
+                    if error.code != NOT_FOUND:
+                        raise
+                else:
+                    found[container.id] = parse_environment(status)
+        return found
 
     def log(self, container: Container, lines: int) -> Result:
-        return self._run("logs", "--tail", str(lines), container.id, merged=True)
+        try:
+            with self._channel() as channel:
+                path = cri.container_status(channel, container.id)["status"]["log_path"]
+            return Result(0, self._read_log(path, lines), "")
+        except RequestError as error:
+            return Result(1, error.cause, "")
+        except CruntimeError as error:
+            return Result(1, str(error), "")
+
+    def _read_log(self, path: str, lines: int) -> str:
+        """Return the last lines of a log.
+
+        :raises CruntimeError: if there is no readable log.
+        """
+        if not path:
+            raise CruntimeError(
+                "the container has no log: its pod was created without a log directory",
+                reason="file_unreadable",
+            )
+        try:
+            return cri_log.tail(path, lines)
+        except OSError as error:
+            problem = f"could not be read: {error.strerror}"
+        except ValueError as error:
+            problem = f"could not be read: {error}"
+        raise CruntimeError(f"{path}: {problem}", reason="file_unreadable")
 
     @property
     def _tool(self) -> str:
         return shlex.quote(self._runner.which("crictl") or "crictl")
 
-    def _run(self, *argv: str, timeout: float = TOOL_TIME, merged: bool = False) -> Result:
-        return crictl.run(self._runner, self._endpoint, *argv, timeout=timeout, merged=merged)
+    def _channel(self, timeout: float = _QUERY_TIMEOUT) -> Channel:
+        return Channel(self._socket_path, timeout)
 
-    def _ask(self, *argv: str) -> dict[str, Any]:
-        with parsing(f"crictl {argv[0]}"):
-            answer: dict[str, Any] = json.loads(self._output(*argv))
-        return answer
+    def _call_each(
+        self, call: Callable[[Channel, Item], None], items: Sequence[Item], patience: int = 0
+    ) -> dict[str, str]:
+        """Call the CRI for each item, with several calls at the same time.
 
-    def _output(self, *argv: str) -> str:
-        result = self._run(*argv)
-        if result.rc != 0:
-            raise result.failure(
-                f"crictl {' '.join(argv)}", cause=find_cause(result, self._endpoint)
-            )
-        return result.out
+        :param patience: time that a container can take to exit, in seconds.
+        :return: the cause of each failure, by ID. An item that no longer exists is not a failure.
+        """
 
-    def _at_once(self, items: Sequence[Item], *argv: str) -> dict[str, str]:
-        ids = [item.id for item in items]
-        return find_causes(self._run(*argv, *ids, timeout=TOOL_TIME + 10 * len(ids)), items)
+        def attempt(item: Item) -> str | None:
+            try:
+                # A channel makes one call at a time.
+                with self._channel(TOOL_TIME + patience) as channel:
+                    call(channel, item)
+            except RequestError as error:
+                return None if error.code == NOT_FOUND else error.cause
+            return None
 
-    def _one_by_one(self, items: Sequence[Item], each: int, *argv: str) -> dict[str, str]:
-        """Run a command that stops at the first failure, again for the remaining items."""
-        failed: dict[str, str] = {}
-        while items:
-            ids = [item.id for item in items]
-            result = self._run(*argv, *ids, timeout=TOOL_TIME + (each + 10) * len(ids))
-            if result.rc == 0:
-                break
-            items = [item for item in items if item.id not in result.out]
-            if items:
-                failed[items[0].id] = find_cause(result, items[0].id)
-            items = items[1:]
-        return failed
+        return _find_causes(attempt, items, _PARALLEL_CALLS)
 
-    @parsing("crictl images")
     def _image_names(self, _ids: list[str]) -> dict[str, str]:
-        images = self._ask("images", "--output", "json")["images"]
-        return {full_id(image["id"]): image["repoTags"][0] for image in images if image["repoTags"]}
+        with self._channel() as channel:
+            images = cri.list_images(channel)
+        return {
+            full_id(image["id"]): image["repo_tags"][0] for image in images if image["repo_tags"]
+        }
 
     def _list_of(self, oci: OciRuntime) -> list[dict[str, Any]]:
         argv = _argv(oci, "list", "--format", "json")
@@ -180,9 +216,7 @@ class CriContainers(Containers):
 
     def _each(self, verb: str, items: Sequence[Item]) -> dict[str, str]:
         """Run a command for each item, with a few processes at the same time."""
-        with concurrent.futures.ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
-            causes = pool.map(lambda item: self._one(verb, item), items)
-            return {item.id: cause for item, cause in zip(items, causes) if cause is not None}
+        return _find_causes(functools.partial(self._one, verb), items, _PARALLEL)
 
     def _one(self, verb: str, item: Item) -> str | None:
         """Run a command, and return the cause of its failure; None if it succeeded."""
@@ -195,36 +229,68 @@ class CriContainers(Containers):
         return None if result.rc == 0 else find_cause(result, item.id)
 
 
+def _find_causes(
+    attempt: Callable[[Item], str | None], items: Sequence[Item], parallel: int
+) -> dict[str, str]:
+    """Return the cause of each failure, by ID.
+
+    :param attempt: returns the cause of a failure, or None; called in several threads.
+    """
+    with concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
+        causes = pool.map(attempt, items)
+        return {item.id: cause for item, cause in zip(items, causes) if cause is not None}
+
+
+def _remove_container(channel: Channel, item: Item) -> None:
+    status = cri.container_status(channel, item.id)["status"]
+    if status["state"] == "CONTAINER_RUNNING":
+        # CRI-O would wait some seconds for the container to exit before it kills it.
+        cri.stop_container(channel, item.id, 0)
+    cri.remove_container(channel, item.id)
+    # The kubelet does not remove the log of a container that it did not remove itself.
+    cri_log.remove(status["log_path"])
+
+
+def _stop_sandbox(channel: Channel, item: Item) -> None:
+    cri.stop_pod_sandbox(channel, item.id)
+
+
+def _remove_sandbox(channel: Channel, item: Item) -> None:
+    # The CRI requires that a sandbox is stopped before it is removed.
+    cri.stop_pod_sandbox(channel, item.id)
+    cri.remove_pod_sandbox(channel, item.id)
+
+
 def join(
-    ps: list[dict[str, Any]],
+    listed: list[dict[str, Any]],
     pods: list[dict[str, Any]],
     handlers: dict[str, OciRuntime | None],
     kernel: dict[str, dict[str, Any]],
 ) -> Snapshot:
-    """Combine the output of crictl and of the OCI runtimes.
+    """Combine the lists of the CRI and of the OCI runtimes.
 
-    :param ps: containers of C(crictl ps).
-    :param pods: pods of C(crictl pods).
+    :param listed: containers of the CRI.
+    :param pods: pod sandboxes of the CRI.
     :param handlers: OCI runtime of each pod, by sandbox ID.
     :param kernel: containers of C(runc list), by ID.
     """
-    names = {pod["id"]: pod["metadata"] for pod in pods}
+    names = {pod["id"]: pod["metadata"] or {} for pod in pods}
     # A pod can be removed after its containers were listed. Their labels also have its name.
     return Snapshot(
         [
             _container(
                 each,
-                names.get(each["podSandboxId"], {}),
-                handlers.get(each["podSandboxId"]),
+                names.get(each["pod_sandbox_id"], {}),
+                handlers.get(each["pod_sandbox_id"]),
                 kernel.get(each["id"], {}),
             )
-            for each in ps
+            for each in listed
         ],
         [
             Sandbox(
                 id=pod["id"],
-                pod=pod["metadata"]["name"],
-                namespace=pod["metadata"]["namespace"],
+                pod=names[pod["id"]].get("name", ""),
+                namespace=names[pod["id"]].get("namespace", ""),
                 state=_state(pod["state"], kernel.get(pod["id"], {})),
                 oci=handlers.get(pod["id"]),
             )
@@ -236,19 +302,18 @@ def join(
 def _container(
     each: dict[str, Any], pod: dict[str, Any], oci: OciRuntime | None, kernel: dict[str, Any]
 ) -> Container:
-    labels = each.get("labels") or {}
-    image = each["image"]
+    labels = each["labels"]
+    image = each["image"] or {}
     return Container(
         id=each["id"],
-        name=each["metadata"]["name"],
+        name=(each["metadata"] or {}).get("name", ""),
         namespace=pod.get("namespace", labels.get("io.kubernetes.pod.namespace")),
         pod=pod.get("name", labels.get("io.kubernetes.pod.name")),
-        pod_id=each["podSandboxId"],
-        image=image.get("userSpecifiedImage") or image["image"],
-        image_id=full_id(each.get("imageId") or each["imageRef"]),
+        pod_id=each["pod_sandbox_id"],
+        image=image.get("user_specified_image") or image.get("image", ""),
+        image_id=cri.image_id_of(each),
         state=_state(each["state"], kernel),
-        # JSON from protocol buffers has 64-bit numbers as strings. The unit is nanoseconds.
-        created=utc(int(each["createdAt"]) // 10**9),
+        created=utc(each["created_at"] // 10**9),
         labels=labels,
         pid=kernel.get("pid") or None,
         oci=oci,
@@ -260,13 +325,11 @@ def _state(cri: str, kernel: dict[str, Any]) -> str:
     return "paused" if state == "running" and kernel.get("status") == "paused" else state
 
 
-@parsing("crictl inspect")
-def parse_environments(inspected: str) -> dict[str, list[str]]:
-    """Parse C(crictl inspect)."""
-    return {
-        each["status"]["id"]: each["info"]["runtimeSpec"]["process"].get("env") or []
-        for each in crictl.documents(inspected)
-    }
+@parsing("ContainerStatus")
+def parse_environment(status: dict[str, Any]) -> list[str]:
+    """Parse the status of a container with its details."""
+    process = json.loads(status["info"]["info"])["runtimeSpec"]["process"]
+    return list(process.get("env") or [])
 
 
 def _argv(oci: OciRuntime, *argv: str) -> list[str]:

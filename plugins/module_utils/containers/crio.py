@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from ansible_collections.cruntime.node.plugins.module_utils import crictl
+from ansible_collections.cruntime.node.plugins.module_utils import cri
 from ansible_collections.cruntime.node.plugins.module_utils.containers.cri import CriContainers
-from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
+from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
+from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import NOT_FOUND
 
 _HANDLER = "io.kubernetes.cri-o.RuntimeHandler"
 
@@ -22,17 +24,25 @@ class CrioContainers(CriContainers):
     def _handlers(
         self, pods: list[dict[str, Any]], known: dict[str, OciRuntime | None]
     ) -> dict[str, str]:
-        ready = [pod["id"] for pod in pods if pod["state"] == "SANDBOX_READY"]
-        listed = super()._handlers(pods, known)
-        if not ready or len(set(known.values())) < 2:
-            return listed
-        return {**listed, **parse_handlers(self._output("inspectp", "--output", "json", *ready))}
+        found = super()._handlers(pods, known)
+        if len(set(known.values())) < 2:
+            return found
+        with self._channel() as channel:
+            for pod in pods:
+                if pod["state"] == "SANDBOX_READY":
+                    try:
+                        status = cri.pod_sandbox_status(channel, pod["id"])
+                    except RequestError as error:
+                        # The pod was removed after it was listed.
+                        if error.code != NOT_FOUND:
+                            raise
+                    else:
+                        found[pod["id"]] = parse_handler(status)
+        return found
 
 
-@parsing("crictl inspectp")
-def parse_handlers(inspected: str) -> dict[str, str]:
-    """Parse C(crictl inspectp)."""
-    return {
-        each["status"]["id"]: each["info"]["runtimeSpec"]["annotations"].get(_HANDLER, "")
-        for each in crictl.documents(inspected)
-    }
+@parsing("PodSandboxStatus")
+def parse_handler(status: dict[str, Any]) -> str:
+    """Parse the status of a pod sandbox with its details."""
+    annotations = json.loads(status["info"]["info"])["runtimeSpec"]["annotations"]
+    return str(annotations.get(_HANDLER, ""))

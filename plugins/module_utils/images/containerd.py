@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image store of the containerd CRI: the namespace k8s.io, through crictl and ctr."""
+"""Image store of the containerd CRI: the namespace k8s.io, through the CRI and ctr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import tempfile
-from typing import AbstractSet, Any, Callable, Iterator
+from typing import AbstractSet, Any, Callable, Iterator, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive, image_manifests
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
@@ -36,7 +36,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import display_name
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import NAMESPACE
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import (
+    NAMESPACE,
+    Containerd,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
 from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
 
@@ -53,6 +56,18 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", 
 [grpc]
 address = "{socket}"
 """
+_BY_CTR: dict[Verb, str] = {
+    "load": "loading images",
+    "preload": "loading images",
+    "tag": "tagging images",
+    "untag": "removing a name of an image",
+    "pin": "pinning images",
+    "unpin": "unpinning images",
+    "save": "saving images",
+    "push": "pushing images",
+    "platform": "pulling for another platform",
+    "build": "building images",
+}
 # Longest line that a terminal accepts.
 _MAX_PASSWORD = 4000
 
@@ -65,13 +80,15 @@ class ContainerdStore(CriStore):
 
     @property
     def root(self) -> str:
-        with parsing("crictl info"):
-            root: str = json.loads(self._crictl("info"))["config"]["containerdRootDir"]
+        with parsing("Status of the CRI of containerd"):
+            config = json.loads(cast(Containerd, self._runtime).running_config())
+            root: str = config["containerdRootDir"]
         return root
 
     def check(self, needed: AbstractSet[Verb]) -> None:
-        super().check(needed)
-        self._require_tool("ctr", what="image work")
+        for what, words in _BY_CTR.items():
+            if what in needed:
+                self._require_tool("ctr", what=words)
         if "build" in needed:
             self._require_tool("nerdctl", "buildctl", what="building images")
         if needed & {"pin", "unpin"}:

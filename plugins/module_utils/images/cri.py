@@ -2,16 +2,15 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image store of a CRI: list, pull and remove images with crictl."""
+"""Image store of a CRI: list, pull and remove images through the CRI."""
 
 from __future__ import annotations
 
 import json
-import re
-from typing import AbstractSet, Any
+from typing import Any, Iterable
 
-from ansible_collections.cruntime.node.plugins.module_utils import crictl
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils import cri
+from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     full_id,
     normalize,
@@ -21,98 +20,85 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Details,
     Image,
     ImageStore,
-    Verb,
     is_not_found,
     parse_time,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import (
+    NOT_FOUND,
+    Channel,
+)
+
+# Time for a query, in seconds.
+_QUERY_TIMEOUT = 60
 
 
 class CriStore(ImageStore):
     """Images of containerd or CRI-O, with the operations that the CRI supports."""
 
     def images(self) -> list[Image]:
-        return parse_images(self._crictl("images", "--output", "json"))
+        with self._channel(_QUERY_TIMEOUT) as channel:
+            return parse_images(cri.list_images(channel))
 
     def details(self, ids: list[str]) -> dict[str, Details]:
-        return (
-            parse_details(self._crictl("inspecti", "--output", "json", *map(_hex, ids)))
-            if ids
-            else {}
-        )
+        with self._channel(_QUERY_TIMEOUT) as channel:
+            return parse_details(cri.image_status(channel, _hex(each)) for each in ids)
 
     def users(self) -> dict[str, list[str]]:
-        return parse_users(self._crictl("ps", "--all", "--output", "json"))
-
-    def check(self, needed: AbstractSet[Verb]) -> None:
-        self._require_tool("crictl", what="image work")
+        with self._channel(_QUERY_TIMEOUT) as channel:
+            return parse_users(cri.list_containers(channel))
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
-        env = {"CRICTL_CREDS": ":".join(credentials)} if credentials else None
-        self._crictl("pull", name, timeout=self._timeout, env=env)
+        # Each pull has its own channel, because several threads pull at the same time.
+        with self._channel(self._timeout) as channel:
+            cri.pull_image(channel, name, credentials)
 
     def remove(self, image: Image, force: bool) -> None:
         try:
-            self._crictl("rmi", _hex(image.id), timeout=self._timeout)
-        except CommandError as error:
-            if not is_not_found(error):
+            with self._channel(self._timeout) as channel:
+                cri.remove_image(channel, _hex(image.id))
+        except RequestError as error:
+            # The CRI requires success, but older versions of CRI-O report an error.
+            if error.code != NOT_FOUND and not is_not_found(error):
                 raise
 
-    def _crictl(self, *words: str, timeout: float = 60, env: dict[str, Any] | None = None) -> str:
-        endpoint = self._runtime.cri_endpoint
-        result = crictl.run(self._runner, endpoint, *words, timeout=timeout, env=env)
-        if result.rc != 0:
-            raise result.failure(
-                f"crictl {' '.join(words)}", cause=parse_failure(result.error_text)
-            )
-        return result.out
+    def _channel(self, timeout: float) -> Channel:
+        return Channel(self._runtime.socket_path, timeout)
 
 
-@parsing("crictl images")
-def parse_images(text: str) -> list[Image]:
-    """Parse C(crictl images --output json)."""
+def parse_images(images: list[dict[str, Any]]) -> list[Image]:
+    """Parse the images of the CRI."""
     return [
         Image(
             id=full_id(item["id"]),
-            repo_tags=tuple(normalize(name) for name in item.get("repoTags") or ()),
-            repo_digests=tuple(normalize(name) for name in item.get("repoDigests") or ()),
-            # JSON from protocol buffers has 64-bit numbers as strings.
-            size=int(item.get("size") or 0),
-            pinned=bool(item.get("pinned")),
+            repo_tags=tuple(map(normalize, item["repo_tags"])),
+            repo_digests=tuple(map(normalize, item["repo_digests"])),
+            size=item["size"],
+            pinned=item["pinned"],
         )
-        for item in json.loads(text).get("images") or ()
+        for item in images
     ]
 
 
-@parsing("crictl ps")
-def parse_users(text: str) -> dict[str, list[str]]:
-    """Parse C(crictl ps --all --output json)."""
+def parse_users(containers: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Parse the containers of the CRI: those that use an image, by image ID."""
     users: dict[str, list[str]] = {}
-    for item in json.loads(text).get("containers") or ():
-        image = item.get("imageId") or item.get("imageRef") or item["image"]["image"]
-        name = item["metadata"]["name"]
-        users.setdefault(full_id(image), []).append(f"{name} ({item['id'][:12]})")
+    for item in containers:
+        name = (item["metadata"] or {}).get("name", "")
+        users.setdefault(cri.image_id_of(item), []).append(f"{name} ({item['id'][:12]})")
     return users
 
 
-@parsing("crictl inspecti")
-def parse_details(text: str) -> dict[str, Details]:
-    """Parse C(crictl inspecti) of one or several images."""
+@parsing("ImageStatus")
+def parse_details(statuses: Iterable[dict[str, Any]]) -> dict[str, Details]:
+    """Parse the statuses of images. An image that no longer exists has no details."""
     details = {}
-    for item in crictl.documents(text):
-        spec = (item.get("info") or {}).get("imageSpec") or {}
-        labels = (spec.get("config") or {}).get("Labels") or {}
-        details[full_id(item["status"]["id"])] = Details(labels, parse_time(spec.get("created")))
+    for status in statuses:
+        if status["image"]:
+            spec = json.loads(status["info"].get("info", "{}")).get("imageSpec") or {}
+            labels = (spec.get("config") or {}).get("Labels") or {}
+            found = Details(labels, parse_time(spec.get("created")))
+            details[full_id(status["image"]["id"])] = found
     return details
-
-
-def parse_failure(output: str) -> str:
-    """Return the error message in the output of crictl, which also logs it."""
-    found = re.search(r'level=fatal msg="((?:[^"\\]|\\.)*)"', output)
-    if found:
-        output = found.group(1).replace('\\"', '"').replace("\\\\", "\\")
-    else:
-        output = re.sub(r"^.*(?:FATA|ERRO)\[\d+\] ", "", output)
-    return re.sub(r"^pulling image: |rpc error: code = \w+ desc = ", "", output)
 
 
 def _hex(image_id: str) -> str:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image store of CRI-O, through crictl, or through podman if the CRI has no such call."""
+"""Image store of CRI-O, through the CRI, or through podman if the CRI has no such call."""
 
 from __future__ import annotations
 
@@ -55,7 +55,6 @@ class CrioStore(CriStore):
         return cast(Crio, self._runtime).storage()
 
     def check(self, needed: AbstractSet[Verb]) -> None:
-        super().check(needed)
         for what, words in _BY_PODMAN.items():
             if what in needed:
                 self._require_tool("podman", what=words)

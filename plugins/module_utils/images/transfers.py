@@ -11,17 +11,22 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CruntimeError,
+    RequestError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import trim_docker_io
 
 # Failures that can be temporary. A retry does not help after any other failure.
 _RETRYABLE = re.compile(
-    r"timeout|timed out|deadline exceeded|did not finish|connection refused|connection reset"
+    r"timeout|timed out|deadline exceeded|connection refused|connection reset"
     r"|broken pipe|unexpected EOF|: EOF|no such host|server misbehaving|temporary failure"
     r"|no route to host|network is unreachable|too ?many ?requests"
     r"|internal server error|bad gateway|service unavailable",
     re.IGNORECASE,
 )
+# Reasons of errors without an output that says more.
+_LATE = ("command_timeout", "no_response")
 _URL = re.compile(r"https?://[^\s\"]+")
 _LONGEST_PAUSE = 30
 
@@ -38,15 +43,20 @@ class Failure(NamedTuple):
 
 
 def cause_of(error: CruntimeError) -> str:
-    """Return the message of an error without the command."""
+    """Return the message of an error without the command or the request."""
+    if isinstance(error, RequestError):
+        return error.cause
     return str(error).partition("' failed: ")[2] or str(error)
 
 
-def is_retryable(cause: str, name: str = "") -> bool:
+def is_retryable(error: CruntimeError, name: str = "") -> bool:
     """Return whether a failure can be temporary.
 
     :param name: name of the image, which is ignored in the message.
     """
+    if error.reason in _LATE:
+        return True
+    cause = cause_of(error)
     for word in filter(None, (name, trim_docker_io(name))):
         cause = cause.replace(word, "")
     return _RETRYABLE.search(_URL.sub("", cause)) is not None
@@ -72,9 +82,8 @@ def transfer_all(
                 transfer(name)
                 return None
             except CruntimeError as error:
-                cause = cause_of(error)
-                if number == retries or not is_retryable(cause, name):
-                    return Failure(name, cause, number + 1)
+                if number == retries or not is_retryable(error, name):
+                    return Failure(name, cause_of(error), number + 1)
             sleep(min(2**number, _LONGEST_PAUSE))
         return None
 

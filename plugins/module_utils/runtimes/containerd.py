@@ -83,7 +83,7 @@ class Containerd(Runtime):
         return found
 
     def oci_runtimes(self) -> dict[str, OciRuntime | None]:
-        return parse_oci_runtimes(self._running_config())
+        return parse_oci_runtimes(self.running_config())
 
     def check_responding(self) -> None:
         # If the CRI plugin failed, containerd still serves its other services.
@@ -101,7 +101,7 @@ class Containerd(Runtime):
             return any(pod["state"] == "SANDBOX_READY" for pod in pods)
         return False
 
-    def _running_config(self) -> str:
+    def running_config(self) -> str:
         """Return the configuration of the CRI in the running process, as JSON."""
         from ansible_collections.cruntime.node.plugins.module_utils import cri
         from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
@@ -134,9 +134,9 @@ def parse_version(line: str) -> str:
     return version
 
 
-@parsing("crictl info")
+@parsing("Status of the CRI of containerd")
 def parse_settings(text: str) -> dict[str, str]:
-    """Parse the configuration of the CRI, which C(crictl info) also prints.
+    """Parse the configuration of the CRI, which its status contains.
 
     :return: the cgroup driver of the default handler, and the sandbox image of 1.x.
     """
@@ -151,7 +151,7 @@ def parse_settings(text: str) -> dict[str, str]:
     return settings
 
 
-@parsing("crictl info")
+@parsing("Status of the CRI of containerd")
 def parse_oci_runtimes(text: str) -> dict[str, OciRuntime | None]:
     """Parse the configuration of the CRI: the OCI runtime of each handler."""
     config = json.loads(text)["containerd"]

@@ -30,6 +30,8 @@ UNIMPLEMENTED = 12
 _MAX_MILLISECONDS = 99_999_999
 # A compression flag and a length.
 _PREFIX = 5
+# A daemon can report the deadline of the call this long before the client notices it, in seconds.
+_EARLIEST = 1
 
 
 class Channel:
@@ -122,10 +124,11 @@ def _check_status(wire: Wire, response: Response) -> None:
             raise wire.refused(int(fields[":status"]), "HTTP status", "")
         raise ValueError("no grpc-status")
     code = int(status)
-    if code == DEADLINE_EXCEEDED:
+    detail = _percent_decode(fields.get("grpc-message", ""))
+    # If there is time left, the daemon reports another deadline, for example of a registry.
+    if code == DEADLINE_EXCEEDED and (not detail or wire.remaining < _EARLIEST):
         raise wire.late()
     if code:
-        detail = _percent_decode(fields.get("grpc-message", ""))
         raise wire.refused(code, "gRPC status", detail)
 
 

@@ -169,6 +169,11 @@ class Wire:
             detail=detail,
         )
 
+    @property
+    def remaining(self) -> float:
+        """Time to the deadline, in seconds; negative after the deadline."""
+        return self._deadline - time.monotonic()
+
     def _closed(self) -> RequestError:
         return self.silent("the daemon closed the connection before the end of its response")
 
@@ -177,7 +182,7 @@ class Wire:
 
         :raises RequestError: if the deadline has passed.
         """
-        left = self._deadline - time.monotonic()
+        left = self.remaining
         if left <= 0:
             raise self.late()
         return left

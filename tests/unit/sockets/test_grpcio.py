@@ -209,12 +209,13 @@ CONTAINER = {
     "id": "c1",
     "pod_sandbox_id": "p1",
     "metadata": {"name": "app", "attempt": 2},
-    "image": {"image": "sha256:1"},
+    "image": {"image": "sha256:1", "user_specified_image": "r.test/app:1"},
     "image_ref": "sha256:1",
     "state": "CONTAINER_EXITED",
     "created_at": 1_790_000_000_000_000_000,
     "labels": {"io.kubernetes.pod.name": "web"},
     "annotations": {"ä": ""},
+    "image_id": "sha256:1",
 }
 SANDBOX = {
     "id": "p1",

@@ -1,18 +1,19 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands for crictl, runc, crun and docker, and the parsing of their output."""
+"""Calls of the CRI, commands for runc, crun and docker, and the parsing of their output."""
 
 from __future__ import annotations
 
 import json
-import re
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cruntime.node.plugins.module_utils import docker_cli
+from ansible_collections.cruntime.node.plugins.module_utils import cri as cri_calls
+from ansible_collections.cruntime.node.plugins.module_utils import docker_cli, protobuf
 from ansible_collections.cruntime.node.plugins.module_utils.containers import base, cri, docker
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Container,
@@ -20,8 +21,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Sandbox,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.containers.crio import CrioContainers
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio
+from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import NOT_FOUND
+from ansible_collections.cruntime.node.tests.unit.plugins import cri_replay
+from ansible_collections.cruntime.node.tests.unit.plugins.cri_replay import Cri
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 RUNC = OciRuntime("runc", "/run/containerd/runc/k8s.io")
@@ -30,36 +34,26 @@ LENIENT, LENIENT_RUNC = (
     OciRuntime(f"/usr/local/libexec/cruntime-test/{tool}-lenient", f"/run/{tool}")
     for tool in ("crun", "runc")
 )
-ENDPOINT = "unix:///run/x.sock"
-# Options of every crictl call.
-GLOBAL = rf"--runtime-endpoint {ENDPOINT} --image-endpoint {ENDPOINT} --timeout (\d+)s "
+SOCKET = "/run/x.sock"
 
 
-class ReplayRunner(Runner):
+class ReplayRunner:
     """Runner that replays recorded output for each command, and records the commands."""
 
     def __init__(self, answers):
-        self.answers, self.commands, self.deadlines = dict(answers), [], []
+        self.answers, self.commands = dict(answers), []
 
     def which(self, name):
         return f"/usr/bin/{name}"
 
     def run(self, *argv, **options):
         command = " ".join(argv).replace(f" --host {docker_cli.ENDPOINT}", "")
-        self.deadlines += [(int(each), options["timeout"]) for each in re.findall(GLOBAL, command)]
-        command = re.sub(GLOBAL, "", command)
         self.commands.append(command)
         answer = self.answers[command]
-        if isinstance(answer, list):
-            answer = answer.pop(0)
         return answer if isinstance(answer, Result) else Result(0, answer, "")
 
-
-def listing(ps, pods="", **tools):
-    """Return the output for the two calls of crictl, and for the calls of the OCI runtimes."""
-    pods = pods or json.dumps({"items": []})
-    answers = {"crictl ps --all --output json": ps, "crictl pods --output json": pods}
-    return {**answers, **tools}
+    def output(self, *argv, **options):
+        return self.run(*argv, **options).out
 
 
 def records(snapshot):
@@ -86,29 +80,35 @@ def config_of(transcript, version):
     )
 
 
-def cri_of(transcript, version):
-    """Return a runner with the output of a real containerd, and its containers."""
-    config = config_of(transcript, version)
-    root = "--root /run/containerd/runc/k8s.io list --format json"
-    answers = listing(
-        transcript(f"containerd-{version}-crictl-ps.json"),
-        transcript(f"containerd-{version}-crictl-pods.json"),
-    )
-    answers[f"runc {root}"] = transcript(f"containerd-{version}-runc-list.json")
-    answers[f"/usr/bin/crun {root}"] = transcript(f"containerd-{version}-crun-list.json")
-    runner = ReplayRunner(answers)
-    return runner, cri.CriContainers(
-        runner, ENDPOINT, lambda: containerd.parse_oci_runtimes(config)
+LISTS = ["ListContainers", "ListPodSandbox"]
+
+
+def recorded(monkeypatch, transcript, name):
+    """Replay the lists of a real runtime."""
+    return Cri(
+        monkeypatch,
+        ListContainers=cri_replay.containers(transcript(f"{name}-crictl-ps.json")),
+        ListPodSandbox=cri_replay.pods(transcript(f"{name}-crictl-pods.json")),
     )
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
-def test_real_output_of_containerd_is_parsed(transcript, version):
-    runner, api = cri_of(transcript, version)
+def test_real_output_of_containerd_is_parsed(monkeypatch, transcript, version):
+    calls = recorded(monkeypatch, transcript, f"containerd-{version}")
+    config = config_of(transcript, version)
+    root = "--root /run/containerd/runc/k8s.io list --format json"
+    runner = ReplayRunner(
+        {
+            f"runc {root}": transcript(f"containerd-{version}-runc-list.json"),
+            f"/usr/bin/crun {root}": transcript(f"containerd-{version}-crun-list.json"),
+        }
+    )
+    api = cri.CriContainers(runner, SOCKET, lambda: containerd.parse_oci_runtimes(config))
     snapshot = api.look()
     assert records(snapshot) == EXPECTED
     # Each command runs once, no matter how many containers exist.
     assert sorted(runner.commands) == sorted(runner.answers)
+    assert calls.methods == LISTS
     api_container = next(each for each in snapshot.containers if each.namespace == "alpha")
     assert api_container.image == "localhost/cruntime-test/busybox:1"
     assert api_container.image_id.startswith("sha256:")
@@ -122,20 +122,27 @@ def test_real_output_of_containerd_is_parsed(transcript, version):
     assert {each.state for each in snapshot.sandboxes} == {"running"}
 
 
-def test_real_output_of_crio_is_parsed(transcript):
+def test_real_output_of_crio_is_parsed(monkeypatch, transcript):
     """The pod in alpha has the default handler, which is crun. The pod in beta has runc."""
     config = transcript("crio-1.37.0-status-config-own-handler.toml")
-    pods = transcript("crio-1.37.0-crictl-pods.json")
-    answers = listing(transcript("crio-1.37.0-crictl-ps.json"), pods)
-    for oci, tool in ((LENIENT, "crun"), (LENIENT_RUNC, "runc")):
-        answers[f"{oci.binary} --root {oci.root} list --format json"] = transcript(
-            f"crio-1.37.0-{tool}-list.json"
-        )
-    ids = " ".join(pod["id"] for pod in json.loads(pods)["items"])
+    calls = recorded(monkeypatch, transcript, "crio-1.37.0")
+    inspected = transcript("crio-1.37.0-crictl-inspectp.json")
+    known = cri_replay.statuses(cri_calls._SANDBOX_STATUS, inspected)
+
+    def look_up(message):
+        return known[protobuf.decode(cri_calls._SANDBOX_REQUEST, message)["pod_sandbox_id"]]
+
     # The list of pods in CRI-O does not contain their handlers.
-    answers[f"crictl inspectp --output json {ids}"] = transcript("crio-1.37.0-crictl-inspectp.json")
-    runner = ReplayRunner(answers)
-    api = CrioContainers(runner, ENDPOINT, lambda: crio.parse_oci_runtimes(config))
+    calls.answers["PodSandboxStatus"] = look_up
+    runner = ReplayRunner(
+        {
+            f"{oci.binary} --root {oci.root} list --format json": transcript(
+                f"crio-1.37.0-{tool}-list.json"
+            )
+            for oci, tool in ((LENIENT, "crun"), (LENIENT_RUNC, "runc"))
+        }
+    )
+    api = CrioContainers(runner, SOCKET, lambda: crio.parse_oci_runtimes(config))
     snapshot = api.look()
     # In CRI-O, a created container already has a process, which waits.
     assert records(snapshot) == [*EXPECTED[:4], ("beta", "web", "late", "created", True)]
@@ -144,19 +151,26 @@ def test_real_output_of_crio_is_parsed(transcript):
         ("alpha", LENIENT),
         ("beta", LENIENT_RUNC),
     }
-    assert sorted(runner.commands) == sorted(answers)
+    assert sorted(runner.commands) == sorted(runner.answers)
+    assert calls.methods == [*LISTS, "PodSandboxStatus", "PodSandboxStatus"]
 
 
-def test_handlers_are_not_queried_if_crio_has_one_oci_runtime(transcript):
-    answers = listing(
-        transcript("crio-1.37.0-crictl-ps.json"), transcript("crio-1.37.0-crictl-pods.json")
-    )
-    answers[f"{LENIENT.binary} --root {LENIENT.root} list --format json"] = transcript(
-        "crio-1.37.0-crun-list.json"
-    )
-    runner = ReplayRunner(answers)
-    CrioContainers(runner, ENDPOINT, lambda: {"": LENIENT, "crun": LENIENT}).look()
-    assert sorted(runner.commands) == sorted(answers)
+def test_a_pod_of_crio_that_disappears_is_no_error(monkeypatch, transcript):
+    calls = recorded(monkeypatch, transcript, "crio-1.37.0")
+    calls.answers["PodSandboxStatus"] = cri_replay.failed(NOT_FOUND, "could not find pod")
+    list_all = f"{LENIENT.binary} --root {LENIENT.root} list --format json"
+    runner = ReplayRunner({list_all: transcript("crio-1.37.0-crun-list.json")})
+    api = CrioContainers(runner, SOCKET, lambda: {"": LENIENT, "runc": LENIENT_RUNC})
+    assert len(api.look().containers) == len(EXPECTED)
+
+
+def test_handlers_are_not_queried_if_crio_has_one_oci_runtime(monkeypatch, transcript):
+    calls = recorded(monkeypatch, transcript, "crio-1.37.0")
+    list_all = f"{LENIENT.binary} --root {LENIENT.root} list --format json"
+    runner = ReplayRunner({list_all: transcript("crio-1.37.0-crun-list.json")})
+    CrioContainers(runner, SOCKET, lambda: {"": LENIENT, "crun": LENIENT}).look()
+    assert runner.commands == [list_all]
+    assert calls.methods == LISTS
 
 
 @pytest.mark.parametrize("version", ["1.6.20", "1.7.24", "2.1.9"])
@@ -213,46 +227,49 @@ def test_crio_uses_its_default_root_if_none_is_configured(monkeypatch, transcrip
     assert crio.Crio(runner).oci_runtimes()["crun"].root == root
 
 
-def ps_of(**states):
-    """Return the output of crictl ps for containers with these states, all in one pod."""
-    return json.dumps(
-        {
-            "containers": [
-                {
-                    "id": name,
-                    "podSandboxId": "pod",
-                    "metadata": {"name": name},
-                    "image": {"image": "x"},
-                    "imageRef": "y",
-                    "state": state,
-                    "createdAt": "0",
-                }
-                for name, state in states.items()
-            ]
-        }
+def ps_of(_image="x", /, **states):
+    """Return the list of containers with these states, all in one pod."""
+    return cri_replay.containers(
+        json.dumps(
+            {
+                "containers": [
+                    {
+                        "id": name,
+                        "podSandboxId": "pod",
+                        "metadata": {"name": name},
+                        "image": {"image": _image},
+                        "imageRef": "y",
+                        "state": state,
+                        "createdAt": "0",
+                    }
+                    for name, state in states.items()
+                ]
+            }
+        )
     )
 
 
-PODS = json.dumps(
-    {
-        "items": [
-            {"id": "pod", "metadata": {"name": "p", "namespace": "n"}, "state": "SANDBOX_READY"}
-        ]
-    }
-)
+def pods_of(handler=""):
+    """Return the list with the pod of the containers."""
+    pod = {"id": "pod", "metadata": {"name": "p", "namespace": "n"}, "state": "SANDBOX_READY"}
+    return cri_replay.pods(json.dumps({"items": [{**pod, "runtimeHandler": handler}]}))
+
+
 LIST = "runc --root /run/containerd/runc/k8s.io list --format json"
 
 
-def api_for(answers):
+def api_for(answers=()):
     runner = ReplayRunner(answers)
-    return runner, cri.CriContainers(runner, ENDPOINT, lambda: {"": RUNC})
+    return runner, cri.CriContainers(runner, SOCKET, lambda: {"": RUNC, "kata": None})
 
 
-def test_only_frozen_containers_are_paused():
+def test_only_frozen_containers_are_paused(monkeypatch):
     kernel = [{"id": "b", "status": "paused", "pid": 3}, {"id": "c", "status": "paused", "pid": 4}]
     kernel.append({"id": "a", "status": "running", "pid": 2})
-    ps = ps_of(a="CONTAINER_RUNNING", b="CONTAINER_RUNNING", d="CONTAINER_EXITED", e="WHAT")
-    _told, api = api_for(listing(ps, PODS, **{LIST: json.dumps(kernel)}))
+    running, exited = "CONTAINER_RUNNING", "CONTAINER_EXITED"
+    listed = ps_of(a=running, b=running, d=exited, e="CONTAINER_UNKNOWN")
+    Cri(monkeypatch, ListContainers=listed, ListPodSandbox=pods_of())
+    _runner, api = api_for({LIST: json.dumps(kernel)})
     found = {each.id: (each.state, each.pid) for each in api.look().containers}
     assert found == {
         "a": ("running", 2),
@@ -262,27 +279,35 @@ def test_only_frozen_containers_are_paused():
     }
 
 
-def test_no_oci_runtime_is_called_without_containers():
-    runner = ReplayRunner(listing('{"containers": []}'))
-    api = cri.CriContainers(runner, ENDPOINT, lambda: pytest.fail("the configuration was read"))
+def test_containers_of_a_handler_without_an_oci_runtime_are_listed(monkeypatch):
+    listed = ps_of(a="CONTAINER_RUNNING")
+    Cri(monkeypatch, ListContainers=listed, ListPodSandbox=pods_of("kata"))
+    runner, api = api_for()
+    (found,) = api.look().containers
+    assert (found.state, found.pid, found.oci) == ("running", None, None)
+    assert runner.commands == []
+
+
+def test_no_oci_runtime_is_called_without_containers(monkeypatch):
+    Cri(monkeypatch, ListContainers=b"", ListPodSandbox=b"")
+    runner = ReplayRunner({})
+    api = cri.CriContainers(runner, SOCKET, lambda: pytest.fail("the configuration was read"))
     assert api.look() == ([], [])
-    assert len(runner.commands) == 2
+    assert runner.commands == []
 
 
-def test_an_oci_runtime_without_the_containers_is_an_error():
-    ps = ps_of(a="CONTAINER_RUNNING")
-    _told, api = api_for(listing(ps, PODS, **{LIST: "null"}))
+def test_an_oci_runtime_without_the_containers_is_an_error(monkeypatch):
+    listed = ps_of(a="CONTAINER_RUNNING")
+    Cri(monkeypatch, ListContainers=listed, ListPodSandbox=pods_of())
+    _runner, api = api_for({LIST: "null"})
     with fails("output_inconsistent", LIST[:-14]):
         api.look()
 
 
-def test_a_container_that_ends_between_two_calls_is_no_error():
-    answers = listing([ps_of(a="CONTAINER_RUNNING"), ps_of(a="CONTAINER_EXITED")], PODS)
-    answers["crictl ps --all --output json"] = [
-        ps_of(a="CONTAINER_RUNNING"),
-        ps_of(a="CONTAINER_EXITED"),
-    ]
-    _told, api = api_for({**answers, LIST: "null"})
+def test_a_container_that_ends_between_two_calls_is_no_error(monkeypatch):
+    lists = [ps_of(a="CONTAINER_RUNNING"), ps_of(a="CONTAINER_EXITED")]
+    Cri(monkeypatch, ListContainers=lists, ListPodSandbox=pods_of())
+    _runner, api = api_for({LIST: "null"})
     assert [each.state for each in api.look().containers] == ["exited"]
 
 
@@ -290,53 +315,86 @@ def item(container_id, oci=RUNC):
     return Container(container_id, "n", None, None, None, "", "", "running", "", {}, oci=oci)
 
 
-# crictl 1.34.0 prints this error for a container that does not exist.
-GONE = (
-    'E1123 23:06:11.969475    1333 log.go:32] "StopContainer from runtime service failed" '
-    'err="rpc error: code = NotFound desc = an error occurred when try to find container '
-    '\\"aa\\": not found" containerID="aa"\n'
-    'time="2026-11-23T23:06:11Z" level=fatal msg="stopping the container \\"aa\\": rpc error: '
-    'code = NotFound desc = an error occurred when try to find container \\"aa\\": not found"\n'
-)
-NOT_FOUND = (
-    'rpc error: code = NotFound desc = an error occurred when try to find container "aa": not found'
-)
+# containerd reports this error for a container that does not exist.
+GONE = 'an error occurred when try to find container "aa": not found'
 
 
-def test_a_stop_continues_after_a_failure():
-    runner, api = api_for(
-        {
-            "crictl stop --timeout 10 bb aa cc dd": Result(1, "bb\n", GONE),
-            "crictl stop --timeout 10 cc dd": "cc\ndd\n",
-        }
-    )
-    failed = api.stop([item("bb"), item("aa"), item("cc"), item("dd")], 10)
-    assert failed == {"aa": NOT_FOUND}
-    assert len(runner.commands) == 2
+def container_of(message):
+    """Return the ID in a request about a container. All these requests have it first."""
+    return protobuf.decode(cri_calls._STOP_REQUEST, message)["container_id"]
 
 
-def test_a_stop_ends_if_all_containers_fail():
-    runner, api = api_for(
-        {
-            "crictl stop --timeout 0 aa bb": Result(1, "", GONE),
-            "crictl stop --timeout 0 bb": Result(1, "", GONE.replace("aa", "bb")),
-        }
-    )
-    assert set(api.stop([item("aa"), item("bb")], 0)) == {"aa", "bb"}
-    assert len(runner.commands) == 2
+def failing(**errors):
+    """Return a function that fails for some containers."""
+    return lambda message: errors.get(container_of(message), b"")
 
 
-def test_a_removal_is_one_process_and_errors_are_assigned_to_containers():
-    error = (
-        'getting container status "aa": rpc error: code = NotFound desc = an error occurred when '
-        'try to find container "aa": not found\n'
-        'removing container "c0ffee": rpc error: code = Unknown desc = busy\n'
-    )
-    _told, api = api_for({"crictl rm --force aa bb c0ffee": Result(1, "bb\n", error)})
-    assert api.remove([item("aa"), item("bb"), item("c0ffee")]) == {
-        "aa": NOT_FOUND,
-        "c0ffee": "rpc error: code = Unknown desc = busy",
+def test_a_stop_continues_after_a_failure_and_ignores_containers_that_are_gone(monkeypatch):
+    gone, busy = cri_replay.failed(NOT_FOUND, GONE), cri_replay.failed(2, "busy")
+    calls = Cri(monkeypatch, StopContainer=failing(aa=gone, bb=busy))
+    _runner, api = api_for()
+    names = ["bb", "aa", *(f"c{number}" for number in range(300))]
+    assert api.stop([item(name) for name in names], 10) == {"bb": "busy"}
+    requests = [protobuf.decode(cri_calls._STOP_REQUEST, message) for _name, message in calls.calls]
+    assert sorted(each["container_id"] for each in requests) == sorted(names)
+    assert {each["timeout"] for each in requests} == {10}
+    # The container has its timeout, and the runtime has a minute.
+    assert calls.timeouts == {"StopContainer": 70}
+
+
+def test_containers_are_stopped_at_the_same_time(monkeypatch):
+    barrier = threading.Barrier(8)
+
+    def stop(_message):
+        barrier.wait(timeout=30)
+        return b""
+
+    Cri(monkeypatch, StopContainer=stop)
+    _runner, api = api_for()
+    assert api.stop([item(f"c{number}") for number in range(8)], 10) == {}
+
+
+def status_of(state, path=""):
+    status = {"state": state, "log_path": path}
+    return protobuf.encode(cri_calls._CONTAINER_STATUS, {"status": status})
+
+
+def test_a_removal_kills_running_containers_only_and_removes_logs(monkeypatch, tmp_path):
+    log = tmp_path / "0.log"
+    for path in (log, tmp_path / "0.log.20261130-1", tmp_path / "1.log"):
+        path.write_text("")
+    statuses = {
+        "aa": status_of("CONTAINER_RUNNING", str(log)),
+        "bb": status_of("CONTAINER_EXITED"),
+        "cc": cri_replay.failed(NOT_FOUND, GONE),
+        "dd": status_of("CONTAINER_EXITED"),
     }
+    calls = Cri(
+        monkeypatch,
+        ContainerStatus=lambda message: statuses[container_of(message)],
+        StopContainer=b"",
+        RemoveContainer=failing(dd=cri_replay.failed(2, "busy")),
+    )
+    _runner, api = api_for()
+    assert api.remove([item(name) for name in ("aa", "bb", "cc", "dd")]) == {"dd": "busy"}
+    done = sorted((name, container_of(message)) for name, message in calls.calls)
+    assert [each for each in done if each[0] != "ContainerStatus"] == [
+        ("RemoveContainer", "aa"),
+        ("RemoveContainer", "bb"),
+        ("RemoveContainer", "dd"),
+        ("StopContainer", "aa"),
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["1.log"]
+
+
+def test_sandboxes_are_stopped_before_they_are_removed(monkeypatch):
+    calls = Cri(monkeypatch, StopPodSandbox=b"", RemovePodSandbox=b"")
+    _runner, api = api_for()
+    sandbox = Sandbox("p", "pod", "ns", "running")
+    assert api.stop_sandboxes([sandbox]) == api.remove_sandboxes([sandbox]) == {}
+    assert calls.methods == ["StopPodSandbox", "StopPodSandbox", "RemovePodSandbox"]
+    # The network of a pod can need half a minute to go down.
+    assert set(calls.timeouts.values()) == {60}
 
 
 def test_a_pause_is_one_process_per_container():
@@ -365,7 +423,7 @@ def test_a_pause_is_one_process_per_container():
 )
 def test_commands_for_users(lines, follow, tail):
     runner = ReplayRunner({})
-    crictl = cri.CriContainers(runner, ENDPOINT, dict)
+    crictl = cri.CriContainers(runner, SOCKET, dict)
     assert crictl.log_command("x", lines, follow) == f"sudo /usr/bin/crictl logs {tail}"
     assert crictl.status_command == "sudo /usr/bin/crictl ps -a"
     client = docker.DockerContainers(runner)
@@ -373,45 +431,53 @@ def test_commands_for_users(lines, follow, tail):
     assert client.status_command == "sudo /usr/bin/docker ps -a"
 
 
-def test_changes_use_the_requested_timeout():
-    """The network of a pod can need half a minute to go down, and an image can be large."""
-    runner, api = api_for(
-        {"crictl stopp p": "p", "crictl rmp --force p": "", "crictl stop --timeout 5 aa": "aa"}
-    )
-    sandbox = Sandbox("p", "pod", "ns", "running")
-    assert api.stop_sandboxes([sandbox]) == api.remove_sandboxes([sandbox]) == {}
-    assert api.stop([item("aa")], 5) == {}
-    # crictl has the shorter timeout, so crictl reports the cause.
-    assert runner.deadlines == [(120, 130), (60, 70), (65, 75)]
-
-
-def test_queries_have_a_short_timeout():
-    runner, api = api_for(listing(json.dumps({"containers": []})))
+def test_queries_have_a_short_timeout(monkeypatch):
+    calls = Cri(monkeypatch, ListContainers=b"", ListPodSandbox=b"")
+    _runner, api = api_for()
     api.look()
-    assert [deadline for deadline, _timeout in runner.deadlines] == [10, 10]
+    assert set(calls.timeouts.values()) == {10}
 
 
-def test_environments_are_parsed_from_one_document_or_several():
-    def inspected(name):
-        spec = {"process": {"env": [f"NAME={name}"]}}
-        return {"status": {"id": name}, "info": {"runtimeSpec": spec}}
-
-    one, two = inspected("a"), inspected("b")
-    wanted = {"a": ["NAME=a"], "b": ["NAME=b"]}
-    assert cri.parse_environments(json.dumps([one, two])) == wanted
-    # crictl before 1.31 prints several documents.
-    assert cri.parse_environments(f"{json.dumps(one, indent=2)}\n{json.dumps(two)}\n") == wanted
-    assert cri.parse_environments(json.dumps(one)) == {"a": ["NAME=a"]}
+def described(env):
+    details = json.dumps({"runtimeSpec": {"process": {"env": env}}})
+    return protobuf.encode(cri_calls._CONTAINER_STATUS, {"info": {"info": details}})
 
 
-def test_missing_crictl_names_the_package_and_the_variable_of_the_role():
-    class Without(ReplayRunner):
-        def which(self, name):
-            return None
+def test_a_container_that_is_gone_has_no_environment(monkeypatch):
+    answers = {
+        "aa": described(["NAME=a"]),
+        "bb": cri_replay.failed(NOT_FOUND, GONE),
+        "cc": described(None),
+    }
+    Cri(monkeypatch, ContainerStatus=lambda message: answers[container_of(message)])
+    _runner, api = api_for()
+    found = api.environments([item(name) for name in answers])
+    assert found == {"aa": ["NAME=a"], "cc": []}
 
-    api = cri.CriContainers(Without({}), ENDPOINT, dict)
-    with fails("tool_not_found", "crictl", "cri-tools", "runtime_crictl_archive"):
-        api.look()
+
+def test_a_log_that_cannot_be_read_is_an_error_about_its_container(monkeypatch, tmp_path):
+    log, other, missing = (tmp_path / name for name in ("0.log", "other.log", "no.log"))
+    log.write_text("2026-11-30T10:00:00.000000000Z stdout F one\n" * 3)
+    other.write_text('{"log": "one"}\n')
+    answers = {
+        "aa": status_of("CONTAINER_RUNNING", str(log)),
+        "bb": status_of("CONTAINER_RUNNING", str(missing)),
+        "cc": status_of("CONTAINER_RUNNING"),
+        "dd": status_of("CONTAINER_RUNNING", str(other)),
+        "ee": status_of("CONTAINER_RUNNING", str(tmp_path)),
+        "ff": cri_replay.failed(NOT_FOUND, GONE),
+    }
+    Cri(monkeypatch, ContainerStatus=lambda message: answers[container_of(message)])
+    _runner, api = api_for()
+    results = {name: api.log(item(name), 2) for name in answers}
+    assert results.pop("aa") == Result(0, "one\none\n", "")
+    assert {result.rc for result in results.values()} == {1}
+    causes = {name: result.out for name, result in results.items()}
+    assert causes["bb"] == f"{missing}: could not be read: No such file or directory"
+    assert "without a log directory" in causes["cc"]
+    assert causes["dd"] == f"{other}: could not be read: no entry in the format of the CRI"
+    assert f"{tmp_path}: not a regular file" in causes["ee"]
+    assert causes["ff"] == GONE
 
 
 ID = "4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502"
@@ -427,11 +493,15 @@ TAG = "localhost/cruntime-test/busybox:1"
         (ID, "0" * 64, ID),
     ],
 )
-def test_an_image_has_the_name_of_its_pull(image, known, name):
-    ps = ps_of(a="CONTAINER_EXITED").replace('"image": "x"', f'"image": "{image}"')
+def test_an_image_has_the_name_of_its_pull(monkeypatch, image, known, name):
     images = {"images": [{"id": "other", "repoTags": []}, {"id": known, "repoTags": [TAG, "b"]}]}
-    answers = listing(ps, **{"crictl images --output json": json.dumps(images)})
-    _told, api = api_for(answers)
+    Cri(
+        monkeypatch,
+        ListContainers=ps_of(image, a="CONTAINER_EXITED"),
+        ListPodSandbox=b"",
+        ListImages=cri_replay.images(json.dumps(images)),
+    )
+    _runner, api = api_for()
     assert [each.image for each in api.look().containers] == [name]
 
 

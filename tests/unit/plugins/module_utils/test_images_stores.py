@@ -1,15 +1,18 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The output of image tools is parsed, and passwords are passed to the tools secretly."""
+"""Responses of the CRI and of image tools are parsed, and passwords are passed secretly."""
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 
 import pytest
 
+from ansible_collections.cruntime.node.plugins.module_utils import cri as cri_calls
+from ansible_collections.cruntime.node.plugins.module_utils import protobuf
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.images import (
     auth_file,
@@ -25,9 +28,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     parse_time,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
+from ansible_collections.cruntime.node.plugins.module_utils.images.transfers import transfer_all
+from ansible_collections.cruntime.node.plugins.module_utils.protobuf import Field
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio
+from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import NOT_FOUND
+from ansible_collections.cruntime.node.tests.unit.plugins import cri_replay
+from ansible_collections.cruntime.node.tests.unit.plugins.cri_replay import Cri
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 MIRRORED = "registry.test:5000/library/mirrored"
@@ -35,53 +43,166 @@ DIGEST = "sha256:3f285354d1cafb9c6c69162883013e4e6ace72456b8c256bb73aeda00602a88
 BUILT = "sha256:86aedb203c25d3a5ad741e9e5015ade584e0f60d2ea124a353adcd946be89d69"
 
 
+VERSIONS = ["1.7.24", "2.4.2"]
+BUSYBOX = "sha256:4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502"
+PASSWORD = "open-sesame"
+
+
+@pytest.fixture
+def cri_store(monkeypatch):
+    """Return a function that returns a store, and the CRI that it calls. No process can start."""
+
+    def refuse(_self, *argv, **options):
+        pytest.fail(f"a process was started: {argv}")
+
+    def make(name, **answers):
+        for method in ("run", "output", "opened", "started"):
+            monkeypatch.setattr(Runner, method, refuse)
+        runner = Runner()
+        return store_of(runner, runtimes(runner)[name], "/nowhere", 900), Cri(
+            monkeypatch, **answers
+        )
+
+    return make
+
+
+def decoded(table, calls):
+    """Return the requests of calls."""
+    return [protobuf.decode(table, message) for _name, message in calls.calls]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_real_responses_of_containerd_are_parsed_without_a_process(cri_store, transcript, version):
+    answers = cri_replay.recorded(transcript(f"containerd-{version}-cri.json"))
+    store, calls = cri_store("containerd", **answers)
+    store.check(set())
+    image = next(each for each in store.images() if each.id == BUSYBOX)
+    assert "localhost/cruntime-test/busybox:1" in image.repo_tags
+    assert image.size > 2_000_000
+    assert image.pinned is False
+    details = store.details([BUSYBOX])
+    assert details.keys() == {BUSYBOX}
+    assert details[BUSYBOX].created > 0
+    # One of the containers was created from the ID of the image.
+    (users,) = store.users().values()
+    assert sorted(user.partition(" ")[0] for user in users) == ["api", "by-id"]
+    assert list(store.users()) == [BUSYBOX]
+    assert decoded(cri_calls._IMAGE_REQUEST, calls)[1]["image"]["image"] == BUSYBOX[7:]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_image_that_is_gone_has_no_details_and_counts_as_removed(cri_store, transcript, version):
+    answers = cri_replay.recorded(transcript(f"containerd-{version}-cri.json"))
+    store, calls = cri_store(
+        "containerd",
+        ImageStatus=answers["ImageStatus of no image"],
+        RemoveImage=answers["RemoveImage of no image"],
+    )
+    assert store.details([BUSYBOX]) == {}
+    store.remove(Image(BUSYBOX), False)
+    # A removal has the time of the task.
+    assert calls.timeouts == {"ImageStatus": 60, "RemoveImage": 900}
+
+
+@pytest.mark.parametrize(
+    ("code", "detail"),
+    [
+        (NOT_FOUND, "an error occurred when try to find image"),
+        # Older versions of CRI-O report an error without a code of its own.
+        (2, "could not find image: image not known"),
+    ],
+)
+def test_an_image_that_another_process_removes_counts_as_removed(cri_store, code, detail):
+    store, _calls = cri_store("crio", RemoveImage=cri_replay.failed(code, detail))
+    store.remove(Image(BUSYBOX), False)
+
+
+def test_another_failure_of_a_removal_is_an_error(cri_store):
+    detail = "delete image: image is in use by a container"
+    store, _calls = cri_store("containerd", RemoveImage=cri_replay.failed(2, detail))
+    with fails("request_failed", detail):
+        store.remove(Image(BUSYBOX), False)
+
+
 def test_images_of_containerd(transcript):
-    (image,) = cri.parse_images(transcript("containerd-1.7.24-crictl-images.json"))
-    assert image.id == "sha256:4780c39ba0f325b0eb80ffaad2a8ac06b74fd705709b4217a648e53d856e8502"
+    listed = cri_replay.images(transcript("containerd-1.7.24-crictl-images.json"))
+    (image,) = cri.parse_images(decode_images(listed))
+    assert image.id == BUSYBOX
     assert f"{MIRRORED}:1" in image.repo_tags
     assert f"{MIRRORED}@{DIGEST}" in image.repo_digests
     assert (image.size, image.pinned) == (2171545, True)
 
 
+def decode_images(message):
+    table = {1: Field("images", cri_calls._IMAGE, is_repeated=True)}
+    return protobuf.decode(table, message)["images"]
+
+
 def test_ids_of_crio_images_have_the_same_form(transcript):
-    images = cri.parse_images(transcript("crio-1.37-crictl-images.json"))
+    listed = cri_replay.images(transcript("crio-1.37-crictl-images.json"))
+    images = cri.parse_images(decode_images(listed))
     assert [image.repo_tags for image in images] == [(), ("docker.io/library/built:1",)]
     assert images[1].id == BUILT
 
 
-def test_details_of_an_image(transcript):
-    text = transcript("crio-1.37-crictl-inspecti.json")
-    details = cri.parse_details(text)
+def test_details_of_an_image(cri_store, transcript):
+    inspected = transcript("crio-1.37-crictl-inspecti.json")
+    known = cri_replay.statuses(cri_calls._IMAGE_STATUS, inspected)
+    store, calls = cri_store("crio", ImageStatus=known[BUILT[7:]])
+    details = store.details([BUILT])
     assert details[BUILT].labels["v"] == "1"
     assert details[BUILT].created == 1795475640
-    # For several images, crictl prints a list, or several documents in older versions.
-    assert cri.parse_details(f"[{text}]") == cri.parse_details(f"{text}\n{text}\n") == details
+    # CRI-O parses an ID with its algorithm as a name.
+    (request,) = decoded(cri_calls._IMAGE_REQUEST, calls)
+    assert (request["image"]["image"], request["verbose"]) == (BUILT[7:], True)
 
 
-def test_containers_of_each_image():
-    text = json.dumps(
-        {
-            "containers": [
-                {
-                    "id": "0123456789abcdef",
-                    "metadata": {"name": "app"},
-                    "image": {"image": "r.test/app:1"},
-                    "imageRef": BUILT[7:],
-                }
-            ]
-        }
-    )
-    assert cri.parse_users(text) == {BUILT: ["app (0123456789ab)"]}
-    assert cri.parse_users('{"containers": []}') == {}
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"image_ref": BUILT},
+        # CRI-O 1.31 and newer.
+        {"image_ref": f"r.test/app@{DIGEST}", "image_id": BUILT[7:]},
+        {"image": {"image": BUILT[7:]}},
+    ],
+)
+def test_containers_of_each_image(container):
+    known = {"id": "0123456789abcdef", "metadata": {"name": "app"}, **container}
+    message = protobuf.encode(cri_calls._CONTAINER, known)
+    found = protobuf.decode(cri_calls._CONTAINER, message)
+    assert cri.parse_users([found]) == {BUILT: ["app (0123456789ab)"]}
+    assert cri.parse_users([]) == {}
 
 
-def test_the_cause_of_a_failure_is_reported_once(transcript):
-    words = " ".join(transcript("containerd-2.1.9-crictl-pull-refused.txt").split())
-    assert cri.parse_failure(words) == (
-        'failed to pull and unpack image "registry.test:5000/library/nope:1": '
-        "failed to resolve image: registry.test:5000/library/nope:1: not found"
-    )
-    assert cri.parse_failure("FATA[0000] pulling image: no") == "no"
+@pytest.mark.parametrize("name", ["containerd", "crio"])
+def test_a_password_is_only_in_the_request(cri_store, name):
+    store, calls = cri_store(name, PullImage=b"")
+    store.pull("r.test/a:1", Credentials("user", PASSWORD), None)
+    store.pull("r.test/b:1", None, None)
+    first, second = decoded(cri_calls._PULL_REQUEST, calls)
+    assert first["auth"] == {"username": "user", "password": PASSWORD}
+    assert second["auth"] is None
+    assert [each["image"]["image"] for each in (first, second)] == ["r.test/a:1", "r.test/b:1"]
+    # A pull has the time of the task.
+    assert calls.timeouts == {"PullImage": 900}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_cause_of_a_failed_pull_is_the_message_of_the_daemon(cri_store, transcript, version):
+    answers = cri_replay.recorded(transcript(f"containerd-{version}-cri.json"))
+    down = answers["PullImage of a registry that is down"]
+    store, calls = cri_store("containerd", PullImage=down)
+    pauses = []
+    pull = functools.partial(store.pull, credentials=None, platform=None)
+    (failure,) = transfer_all(pull, ["127.0.0.1:9/a/b:1"], 1, 2, pauses.append)
+    assert failure.cause.startswith('failed to pull and unpack image "127.0.0.1:9/a/b:1": ')
+    assert failure.cause.endswith("dial tcp 127.0.0.1:9: connect: connection refused")
+    assert "rpc error" not in failure.cause
+    assert failure.cause.count("connection refused") == 1
+    assert (failure.attempts, len(calls.calls)) == (3, 3)
+
+
+def test_the_cause_of_a_failure_is_reported_once():
     assert containerd.parse_failure("elapsed: 0.1 s ctr: no such file") == "no such file"
     assert crio.parse_failure("time=x level=warning Error: no") == "no"
     assert docker.parse_failure("Error response from daemon: no") == "no"
@@ -198,18 +319,25 @@ def test_podman_uses_the_store_of_crio(monkeypatch, store, transcript):
 def test_paths_of_the_other_image_stores(store, transcript):
     elsewhere, _ran = store("docker", {"info": "/srv/docker\n"})
     assert elsewhere.root == "/srv/docker"
-    elsewhere, _ran = store(
-        "containerd", {"info": transcript("containerd-1.7.24-crictl-info.json")}
-    )
+
+
+def test_the_directory_of_containerd_is_in_the_status_of_its_cri(cri_store, transcript):
+    config = json.loads(transcript("containerd-1.7.24-crictl-info.json"))["config"]
+    status = protobuf.encode(cri_calls._STATUS, {"info": {"config": json.dumps(config)}})
+    elsewhere, _calls = cri_store("containerd", Status=status)
     assert elsewhere.root == "/var/lib/containerd"
 
 
-def test_removing_an_image_has_a_long_timeout(store):
-    slow, ran = store("containerd", {})
-    slow.remove(Image(BUILT), False)
-    slow._crictl("images")
-    assert "--timeout 590s rmi" in ran[0]
-    assert "--timeout 10s images" in ran[1]
+@pytest.mark.parametrize(
+    ("name", "verb", "words"),
+    [("containerd", "load", "loading images"), ("crio", "untag", "removing a name")],
+)
+def test_a_tool_is_required_only_for_its_changes(cri_store, monkeypatch, name, verb, words):
+    checked, _calls = cri_store(name)
+    monkeypatch.setattr(Runner, "which", lambda _self, tool: None)
+    checked.check({"pull", "remove"})
+    with fails("tool_not_found", {"containerd": "ctr", "crio": "podman"}[name], words):
+        checked.check({verb})
 
 
 def test_an_unknown_time_is_ignored():

@@ -9,7 +9,10 @@ import threading
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    RequestError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images.transfers import (
     is_retryable,
     transfer_all,
@@ -25,7 +28,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.transfers imp
         ("unexpected status from HEAD request to https://r/v2/x: 503 Service Unavailable", True),
         ("toomanyrequests: You have reached your pull rate limit", True),
         ("net/http: TLS handshake timeout", True),
-        ("'crictl pull r/x:1' did not finish within 600 seconds", True),
         ("r:5000/x:1: not found", False),
         ("manifest for r:5000/x:1 not found: manifest unknown: manifest unknown", False),
         ('Head "https://r:5002/v2/x/manifests/1": no basic auth credentials', False),
@@ -36,7 +38,21 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.transfers imp
     ],
 )
 def test_temporary_failures_are_retryable(reason, passes):
-    assert is_retryable(reason) is passes
+    failed = CommandError(f"'podman pull x' failed: {reason}", reason="command_failed")
+    assert is_retryable(failed) is passes
+    refused = RequestError(f"/x.sock: {reason}", reason="request_failed", code=2, detail=reason)
+    assert is_retryable(refused) is passes
+
+
+@pytest.mark.parametrize("reason", ["no_response", "command_timeout"])
+def test_a_command_or_a_daemon_that_needs_too_long_is_retryable(reason):
+    assert is_retryable(CommandError("'podman pull x' did not finish", reason=reason))
+
+
+def test_the_path_of_a_socket_does_not_affect_the_classification():
+    problem = "/run/timeout.sock: /runtime.v1.ImageService/PullImage: the daemon reported: denied"
+    refused = RequestError(problem, reason="request_failed", code=7, detail="denied")
+    assert not is_retryable(refused)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +64,7 @@ def test_temporary_failures_are_retryable(reason, passes):
     ],
 )
 def test_the_name_of_an_image_does_not_affect_the_classification(reason, name):
-    assert not is_retryable(reason, name)
+    assert not is_retryable(CommandError(reason, reason="command_failed"), name)
 
 
 def test_each_failure_is_reported_with_its_cause():

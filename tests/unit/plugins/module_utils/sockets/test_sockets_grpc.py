@@ -283,6 +283,21 @@ def test_the_deadline_of_the_daemon_is_the_deadline_of_the_call(serve):
         call(path)
 
 
+@pytest.mark.parametrize(
+    ("timeout", "reason", "fact"),
+    [
+        (LONG, "request_failed", "gRPC status 4: r.test: deadline"),
+        # The daemon notices the deadline of the call first.
+        (0.9, "no_response", "no response within 0.9 seconds"),
+    ],
+)
+def test_another_deadline_of_the_daemon_is_reported(serve, timeout, reason, fact):
+    error = literal(b"grpc-status", b"4") + literal(b"grpc-message", b"r.test: deadline")
+    path = serve(responding(frame(HEADERS, STATUS + error, END_HEADERS | END_STREAM)))
+    with fails(reason, fact):
+        call(path, timeout=timeout)
+
+
 def test_a_status_of_http_is_reported(serve):
     path = serve(responding(frame(HEADERS, literal(b":status", b"503"), END_HEADERS | END_STREAM)))
     with fails("request_failed", "HTTP status 503") as caught:
