@@ -89,7 +89,8 @@ class ContainerdImages:
 
     def set_label(self, name: str, key: str, value: str) -> None:
         """Set a label of a name. An empty value removes the label."""
-        image = {"name": name, "labels": {key: value}}
+        # containerd 2.4 ends with a panic if an update has no target.
+        image = {"name": name, "labels": {key: value}, "target": self.get(name)["target"]}
         self._update(image, f"labels.{key}")
 
     def delete(self, name: str) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -14,6 +15,9 @@ import tempfile
 from typing import AbstractSet, Any, Callable, Iterator, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive, image_manifests
+from ansible_collections.cruntime.node.plugins.module_utils.containerd_images import (
+    ContainerdImages,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -23,6 +27,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_archive import
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
+    normalize,
     registry_of,
     split,
 )
@@ -59,10 +64,6 @@ address = "{socket}"
 _BY_CTR: dict[Verb, str] = {
     "load": "loading images",
     "preload": "loading images",
-    "tag": "tagging images",
-    "untag": "removing a name of an image",
-    "pin": "pinning images",
-    "unpin": "unpinning images",
     "save": "saving images",
     "push": "pushing images",
     "platform": "pulling for another platform",
@@ -84,6 +85,11 @@ class ContainerdStore(CriStore):
             config = json.loads(cast(Containerd, self._runtime).running_config())
             root: str = config["containerdRootDir"]
         return root
+
+    def images(self) -> list[Image]:
+        listed = super().images()
+        with self._names() as names:
+            return match_names(listed, {each["name"] for each in names.list_all()})
 
     def check(self, needed: AbstractSet[Verb]) -> None:
         for what, words in _BY_CTR.items():
@@ -110,18 +116,21 @@ class ContainerdStore(CriStore):
         ours = ("", *image_manifests.platforms_of_this_node())
         # ctr loads nothing if an archive has an image for another platform.
         images = [image for image in archive.images if image.platform in ours]
-        # Every version supports an uncompressed tar, but not every compression.
+        # ctr cannot decompress every format.
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
             converted = archive.convert(stream, images, functools.partial(_names, name=name))
             self._ctr("images", "import", "-", stdin=converted, timeout=self._timeout)
-        for image in images:
-            if not image.names and not name:
-                # The CRI lists an image without a name only under its ID.
-                self._ctr("images", "tag", "--force", _temporary_name(image), image.config)
-                self._ctr("images", "remove", _temporary_name(image))
+        with self._names() as names:
+            for image in images:
+                if not image.names and not name:
+                    # The CRI lists an image without a name only under its ID.
+                    temporary = _temporary_name(image)
+                    names.set_target(image.config, names.get(temporary)["target"])
+                    names.delete(temporary)
 
     def tag(self, image: Image, name: str) -> None:
-        self._ctr("images", "tag", "--force", display_name(image), name)
+        with self._names() as names:
+            names.set_target(name, names.get(display_name(image))["target"])
 
     def save(self, names: list[str], path: str) -> None:
         self._ctr("images", "export", *self._local(), path, *names, timeout=self._timeout)
@@ -136,7 +145,9 @@ class ContainerdStore(CriStore):
         repository = split(name)[0]
         others = [tag for tag in image.repo_tags if tag != name and split(tag)[0] == repository]
         digests = [name for name in image.repo_digests if split(name)[0] == repository]
-        self._ctr("images", "remove", name, *([] if others else digests))
+        with self._names() as names:
+            for each in (name, *([] if others else digests)):
+                names.delete(each)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
         digest, flags = self._find_pushed(name)
@@ -174,8 +185,8 @@ class ContainerdStore(CriStore):
             self._build_by_buildctl(build)
 
     def pin(self, name: str, pinned: bool) -> None:
-        # An empty value removes the label.
-        self._ctr("images", "label", name, f"{_PIN}={'pinned' if pinned else ''}")
+        with self._names() as names:
+            names.set_label(name, _PIN, "pinned" if pinned else "")
 
     @contextlib.contextmanager
     def open_source(self, directory: str) -> Iterator[SourceStore]:
@@ -245,10 +256,12 @@ class ContainerdStore(CriStore):
 
         The CRI pulls one platform of an image, and a push of the whole index would fail.
         """
-        kind, digest = parse_target(self._ctr("images", "list", f"name=={name}"), name)
-        if kind not in image_manifests.INDEXES:
-            return digest, ()
-        entry = image_manifests.for_this_node(json.loads(self._ctr("content", "get", digest)))
+        with self._names() as names:
+            target = names.get(name)["target"]
+        if target["media_type"] not in image_manifests.INDEXES:
+            return target["digest"], ()
+        index = json.loads(self._ctr("content", "get", target["digest"]))
+        entry = image_manifests.for_this_node(index)
         if entry is None:
             raise self._unsupported(
                 f"push {name}", f"it is not for {image_manifests.this_platform()}"
@@ -271,6 +284,9 @@ class ContainerdStore(CriStore):
             timeout=self._timeout,
             answer=credentials.password,
         )
+
+    def _names(self) -> ContainerdImages:
+        return ContainerdImages(self._runtime.socket_path, NAMESPACE, self._timeout)
 
     def _ctr(self, *words: str, timeout: float = 60, address: str = "", **given: Any) -> str:
         address = address or self._runtime.socket_path
@@ -313,17 +329,35 @@ def _temporary_name(image: Archived) -> str:
     return f"{_UNNAMED}:{image.config.rpartition(':')[2]}"
 
 
-def parse_target(table: str, name: str) -> tuple[str, str]:
-    """Parse C(ctr images list): REF TYPE DIGEST and more columns.
+def match_names(images: list[Image], names: AbstractSet[str]) -> list[Image]:
+    """Replace the names that the CRI lists with the names that containerd has.
 
-    :return: the media type and the digest of an image.
-    :raises CruntimeError: if the image is not in the list.
+    The CRI lists a name in its full form, but finds an image only if containerd also has this form.
+    It can also list names that no longer exist.
+
+    :param names: names in the namespace of the CRI.
     """
-    for line in table.splitlines():
-        columns = line.split()
-        if columns and columns[0] == name:
-            return columns[1], columns[2]
-    raise CruntimeError(f"{name}: image not found in containerd", reason="image_not_found")
+    other_forms: dict[str, list[str]] = {}
+    for name in names:
+        if not image_id(name) and normalize(name) != name:
+            other_forms.setdefault(normalize(name), []).append(name)
+
+    def match(listed: tuple[str, ...]) -> tuple[str, ...]:
+        found = [
+            each
+            for name in listed
+            for each in (name, *sorted(other_forms.get(name, [])))
+            if each in names
+        ]
+        return tuple(dict.fromkeys(found))
+
+    matched = (
+        dataclasses.replace(
+            image, repo_tags=match(image.repo_tags), repo_digests=match(image.repo_digests)
+        )
+        for image in images
+    )
+    return [each for each in matched if each.repo_tags or each.repo_digests or each.id in names]
 
 
 def parse_failure(output: str) -> str:

@@ -66,6 +66,27 @@ def look_up(name: str, credentials: Credentials | None, insecure: bool) -> Publi
     return Published(manifest.digest, config, made_of)
 
 
+def check_pushed(name: str, digest: str, credentials: Credentials | None, insecure: bool) -> None:
+    """Check that a registry has an image after a push, because some tools accept any response.
+
+    If the registry does not respond to this node, the push is trusted.
+
+    :raises CruntimeError: if it responds with another image, or with something else.
+    """
+    client, path, version = _open(name, credentials, insecure)
+    try:
+        found = client.read(f"{path}/manifests/{version}", _MANIFESTS).digest
+    except RequestError as error:
+        if error.reason == "output_unreadable":
+            raise
+        return
+    if found != digest:
+        raise CruntimeError(
+            f"{name}: the push of {digest} succeeded, but the registry has {found}",
+            reason="result_unexpected",
+        )
+
+
 def read_pulled(name: str, credentials: Credentials | None) -> tuple[str, str]:
     """Return what a pull of a name would store on this node.
 

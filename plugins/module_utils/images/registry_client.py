@@ -94,7 +94,7 @@ class RegistryClient:
         """
         document = self._call("GET", path, kinds)
         if digest.startswith("sha256:") and document.digest != digest:
-            raise self._describe(path, f"content with the digest {document.digest}")
+            raise self._describe_content(path, f"content with the digest {document.digest}")
         return document
 
     def read_digest(self, path: str, kinds: tuple[str, ...]) -> str:
@@ -117,7 +117,7 @@ class RegistryClient:
         except _NO_RESPONSE as error:
             raise self._describe(path, str(error) or type(error).__name__) from error
         if kinds and document.kind not in kinds:
-            raise self._describe(path, f"unexpected media type {document.kind!r}")
+            raise self._describe_content(path, f"unexpected media type {document.kind!r}")
         return document
 
     def _call_by_scheme(self, method: str, path: str, headers: dict[str, str]) -> Document:
@@ -202,6 +202,12 @@ class RegistryClient:
     def _encode_credentials(self) -> str:
         encoded = base64.b64encode(":".join(self._credentials or ()).encode()).decode()
         return f"Basic {encoded}"
+
+    def _describe_content(self, path: str, problem: str) -> RequestError:
+        return RequestError(
+            f"Registry {self._server}: {path}: {problem}. Check whether it is a registry",
+            reason="output_unreadable",
+        )
 
     def _describe(self, path: str, cause: str, code: int | None = None) -> RequestError:
         return RequestError(

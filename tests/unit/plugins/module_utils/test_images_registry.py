@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.images import registry
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 CONTENT = {"config": {"Cmd": ["/x"]}, "rootfs": {"diff_ids": ["sha256:" + "d" * 64]}}
 CONFIG = f"sha256:{hashlib.sha256(json.dumps(CONTENT).encode()).hexdigest()}"
@@ -117,3 +118,13 @@ def test_plain_http_is_used_only_on_request(host):
 def test_a_stopped_registry_counts_as_empty(host):
     assert registry.look_up("127.0.0.1:1/app:1", None, insecure=True) is None
 
+
+def test_push_is_checked(host):
+    registry.check_pushed(f"{host}/app:1", of(MANIFEST), None, insecure=True)
+    # A registry that does not respond is trusted.
+    for name in ("nothing:1", "private/app:1"):
+        registry.check_pushed(f"{host}/{name}", of(MANIFEST), None, insecure=True)
+    with fails("result_unexpected", of(INDEX), of(MANIFEST)):
+        registry.check_pushed(f"{host}/app:1", of(INDEX), None, insecure=True)
+    with fails("output_unreadable", f"{host}", "unexpected media type 'text/html'"):
+        registry.check_pushed(f"{host}/garbage:1", of(MANIFEST), None, insecure=True)
