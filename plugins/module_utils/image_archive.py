@@ -28,6 +28,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import (
     Archived,
     parse_images,
+    platforms_of_this_node,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import open_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner, Stream
@@ -91,8 +92,10 @@ def read(self, size: int = -1) -> bytes:
         return self._first.read(size) or self._rest.read(size)
 
 
-def read(runner: Runner, path: str) -> Archive:
+def read(runner: Runner, path: str, platform: str | None = None) -> Archive:
     """Return the images of an archive.
+
+    :param platform: platform to select from a multi-platform image; None for that of this node.
 
     :raises CruntimeError: if the file does not exist, is damaged, or is not an archive of images.
     """
@@ -104,7 +107,8 @@ def read(runner: Runner, path: str) -> Archive:
             fileobj=stream, mode=mode, tarinfo=LimitedMember
         ) as tar:
             documents = read_documents(tar)
-        images = parse_images(documents)
+        platforms = [platform] if platform else platforms_of_this_node()
+        images = parse_images(documents, platforms)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise CruntimeError(
             f"{path} is not a complete tar archive: {error}. Copy the whole archive again",

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import platform
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
@@ -71,15 +71,17 @@ class Archived:
     descriptor: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
 
-def parse_images(documents: Documents) -> list[Archived]:
+def parse_images(documents: Documents, platforms: Sequence[str]) -> list[Archived]:
     """Return the images in an archive.
+
+    :param platforms: platforms to select from a multi-platform image, the best first.
 
     :raises DamagedError: if the archive has no images, or an image is incomplete.
     """
     contents = documents.contents
     try:
         if "index.json" in contents and "oci-layout" in documents.sizes:
-            images = _oci_images(contents, documents.sizes)
+            images = _oci_images(contents, documents.sizes, platforms)
         elif "manifest.json" in contents:
             images = list(_docker_images(documents))
         else:
@@ -124,10 +126,20 @@ def platforms_of_this_node() -> list[str]:
 
 def for_this_node(index: dict[str, Any]) -> dict[str, Any] | None:
     """Return the entry of an image index for the platform of this node; None if it has none."""
+    return find_entry(index, platforms_of_this_node())
+
+
+def find_entry(index: dict[str, Any], platforms: Sequence[str]) -> dict[str, Any] | None:
+    """Return the entry of an image index for the first platform that it has; None if it has none.
+
+    :param platforms: platforms such as linux/arm64 or linux/arm/v7.
+    """
     entries: list[dict[str, Any]] = index["manifests"]
-    for platform_name in platforms_of_this_node():
+    for wanted in platforms:
         for entry in entries:
-            if _read_platform(entry.get("platform") or {}) == platform_name:
+            fields = entry.get("platform") or {}
+            found = _read_platform(fields)
+            if wanted in (found, f"{found}/{fields.get('variant')}"):
                 return entry
     return None
 
@@ -159,10 +171,12 @@ def _docker_images(documents: Documents) -> Iterator[Archived]:
         )
 
 
-def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Archived]:
+def _oci_images(
+    documents: dict[str, bytes], sizes: dict[str, int], platforms: Sequence[str]
+) -> list[Archived]:
     images: dict[str, Archived] = {}
     for entry in json.loads(documents["index.json"])["manifests"]:
-        manifest = _manifest(documents, entry)
+        manifest = _manifest(documents, entry, platforms)
         if manifest is None:
             continue
         content = _blob(documents, manifest["config"]["digest"])
@@ -188,20 +202,22 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
         )
     if not images:
         raise DamagedError(
-            f"contains no image for {this_platform()}, but only artifacts, or images for other "
+            f"contains no image for {platforms[0]}, but only artifacts, or images for other "
             "platforms"
         )
     return list(images.values())
 
 
-def _manifest(documents: dict[str, bytes], entry: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the manifest for this node of an entry of an index, None if there is none."""
+def _manifest(
+    documents: dict[str, bytes], entry: dict[str, Any], platforms: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the manifest for a platform of an entry of an index, None if there is none."""
     if _REFERENCE in (entry.get("annotations") or {}):
         return None
     found = json.loads(_blob(documents, entry["digest"]))
     if entry.get("mediaType") in INDEXES:
-        inner = for_this_node(found)
-        return _manifest(documents, inner) if inner else None
+        inner = find_entry(found, platforms)
+        return _manifest(documents, inner, platforms) if inner else None
     return found if _describes_image(found) else None
 
 

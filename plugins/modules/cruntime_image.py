@@ -123,8 +123,9 @@ options:
     type: path
   platform:
     description:
-      - The platform for pulls, such as V(linux/arm64). An image of another platform also counts as
-        present.
+      - The platform for pulls and for O(export_path), such as V(linux/arm64). An image of another
+        platform also counts as present.
+      - With containerd, the IDs in RV(images) are then those of the manifests or image indexes.
     type: str
   username:
     description: >-
@@ -420,6 +421,12 @@ failures:
         unexpected status from HEAD request to
         https://registry.test:5003/v2/forbidden/x/manifests/1: 403 Forbidden
       attempts: 1
+incomplete:
+  description: Names in O(name) that could not be saved, because layers are missing on the node.
+  returned: when RV(reason) is V(image_incomplete)
+  type: list
+  elements: str
+  sample: ["registry.example.com/app:stable"]
 reason:
   description:
     - Code of the failure, for conditions in playbooks. Messages can change, but codes do not.

@@ -165,6 +165,27 @@ def test_incomplete_name_of_containerd_gets_its_full_form(node, directory, image
     assert "short" not in node.check_output(f"{ctr} list --quiet")
 
 
+@pytest.mark.runtime("containerd")
+def test_image_with_missing_layers(node, directory, image, call, listed):
+    path = f"{directory}/export.tar"
+    image(archive=[f"{directory}/oci.tar", f"{directory}/both.tar"])
+    # The layers of this name are missing, but those of the other name are not.
+    node.check_output(f"ctr --namespace k8s.io images import {directory}/incomplete.tar")
+    assert listed()[NAME]["id"] == listed()[OCI]["id"]
+    done(image(name=[NAME, BOTH], export_path=path), "saved")
+    image(name=[NAME, BOTH], state="absent")
+    done(image(archive=path), "loaded")
+    # No name has the layers.
+    node.check_output(
+        f"ctr --namespace k8s.io images import {directory}/incomplete.tar; "
+        f"ctr --namespace k8s.io images rm --sync {OCI}"
+    )
+    task = {"name": [NAME, BOTH], "export_path": f"{path}.new"}
+    (result,) = call([IMAGE, task])
+    check_failed(result, "image_incomplete", NAME)
+    assert result["incomplete"] == [NAME]
+
+
 @pytest.mark.parametrize("kind", ["docker", "oci"])
 def test_image_without_a_name_is_loaded_once(directory, image, kind):
     result = done(image(archive=f"{directory}/unnamed-{kind}.tar"), "loaded")

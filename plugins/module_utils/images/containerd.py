@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import json
 import os
+import shutil
 import tempfile
 from typing import AbstractSet, Any, Callable, Iterator, cast
 
@@ -40,7 +41,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Verb,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
-from ansible_collections.cruntime.node.plugins.module_utils.images.plan import display_name
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import (
+    ImageIndex,
+    display_name,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import (
     NAMESPACE,
     Containerd,
@@ -86,10 +90,12 @@ class ContainerdStore(CriStore):
             root: str = config["containerdRootDir"]
         return root
 
-    def images(self) -> list[Image]:
-        listed = super().images()
+    def images(self, any_platform: bool = False) -> list[Image]:
+        listed = [] if any_platform else super().images()
         with self._names() as names:
-            return match_names(listed, {each["name"] for each in names.list_all()})
+            records = names.list_all()
+        # The CRI lists only images for this node.
+        return group_names(records) if any_platform else match_names(listed, records)
 
     def check(self, needed: AbstractSet[Verb]) -> None:
         for what, words in _BY_CTR.items():
@@ -132,8 +138,60 @@ class ContainerdStore(CriStore):
         with self._names() as names:
             names.set_target(name, names.get(display_name(image))["target"])
 
-    def save(self, names: list[str], path: str) -> None:
-        self._ctr("images", "export", *self._local(), path, *names, timeout=self._timeout)
+    def save(self, names: list[str], path: str, platform: str | None = None) -> None:
+        try:
+            self._export(names, path, platform)
+        except CommandError as error:
+            if "content digest" not in str(error):
+                raise
+        else:
+            return
+        # Some layers are missing. Save these images by other names that are whole.
+        others = self._find_whole(names, platform)
+        missing = [name for name in names if name not in others]
+        if missing:
+            raise CruntimeError(
+                f"{', '.join(missing)}: layers are missing in containerd: it discards layers after "
+                "it has unpacked them, does not fetch a layer that it has unpacked for another "
+                "image, or has only another platform. Remove the image and pull it again, without "
+                "discard_unpacked_layers",
+                reason="image_incomplete",
+                incomplete=missing,
+            )
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as directory:
+            whole = os.path.join(directory, "whole.tar")
+            self._export(sorted(set(others.values())), whole, platform)
+            archive = image_archive.read(self._runner, whole, platform)
+
+            def rename(image: Archived) -> list[str]:
+                return [name for name in names if normalize(others[name]) in image.names]
+
+            with open(whole, "rb") as stream, open(path, "wb") as file:
+                shutil.copyfileobj(archive.convert(stream, archive.images, rename), file)
+
+    def _export(self, names: list[str], path: str, platform: str | None) -> None:
+        flags = (*self._local(), *(("--platform", platform) if platform else ()))
+        self._ctr("images", "export", *flags, path, *names, timeout=self._timeout)
+
+    def _is_whole(self, name: str) -> bool:
+        """Return whether all content of an image is in the store."""
+        try:
+            return parse_complete(self._ctr("images", "check", f"name=={name}"), name)
+        except CommandError:
+            # Even its manifest is missing.
+            return False
+
+    def _find_whole(self, names: list[str], platform: str | None) -> dict[str, str]:
+        """Return a name of the same image whose content is complete, for each name that has one."""
+        index = ImageIndex(self.images(bool(platform)))
+        found = {}
+        for name in names:
+            image = index.find(name)
+            tags = [name, *(image.repo_tags if image else ())]
+            whole = next(filter(self._is_whole, tags), None)
+            if whole:
+                found[name] = whole
+        return found
 
     def _local(self) -> tuple[str, ...]:
         # With its transfer service, ctr 2.x can end before the archive is complete, and pushes
@@ -329,14 +387,24 @@ def _temporary_name(image: Archived) -> str:
     return f"{_UNNAMED}:{image.config.rpartition(':')[2]}"
 
 
-def match_names(images: list[Image], names: AbstractSet[str]) -> list[Image]:
+def group_names(records: list[dict[str, Any]]) -> list[Image]:
+    """Return the images of names in containerd, with the digests of their targets as IDs."""
+    tags: dict[str, list[str]] = {}
+    for record in records:
+        if not image_id(record["name"]) and "@" not in record["name"]:
+            tags.setdefault(record["target"]["digest"], []).append(record["name"])
+    return [Image(digest, tuple(sorted(names))) for digest, names in tags.items()]
+
+
+def match_names(images: list[Image], records: list[dict[str, Any]]) -> list[Image]:
     """Replace the names that the CRI lists with the names that containerd has.
 
     The CRI lists a name in its full form, but finds an image only if containerd also has this form.
     It can also list names that no longer exist.
 
-    :param names: names in the namespace of the CRI.
+    :param records: names in the namespace of the CRI.
     """
+    names = {record["name"] for record in records}
     other_forms: dict[str, list[str]] = {}
     for name in names:
         if not image_id(name) and normalize(name) != name:
@@ -358,6 +426,15 @@ def match_names(images: list[Image], names: AbstractSet[str]) -> list[Image]:
         for image in images
     )
     return [each for each in matched if each.repo_tags or each.repo_digests or each.id in names]
+
+
+def parse_complete(table: str, name: str) -> bool:
+    """Parse C(ctr images check): REF TYPE DIGEST STATUS and more columns.
+
+    :return: whether the content of an image is complete.
+    """
+    rows = (line.split() for line in table.splitlines())
+    return any(row[0] == name and row[3] == "complete" for row in rows if len(row) > 3)
 
 
 def parse_failure(output: str) -> str:

@@ -81,7 +81,8 @@ class CrioStore(CriStore):
     def tag(self, image: Image, name: str) -> None:
         self._podman("tag", image.id, name)
 
-    def save(self, names: list[str], path: str) -> None:
+    def save(self, names: list[str], path: str, platform: str | None = None) -> None:
+        # The store has only one platform of each image.
         self._podman(*_SAVE, "--output", path, *names)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:

@@ -55,7 +55,7 @@ class DockerStore(ImageStore):
     def root(self) -> str:
         return self._docker("info", "--format", "{{.DockerRootDir}}").strip()
 
-    def images(self) -> list[Image]:
+    def images(self, any_platform: bool = False) -> list[Image]:
         ids = self._docker("images", "--quiet", "--no-trunc").split()
         return parse_images(self._inspected("image", ids))
 
@@ -87,7 +87,7 @@ class DockerStore(ImageStore):
     def tag(self, image: Image, name: str) -> None:
         self._docker("tag", image.id, name)
 
-    def save(self, names: list[str], path: str) -> None:
+    def save(self, names: list[str], path: str, platform: str | None = None) -> None:
         self._docker("save", "--output", path, *names, timeout=self._timeout)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:

@@ -45,7 +45,7 @@ class ImageTask:
         self.names = list(request.names)
         store.check(set())
         #: Images in the store, as listed last.
-        self.found = ImageIndex(store.images())
+        self.found = ImageIndex(store.images(bool(self.options["platform"])))
         self.report = Report(self.found, self.check_mode)
 
     def check(self, steps: list[Step], further: Iterable[Verb] = ()) -> None:
@@ -114,7 +114,7 @@ class ImageTask:
 
     def list_images(self) -> None:
         """List the images in the store again."""
-        self.found = ImageIndex(self.store.images())
+        self.found = ImageIndex(self.store.images(bool(self.options["platform"])))
 
     def is_new(self, name: str) -> bool:
         """Return whether a name has another image than before the task."""

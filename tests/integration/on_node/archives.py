@@ -5,6 +5,7 @@ Each image has one layer with its own name in it, so all images differ.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -82,6 +83,16 @@ def write_unusual(
     # A name that is only a tag.
     bare = {**image, "annotations": {"org.opencontainers.image.ref.name": "v9"}}
     write_index("bare", {}, bare)
+    # A compressed layer that is missing, but that containerd has unpacked with the image.
+    manifest = json.loads(oci[f"blobs/{image['digest'].replace(':', '/')}"])
+    packed = gzip.compress(docker[entry["Layers"][0]], mtime=0)
+    digest = f"sha256:{hashlib.sha256(packed).hexdigest()}"
+    kind = "application/vnd.oci.image.layer.v1.tar+gzip"
+    layers = [{"mediaType": kind, "digest": digest, "size": len(packed)}]
+    files = {}
+    incomplete = add_document(files, {**manifest, "layers": layers})
+    incomplete["annotations"] = {"io.containerd.image.name": "localhost/cruntime-test/name:1"}
+    write_index("incomplete", files, incomplete)
     # An image for another platform.
     config = {**json.loads(docker[entry["Config"]]), "architecture": "s390x"}
     content = json.dumps(config).encode()

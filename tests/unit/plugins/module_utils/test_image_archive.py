@@ -424,7 +424,7 @@ def test_the_members_are_read_without_the_layers():
 @pytest.mark.parametrize("files", [docker(), oci()], ids=["docker", "oci"])
 def test_the_manifests_of_an_image_name_its_parts(files):
     sizes = {name: len(content) for name, content in files.items()}
-    (image,) = image_manifests.parse_images(tar_documents.Documents(files, sizes, {}))
+    (image,) = image_manifests.parse_images(tar_documents.Documents(files, sizes, {}), ["linux/amd64"])
     assert image.config == digest(CONFIG)
     assert image.config_path == blob(CONFIG)
     assert image.layer_paths == (blob(LAYER),)

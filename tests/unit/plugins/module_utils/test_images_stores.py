@@ -223,7 +223,8 @@ def test_names_of_containerd_replace_the_names_that_the_cri_lists():
         *("index.docker.io/hnew/idx:1", f"docker.io/hnew/idx@{DIGEST}"),
         third,
     }
-    assert containerd.match_names(listed, names) == [
+    records = [{"name": name} for name in names]
+    assert containerd.match_names(listed, records) == [
         Image(first, ("docker.io/library/sbx:1", "sbx:1", "import-2026-11-30:v9")),
         Image(second, ("index.docker.io/hnew/idx:1",), (f"docker.io/hnew/idx@{DIGEST}",)),
         Image(third),
