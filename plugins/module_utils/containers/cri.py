@@ -140,7 +140,8 @@ class CriContainers(Containers):
                 try:
                     status = cri.container_status(channel, container.id, verbose=True)
                 except RequestError as error:
-                    if error.code != NOT_FOUND:
+                    # A single container can be gone or broken.
+                    if error.code is None:
                         raise
                 else:
                     found[container.id] = parse_environment(status)

@@ -443,11 +443,12 @@ def described(env):
     return protobuf.encode(cri_calls._CONTAINER_STATUS, {"info": {"info": details}})
 
 
-def test_a_container_that_is_gone_has_no_environment(monkeypatch):
+def test_a_container_that_is_gone_or_broken_has_no_environment(monkeypatch):
     answers = {
         "aa": described(["NAME=a"]),
         "bb": cri_replay.failed(NOT_FOUND, GONE),
         "cc": described(None),
+        "dd": cri_replay.failed(2, "failed to get verbose container info"),
     }
     Cri(monkeypatch, ContainerStatus=lambda message: answers[container_of(message)])
     _runner, api = api_for()
