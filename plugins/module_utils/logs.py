@@ -69,7 +69,8 @@ def _read(
 ) -> dict[str, Any]:
     nothing = {"text": None, "truncated": False}
     if environment is None:
-        return dict(nothing, error="it is gone")
+        # Without the environment, the secrets in the log are not known.
+        return dict(nothing, error="its environment could not be read: it may be gone")
     result = api.log(container, lines)
     log = clean(result.out, secrets(environment), limit)
     if result.rc != 0:

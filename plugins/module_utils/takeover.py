@@ -61,6 +61,8 @@ def _find_in_crictl(change: Change) -> list[Dropped]:
         if isinstance(text, bytes)
     )
     lost: dict[tuple[str, ...], str] = {
-        (key,): value for key, value in before.items() if key not in after
+        (key,): value
+        for key, value in before.items()
+        if not key.endswith("-endpoint") and after.get(key) != value
     }
     return dropped.describe(lost, change.target, _CRICTL_REMEDY)

@@ -133,7 +133,7 @@ options:
     type: str
   password:
     description:
-      - Password or token of O(username). containerd and CRI-O receive it on their sockets, and tools
+      - Password or token of O(username). containerd and CRI-O receive it on their socket, and tools
         through their terminal or a file in memory. It is never in a process list or on a disk.
     type: str
   parallel:

@@ -186,19 +186,6 @@ def test_check_mode_on_bare_node_predicts_and_changes_nothing(provisioned, play,
 
 
 @pytest.mark.long
-@pytest.mark.runtime("docker")
-def test_images_without_a_tool_are_rejected_before_packages_change(
-    node, play, snapshot
-):
-    before = snapshot()
-    assert not node.exists("crictl")
-    wanted = {"runtime_spec": {"runtime": "containerd"}, "runtime_images": [IMAGE]}
-    output = play(PROVISION, fails=True, **wanted)
-    assert "Set runtime_crictl_archive, or add cri-tools to runtime_extra_packages" in output
-    assert snapshot() == before
-
-
-@pytest.mark.long
 def test_invalid_spec_is_rejected_before_packages_change(node, play, spec, snapshot):
     before = snapshot()
     output = play(PROVISION, fails=True, runtime_spec={**spec, "cgroup_driver": "none"})

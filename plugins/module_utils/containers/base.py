@@ -158,7 +158,10 @@ class Containers:
         raise NotImplementedError
 
     def environments(self, containers: list[Container]) -> dict[str, list[str]]:
-        """Return the environment of containers as C(NAME=VALUE), by ID."""
+        """Return the environment of containers as C(NAME=VALUE), by ID.
+
+        A container whose environment cannot be read, because it is gone, is omitted.
+        """
         raise NotImplementedError
 
     def log(self, container: Container, lines: int) -> Result:

@@ -52,6 +52,8 @@ _STATES = {
 _PARALLEL = 4
 # Number of calls at the same time. They mostly wait for containers to exit.
 _PARALLEL_CALLS = 32
+# Time by which each of these calls can delay the others, in seconds.
+_TIME_EACH = 10
 # Time for a query, in seconds.
 _QUERY_TIMEOUT = 10
 #: Returns OCI runtimes by runtime handler; the name of the default handler is empty. The value is
@@ -140,7 +142,8 @@ class CriContainers(Containers):
                 try:
                     status = cri.container_status(channel, container.id, verbose=True)
                 except RequestError as error:
-                    if error.code != NOT_FOUND:
+                    # A single container can be gone or broken.
+                    if error.code is None:
                         raise
                 else:
                     found[container.id] = parse_environment(status)
@@ -190,10 +193,13 @@ class CriContainers(Containers):
         :return: the cause of each failure, by ID. An item that no longer exists is not a failure.
         """
 
+        # The containers of a pod can exit one after another, if their shim is slow.
+        timeout = TOOL_TIME + patience + _TIME_EACH * min(len(items), _PARALLEL_CALLS)
+
         def attempt(item: Item) -> str | None:
             try:
                 # A channel makes one call at a time.
-                with self._channel(TOOL_TIME + patience) as channel:
+                with self._channel(timeout) as channel:
                     call(channel, item)
             except RequestError as error:
                 return None if error.code == NOT_FOUND else error.cause

@@ -67,7 +67,11 @@ class Containerd(Runtime):
         # Docker runs its containers through containerd, in separate namespaces.
         return is_shim(argv) and namespace_of(argv) not in DOCKER_NAMESPACES
 
-    def settings(self) -> dict[str, str]:
+    def cgroup_driver(self) -> str:
+        return self._reported_settings()["cgroup_driver"]
+
+    def _reported_settings(self) -> dict[str, str]:
+        """Return the settings that the running process reports, see C(settings)."""
         from ansible_collections.cruntime.node.plugins.module_utils import cri
         from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
@@ -75,6 +79,10 @@ class Containerd(Runtime):
             found = parse_settings(_read_config(cri.status(channel)))
             # containerd 2.x tells the kubelet its driver. 1.x only reports its configuration.
             found["cgroup_driver"] = cri.cgroup_driver(channel) or found["cgroup_driver"]
+        return found
+
+    def settings(self) -> dict[str, str]:
+        found = self._reported_settings()
         if "sandbox_image" not in found:
             # containerd 2.x does not report the sandbox image. Use the configuration that
             # containerd was started with.

@@ -175,9 +175,17 @@ class Crio(Runtime):
         if _NO_ROOT not in config:
             return parse_oci_runtimes(config)
         # Handlers without a root use the default of CRI-O, which is the same for all tools.
-        version = installed_version(self.version())
+        version = installed_version(self._running_version())
         runc = (version.major, version.minor) < (1, 31)
         return parse_oci_runtimes(config, "/run/runc" if runc else "/run/crun")
+
+    def _running_version(self) -> str:
+        """Return the version of the running process."""
+        from ansible_collections.cruntime.node.plugins.module_utils import cri
+        from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
+
+        with Channel(self.socket_path, self.request_timeout) as channel:
+            return str(cri.version(channel)["runtime_version"])
 
     def storage(self) -> Storage:
         """Return the store of the running process. A flag or any drop-in can have set it."""

@@ -21,7 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Sandbox,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.containers.crio import CrioContainers
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import NOT_FOUND
 from ansible_collections.cruntime.node.tests.unit.plugins import cri_replay
@@ -223,8 +223,9 @@ def test_crio_uses_its_default_root_if_none_is_configured(monkeypatch, transcrip
     config = transcript("crio-1.37.0-status-config-own-handler.toml")
     config = config.replace('runtime_root = "/run/crun"', 'runtime_root = ""')
     monkeypatch.setattr(crio.Crio, "running_config", lambda _self: config)
-    runner = ReplayRunner({"crio --version": f"crio version {version}\n"})
-    assert crio.Crio(runner).oci_runtimes()["crun"].root == root
+    answer = protobuf.encode(cri_calls._VERSION, {"runtime_version": version})
+    Cri(monkeypatch, Version=answer)
+    assert crio.Crio(Runner()).oci_runtimes()["crun"].root == root
 
 
 def ps_of(_image="x", /, **states):
@@ -338,8 +339,8 @@ def test_a_stop_continues_after_a_failure_and_ignores_containers_that_are_gone(m
     requests = [protobuf.decode(cri_calls._STOP_REQUEST, message) for _name, message in calls.calls]
     assert sorted(each["container_id"] for each in requests) == sorted(names)
     assert {each["timeout"] for each in requests} == {10}
-    # The container has its timeout, and the runtime has a minute.
-    assert calls.timeouts == {"StopContainer": 70}
+    # The container has its timeout, and the runtime has a minute and ten seconds for each call.
+    assert calls.timeouts == {"StopContainer": 10 + 60 + 32 * 10}
 
 
 def test_containers_are_stopped_at_the_same_time(monkeypatch):
@@ -394,7 +395,7 @@ def test_sandboxes_are_stopped_before_they_are_removed(monkeypatch):
     assert api.stop_sandboxes([sandbox]) == api.remove_sandboxes([sandbox]) == {}
     assert calls.methods == ["StopPodSandbox", "StopPodSandbox", "RemovePodSandbox"]
     # The network of a pod can need half a minute to go down.
-    assert set(calls.timeouts.values()) == {60}
+    assert set(calls.timeouts.values()) == {70}
 
 
 def test_a_pause_is_one_process_per_container():
@@ -443,11 +444,12 @@ def described(env):
     return protobuf.encode(cri_calls._CONTAINER_STATUS, {"info": {"info": details}})
 
 
-def test_a_container_that_is_gone_has_no_environment(monkeypatch):
+def test_a_container_that_is_gone_or_broken_has_no_environment(monkeypatch):
     answers = {
         "aa": described(["NAME=a"]),
         "bb": cri_replay.failed(NOT_FOUND, GONE),
         "cc": described(None),
+        "dd": cri_replay.failed(2, "failed to get verbose container info"),
     }
     Cri(monkeypatch, ContainerStatus=lambda message: answers[container_of(message)])
     _runner, api = api_for()

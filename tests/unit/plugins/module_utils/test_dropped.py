@@ -161,16 +161,18 @@ def test_managed_files_lose_nothing(inspect):
     assert inspect(None, NEW, owned=True) == takeover.NOTHING
 
 
-def test_lost_settings_of_a_crictl_yaml():
+@pytest.mark.parametrize(("timeout", "lost"), [("10", {"timeout": "10"}), ("30", {})])
+def test_lost_settings_of_a_crictl_yaml(timeout, lost):
     before = (
-        b'runtime-endpoint: "unix:///x"\ntimeout: 10\ndebug: false\n# pull: x\npull-image: "true"\n'
-    )
-    after = b"runtime-endpoint: unix:///y\nimage-endpoint: unix:///y\n"
+        f'runtime-endpoint: "unix:///x"\ntimeout: {timeout}\ndebug: false\n# pull: x\n'
+        'pull-image: "true"\n'
+    ).encode()
+    after = b"runtime-endpoint: unix:///y\nimage-endpoint: unix:///y\ntimeout: 30\n"
     changes = [change("/etc/crictl.yaml", before, after)]
     runtime = catalog.runtimes(Runner())["crio"]
     found = takeover.inspect(checks_of(Runner(), runtime), changes, {})
     assert {entry.key: entry.value for entry in found.dropped} == {
-        "timeout": "10",
+        **lost,
         "pull-image": "true",
     }
 

@@ -91,6 +91,9 @@ def container(container_id):
     return Container(container_id, "n", "ns", "p", "i", "", "", "running", "", {})
 
 
+GONE = "its environment could not be read: it may be gone"
+
+
 def test_logs_of_containers():
     long = Result(0, "x" * (logs.LOG_LIMIT + 1), "")
     api = Logged(
@@ -110,7 +113,7 @@ def test_logs_of_containers():
         "error": None,
     }
     assert (second["text"], second["error"]) == (None, "no log ********")
-    assert (third["text"], third["error"]) == (None, "it is gone")
+    assert (third["text"], third["error"]) == (None, GONE)
     assert (len(fourth["text"]), fourth["truncated"]) == (logs.LOG_LIMIT, True)
     assert logs.of_containers(api, [], 5) == []
 

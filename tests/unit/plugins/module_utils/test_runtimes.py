@@ -11,7 +11,12 @@ import subprocess
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils import kubelet_process
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    cri,
+    crio_api,
+    kubelet_process,
+    protobuf,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.checks import (
     containerd as containerd_checks,
 )
@@ -26,6 +31,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog imp
     runtimes,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, needed_by
+from ansible_collections.cruntime.node.tests.unit.plugins.cri_replay import Cri
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 PAUSE = "registry.k8s.io/pause:3.10"
@@ -247,6 +253,39 @@ def test_sandbox_image_of_a_dumped_configuration(transcript, version):
     dump = transcript(f"containerd-{version}-config-dump.toml")
     assert containerd.parse_dumped_settings(dump) == {"sandbox_image": PAUSE}
     assert containerd.parse_dumped_settings("version = 3\n") == {}
+
+
+@pytest.fixture
+def no_process(monkeypatch):
+    """Fail if a process is started, for example to read a file that an administrator broke."""
+
+    def refuse(_self, *argv, **_options):
+        pytest.fail(f"a process was started: {argv}")
+
+    for method in ("run", "output", "opened", "started"):
+        monkeypatch.setattr(Runner, method, refuse)
+
+
+@pytest.mark.usefixtures("no_process")
+def test_the_cgroup_driver_of_containerd_does_not_depend_on_its_files(monkeypatch, transcript):
+    config = json.loads(transcript("containerd-2.1.9-crictl-info.json"))["config"]
+    status = protobuf.encode(cri._STATUS, {"info": {"config": json.dumps(config)}})
+    answers = [protobuf.encode(cri._CONFIG, {"linux": {"cgroup_driver": "CGROUPFS"}}), b""]
+    Cri(monkeypatch, Status=status, RuntimeConfig=answers)
+    runtime = containerd.Containerd(Runner())
+    assert [runtime.cgroup_driver() for _time in range(2)] == ["cgroupfs", "systemd"]
+
+
+@pytest.mark.usefixtures("no_process")
+def test_a_running_crio_does_not_depend_on_its_files(monkeypatch, transcript):
+    config = transcript("crio-1.37.0-status-config.toml").replace("/run/crun", "")
+    monkeypatch.setattr(crio_api, "config", lambda _path, _timeout: config)
+    version = protobuf.encode(cri._VERSION, {"runtime_version": "1.37.0"})
+    Cri(monkeypatch, Version=version)
+    runtime = crio.Crio(Runner())
+    assert runtime.cgroup_driver() == "systemd"
+    assert runtime.storage().root == "/var/lib/containers/storage"
+    assert runtime.oci_runtimes()[""].root == "/run/crun"
 
 
 def test_keys_that_containerd_2_does_not_support(transcript):
