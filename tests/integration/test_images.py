@@ -336,6 +336,8 @@ def test_images_are_pulled(registries, image, call, listed, node):
     attempts = {each["name"]: each["attempts"] for each in failed["failures"]}
     assert attempts.keys() == {other, nowhere, absent, down}
     assert (attempts[nowhere], attempts[down]) == (1, 2)
+    causes = {each["name"]: each["cause"] for each in failed["failures"]}
+    assert "TLS" not in causes[absent]
     check_failed(failed, "transfer_failed", *(each["cause"] for each in failed["failures"]))
     check_failed(unauthorized, "transfer_failed", secret)
     assert [each["attempts"] for each in unauthorized["failures"]] == [1]

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 import shutil
 import tempfile
 from typing import AbstractSet, Any, Callable, Iterator, cast
@@ -73,6 +74,8 @@ _BY_CTR: dict[Verb, str] = {
     "platform": "pulling for another platform",
     "build": "building images",
 }
+# Errors if a registry does not use TLS.
+_NO_TLS = re.compile("does not look like a TLS handshake|HTTP response to HTTPS client")
 # Longest line that a terminal accepts.
 _MAX_PASSWORD = 4000
 
@@ -107,16 +110,27 @@ class ContainerdStore(CriStore):
             self._check_pins()
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
+        try:
+            self._pull(name, credentials, platform)
+        except CommandError as error:
+            if not _NO_TLS.search(str(error)):
+                raise
+            from ansible_collections.cruntime.node.plugins.module_utils.images import registry
+
+            status = registry.read_plain_failure(name)
+            if not status:
+                raise
+            raise CommandError(
+                f"The registry refused the pull over plain HTTP: {status}", reason=error.reason
+            ) from error
+
+    def _pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
         if platform is None:
-            return super().pull(name, credentials, platform)
+            super().pull(name, credentials, platform)
+            return
         # The CRI pulls only for the platform of the node.
-        return self._with_registry(
-            credentials,
-            "images",
-            "pull",
-            *("--platform", platform, "--hosts-dir", _HOSTS_DIR),
-            last=(name,),
-        )
+        flags = ("--platform", platform, "--hosts-dir", _HOSTS_DIR)
+        self._with_registry(credentials, "images", "pull", *flags, last=(name,))
 
     def load(self, archive: Archive, name: str = "") -> None:
         ours = ("", *image_manifests.platforms_of_this_node())

@@ -87,6 +87,23 @@ def check_pushed(name: str, digest: str, credentials: Credentials | None, insecu
         )
 
 
+def read_plain_failure(name: str) -> str:
+    """Return the status with which a registry without TLS refuses an image; empty if it does not.
+
+    For a registry that containerd may also use without TLS, containerd 1.x reports only that there
+    is no TLS. No credentials are sent.
+    """
+    host = normalize(name).partition("/")[0]
+    if f'server = "http://{host}' not in _read_hosts(host):
+        return ""
+    client, path, version = _open(name, None, insecure=True)
+    try:
+        client.read_digest(f"{path}/manifests/{version}", _MANIFESTS)
+    except RequestError as error:
+        return error.detail if error.code else ""
+    return ""
+
+
 def read_pulled(name: str, credentials: Credentials | None) -> tuple[str, str]:
     """Return what a pull of a name would store on this node.
 
@@ -156,8 +173,15 @@ def _list_certificates(host: str) -> tuple[list[str], list[tuple[str, str]]]:
         base = f"{directory}/{glob.escape(host)}"
         authorities += glob.glob(f"{base}/*.crt")
         clients += [(path, f"{path[:-4]}key") for path in glob.glob(f"{base}/*.cert")]
-    with contextlib.suppress(*_UNREADABLE):
-        hosts = read_regular(_HOSTS.format(host)).decode("utf-8", errors="replace")
-        authorities += re.findall(r'^\s*(?:host\..*\.)?ca = "([^"]+)"', hosts, re.MULTILINE)
-        clients += re.findall(r'client = \[\["([^"]+)", "([^"]+)"\]\]', hosts)
+    hosts = _read_hosts(host)
+    authorities += re.findall(r'^\s*(?:host\..*\.)?ca = "([^"]+)"', hosts, re.MULTILINE)
+    clients += re.findall(r'client = \[\["([^"]+)", "([^"]+)"\]\]', hosts)
     return authorities, clients
+
+
+def _read_hosts(host: str) -> str:
+    """Return the configuration of containerd for a registry, empty if there is none."""
+    try:
+        return read_regular(_HOSTS.format(host)).decode("utf-8", errors="replace")
+    except _UNREADABLE:
+        return ""

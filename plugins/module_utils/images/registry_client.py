@@ -113,7 +113,9 @@ class RegistryClient:
         try:
             document = self._call_by_scheme(method, path, headers)
         except urllib.error.HTTPError as error:
-            raise self._describe(path, f"HTTP status {error.code}", error.code) from error
+            phrase = http.client.responses.get(error.code, "")
+            status = f"HTTP status {error.code} {phrase}".strip()
+            raise self._describe(path, status, error.code) from error
         except _NO_RESPONSE as error:
             raise self._describe(path, str(error) or type(error).__name__) from error
         if kinds and document.kind not in kinds:

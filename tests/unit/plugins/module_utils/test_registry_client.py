@@ -22,7 +22,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import this_platform
-from ansible_collections.cruntime.node.plugins.module_utils.images import registry, registry_client
+from ansible_collections.cruntime.node.plugins.module_utils.images import (
+    registry,
+    registry_client,
+    transfers,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
 from ansible_collections.cruntime.node.plugins.module_utils.images.registry_client import (
     RegistryClient,
@@ -394,3 +398,26 @@ def test_what_a_pull_would_store(stored, tag, config):
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}" if content else ""
     assert registry.read_pulled(f"{name}:{tag}", None) == (digest, config)
     assert registry.read_digest(f"{name}:{tag}", None) == digest
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_status_of_a_registry_without_tls(monkeypatch, tmp_path, status):
+    hosts = tmp_path / "hosts.toml"
+    monkeypatch.setattr(registry, "_HOSTS", str(hosts))
+    with serve(lambda handler: send(handler, status)) as (host, requests):
+        # Without this configuration, containerd uses only TLS.
+        assert registry.read_plain_failure(f"{host}/app:1") == ""
+        assert requests == []
+        hosts.write_text(f'server = "http://{host}"\n')
+        found = registry.read_plain_failure(f"{host}/app:1")
+    phrase = {404: "Not Found", 503: "Service Unavailable"}[status]
+    assert found == f"HTTP status {status} {phrase}"
+    assert transfers.is_retryable(RequestError(found, reason="x", detail=found)) is (status == 503)
+
+
+def test_registry_without_tls_that_has_the_image(monkeypatch, tmp_path):
+    hosts = tmp_path / "hosts.toml"
+    monkeypatch.setattr(registry, "_HOSTS", str(hosts))
+    with serve(send) as (host, _requests):
+        hosts.write_text(f'server = "http://{host}"\n')
+        assert registry.read_plain_failure(f"{host}/app:1") == ""
