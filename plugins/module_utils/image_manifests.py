@@ -42,8 +42,10 @@ _CONFIGURATIONS = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
 )
-# Annotation of a manifest that describes another image, such as an attestation.
+# Annotations of a manifest that describes another image: an attestation, or a signature of cosign.
 _REFERENCE = "vnd.docker.reference.type"
+_COSIGN = "dev.cosignproject.cosign/"
+_COSIGN_IMAGES = (f"{_COSIGN}image", f"{_COSIGN}imageIndex")
 _EXECUTION = ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "ExposedPorts", "Volumes")
 
 
@@ -212,7 +214,9 @@ def _manifest(
     documents: dict[str, bytes], entry: dict[str, Any], platforms: Sequence[str]
 ) -> dict[str, Any] | None:
     """Return the manifest for a platform of an entry of an index, None if there is none."""
-    if _REFERENCE in (entry.get("annotations") or {}):
+    annotations = entry.get("annotations") or {}
+    kind = annotations.get("kind", "")
+    if _REFERENCE in annotations or (kind.startswith(_COSIGN) and kind not in _COSIGN_IMAGES):
         return None
     found = json.loads(_blob(documents, entry["digest"]))
     if entry.get("mediaType") in INDEXES:

@@ -127,6 +127,16 @@ options:
         platform also counts as present.
       - With containerd, the IDs in RV(images) are then those of the manifests or image indexes.
     type: str
+  verify_keys:
+    description:
+      - Paths on the node of public keys. Images are pulled, or loaded from an O(archive), only if one
+        of these keys signed them with cosign, which must be installed on the node.
+      - The digest with the valid signature is pulled, and then gets the name. Images that are
+        present are not verified. The transparency log is not used.
+      - An archive must contain the directory that C(cosign save) writes, with one image.
+    type: list
+    elements: path
+    default: []
   username:
     description: >-
       User name for authentication with the registry, for pulls and pushes. Requires O(password).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -345,6 +346,89 @@ def test_images_are_pulled(registries, image, call, listed, node):
     # No file contains the password.
     assert node.run("grep -rls 'dXNlcjpvcGVuLXNlc2FtZQ' /tmp /root/.docker /run/containers").failed
     image(name=names, state="absent")
+
+
+# Add the images of the second OCI layout to the first one.
+MIX = """
+import io, json, sys, tarfile
+first, second = (tarfile.open(path) for path in sys.argv[1:3])
+files = {}
+manifests = []
+for archive in (first, second):
+    found = {m.name.lstrip("./"): archive.extractfile(m).read() for m in archive if m.isfile()}
+    manifests += json.loads(found["index.json"])["manifests"]
+    files.update(found)
+files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": manifests}).encode()
+with tarfile.open(sys.argv[3], "w") as mixed:
+    for name, content in files.items():
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        mixed.addfile(member, io.BytesIO(content))
+"""
+
+
+@pytest.fixture
+def cosign(node, registry_node, tmp_path):
+    """Install cosign on the node. Return a function that runs it on the node of the registry."""
+    name = registry_node("hostname").strip()
+    source, target = f"{name}:/usr/bin/cosign", node.check_output("hostname")
+    if node.run("python3 -c 'import sys; sys.exit(sys.version_info < (3, 13))'").failed:
+        pytest.skip("cosign needs the C library of Debian 13")
+    subprocess.run(["docker", "cp", source, tmp_path / "cosign"], check=True, capture_output=True)
+    copy = ["docker", "cp", tmp_path / "cosign", f"{target}:/usr/local/bin/cosign"]
+    subprocess.run(copy, check=True, capture_output=True)
+    environment = ["COSIGN_PASSWORD=", "SSL_CERT_FILE=/srv/registry/ca.pem", "HOME=/root"]
+    prefix = ["env", "--chdir=/srv/registry", *environment, "cosign"]
+    yield lambda *words: registry_node(*prefix, *words)
+    node.check_output("rm /usr/local/bin/cosign")
+
+
+def test_signed_images(registries, registry_node, cosign, node, directory, image, call, listed):
+    signed, unsigned = f"{registries.tls}/library/signed:1", f"{registries.tls}/{MIRRORED}"
+    key, other, archive = (f"{directory}/{name}" for name in ("key.pub", "other.pub", "signed.tar"))
+    done(image(archive=f"{directory}/both.tar"), "loaded")
+    done(image(name=signed, source_image=BOTH, push=True), "tagged", "pushed")
+    for path in (other, key):
+        registry_node("rm", "-f", "/srv/registry/cosign.key", "/srv/registry/cosign.pub")
+        cosign("generate-key-pair")
+        public = registry_node("cat", "/srv/registry/cosign.pub")
+        node.check_output("echo %s > %s", public, path)
+    cosign("sign", "--yes", "--tlog-upload=false", "--key=cosign.key", signed)
+    cosign("save", "--dir=saved", signed)
+    packed = registry_node("sh", "-c", "tar -C /srv/registry/saved -c . | base64")
+    node.check_output("echo %s | base64 -d > %s", packed, archive)
+    absent = {"name": [signed, BOTH, NAME], "state": "absent"}
+    call([IMAGE, absent])
+    for keys, name in (([other], signed), ([key], unsigned)):
+        (result,) = call([IMAGE, {"name": name, "verify_keys": keys}])
+        check_failed(result, "transfer_failed", name)
+        assert name not in listed()
+    done(image(name=signed, verify_keys=[other, key]), "pulled")
+    done(image(name=signed, verify_keys=[key], pull="always"))
+    call([IMAGE, absent])
+    # The signature is in the archive.
+    task = {"name": NAME, "archive": archive}
+    results = call(
+        [IMAGE, {**task, "verify_keys": [other]}],
+        [IMAGE, {"archive": f"{directory}/both.tar", "verify_keys": [key]}],
+    )
+    for result, path in zip(results, (archive, f"{directory}/both.tar"), strict=True):
+        check_failed(result, "signature_invalid", path)
+    assert not {NAME, BOTH} & set(listed())
+    done(image(**task, verify_keys=[key]), "loaded")
+    # The archive also contains an image without a signature.
+    node.check_output("cd %s && /usr/bin/python3 -c %s signed.tar oci.tar mixed.tar", directory, MIX)
+    (result,) = call([IMAGE, {"archive": f"{directory}/mixed.tar", "verify_keys": [key]}])
+    check_failed(result, "signature_invalid", f"{directory}/mixed.tar")
+    assert OCI not in listed()
+    call([IMAGE, absent])
+
+
+def test_missing_cosign_is_reported(registries, call, node):
+    task = {"name": f"{registries.tls}/{MIRRORED}", "verify_keys": ["/root/key.pub"]}
+    call([IMAGE, {"name": task["name"], "state": "absent"}])
+    (result,) = call([IMAGE, {**task, "_ansible_check_mode": True}])
+    check_failed(result, "tool_not_found", "cosign")
 
 
 # Failures of a registry, and the number of attempts if one retry is allowed.

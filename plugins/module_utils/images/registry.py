@@ -154,7 +154,7 @@ def _trust(host: str, insecure: bool) -> ssl.SSLContext:
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    authorities, clients = _list_certificates(host)
+    authorities, clients = list_certificates(host)
     for path in authorities:
         with contextlib.suppress(*_UNREADABLE):
             context.load_verify_locations(cadata=read_regular(path).decode("ascii"))
@@ -165,7 +165,7 @@ def _trust(host: str, insecure: bool) -> ssl.SSLContext:
     return context
 
 
-def _list_certificates(host: str) -> tuple[list[str], list[tuple[str, str]]]:
+def list_certificates(host: str) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the paths of certificate authorities, and of client certificates with their keys."""
     authorities, clients = [], []
     for directory in _CERTIFICATES:

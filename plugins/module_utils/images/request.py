@@ -41,6 +41,7 @@ OPTIONS = {
     },
     "preload": {"type": "path"},
     "platform": {"type": "str"},
+    "verify_keys": {"type": "list", "elements": "path", "default": []},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "parallel": {"type": "int", "default": 4},
@@ -74,6 +75,7 @@ _PRESENT_ONLY = (
     *_SOURCES,
     "pull",
     "platform",
+    "verify_keys",
     "pin",
     "export_path",
     "export_mode",
@@ -181,6 +183,11 @@ def _source(options: dict[str, Any], names: list[str]) -> Source:
                 f"{option} cannot be used with {source}, because nothing is pulled",
                 reason="option_invalid",
             )
+    if options["verify_keys"] and source not in ("pull", "archive"):
+        raise CruntimeError(
+            f"verify_keys cannot be used with {source}, because the images have no signatures",
+            reason="option_invalid",
+        )
     if source == "pull" and not names and not options["prune"]:
         raise CruntimeError(
             "One of name, archive, preload or prune must be set", reason="option_invalid"
@@ -236,6 +243,8 @@ def _check_values(options: dict[str, Any]) -> None:
         check_name("source_image", options["source_image"])
     for option in ("export_path", "preload"):
         _check_path(option, options[option])
+    for path in options["verify_keys"]:
+        _check_path("verify_keys", path)
     if options["export_mode"] and not options["export_path"]:
         raise CruntimeError(
             "export_mode requires export_path. Set export_path to the archive",

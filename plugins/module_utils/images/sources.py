@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
@@ -20,7 +21,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     normalize,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images import plan, preload, transfers
-from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import ImageIndex, Step
 from ansible_collections.cruntime.node.plugins.module_utils.images.task import ImageTask
 
 
@@ -38,20 +40,36 @@ def pull_images(task: ImageTask) -> list[str]:
     if steps and not task.check_mode:
         credentials, platform = task.request.credentials, options["platform"]
         failures = transfers.transfer_all(
-            lambda name: task.store.pull(name, credentials, platform),
+            functools.partial(_pull, task, credentials=credentials, platform=platform),
             [step.name for step in steps],
             options["parallel"],
             options["retries"],
         )
-        task.list_images()
+        failed = {failure.name for failure in failures}
+        # A store can list a new name some time after the pull.
+        task.expect([step.name for step in steps if step.name not in failed])
     for step in steps:
         # A pull of an image that is up to date changes nothing.
         if task.check_mode or task.is_new(step.name):
             task.report.add(step)
     transfers.raise_failures(failures, f"of {len(steps)} images could not be pulled")
-    if steps and not task.check_mode:
-        task.expect(names)
     return names
+
+
+def _pull(
+    task: ImageTask, name: str, *, credentials: Credentials | None, platform: str | None
+) -> None:
+    """Pull an image. If it must be signed, pull exactly what is signed."""
+    if task.verifier is None:
+        task.store.pull(name, credentials, platform)
+        return
+    signed = task.verifier.resolve(name, credentials)
+    task.store.pull(signed, credentials, platform)
+    if plan.canonical_name(name) != signed:
+        image = ImageIndex(task.store.images(bool(platform))).find(signed)
+        if image is None:
+            raise CruntimeError(f"{name}: {signed} not found", reason="result_unexpected")
+        task.store.tag(image, normalize(name))
 
 
 def _is_up_to_date(task: ImageTask, name: str) -> bool:
@@ -116,6 +134,9 @@ def _load(task: ImageTask, archived: dict[str, tuple[Archive, Archived]]) -> lis
     if task.check_mode:
         for name, image in images.items():
             task.report.predict(name, image.config)
+    if task.verifier and steps:
+        for archive in {archive.path: archive for archive, _image in archived.values()}.values():
+            task.verifier.check_archive(archive)
     if task.apply(steps):
         task.list_images()
         # Some stores load an image but not all of its names.

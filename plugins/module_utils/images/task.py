@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Callable, Iterable
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -21,6 +21,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.report import
 from ansible_collections.cruntime.node.plugins.module_utils.images.request import Request
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
+
+if TYPE_CHECKING:
+    from ansible_collections.cruntime.node.plugins.module_utils.images.signatures import Verifier
 
 # Time that a store can need to list a change, in seconds.
 _LISTING_TIME = 10
@@ -44,9 +47,22 @@ class ImageTask:
         #: Names of the images to list in the result.
         self.names = list(request.names)
         store.check(set())
+        #: Verification of signatures, None if the task does not ask for it.
+        self.verifier = self._make_verifier()
         #: Images in the store, as listed last.
         self.found = ImageIndex(store.images(bool(self.options["platform"])))
         self.report = Report(self.found, self.check_mode)
+
+    def _make_verifier(self) -> Verifier | None:
+        keys = self.options["verify_keys"]
+        if not keys:
+            return None
+        # Import it only here, because most tasks do not need it.
+        from ansible_collections.cruntime.node.plugins.module_utils.images.signatures import (
+            Verifier,
+        )
+
+        return Verifier(self.runner, keys, self.store.scratch_dir, self.options["timeout"])
 
     def check(self, steps: list[Step], further: Iterable[Verb] = ()) -> None:
         """Check that the node supports the steps and the rest of the task.
@@ -57,6 +73,8 @@ class ImageTask:
         """
         if not steps:
             return
+        if self.verifier:
+            self.verifier.check()
         needed: set[Verb] = {step.verb for step in steps}.union(further)
         if self.options["pin"]:
             needed.add("pin")

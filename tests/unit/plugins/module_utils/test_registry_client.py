@@ -320,7 +320,7 @@ def test_certificates_of_an_ipv6_address(monkeypatch, tmp_path):
     monkeypatch.setattr(registry, "_CERTIFICATES", (str(tmp_path),))
     (tmp_path / "[::1]:5000").mkdir()
     (tmp_path / "[::1]:5000" / "ca.crt").write_text("")
-    assert registry._list_certificates("[::1]:5000")[0] == [f"{tmp_path}/[::1]:5000/ca.crt"]
+    assert registry.list_certificates("[::1]:5000")[0] == [f"{tmp_path}/[::1]:5000/ca.crt"]
 
 
 def test_redirect_to_plain_http(tls_server):
