@@ -340,7 +340,7 @@ def test_a_stop_continues_after_a_failure_and_ignores_containers_that_are_gone(m
     assert sorted(each["container_id"] for each in requests) == sorted(names)
     assert {each["timeout"] for each in requests} == {10}
     # The container has its timeout, and the runtime has a minute and ten seconds for each call.
-    assert calls.timeouts == {"StopContainer": 10 + 60 + 32 * 10}
+    assert calls.timeouts == {"StopContainer": 10 + 60 + 8 * 10}
 
 
 def test_containers_are_stopped_at_the_same_time(monkeypatch):
