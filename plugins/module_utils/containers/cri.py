@@ -263,8 +263,9 @@ def _stop_sandbox(channel: Channel, item: Item) -> None:
 
 
 def _remove_sandbox(channel: Channel, item: Item) -> None:
-    # The CRI requires that a sandbox is stopped before it is removed.
-    cri.stop_pod_sandbox(channel, item.id)
+    # CRI-O would wait some seconds for each container to exit before it kills it.
+    if item.state != "exited":
+        cri.stop_pod_sandbox(channel, item.id)
     cri.remove_pod_sandbox(channel, item.id)
 
 
