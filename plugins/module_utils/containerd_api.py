@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Call the introspection service of containerd.
+"""Call the introspection service and the task service of containerd.
 
 Responses are dictionaries with the names of
 U(https://github.com/containerd/containerd/blob/main/api/services/introspection/v1/introspection.proto).
@@ -21,6 +21,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import protobuf
 from ansible_collections.cruntime.node.plugins.module_utils.protobuf import ENTRY, Field, Message
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
+_TASKS = "/containerd.services.tasks.v1.Tasks"
 _SERVICE = "/containerd.services.introspection.v1.Introspection"
 _PLUGIN: Message = {
     1: Field("type", str),
@@ -36,6 +37,17 @@ _SERVER: Message = {
     2: Field("pid", int),
     4: Field("deprecations", _DEPRECATION, is_repeated=True),
 }
+_PROCESS: Message = {2: Field("id", str), 3: Field("pid", int)}
+_PROCESSES: Message = {1: Field("tasks", _PROCESS, is_repeated=True)}
+
+
+def list_tasks(channel: Channel) -> list[dict[str, Any]]:
+    """Return the running containers of a namespace: C(Process).
+
+    :param channel: channel with the metadata of the namespace.
+    """
+    decode = functools.partial(protobuf.decode, _PROCESSES)
+    return list(channel.call(f"{_TASKS}/List", decode)["tasks"])
 
 
 def list_plugins(channel: Channel) -> list[dict[str, Any]]:

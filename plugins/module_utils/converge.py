@@ -133,7 +133,8 @@ def _remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     runtime, record = seen.runtime, seen.record
     steps = plan.stop_for_removal(runtime, seen.units, why="asked for")
     restraint = running_containers.restrain_stop(node, runtime, steps, seen.units, "refuse")[1]
-    removal.check_idle(runtime, restraint.at_risk)
+    is_active = runtime.active(seen.units)
+    removal.check_idle(runtime, restraint.at_risk, is_active=is_active)
     kept = removal.Kept()
     if not options["keep_data"]:
         kept = removal.find_kept(node, runtime, record, options, seen.units)

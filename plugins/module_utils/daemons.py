@@ -12,12 +12,21 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils import cgroups, command_line, cri
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    cgroups,
+    command_line,
+    containerd_api,
+    cri,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.at_risk import Container, Daemon
 from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
+from ansible_collections.cruntime.node.plugins.module_utils.shims import (
+    PLUGINS_OF_DOCKER,
+    namespace_of,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 
 _RUNNING = "CONTAINER_RUNNING"
@@ -80,6 +89,48 @@ def _read_daemon(
         answer.outlive_stop,
         outlive_start or not is_docker,
     )
+
+
+def find_orphans(runtime: Runtime, holders: dict[int, list[str]]) -> set[int]:
+    """Return the processes that hold containers which the running runtime does not know.
+
+    No runtime can end them. They remain, for example, after a downgrade of containerd.
+
+    :param holders: command lines of processes that hold containers of the runtime, by PID.
+    :return: PIDs, empty if the runtime does not respond.
+    """
+    # Docker does not list its plugins as containers.
+    namespaces = {
+        pid: namespace_of(argv)
+        for pid, argv in holders.items()
+        if namespace_of(argv) != PLUGINS_OF_DOCKER
+    }
+    known: dict[str, frozenset[str]] = {}
+    try:
+        for namespace in {*namespaces.values()}:
+            known[namespace] = _read_known(runtime, namespace)
+    except RequestError:
+        return set()
+    return {
+        pid
+        for pid, namespace in namespaces.items()
+        if _find_id(holders[pid]) not in known[namespace]
+    }
+
+
+def _read_known(runtime: Runtime, namespace: str) -> frozenset[str]:
+    """Return the IDs of all containers and pod sandboxes that a runtime knows.
+
+    :param namespace: namespace of containerd, empty if the processes of the runtime have none.
+    :raises RequestError: if the runtime does not respond.
+    """
+    if isinstance(runtime, Docker):
+        return ask_docker(runtime).known
+    if not namespace:
+        return ask_cri(runtime.socket_path, runtime.request_timeout).known
+    metadata = {"containerd-namespace": namespace}
+    with Channel(runtime.socket_path, runtime.request_timeout, metadata=metadata) as channel:
+        return frozenset(each["id"] for each in containerd_api.list_tasks(channel))
 
 
 def ask_docker(docker: Docker) -> _Answer:

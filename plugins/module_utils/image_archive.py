@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
-import json
+import functools
 import os
 import tarfile
-from typing import IO, Iterator, Literal
+from typing import IO, Iterable, Iterator, Literal
 
+from ansible_collections.cruntime.node.plugins.module_utils.archive_stream import (
+    NameImage,
+    as_docker_archive,
+    as_oci_layout,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
@@ -24,6 +28,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import (
     Archived,
     parse_images,
+    platforms_of_this_node,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import open_regular
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner, Stream
@@ -33,6 +38,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.tar_documents import
     read_documents,
 )
 
+# Largest window that zstd can have, because images are packed with long windows.
+_FLAGS = {"zstd": ("--long=31",)}
 # Tool for each compression by the first bytes of a file. Its Debian package has the same name.
 _COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
@@ -46,51 +53,49 @@ class Archive:
     """Readable archive.
 
     :param compression: tool that decompresses the archive, empty for an uncompressed tar.
-    :param docker: whether the archive is a docker-archive. It can also be an OCI layout.
     """
 
     path: str
     compression: str
-    docker: bool
     images: tuple[Archived, ...]
 
-    def as_docker(self, stream: Stream) -> Stream:
-        """Convert an uncompressed tar to a docker-archive, for all versions of Docker and podman.
+    @property
+    def is_oci(self) -> bool:
+        """Return whether the archive is an OCI layout. It can also be a docker-archive."""
+        return bool(self.images[0].target)
 
-        An OCI layout only lacks the manifest.json, so this file is added at its beginning.
+    def as_docker(self, stream: Stream, name: str = "") -> Stream:
+        """Convert the uncompressed archive to a docker-archive, which all tools can load.
+
+        :param name: name for an image without a name.
         """
-        return stream if self.docker else _Chain(self._docker_manifest(), stream)
+        names = functools.partial(name_image, name=name)
+        return as_docker_archive(stream, self.images, names)
 
-    def _docker_manifest(self) -> bytes:
-        content = json.dumps(
-            [
-                {
-                    "Config": image.config_path,
-                    "RepoTags": list(image.names) or None,
-                    "Layers": list(image.layer_paths),
-                }
-                for image in self.images
-            ]
-        ).encode()
-        member = tarfile.TarInfo("manifest.json")
-        member.size = len(content)
-        padding = b"\0" * (-len(content) % tarfile.BLOCKSIZE)
-        return member.tobuf(tarfile.USTAR_FORMAT) + content + padding
+    def convert(self, stream: Stream, images: Iterable[Archived], names: NameImage) -> Stream:
+        """Replace the list of images, and keep the format of the uncompressed archive.
+
+        :param images: images to load.
+        """
+        return (as_oci_layout if self.is_oci else as_docker_archive)(stream, images, names)
 
 
-class _Chain:
-    """Stream of some bytes and then of another stream."""
+def name_image(image: Archived, name: str) -> tuple[str, ...]:
+    """Return the names with which an image is loaded.
 
-    def __init__(self, first: bytes, rest: Stream) -> None:
-        self._first = io.BytesIO(first)
-        self._rest = rest
+    :param name: name for an image without a name; empty if it gets none.
+    """
+    return image.names or tuple(filter(None, [name]))
 
-    def read(self, size: int = -1) -> bytes:
+
+def read(self, size: int = -1) -> bytes:
         return self._first.read(size) or self._rest.read(size)
 
 
-def read(runner: Runner, path: str) -> Archive:
+def read(runner: Runner, path: str, platform: str | None = None) -> Archive:
     """Return the images of an archive.
+
+    :param platform: platform to select from a multi-platform image; None for that of this node.
 
     :raises CruntimeError: if the file does not exist, is damaged, or is not an archive of images.
     """
@@ -102,7 +107,8 @@ def read(runner: Runner, path: str) -> Archive:
             fileobj=stream, mode=mode, tarinfo=LimitedMember
         ) as tar:
             documents = read_documents(tar)
-        images = parse_images(documents)
+        platforms = [platform] if platform else platforms_of_this_node()
+        images = parse_images(documents, platforms)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise CruntimeError(
             f"{path} is not a complete tar archive: {error}. Copy the whole archive again",
@@ -110,7 +116,7 @@ def read(runner: Runner, path: str) -> Archive:
         ) from error
     except DamagedError as error:
         raise CruntimeError(f"{path} {error}", reason="archive_invalid") from error
-    return Archive(path, compression, "manifest.json" in documents.contents, tuple(images))
+    return Archive(path, compression, tuple(images))
 
 
 def compression_of(path: str) -> str:
@@ -169,7 +175,8 @@ def plain(runner: Runner, path: str, compression: str) -> Iterator[IO[bytes]]:
             reason="tool_not_found",
         )
     try:
-        with runner.opened(compression, "--decompress", "--stdout", "--", path) as stream:
+        flags = ("--decompress", "--stdout", *_FLAGS.get(compression, ()))
+        with runner.opened(compression, *flags, "--", path) as stream:
             yield stream
     except CommandError as error:
         # The caller can run other commands while it reads the stream.

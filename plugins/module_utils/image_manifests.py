@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import platform
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
@@ -35,6 +35,15 @@ _ARCHITECTURES = {
     "armv6l": "arm",
     "i686": "386",
 }
+# Architectures whose images run on another architecture, in the order of preference.
+_COMPATIBLE = {"amd64": ("386",), "arm64": ("arm",)}
+# Media types of the configuration of an image. Artifacts, such as Helm charts, have other types.
+_CONFIGURATIONS = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+)
+# Annotation of a manifest that describes another image, such as an attestation.
+_REFERENCE = "vnd.docker.reference.type"
 _EXECUTION = ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "ExposedPorts", "Volumes")
 
 
@@ -46,29 +55,35 @@ class Archived:
     :param config: digest of the configuration, which is the image ID in most stores.
     :param target: digest of the manifest or image index, empty in a docker-archive.
     :param fingerprint: see C(fingerprint).
+    :param platform: platform of the image, such as linux/amd64; empty if it has none.
     :param config_path: path of the configuration in the archive.
     :param layer_paths: paths of the layers in the archive, the lowest layer first.
+    :param descriptor: entry of the manifest or image index, empty in a docker-archive.
     """
 
     names: tuple[str, ...]
     config: str
     target: str
     fingerprint: str
+    platform: str
     config_path: str
     layer_paths: tuple[str, ...]
+    descriptor: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
 
-def parse_images(documents: Documents) -> list[Archived]:
+def parse_images(documents: Documents, platforms: Sequence[str]) -> list[Archived]:
     """Return the images in an archive.
+
+    :param platforms: platforms to select from a multi-platform image, the best first.
 
     :raises DamagedError: if the archive has no images, or an image is incomplete.
     """
     contents = documents.contents
     try:
         if "index.json" in contents and "oci-layout" in documents.sizes:
-            images = _oci_images(contents, documents.sizes)
+            images = _oci_images(contents, documents.sizes, platforms)
         elif "manifest.json" in contents:
-            images = list(_docker_images(contents, documents.sizes))
+            images = list(_docker_images(documents))
         else:
             raise DamagedError(
                 "contains no images: it has neither the manifest.json of a docker-archive "
@@ -103,23 +118,46 @@ def this_platform() -> str:
     return f"linux/{_ARCHITECTURES.get(machine, machine)}"
 
 
+def platforms_of_this_node() -> list[str]:
+    """Return the platforms whose images run on this node, in the order of preference."""
+    architecture = this_platform().partition("/")[2]
+    return [f"linux/{each}" for each in (architecture, *_COMPATIBLE.get(architecture, ()))]
+
+
 def for_this_node(index: dict[str, Any]) -> dict[str, Any] | None:
     """Return the entry of an image index for the platform of this node; None if it has none."""
+    return find_entry(index, platforms_of_this_node())
+
+
+def find_entry(index: dict[str, Any], platforms: Sequence[str]) -> dict[str, Any] | None:
+    """Return the entry of an image index for the first platform that it has; None if it has none.
+
+    :param platforms: platforms such as linux/arm64 or linux/arm/v7.
+    """
     entries: list[dict[str, Any]] = index["manifests"]
-    for entry in entries:
-        given = entry.get("platform") or {}
-        if f"{given.get('os')}/{given.get('architecture')}" == this_platform():
-            return entry
+    for wanted in platforms:
+        for entry in entries:
+            fields = entry.get("platform") or {}
+            found = _read_platform(fields)
+            if wanted in (found, f"{found}/{fields.get('variant')}"):
+                return entry
     return None
 
 
-def _docker_images(documents: dict[str, bytes], sizes: dict[str, int]) -> Iterator[Archived]:
-    for entry in json.loads(documents["manifest.json"]):
+def _read_platform(fields: dict[str, Any]) -> str:
+    """Return the platform in an entry of an index, or in a configuration; empty if it has none."""
+    system, architecture = fields.get("os"), fields.get("architecture")
+    return f"{system}/{architecture}" if system and architecture else ""
+
+
+def _docker_images(documents: Documents) -> Iterator[Archived]:
+    for entry in json.loads(documents.contents["manifest.json"]):
         config_path = os.path.normpath(entry["Config"])
-        layer_paths = [os.path.normpath(layer) for layer in entry["Layers"]]
-        content = _member(documents, config_path)
+        paths = [os.path.normpath(layer) for layer in entry["Layers"]]
+        layer_paths = [documents.links.get(path, path) for path in paths]
+        content = _member(documents.contents, config_path)
         for layer in layer_paths:
-            if layer not in sizes:
+            if layer not in documents.sizes:
                 raise DamagedError(f"is incomplete: the layer {layer} is missing")
         config = json.loads(content)
         yield Archived(
@@ -127,15 +165,18 @@ def _docker_images(documents: dict[str, bytes], sizes: dict[str, int]) -> Iterat
             config=_digest(content),
             target="",
             fingerprint=fingerprint(config, config["rootfs"]["diff_ids"]),
+            platform=_read_platform(config),
             config_path=config_path,
             layer_paths=tuple(layer_paths),
         )
 
 
-def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Archived]:
+def _oci_images(
+    documents: dict[str, bytes], sizes: dict[str, int], platforms: Sequence[str]
+) -> list[Archived]:
     images: dict[str, Archived] = {}
     for entry in json.loads(documents["index.json"])["manifests"]:
-        manifest = _manifest(documents, entry)
+        manifest = _manifest(documents, entry, platforms)
         if manifest is None:
             continue
         content = _blob(documents, manifest["config"]["digest"])
@@ -154,21 +195,37 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
             config=_digest(content),
             target=entry["digest"],
             fingerprint=fingerprint(config, config["rootfs"]["diff_ids"]),
+            platform=_read_platform(config),
             config_path=_blob_path(manifest["config"]["digest"]),
             layer_paths=tuple(_blob_path(layer["digest"]) for layer in manifest["layers"]),
+            descriptor={key: value for key, value in entry.items() if key != "annotations"},
         )
     if not images:
-        raise DamagedError(f"contains no image for {this_platform()}")
+        raise DamagedError(
+            f"contains no image for {platforms[0]}, but only artifacts, or images for other "
+            "platforms"
+        )
     return list(images.values())
 
 
-def _manifest(documents: dict[str, bytes], entry: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the manifest for this node of an entry of an index, None if there is none."""
+def _manifest(
+    documents: dict[str, bytes], entry: dict[str, Any], platforms: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the manifest for a platform of an entry of an index, None if there is none."""
+    if _REFERENCE in (entry.get("annotations") or {}):
+        return None
     found = json.loads(_blob(documents, entry["digest"]))
     if entry.get("mediaType") in INDEXES:
-        inner = for_this_node(found)
-        return _manifest(documents, inner) if inner else None
-    return found if "config" in found and "layers" in found else None
+        inner = find_entry(found, platforms)
+        return _manifest(documents, inner, platforms) if inner else None
+    return found if _describes_image(found) else None
+
+
+def _describes_image(manifest: dict[str, Any]) -> bool:
+    """Return whether a manifest describes an image, and not an artifact."""
+    if "config" not in manifest or "layers" not in manifest:
+        return False
+    return manifest["config"].get("mediaType", _CONFIGURATIONS[0]) in _CONFIGURATIONS
 
 
 def _blob(documents: dict[str, bytes], digest: str) -> bytes:

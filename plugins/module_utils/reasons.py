@@ -26,6 +26,7 @@ REASONS = {
     "file_unreadable": "A file on the node cannot be read, or is not a regular file.",
     "file_unwritable": "A file on the node cannot be written.",
     "image_in_use": "A container uses the image.",
+    "image_incomplete": "Layers of the image are not on the node.",
     "image_not_found": "The image does not exist on the node or in the archive.",
     "library_not_found": "A Python library is not installed on the controller.",
     "lock_timeout": "Another task changes the node and did not end in time.",

@@ -19,6 +19,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
 from ansible_collections.cruntime.node.plugins.module_utils.at_risk import AtRisk
 from ansible_collections.cruntime.node.plugins.module_utils.command_line import list_processes
 from ansible_collections.cruntime.node.plugins.module_utils.containerd_namespaces import Namespace
+from ansible_collections.cruntime.node.plugins.module_utils.daemons import find_orphans
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
@@ -128,22 +129,40 @@ def describe_edited(managed: Iterable[str], changes: Iterable[Change]) -> list[s
     ]
 
 
-def check_idle(runtime: Runtime, at_risk: Iterable[AtRisk]) -> None:
+def check_idle(runtime: Runtime, at_risk: Iterable[AtRisk], *, is_active: bool) -> None:
     """Check that no process on the node holds a container of a runtime.
 
     :param at_risk: containers that the runtime reports.
+    :param is_active: whether the runtime is running.
     :raises CruntimeError: if there are such processes.
     """
-    pids = [pid for pid, argv in list_processes() if argv and runtime.holds_container(argv)]
-    if pids:
-        more = f" and {len(pids) - _SHOWN} more" if len(pids) > _SHOWN else ""
-        shown = ", ".join(map(str, pids[:_SHOWN]))
+    holders = {pid: argv for pid, argv in list_processes() if runtime.holds_container(argv)}
+    orphans = find_orphans(runtime, holders) if holders and is_active else set()
+    problems = []
+    if holders.keys() - orphans:
+        problems.append(
+            f"{runtime.label} still runs containers: their processes have the PIDs "
+            f"{_show(holders.keys() - orphans)}. Drain the node and remove the containers first"
+        )
+    if orphans:
+        problems.append(
+            f"{runtime.label} does not know the containers of the processes with the PIDs "
+            f"{_show(orphans)}, which an earlier process of it left behind. End their containers: "
+            "kill the child processes of these processes, and then these processes"
+        )
+    if problems:
         raise CruntimeError(
-            f"{runtime.label} still runs containers: their processes have the PIDs {shown}{more}. "
-            "Drain the node and remove the containers first",
+            ". ".join(problems),
             reason="containers_running",
             containers_at_risk=[each.result for each in at_risk],
         )
+
+
+def _show(pids: Iterable[int]) -> str:
+    """Return the first PIDs and the number of the others."""
+    ordered = sorted(pids)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return ", ".join(map(str, ordered[:_SHOWN])) + more
 
 
 def _roots(runtime: Runtime, record: ManagedFiles, given: str | None) -> list[str]:

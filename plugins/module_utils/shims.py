@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
-#: Namespaces of Docker's containers and plugins in containerd.
-DOCKER_NAMESPACES = ("moby", "plugins.moby")
+#: Namespaces of the plugins and of the containers of Docker in containerd.
+PLUGINS_OF_DOCKER = "plugins.moby"
+DOCKER_NAMESPACES = ("moby", PLUGINS_OF_DOCKER)
 
 
 def is_shim(argv: list[str]) -> bool:

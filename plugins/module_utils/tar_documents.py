@@ -38,10 +38,12 @@ class Documents(NamedTuple):
 
     :param contents: contents of the JSON documents, by path.
     :param sizes: size of each file, by path.
+    :param links: file to which a link points, by the path of the link.
     """
 
     contents: dict[str, bytes]
     sizes: dict[str, int]
+    links: dict[str, str]
 
 
 class LimitedMember(tarfile.TarInfo):
@@ -62,7 +64,8 @@ def read_documents(tar: tarfile.TarFile) -> Documents:
     """
     documents: dict[str, bytes] = {}
     sizes: dict[str, int] = {}
-    links, total = {}, 0
+    links: dict[str, str] = {}
+    total = 0
     for count, member in enumerate(tar):
         name = _inside(member.name, f"{member.name!r}, which is outside of it")
         if count >= _MAX_MEMBERS:
@@ -87,8 +90,8 @@ def read_documents(tar: tarfile.TarFile) -> Documents:
             elif documents.setdefault(name, content) != content:
                 raise DamagedError(f"contains two different files {name}")
     # Old versions of Docker write a shared layer as a link. A document is never a link.
-    sizes.update({name: sizes[target] for name, target in links.items() if target in sizes})
-    return Documents(documents, sizes)
+    links = {name: target for name, target in links.items() if target in sizes}
+    return Documents(documents, sizes, links)
 
 
 def _inside(path: str, outside: str) -> str:

@@ -55,8 +55,8 @@ options:
   pull:
     description:
       - When images are pulled. With V(never), the task fails if an image is missing.
-      - If not set, V(missing) is used. With V(always), check mode always reports a change, because
-        the result of a pull cannot be predicted.
+      - If not set, V(missing) is used. With V(always), check mode asks the registry for the digest
+        of each image. If the registry does not respond to the node, check mode predicts a change.
     type: str
     choices: [missing, always, never]
   archive:
@@ -123,8 +123,9 @@ options:
     type: path
   platform:
     description:
-      - The platform for pulls, such as V(linux/arm64). An image of another platform also counts as
-        present.
+      - The platform for pulls and for O(export_path), such as V(linux/arm64). An image of another
+        platform also counts as present.
+      - With containerd, the IDs in RV(images) are then those of the manifests or image indexes.
     type: str
   username:
     description: >-
@@ -187,6 +188,7 @@ options:
       - Remove unused images. Images are kept if a container uses them (running or not), if they are
         pinned, if they are listed in O(name), or if they are the sandbox image of the runtime. An
         empty dictionary removes all unused images.
+      - An image that the runtime does not remove because it is in use is kept with a warning.
     type: dict
     suboptions:
       include:
@@ -208,6 +210,12 @@ options:
       older_than:
         description: Remove only images that were created at least this long ago, such as V(7d).
         type: str
+      labels:
+        description: >-
+          Remove only images that have all of these labels, each C(KEY) or C(KEY=VALUE).
+        type: list
+        elements: str
+        default: []
   all_tags:
     description: With O(state=absent), whether the images are removed with all of their tags.
     type: bool
@@ -233,7 +241,6 @@ requirements:
 attributes:
   check_mode:
     support: full
-    details: O(pull=always) always predicts a change.
   diff_mode:
     support: full
     details: Shows the image ID of each reference.
@@ -414,6 +421,12 @@ failures:
         unexpected status from HEAD request to
         https://registry.test:5003/v2/forbidden/x/manifests/1: 403 Forbidden
       attempts: 1
+incomplete:
+  description: Names in O(name) that could not be saved, because layers are missing on the node.
+  returned: when RV(reason) is V(image_incomplete)
+  type: list
+  elements: str
+  sample: ["registry.example.com/app:stable"]
 reason:
   description:
     - Code of the failure, for conditions in playbooks. Messages can change, but codes do not.

@@ -83,6 +83,34 @@ def test_removal_deletes_all_data_of_the_runtime_and_check_mode_lists_it(spare, 
     assert spare.enable(runtime=name, **DEFAULT)["changed"] is False
 
 
+@pytest.mark.scenario("containerd")
+def test_shims_that_containerd_does_not_know_are_named(spare, name):
+    """A shim can outlive its records, for example after a downgrade."""
+    assert "failed" not in spare.enable(runtime=name, **DEFAULT)
+    store_image(spare, name)
+    run = f"ctr --namespace k8s.io run --detach {IMAGE}"
+    bundles = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
+    spare.sh(f"{run} lost sleep 600 && {run} known sleep 600")
+    spare.sh(f"systemctl stop containerd && mv {bundles}/lost /run/lost; systemctl start containerd")
+    pids = {
+        each: spare.sh(f"pgrep -f -- 'containerd-shim.* -id {each} '").split()[0]
+        for each in ("lost", "known")
+    }
+    result = spare.enable(runtime=name, state="absent")
+    check_untouched(result, "containers_running")
+    known, lost = result["msg"].split("does not know")
+    assert (pids["known"] in known, pids["lost"] in lost) == (True, True)
+    assert pids["lost"] not in known
+    spare.sh("ctr --namespace k8s.io tasks kill --signal KILL known")
+    spare.sh("until ctr --namespace k8s.io tasks rm known; do sleep 0.2; done")
+    result = spare.enable(runtime=name, state="absent")
+    check_untouched(result, "containers_running", pids["lost"])
+    assert "still runs containers" not in result["msg"]
+    spare.sh(f"pkill -KILL --parent {pids['lost']}; kill -KILL {pids['lost']}")
+    result = spare.enable(runtime=name, state="absent")
+    assert "failed" not in result, result["msg"]
+
+
 def test_foreign_data_is_reported_before_anything_is_stopped(spare, name):
     root = f"/data-{name}"
     options = {"runtime": name, "storage": {"root": root}, **DEFAULT}

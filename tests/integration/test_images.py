@@ -160,6 +160,75 @@ def test_image_without_a_name_is_tagged(directory, image, listed, kind):
     assert not [name for name in listed() if "import" in name]
 
 
+@pytest.mark.runtime("containerd")
+def test_incomplete_name_of_containerd_gets_its_full_form(node, directory, image, listed):
+    """containerd has names that the CRI lists, but does not find."""
+    ctr = "ctr --namespace k8s.io images"
+    image(archive=f"{directory}/both.tar")
+    node.check_output(f"{ctr} tag {BOTH} short:1 && {ctr} tag {BOTH} index.docker.io/x/hub:1")
+    assert {"short:1", "index.docker.io/x/hub:1"} <= set(listed())
+    done(image(name=NAME, source_image="short:1"), "tagged")
+    done(image(name=["short:1", "x/hub:1"], pull="never", pin=True), *["tagged"] * 2, *["pinned"] * 2)
+    assert {"docker.io/library/short:1", "docker.io/x/hub:1", "short:1"} <= set(listed())
+    done(image(name=["short:1", "x/hub:1"], pin=False), "unpinned", "unpinned")
+    done(image(name=["short:1", "x/hub:1"], state="absent"), *["untagged"] * 4)
+    assert "short" not in node.check_output(f"{ctr} list --quiet")
+
+
+@pytest.mark.runtime("containerd")
+def test_image_with_missing_layers(node, directory, image, call, listed):
+    path = f"{directory}/export.tar"
+    image(archive=[f"{directory}/oci.tar", f"{directory}/both.tar"])
+    # The layers of this name are missing, but those of the other name are not.
+    node.check_output(f"ctr --namespace k8s.io images import {directory}/incomplete.tar")
+    assert listed()[NAME]["id"] == listed()[OCI]["id"]
+    done(image(name=[NAME, BOTH], export_path=path), "saved")
+    image(name=[NAME, BOTH], state="absent")
+    done(image(archive=path), "loaded")
+    # No name has the layers.
+    node.check_output(
+        f"ctr --namespace k8s.io images import {directory}/incomplete.tar; "
+        f"ctr --namespace k8s.io images rm --sync {OCI}"
+    )
+    task = {"name": [NAME, BOTH], "export_path": f"{path}.new"}
+    (result,) = call([IMAGE, task])
+    check_failed(result, "image_incomplete", NAME)
+    assert result["incomplete"] == [NAME]
+
+
+@pytest.mark.parametrize("kind", ["docker", "oci"])
+def test_image_without_a_name_is_loaded_once(directory, image, kind):
+    result = done(image(archive=f"{directory}/unnamed-{kind}.tar"), "loaded")
+    assert [(each["repo_tags"], each["name"]) for each in result["images"]] == [
+        ([], result["images"][0]["id"])
+    ]
+    done(image(name=result["images"][0]["id"], state="absent"), "removed")
+
+
+def test_unusual_archives_are_loaded_once(directory, image, listed):
+    done(image(archive=f"{directory}/linked.tar"), "loaded")
+    assert DOCKER in listed()
+    image(name=DOCKER, state="absent")
+    # A chart and an attestation beside an image are not images.
+    result = done(image(archive=f"{directory}/beside.tar"), "loaded")
+    assert [each["name"] for each in result["images"]] == [OCI]
+    assert not [name for name in listed() if "chart" in name]
+    image(name=OCI, state="absent")
+    # A tag without a repository is not a name.
+    done(image(archive=f"{directory}/bare.tar", name=UNNAMED), "loaded")
+    assert not [name for name in listed() if "v9" in name]
+
+
+def test_image_for_another_platform(runtime, directory, image, call, listed):
+    if runtime.name != "containerd":
+        done(image(archive=f"{directory}/platform.tar"), "loaded")
+        return
+    before = listed()
+    (result,) = call([IMAGE, {"archive": f"{directory}/platform.tar"}])
+    check_failed(result, "archive_invalid", f"{directory}/platform.tar", DOCKER, "linux/s390x")
+    assert listed() == before
+
+
 def test_invalid_archives_are_rejected(directory, call, listed):
     bad = {
         "truncated.tar": ["archive_invalid"],
@@ -257,15 +326,18 @@ def test_images_are_pulled(registries, image, call, listed, node):
     nowhere = f"{registries.tls}/library/nowhere:1"
     absent, down = f"{registries.plain}/x:1", f"{registries.down}/x:1"
     call([IMAGE, {"name": secret, "state": "absent"}])
-    always, failed, unauthorized = call(
+    predicted, always, failed, unauthorized = call(
+        [IMAGE, {"name": tls, "pull": "always", "_ansible_check_mode": True}],
         [IMAGE, {"name": tls, "pull": "always"}],
         [IMAGE, {"name": [plain, other, nowhere, absent, down], "retries": 1}],
         [IMAGE, {"name": secret, "username": "user", "password": "wrong"}],
     )
-    assert always["changed"] is False
+    assert predicted["changed"] is always["changed"] is False
     attempts = {each["name"]: each["attempts"] for each in failed["failures"]}
     assert attempts.keys() == {other, nowhere, absent, down}
     assert (attempts[nowhere], attempts[down]) == (1, 2)
+    causes = {each["name"]: each["cause"] for each in failed["failures"]}
+    assert "TLS" not in causes[absent]
     check_failed(failed, "transfer_failed", *(each["cause"] for each in failed["failures"]))
     check_failed(unauthorized, "transfer_failed", secret)
     assert [each["attempts"] for each in unauthorized["failures"]] == [1]
@@ -493,6 +565,8 @@ def test_prune_removes_unused_images(runtime, spec, directory, image, listed):
         done(image(prune={"include": [spec["sandbox_image"]]}))
     include, exclude = [f"{OURS}/[bdo]*:1"], [f"{OURS}/busybox:1", BOTH]
     prune = {"include": include, "exclude": exclude, "older_than": "1h"}
+    # A label that no image has.
+    done(image(name=OCI, prune={**prune, "labels": ["cruntime.test=none"]}))
     done(image(name=OCI, prune=prune), "removed", "removed")
     assert {BOTH, OCI} <= set(listed())
     assert not {DOCKER, OTHER} & set(listed())

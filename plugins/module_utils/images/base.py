@@ -174,6 +174,8 @@ class ImageStore:
 
     #: Whether a task can pin and unpin single images.
     pins = False
+    #: Whether the store loads images for other platforms from an archive.
+    loads_other_platforms = True
 
     def __init__(self, runner: Runner, runtime: Runtime, scratch_dir: str, timeout: int) -> None:
         self._runner = runner
@@ -201,8 +203,11 @@ class ImageStore:
         """Return the directory of the images."""
         raise NotImplementedError
 
-    def images(self) -> list[Image]:
-        """List all images."""
+    def images(self, any_platform: bool = False) -> list[Image]:
+        """List all images.
+
+        :param any_platform: whether images are also listed of which only another platform is here.
+        """
         raise NotImplementedError
 
     def details(self, ids: list[str]) -> dict[str, Details]:
@@ -238,8 +243,11 @@ class ImageStore:
         """Add a name to an image, and remove it from another image."""
         raise NotImplementedError
 
-    def save(self, names: list[str], path: str) -> None:
-        """Write an archive of images to a path at which no file exists yet."""
+    def save(self, names: list[str], path: str, platform: str | None = None) -> None:
+        """Write an archive of images to a path at which no file exists yet.
+
+        :param platform: platform to save of a multi-platform image; None for that of this node.
+        """
         raise NotImplementedError
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:

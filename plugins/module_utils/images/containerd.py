@@ -7,21 +7,29 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import json
 import os
+import re
+import shutil
 import tempfile
 from typing import AbstractSet, Any, Callable, Iterator, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive, image_manifests
+from ansible_collections.cruntime.node.plugins.module_utils.containerd_images import (
+    ContainerdImages,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
     parsing,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
+    normalize,
     registry_of,
     split,
 )
@@ -34,7 +42,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Verb,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.cri import CriStore
-from ansible_collections.cruntime.node.plugins.module_utils.images.plan import display_name
+from ansible_collections.cruntime.node.plugins.module_utils.images.plan import (
+    ImageIndex,
+    display_name,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import (
     NAMESPACE,
     Containerd,
@@ -44,7 +55,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_
 
 _HOSTS_DIR = "/etc/containerd/certs.d"
 _PIN = "io.cri-containerd.pinned"
-# Name of an unnamed image while it is imported.
+# Repository of unnamed images while they are imported.
 _UNNAMED = "localhost/cruntime-import"
 # Configuration of a second containerd without a CRI and with separate sockets.
 _CONFIG = """version = 2
@@ -58,15 +69,13 @@ address = "{socket}"
 _BY_CTR: dict[Verb, str] = {
     "load": "loading images",
     "preload": "loading images",
-    "tag": "tagging images",
-    "untag": "removing a name of an image",
-    "pin": "pinning images",
-    "unpin": "unpinning images",
     "save": "saving images",
     "push": "pushing images",
     "platform": "pulling for another platform",
     "build": "building images",
 }
+# Errors if a registry does not use TLS.
+_NO_TLS = re.compile("does not look like a TLS handshake|HTTP response to HTTPS client")
 # Longest line that a terminal accepts.
 _MAX_PASSWORD = 4000
 
@@ -75,6 +84,7 @@ class ContainerdStore(CriStore):
     """Images of containerd."""
 
     pins = True
+    loads_other_platforms = False
 
     @property
     def root(self) -> str:
@@ -82,6 +92,13 @@ class ContainerdStore(CriStore):
             config = json.loads(cast(Containerd, self._runtime).running_config())
             root: str = config["containerdRootDir"]
         return root
+
+    def images(self, any_platform: bool = False) -> list[Image]:
+        listed = [] if any_platform else super().images()
+        with self._names() as names:
+            records = names.list_all()
+        # The CRI lists only images for this node.
+        return group_names(records) if any_platform else match_names(listed, records)
 
     def check(self, needed: AbstractSet[Verb]) -> None:
         for what, words in _BY_CTR.items():
@@ -93,32 +110,102 @@ class ContainerdStore(CriStore):
             self._check_pins()
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
+        try:
+            self._pull(name, credentials, platform)
+        except CommandError as error:
+            if not _NO_TLS.search(str(error)):
+                raise
+            from ansible_collections.cruntime.node.plugins.module_utils.images import registry
+
+            status = registry.read_plain_failure(name)
+            if not status:
+                raise
+            raise CommandError(
+                f"The registry refused the pull over plain HTTP: {status}", reason=error.reason
+            ) from error
+
+    def _pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
         if platform is None:
-            return super().pull(name, credentials, platform)
+            super().pull(name, credentials, platform)
+            return
         # The CRI pulls only for the platform of the node.
-        return self._with_registry(
-            credentials,
-            "images",
-            "pull",
-            *("--platform", platform, "--hosts-dir", _HOSTS_DIR),
-            last=(name,),
-        )
+        flags = ("--platform", platform, "--hosts-dir", _HOSTS_DIR)
+        self._with_registry(credentials, "images", "pull", *flags, last=(name,))
 
     def load(self, archive: Archive, name: str = "") -> None:
-        flags = ["--base-name", _UNNAMED, "--digests"] if name else []
-        # Every version supports an uncompressed tar, but not every compression.
+        ours = ("", *image_manifests.platforms_of_this_node())
+        # ctr loads nothing if an archive has an image for another platform.
+        images = [image for image in archive.images if image.platform in ours]
+        # ctr cannot decompress every format.
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
-            self._ctr("images", "import", *flags, "-", stdin=stream, timeout=self._timeout)
-        if name:
-            made = self._ctr("images", "list", "--quiet", f"name~=^{_UNNAMED}").split()
-            self._ctr("images", "tag", "--force", made[0], name)
-            self._ctr("images", "remove", *made)
+            converted = archive.convert(stream, images, functools.partial(_names, name=name))
+            self._ctr("images", "import", "-", stdin=converted, timeout=self._timeout)
+        with self._names() as names:
+            for image in images:
+                if not image.names and not name:
+                    # The CRI lists an image without a name only under its ID.
+                    temporary = _temporary_name(image)
+                    names.set_target(image.config, names.get(temporary)["target"])
+                    names.delete(temporary)
 
     def tag(self, image: Image, name: str) -> None:
-        self._ctr("images", "tag", "--force", display_name(image), name)
+        with self._names() as names:
+            names.set_target(name, names.get(display_name(image))["target"])
 
-    def save(self, names: list[str], path: str) -> None:
-        self._ctr("images", "export", *self._local(), path, *names, timeout=self._timeout)
+    def save(self, names: list[str], path: str, platform: str | None = None) -> None:
+        try:
+            self._export(names, path, platform)
+        except CommandError as error:
+            if "content digest" not in str(error):
+                raise
+        else:
+            return
+        # Some layers are missing. Save these images by other names that are whole.
+        others = self._find_whole(names, platform)
+        missing = [name for name in names if name not in others]
+        if missing:
+            raise CruntimeError(
+                f"{', '.join(missing)}: layers are missing in containerd: it discards layers after "
+                "it has unpacked them, does not fetch a layer that it has unpacked for another "
+                "image, or has only another platform. Remove the image and pull it again, without "
+                "discard_unpacked_layers",
+                reason="image_incomplete",
+                incomplete=missing,
+            )
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as directory:
+            whole = os.path.join(directory, "whole.tar")
+            self._export(sorted(set(others.values())), whole, platform)
+            archive = image_archive.read(self._runner, whole, platform)
+
+            def rename(image: Archived) -> list[str]:
+                return [name for name in names if normalize(others[name]) in image.names]
+
+            with open(whole, "rb") as stream, open(path, "wb") as file:
+                shutil.copyfileobj(archive.convert(stream, archive.images, rename), file)
+
+    def _export(self, names: list[str], path: str, platform: str | None) -> None:
+        flags = (*self._local(), *(("--platform", platform) if platform else ()))
+        self._ctr("images", "export", *flags, path, *names, timeout=self._timeout)
+
+    def _is_whole(self, name: str) -> bool:
+        """Return whether all content of an image is in the store."""
+        try:
+            return parse_complete(self._ctr("images", "check", f"name=={name}"), name)
+        except CommandError:
+            # Even its manifest is missing.
+            return False
+
+    def _find_whole(self, names: list[str], platform: str | None) -> dict[str, str]:
+        """Return a name of the same image whose content is complete, for each name that has one."""
+        index = ImageIndex(self.images(bool(platform)))
+        found = {}
+        for name in names:
+            image = index.find(name)
+            tags = [name, *(image.repo_tags if image else ())]
+            whole = next(filter(self._is_whole, tags), None)
+            if whole:
+                found[name] = whole
+        return found
 
     def _local(self) -> tuple[str, ...]:
         # With its transfer service, ctr 2.x can end before the archive is complete, and pushes
@@ -130,7 +217,9 @@ class ContainerdStore(CriStore):
         repository = split(name)[0]
         others = [tag for tag in image.repo_tags if tag != name and split(tag)[0] == repository]
         digests = [name for name in image.repo_digests if split(name)[0] == repository]
-        self._ctr("images", "remove", name, *([] if others else digests))
+        with self._names() as names:
+            for each in (name, *([] if others else digests)):
+                names.delete(each)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
         digest, flags = self._find_pushed(name)
@@ -168,8 +257,8 @@ class ContainerdStore(CriStore):
             self._build_by_buildctl(build)
 
     def pin(self, name: str, pinned: bool) -> None:
-        # An empty value removes the label.
-        self._ctr("images", "label", name, f"{_PIN}={'pinned' if pinned else ''}")
+        with self._names() as names:
+            names.set_label(name, _PIN, "pinned" if pinned else "")
 
     @contextlib.contextmanager
     def open_source(self, directory: str) -> Iterator[SourceStore]:
@@ -239,10 +328,12 @@ class ContainerdStore(CriStore):
 
         The CRI pulls one platform of an image, and a push of the whole index would fail.
         """
-        kind, digest = parse_target(self._ctr("images", "list", f"name=={name}"), name)
-        if kind not in image_manifests.INDEXES:
-            return digest, ()
-        entry = image_manifests.for_this_node(json.loads(self._ctr("content", "get", digest)))
+        with self._names() as names:
+            target = names.get(name)["target"]
+        if target["media_type"] not in image_manifests.INDEXES:
+            return target["digest"], ()
+        index = json.loads(self._ctr("content", "get", target["digest"]))
+        entry = image_manifests.for_this_node(index)
         if entry is None:
             raise self._unsupported(
                 f"push {name}", f"it is not for {image_manifests.this_platform()}"
@@ -265,6 +356,9 @@ class ContainerdStore(CriStore):
             timeout=self._timeout,
             answer=credentials.password,
         )
+
+    def _names(self) -> ContainerdImages:
+        return ContainerdImages(self._runtime.socket_path, NAMESPACE, self._timeout)
 
     def _ctr(self, *words: str, timeout: float = 60, address: str = "", **given: Any) -> str:
         address = address or self._runtime.socket_path
@@ -295,17 +389,66 @@ class _Source(SourceStore):
         self._ctr("images", "export", *self._export_flags, path, *names)
 
 
-def parse_target(table: str, name: str) -> tuple[str, str]:
-    """Parse C(ctr images list): REF TYPE DIGEST and more columns.
+def _names(image: Archived, name: str) -> tuple[str, ...]:
+    """Return the names with which an image is imported.
 
-    :return: the media type and the digest of an image.
-    :raises CruntimeError: if the image is not in the list.
+    :param name: name for an image without a name, empty if it gets none.
     """
-    for line in table.splitlines():
-        columns = line.split()
-        if columns and columns[0] == name:
-            return columns[1], columns[2]
-    raise CruntimeError(f"{name}: image not found in containerd", reason="image_not_found")
+    return image_archive.name_image(image, name or _temporary_name(image))
+
+
+def _temporary_name(image: Archived) -> str:
+    return f"{_UNNAMED}:{image.config.rpartition(':')[2]}"
+
+
+def group_names(records: list[dict[str, Any]]) -> list[Image]:
+    """Return the images of names in containerd, with the digests of their targets as IDs."""
+    tags: dict[str, list[str]] = {}
+    for record in records:
+        if not image_id(record["name"]) and "@" not in record["name"]:
+            tags.setdefault(record["target"]["digest"], []).append(record["name"])
+    return [Image(digest, tuple(sorted(names))) for digest, names in tags.items()]
+
+
+def match_names(images: list[Image], records: list[dict[str, Any]]) -> list[Image]:
+    """Replace the names that the CRI lists with the names that containerd has.
+
+    The CRI lists a name in its full form, but finds an image only if containerd also has this form.
+    It can also list names that no longer exist.
+
+    :param records: names in the namespace of the CRI.
+    """
+    names = {record["name"] for record in records}
+    other_forms: dict[str, list[str]] = {}
+    for name in names:
+        if not image_id(name) and normalize(name) != name:
+            other_forms.setdefault(normalize(name), []).append(name)
+
+    def match(listed: tuple[str, ...]) -> tuple[str, ...]:
+        found = [
+            each
+            for name in listed
+            for each in (name, *sorted(other_forms.get(name, [])))
+            if each in names
+        ]
+        return tuple(dict.fromkeys(found))
+
+    matched = (
+        dataclasses.replace(
+            image, repo_tags=match(image.repo_tags), repo_digests=match(image.repo_digests)
+        )
+        for image in images
+    )
+    return [each for each in matched if each.repo_tags or each.repo_digests or each.id in names]
+
+
+def parse_complete(table: str, name: str) -> bool:
+    """Parse C(ctr images check): REF TYPE DIGEST STATUS and more columns.
+
+    :return: whether the content of an image is complete.
+    """
+    rows = (line.split() for line in table.splitlines())
+    return any(row[0] == name and row[3] == "complete" for row in rows if len(row) > 3)
 
 
 def parse_failure(output: str) -> str:

@@ -35,7 +35,7 @@ _QUERY_TIMEOUT = 60
 class CriStore(ImageStore):
     """Images of containerd or CRI-O, with the operations that the CRI supports."""
 
-    def images(self) -> list[Image]:
+    def images(self, any_platform: bool = False) -> list[Image]:
         with self._channel(_QUERY_TIMEOUT) as channel:
             return parse_images(cri.list_images(channel))
 

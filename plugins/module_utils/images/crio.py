@@ -76,15 +76,13 @@ class CrioStore(CriStore):
 
     def load(self, archive: Archive, name: str = "") -> None:
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
-            words = self._podman("load", "--quiet", stdin=archive.as_docker(stream))
-        if name:
-            # The output is: Loaded image: sha256:HEX
-            self._podman("tag", words.strip().rpartition(" ")[2], name)
+            self._podman("load", "--quiet", stdin=archive.as_docker(stream, name))
 
     def tag(self, image: Image, name: str) -> None:
         self._podman("tag", image.id, name)
 
-    def save(self, names: list[str], path: str) -> None:
+    def save(self, names: list[str], path: str, platform: str | None = None) -> None:
+        # The store has only one platform of each image.
         self._podman(*_SAVE, "--output", path, *names)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:

@@ -55,7 +55,7 @@ class DockerStore(ImageStore):
     def root(self) -> str:
         return self._docker("info", "--format", "{{.DockerRootDir}}").strip()
 
-    def images(self) -> list[Image]:
+    def images(self, any_platform: bool = False) -> list[Image]:
         ids = self._docker("images", "--quiet", "--no-trunc").split()
         return parse_images(self._inspected("image", ids))
 
@@ -81,16 +81,13 @@ class DockerStore(ImageStore):
 
     def load(self, archive: Archive, name: str = "") -> None:
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
-            words = self._docker(
-                "load", "--quiet", stdin=archive.as_docker(stream), timeout=self._timeout
-            )
-        if name:
-            self._docker("tag", parse_loaded(words), name)
+            converted = archive.as_docker(stream, name)
+            self._docker("load", "--quiet", stdin=converted, timeout=self._timeout)
 
     def tag(self, image: Image, name: str) -> None:
         self._docker("tag", image.id, name)
 
-    def save(self, names: list[str], path: str) -> None:
+    def save(self, names: list[str], path: str, platform: str | None = None) -> None:
         self._docker("save", "--output", path, *names, timeout=self._timeout)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
@@ -254,11 +251,6 @@ def parse_users(text: str) -> dict[str, list[str]]:
             f"{item['Name'].lstrip('/')} ({item['Id'][:12]})"
         )
     return users
-
-
-def parse_loaded(output: str) -> str:
-    """Parse C(docker load): C(Loaded image ID: sha256:HEX) for an image without a name."""
-    return output.strip().rpartition(" ")[2]
 
 
 def parse_pushed(output: str, name: str) -> str:

@@ -49,7 +49,7 @@ def _is_exported(task: ImageTask, names: list[str], path: str) -> bool:
     if len(images) < len(found) or task.report.is_predicted(names):
         return False
     try:
-        archive = image_archive.read(task.runner, path)
+        archive = image_archive.read(task.runner, path, task.options["platform"])
     except CruntimeError:
         return False
     archived, tags = _archived_by_tag(archive), _list_tags(names)
@@ -61,19 +61,44 @@ def _is_exported(task: ImageTask, names: list[str], path: str) -> bool:
 
 
 def _write(task: ImageTask, names: list[str], path: str, mode: int | None) -> None:
+    platform = task.options["platform"]
     try:
         with archive_file.new_archive(task.module, path, task.store.scratch_dir, mode) as written:
-            task.store.save([canonical_name(name) for name in names], written)
+            task.store.save([canonical_name(name) for name in names], written, platform)
             # Check the archive even if the tool succeeded: it must be complete.
-            tags = set(_archived_by_tag(image_archive.read(task.runner, written)))
-            if tags != _list_tags(names):
+            tags = set(_archived_by_tag(_read_written(task, path, written)))
+            missing = _list_tags(names) - tags
+            if missing:
                 raise CruntimeError(
-                    f"export_path: {path} was not changed: {task.store.label} wrote an archive of "
-                    f"{', '.join(sorted(tags)) or 'no names'} instead of {', '.join(names)}",
-                    reason="result_unexpected",
+                    f"export_path: {path} was not changed: {task.store.label} wrote an archive "
+                    f"without {', '.join(sorted(missing))}. Remove artifacts, which are not "
+                    "images, from name",
+                    reason="image_incomplete",
+                    incomplete=missing,
                 )
+    except CruntimeError as error:
+        if "incomplete" in error.facts:
+            incomplete = error.facts["incomplete"]
+            error.facts["incomplete"] = [n for n in names if canonical_name(n) in incomplete]
+        raise
     except OSError as error:
         raise atomic.describe_error(path, error) from error
+
+
+def _read_written(task: ImageTask, path: str, written: str) -> Archive:
+    """Read an archive that was just written.
+
+    :param path: path that the archive will have, for the error message.
+    """
+    try:
+        return image_archive.read(task.runner, written, task.options["platform"])
+    except CruntimeError as error:
+        problem = str(error).replace(written, "")
+        raise CruntimeError(
+            f"export_path: {path} was not changed: the archive that {task.store.label} wrote"
+            f"{problem}",
+            reason="result_unexpected",
+        ) from error
 
 
 def _list_tags(names: list[str]) -> set[str]:

@@ -46,9 +46,14 @@ class ImageIndex:
     def __init__(self, images: Iterable[Image]) -> None:
         self.images = list(images)
         self._by_name: dict[str, Image] = {}
+        # By full form, the names that a store has only in another form.
+        self._by_full_form: dict[str, list[tuple[str, Image]]] = {}
         for image in self.images:
             for name in (image.id, *image.repo_tags, *image.repo_digests):
                 self._by_name[name] = image
+                if canonical_name(name) != name:
+                    others = self._by_full_form.setdefault(canonical_name(name), [])
+                    others.append((name, image))
 
     def find(self, name: str) -> Image | None:
         """Return the image with a name; None if there is none, or its digest does not match.
@@ -57,14 +62,22 @@ class ImageIndex:
         """
         return self._by_name.get(canonical_name(name))
 
-    def find_spelled(self, name: str) -> tuple[str, Image] | None:
-        """Return the fully qualified reference for a short name, and its image."""
-        keys = (
-            [image_id(name)]
-            if image_id(name)
-            else [canonical_name(each) for each in spellings(name)]
-        )
-        return next(((each, self._by_name[each]) for each in keys if each in self._by_name), None)
+    def find_incomplete(self, name: str) -> Image | None:
+        """Return the image that only has another form of a name; None if there is none."""
+        others = self._by_full_form.get(canonical_name(name), [])
+        return others[0][1] if others else None
+
+    def find_spelled(self, name: str) -> list[tuple[str, Image]]:
+        """Return the names in the store that a name can mean, with their images, best first."""
+        if image_id(name):
+            image = self.find(name)
+            return [(image.id, image)] if image else []
+        found = []
+        for key in map(canonical_name, spellings(name)):
+            if key in self._by_name:
+                found.append((key, self._by_name[key]))
+            found += self._by_full_form.get(key, [])
+        return found
 
     def find_same(self, archived: Archived) -> Image | None:
         """Return the image of an archive that is in the store under any name."""
@@ -83,10 +96,19 @@ def canonical_name(name: str) -> str:
 def to_pull(names: list[str], found: ImageIndex, policy: str) -> list[Step]:
     """Plan to pull missing images, or all images.
 
+    An image that the store has under an incomplete name gets the full name.
+
     :param policy: missing, always or never.
     :raises CruntimeError: if a missing image must not or cannot be pulled.
     """
     missing = [name for name in names if found.find(name) is None]
+    tagged = []
+    if policy != "always":
+        incomplete = {name: found.find_incomplete(name) for name in missing}
+        tagged = [
+            Step("tag", normalize(name), image=image) for name, image in incomplete.items() if image
+        ]
+        missing = [name for name in missing if not incomplete[name]]
     for name in missing:
         if image_id(name):
             raise CruntimeError(
@@ -100,7 +122,7 @@ def to_pull(names: list[str], found: ImageIndex, policy: str) -> list[Step]:
             reason="image_not_found",
         )
     pulled = names if policy == "always" else missing
-    return [Step("pull", normalize(name)) for name in pulled if not image_id(name)]
+    return tagged + [Step("pull", normalize(name)) for name in pulled if not image_id(name)]
 
 
 def select_archived(
@@ -165,12 +187,12 @@ def to_tag(names: list[str], source: str, found: ImageIndex) -> list[Step]:
     :raises CruntimeError: if the image is not in the store.
     """
     spelled = found.find_spelled(source)
-    if spelled is None:
+    if not spelled:
         raise CruntimeError(
             f"source_image: {source} not found on this node. Load or pull it first",
             reason="image_not_found",
         )
-    image = spelled[1]
+    image = spelled[0][1]
     return [
         Step("tag", normalize(name), image=image)
         for name in names
@@ -186,14 +208,11 @@ def to_remove(names: list[str], found: ImageIndex, all_tags: bool) -> list[Step]
     untag: dict[str, tuple[Image, list[str]]] = {}
     remove: dict[str, Image] = {}
     for name in names:
-        spelled = found.find_spelled(name)
-        if spelled is None:
-            continue
-        spelling, image = spelled
-        if all_tags or image_id(name) or spelling not in image.repo_tags:
-            remove[image.id] = image
-        else:
-            untag.setdefault(image.id, (image, []))[1].append(spelling)
+        for spelling, image in found.find_spelled(name):
+            if all_tags or image_id(name) or spelling not in image.repo_tags:
+                remove[image.id] = image
+            else:
+                untag.setdefault(image.id, (image, []))[1].append(spelling)
     steps = []
     for image, names_of in untag.values():
         if set(names_of) >= set(image.repo_tags):

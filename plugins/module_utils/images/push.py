@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalize
 from ansible_collections.cruntime.node.plugins.module_utils.images import plan, transfers
-from ansible_collections.cruntime.node.plugins.module_utils.images.base import Published
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step
 from ansible_collections.cruntime.node.plugins.module_utils.images.task import ImageTask
 
@@ -41,7 +39,10 @@ def _is_pushed(task: ImageTask, name: str) -> bool:
     image = task.found.find(name)
     if image is None or task.report.is_predicted([name]):
         return False
-    published = _look_up(task, name)
+    # Import it only here: the imports of TLS and HTTP are slow, and most tasks do not need them.
+    from ansible_collections.cruntime.node.plugins.module_utils.images import registry
+
+    published = registry.look_up(name, task.request.credentials, task.options["insecure"])
     if published is None or not plan.is_published(image, *published):
         return False
     task.report.digests[normalize(name)] = published.digest
@@ -49,19 +50,9 @@ def _is_pushed(task: ImageTask, name: str) -> bool:
 
 
 def _push(task: ImageTask, name: str) -> None:
-    digest = task.store.push(name, task.request.credentials, task.options["insecure"])
-    published = _look_up(task, name)
-    # podman accepts any response of a registry.
-    if published and published.digest != digest:
-        raise CruntimeError(
-            f"{name}: the push of {digest} succeeded, but the registry has {published.digest}",
-            reason="result_unexpected",
-        )
-    task.report.digests[name] = digest
-
-
-def _look_up(task: ImageTask, name: str) -> Published | None:
-    # Import it only here: the imports of TLS and HTTP are slow, and most tasks do not need them.
     from ansible_collections.cruntime.node.plugins.module_utils.images import registry
 
-    return registry.look_up(name, task.request.credentials, task.options["insecure"])
+    credentials, insecure = task.request.credentials, task.options["insecure"]
+    digest = task.store.push(name, credentials, insecure)
+    registry.check_pushed(name, digest, credentials, insecure)
+    task.report.digests[name] = digest

@@ -57,6 +57,7 @@ OPTIONS = {
             "exclude": {"type": "list", "elements": "str", "default": []},
             "untagged": {"type": "bool", "default": False},
             "older_than": {"type": "str"},
+            "labels": {"type": "list", "elements": "str", "default": []},
         },
     },
     "all_tags": {"type": "bool", "default": False},
@@ -90,10 +91,12 @@ class Prune(NamedTuple):
     """Selection of the images to prune.
 
     :param age: minimum age of an image, in seconds; None for any age.
+    :param labels: labels of an image with their values; None for any value.
     """
 
     filters: Filters
     age: int | None
+    labels: tuple[tuple[str, str | None], ...] = ()
 
 
 class Request(NamedTuple):
@@ -309,4 +312,17 @@ def _prune(options: dict[str, Any] | None) -> Prune | None:
             )
         age = int(match.group(1)) * _SECONDS[match.group(2)]
     filters = Filters(tuple(options["include"]), tuple(options["exclude"]), options["untagged"])
-    return Prune(filters, age)
+    return Prune(filters, age, tuple(map(_parse_label, options["labels"])))
+
+
+def _parse_label(text: str) -> tuple[str, str | None]:
+    """Return the key and the value of a label; the value is None if only the key is given.
+
+    :raises CruntimeError: if the key is empty.
+    """
+    key, equals, value = text.partition("=")
+    if not key:
+        raise CruntimeError(
+            f"prune.labels: {text!r} has no key. Use KEY or KEY=VALUE", reason="option_invalid"
+        )
+    return key, value if equals else None

@@ -11,7 +11,10 @@ import os
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
-from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import (
+    Archived,
+    platforms_of_this_node,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     image_id,
     normalize,
@@ -25,7 +28,12 @@ def pull_images(task: ImageTask) -> list[str]:
     """Pull images; return the names of the task."""
     names, options = task.request.names, task.options
     steps = plan.to_pull(names, task.found, options["pull"] or "missing")
+    if task.check_mode:
+        steps = [step for step in steps if not _is_up_to_date(task, step.name)]
     task.check(steps, ["platform"] if options["platform"] else [])
+    if task.apply([step for step in steps if step.verb == "tag"]):
+        task.list_images()
+    steps = [step for step in steps if step.verb == "pull"]
     failures: list[transfers.Failure] = []
     if steps and not task.check_mode:
         credentials, platform = task.request.credentials, options["platform"]
@@ -44,6 +52,21 @@ def pull_images(task: ImageTask) -> list[str]:
     if steps and not task.check_mode:
         task.expect(names)
     return names
+
+
+def _is_up_to_date(task: ImageTask, name: str) -> bool:
+    """Return whether a pull would change nothing, because the registry has the same image."""
+    image = task.found.find(name)
+    if image is None:
+        return False
+    # Import it only here: the imports of TLS and HTTP are slow, and most tasks do not need them.
+    from ansible_collections.cruntime.node.plugins.module_utils.images import registry
+
+    credentials = task.request.credentials
+    if plan.is_published(image, registry.read_digest(name, credentials), "", ""):
+        return True
+    # If an index changed only for other platforms, the image of this node stays the same.
+    return plan.is_published(image, *registry.read_pulled(name, credentials), "")
 
 
 def load_archives(task: ImageTask) -> list[str]:
@@ -87,6 +110,8 @@ def _load(task: ImageTask, archived: dict[str, tuple[Archive, Archived]]) -> lis
     """
     steps = plan.to_load(archived, task.found)
     task.check(steps)
+    if not task.store.loads_other_platforms:
+        _check_platforms(task, archived)
     images = {name: image for name, (_archive, image) in archived.items()}
     if task.check_mode:
         for name, image in images.items():
@@ -103,6 +128,22 @@ def _load(task: ImageTask, archived: dict[str, tuple[Archive, Archived]]) -> lis
         for name in images:
             task.report.add_change(name)
     return task.request.names or list(images)
+
+
+def _check_platforms(task: ImageTask, archived: dict[str, tuple[Archive, Archived]]) -> None:
+    """Check that images of archives are for this node.
+
+    :raises CruntimeError: if an image is for another platform.
+    """
+    ours = platforms_of_this_node()
+    for name, (archive, image) in archived.items():
+        if image.platform not in ("", *ours):
+            raise CruntimeError(
+                f"{archive.path}: {name} is for {image.platform}, and {task.store.label} loads "
+                f"only images for {ours[0]}. Use an archive for this platform, or set name to "
+                "other images of the archive",
+                reason="archive_invalid",
+            )
 
 
 def _preload_store(task: ImageTask, path: str, missing: list[str]) -> None:

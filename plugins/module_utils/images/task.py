@@ -10,7 +10,10 @@ from typing import Any, Callable, Iterable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import ImageStore, Verb
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import ImageIndex, Step
@@ -42,7 +45,7 @@ class ImageTask:
         self.names = list(request.names)
         store.check(set())
         #: Images in the store, as listed last.
-        self.found = ImageIndex(store.images())
+        self.found = ImageIndex(store.images(bool(self.options["platform"])))
         self.report = Report(self.found, self.check_mode)
 
     def check(self, steps: list[Step], further: Iterable[Verb] = ()) -> None:
@@ -77,6 +80,21 @@ class ImageTask:
             self.report.add(step)
         return bool(steps) and not self.check_mode
 
+    def apply_each(self, steps: list[Step]) -> dict[str, str]:
+        """Perform steps, continue after a step that fails, and report the others.
+
+        :return: cause of each failure, by the ID of the image.
+        """
+        causes: dict[str, str] = {}
+        for step in steps:
+            try:
+                if not self.check_mode:
+                    self.do(step)
+                self.report.add(step)
+            except CommandError as error:
+                causes[step.known_image.id] = str(error)
+        return causes
+
     def do(self, step: Step) -> None:
         """Perform one step of a plan without a report: tag, untag, remove, load, pin and unpin.
 
@@ -96,7 +114,7 @@ class ImageTask:
 
     def list_images(self) -> None:
         """List the images in the store again."""
-        self.found = ImageIndex(self.store.images())
+        self.found = ImageIndex(self.store.images(bool(self.options["platform"])))
 
     def is_new(self, name: str) -> bool:
         """Return whether a name has another image than before the task."""

@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 #: Status codes of gRPC.
 DEADLINE_EXCEEDED = 4
 NOT_FOUND = 5
+ALREADY_EXISTS = 6
 UNIMPLEMENTED = 12
 UNAVAILABLE = 14
 
@@ -40,12 +41,20 @@ class Channel:
     :param path: path of the unix socket.
     :param timeout: time for each call, in seconds.
     :param limit: maximum size of everything that the daemon sends for a call, in bytes.
+    :param metadata: headers of each call, with names in lower case.
     """
 
-    def __init__(self, path: str, timeout: float, limit: int = LIMIT) -> None:
+    def __init__(
+        self,
+        path: str,
+        timeout: float,
+        limit: int = LIMIT,
+        metadata: dict[str, str] | None = None,
+    ) -> None:
         self._path = path
         self._timeout = timeout
         self._limit = limit
+        self._metadata = list((metadata or {}).items())
         self._connection: Connection | None = None
 
     def __enter__(self) -> Channel:
@@ -69,7 +78,8 @@ class Channel:
         try:
             wire.begin(method, self._timeout)
             with wire.reading():
-                response = connection.request(_headers(method, self._timeout), _frame(message))
+                headers = _headers(method, self._timeout) + self._metadata
+                response = connection.request(headers, _frame(message))
                 _check_status(wire, response)
                 return decode(_unframe(bytes(response.body)))
         except RequestError:

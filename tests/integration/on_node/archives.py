@@ -5,6 +5,8 @@ Each image has one layer with its own name in it, so all images differ.
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
 import json
 import pathlib
@@ -45,6 +47,60 @@ def only(files: dict[str, bytes], kind: str) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if name not in other}
 
 
+def write_unusual(
+    directory: pathlib.Path, docker: dict[str, bytes], oci: dict[str, bytes]
+) -> None:
+    """Write archives that tools write, and that a runtime loads differently or not at all."""
+    # A layer that is a hard link.
+    (entry,) = json.loads(docker["manifest.json"])
+    linked = [{**entry, "Layers": ["link.tar"]}]
+    path = directory / "linked.tar"
+    write(path, {**docker, "manifest.json": json.dumps(linked).encode()})
+    with tarfile.open(path, "a") as archive:
+        image_archive.add(archive, "link.tar", type=tarfile.LNKTYPE, linkname=entry["Layers"][0])
+
+    index = json.loads(oci["index.json"])
+    (image,) = index["manifests"]
+
+    def add_document(files: dict[str, bytes], document: dict) -> dict:
+        content = json.dumps(document).encode()
+        digest = hashlib.sha256(content).hexdigest()
+        files[f"blobs/sha256/{digest}"] = content
+        kind = "application/vnd.oci.image.manifest.v1+json"
+        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)}
+
+    def write_index(name: str, files: dict[str, bytes], *entries: dict) -> None:
+        document = json.dumps({**index, "manifests": list(entries)}).encode()
+        write(directory / f"{name}.tar", {**oci, **files, "index.json": document})
+
+    # A chart and an attestation beside the image.
+    files: dict[str, bytes] = {}
+    config = {**add_document(files, {"name": "chart"}), "mediaType": "application/vnd.cncf.helm"}
+    chart = add_document(files, {"schemaVersion": 2, "config": config, "layers": []})
+    chart["annotations"] = {"io.containerd.image.name": "localhost/cruntime-test/chart:1"}
+    attested = {**image, "annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
+    write_index("beside", files, chart, image, attested)
+    # A name that is only a tag.
+    bare = {**image, "annotations": {"org.opencontainers.image.ref.name": "v9"}}
+    write_index("bare", {}, bare)
+    # A compressed layer that is missing, but that containerd has unpacked with the image.
+    manifest = json.loads(oci[f"blobs/{image['digest'].replace(':', '/')}"])
+    packed = gzip.compress(docker[entry["Layers"][0]], mtime=0)
+    digest = f"sha256:{hashlib.sha256(packed).hexdigest()}"
+    kind = "application/vnd.oci.image.layer.v1.tar+gzip"
+    layers = [{"mediaType": kind, "digest": digest, "size": len(packed)}]
+    files = {}
+    incomplete = add_document(files, {**manifest, "layers": layers})
+    incomplete["annotations"] = {"io.containerd.image.name": "localhost/cruntime-test/name:1"}
+    write_index("incomplete", files, incomplete)
+    # An image for another platform.
+    config = {**json.loads(docker[entry["Config"]]), "architecture": "s390x"}
+    content = json.dumps(config).encode()
+    foreign = [{**entry, "Config": "foreign.json"}]
+    document = json.dumps(foreign).encode()
+    write(directory / "platform.tar", {**docker, "foreign.json": content, "manifest.json": document})
+
+
 def main() -> None:
     directory = pathlib.Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
@@ -70,6 +126,7 @@ def main() -> None:
     write(directory / "unnamed-docker.tar", unnamed)
     manifest[0]["RepoTags"] = [f"localhost/cruntime-test/hundred:{n}" for n in range(100)]
     write(directory / "hundred.tar", {**docker, "manifest.json": json.dumps(manifest).encode()})
+    write_unusual(directory, docker, oci)
     other = members(directory / "other.tar")
     manifest = json.loads(both["manifest.json"]) + json.loads(other["manifest.json"])
     two = only({**both, **other, "manifest.json": json.dumps(manifest).encode()}, "docker")

@@ -9,7 +9,11 @@ import base64
 import json
 import re
 
-from ansible_collections.cruntime.node.plugins.module_utils import cri, protobuf
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    containerd_images,
+    cri,
+    protobuf,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError
 from ansible_collections.cruntime.node.plugins.module_utils.protobuf import Field
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
@@ -90,6 +94,15 @@ def pods(text):
 
 def images(text):
     return list_of("images", cri._IMAGE, text)
+
+
+def complete_names(listed):
+    """Return the names in containerd of recorded images, if it has all of them in full form."""
+    found = protobuf.decode({1: Field("images", cri._IMAGE, is_repeated=True)}, listed)["images"]
+    names = [name for image in found for name in (*image["repo_tags"], image["id"])]
+    return protobuf.encode(
+        containerd_images._LIST, {"images": [{"name": name} for name in names]}
+    )
 
 
 def statuses(message, text):

@@ -13,7 +13,12 @@ import threading
 import grpc
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils import containerd_api, cri, protobuf
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    containerd_api,
+    containerd_images,
+    cri,
+    protobuf,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import Channel
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.wire import LIMIT
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
@@ -283,3 +288,71 @@ def test_a_server_reports_its_process_and_its_deprecations(serve):
     channel, _service = serve({f"{INTROSPECTION}/Server": lambda *_: answer})
     with channel:
         assert containerd_api.server(channel) == server
+
+
+CONTAINERD_IMAGES = "/containerd.services.images.v1.Images"
+TARGET = {"media_type": "m", "digest": "sha256:1", "size": 7, "annotations": {}}
+
+
+@pytest.fixture
+def names(serve):
+    """Return a function that serves the image service, and returns the names of a namespace."""
+
+    def start(handlers):
+        channel, _service = serve(
+            {f"{CONTAINERD_IMAGES}/{method}": handler for method, handler in handlers.items()}
+        )
+        return containerd_images.ContainerdImages(channel._path, "k8s.io", LONG)
+
+    return start
+
+
+def test_names_are_those_of_one_namespace(names):
+    image = {"name": "sbx:1", "labels": {"a": "b"}, "target": TARGET}
+    namespaces = []
+
+    def answer(_request, context):
+        namespaces.append(dict(context.invocation_metadata())["containerd-namespace"])
+        return encoded(containerd_images._LIST, images=[image] * 2)
+
+    with names({"List": answer}) as found:
+        assert found.list_all() == [image] * 2
+    assert namespaces == ["k8s.io"]
+
+
+def test_name_that_exists_gets_another_target(names):
+    updates = []
+
+    def create(_request, context):
+        context.abort(grpc.StatusCode.ALREADY_EXISTS, "exists")
+
+    def update(request, _context):
+        updates.append(protobuf.decode(containerd_images._UPDATE, request))
+        return b""
+
+    def get(_request, _context):
+        return encoded(containerd_images._ONE, image={"name": "a:1", "target": TARGET})
+
+    with names({"Create": create, "Update": update, "Get": get}) as found:
+        found.set_target("a:1", TARGET)
+        found.set_label("a:1", "io.cri-containerd.pinned", "pinned")
+    target, label = updates
+    assert (target["image"]["name"], target["image"]["target"]) == ("a:1", TARGET)
+    assert target["update_mask"] == {"paths": ["target"]}
+    assert label["image"]["labels"] == {"io.cri-containerd.pinned": "pinned"}
+    # containerd 2.4 ends with a panic if an update has no target.
+    assert label["image"]["target"] == TARGET
+    assert label["update_mask"] == {"paths": ["labels.io.cri-containerd.pinned"]}
+
+
+def test_name_that_does_not_exist_is_deleted(names):
+    def delete(_request, context):
+        context.abort(grpc.StatusCode.NOT_FOUND, "not found")
+
+    def fail(_request, context):
+        context.abort(grpc.StatusCode.INTERNAL, "disk")
+
+    with names({"Delete": delete, "Create": fail}) as found:
+        found.delete("a:1")
+        with fails("request_failed", "disk"):
+            found.set_target("a:1", TARGET)

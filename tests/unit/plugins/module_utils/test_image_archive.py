@@ -11,6 +11,8 @@ import io
 import json
 import os
 import pathlib
+import shutil
+import subprocess
 import tarfile
 
 import pytest
@@ -153,6 +155,71 @@ def test_the_image_for_this_node_is_selected_from_several_platforms(read):
     layout = oci(digest=digest(other), mediaType="application/vnd.oci.image.index.v1+json")
     with fails("archive_invalid", "linux"):
         read({**layout, blob(other): other})
+
+
+EMPTY = b"{}"
+CHART = json.dumps(
+    {
+        "schemaVersion": 2,
+        "artifactType": "application/vnd.cncf.helm.config.v1+json",
+        "config": {"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": digest(EMPTY)},
+        "layers": [],
+    }
+).encode()
+ARM = CONFIG.replace(b"amd64", b"arm64")
+ATTESTATION = {"vnd.docker.reference.type": "attestation-manifest"}
+
+
+def oci_of(*entries):
+    """Return an OCI layout with these entries in its index: manifests with further fields."""
+    manifests = [{"digest": digest(content), **fields} for content, fields in entries]
+    blobs = {blob(content): content for content in (EMPTY, *(entry[0] for entry in entries))}
+    index_json = json.dumps({"schemaVersion": 2, "manifests": manifests}).encode()
+    return {**oci(), **blobs, "index.json": index_json}
+
+
+def test_artifacts_and_attestations_beside_an_image_are_skipped(read):
+    named = {"annotations": {"io.containerd.image.name": NAME}}
+    statement = MANIFEST.replace(b'"schemaVersion": 2', b'"schemaVersion": 3')
+    content = oci_of((CHART, {}), (MANIFEST, named), (statement, {"annotations": ATTESTATION}))
+    (image,) = read(content).images
+    assert (image.names, image.target) == ((NAME,), digest(MANIFEST))
+
+
+def test_archive_of_artifacts_has_no_image(read):
+    with fails("archive_invalid", "contains no image for linux/amd64, but only artifacts"):
+        read(oci_of((CHART, {})))
+
+
+@pytest.mark.parametrize(
+    ("config", "platform"), [(CONFIG, "linux/amd64"), (ARM, "linux/arm64"), (EMPTY, "")]
+)
+def test_platform_of_an_image(read, config, platform):
+    content = docker(config="c.json")
+    content["c.json"] = config.replace(b"{}", b'{"rootfs": {"diff_ids": []}}')
+    assert [image.platform for image in read(content).images] == [platform]
+
+
+def test_image_that_runs_on_this_node_is_preferred(monkeypatch):
+    monkeypatch.setattr(image_manifests.platform, "machine", lambda: "x86_64")
+
+    def select(*architectures):
+        entries = [{"platform": {"os": "linux", "architecture": each}} for each in architectures]
+        found = image_manifests.for_this_node({"manifests": entries})
+        return found and found["platform"]["architecture"]
+
+    assert select("386", "amd64") == "amd64"
+    assert select("arm64", "386") == "386"
+    assert select("arm64", "arm") is None
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="zstd is not installed")
+def test_zstd_with_a_long_window(tmp_path):
+    path = tmp_path / "archive.tar.zst"
+    compress = ["zstd", "--quiet", "--ultra", "-20", "--long=30", "-o", str(path)]
+    # zstd limits the window to the size of the input, except if it does not know the size.
+    subprocess.run(compress, input=tar(docker()), check=True)
+    assert [image.names for image in image_archive.read(Runner(), str(path)).images] == [(NAME,)]
 
 
 def test_an_oci_layout_becomes_a_docker_archive(read, tmp_path):
@@ -357,7 +424,7 @@ def test_the_members_are_read_without_the_layers():
 @pytest.mark.parametrize("files", [docker(), oci()], ids=["docker", "oci"])
 def test_the_manifests_of_an_image_name_its_parts(files):
     sizes = {name: len(content) for name, content in files.items()}
-    (image,) = image_manifests.parse_images(tar_documents.Documents(files, sizes))
+    (image,) = image_manifests.parse_images(tar_documents.Documents(files, sizes, {}), ["linux/amd64"])
     assert image.config == digest(CONFIG)
     assert image.config_path == blob(CONFIG)
     assert image.layer_paths == (blob(LAYER),)

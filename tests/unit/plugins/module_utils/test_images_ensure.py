@@ -48,7 +48,7 @@ class Store(ImageStore):
         super().__init__(Runner(), runtimes(Runner())["crio"], "/nowhere", 600)
         self.listed, self.saves = list(images), saves
 
-    def images(self):
+    def images(self, any_platform=False):
         return list(self.listed)
 
     def users(self):
@@ -74,7 +74,7 @@ class Store(ImageStore):
     def remove(self, image, force):
         self.listed.remove(image)
 
-    def save(self, names, path):
+    def save(self, names, path, platform=None):
         write_archive(path, self.saves or names)
 
 
@@ -143,6 +143,66 @@ def test_prune_keeps_images_that_the_task_loads(tmp_path, run):
         assert run(store, name=["[fd00::1]:5000/app:1"], prune={}) == []
 
 
+class Labelled(Store):
+    """Store whose images have labels. It does not remove some images."""
+
+    def __init__(self, labels, causes=()):
+        images = [Image(f"sha256:{number:064}", (name,)) for number, name in enumerate(labels)]
+        super().__init__(*images)
+        self.labels, self.causes = labels, dict(causes)
+
+    def details(self, ids):
+        known = {image.id: image.repo_tags[0] for image in self.listed}
+        return {each: Details(self.labels[known[each]], 0) for each in ids}
+
+    def remove(self, image, force):
+        if image.repo_tags[0] in self.causes:
+            raise CommandError(self.causes[image.repo_tags[0]], reason="command_failed")
+        super().remove(image, force)
+
+
+LABELS = {"r.test/a:1": {"team": "web", "ci": ""}, "r.test/b:1": {"team": "db"}, "r.test/c:1": {}}
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [
+        (["team"], ["r.test/c:1"]),
+        (["team=web"], ["r.test/b:1", "r.test/c:1"]),
+        (["team", "ci"], ["r.test/b:1", "r.test/c:1"]),
+        (["ci="], ["r.test/b:1", "r.test/c:1"]),
+        (["team="], [*LABELS]),
+        (["team=web=1"], [*LABELS]),
+        ([], []),
+    ],
+)
+def test_prune_by_labels(run, labels, kept):
+    store = Labelled(LABELS)
+    run(store, prune={"labels": labels})
+    assert [image.repo_tags[0] for image in store.images()] == kept
+
+
+def test_prune_continues_after_an_image_that_is_in_use(make_task):
+    store = Labelled(LABELS, {"r.test/a:1": "image is in use by a container"})
+    task = make_task(store, prune={})
+    result = ensure(task)
+    assert [action["name"] for action in result["actions"]] == ["r.test/b:1", "r.test/c:1"]
+    assert [image.repo_tags[0] for image in store.images()] == ["r.test/a:1"]
+
+
+def test_prune_reports_each_image_that_could_not_be_removed(make_task):
+    causes = {"r.test/a:1": "disk full", "r.test/b:1": "image is in use by a container"}
+    store = Labelled(LABELS, causes)
+    with fails("command_failed", "r.test/a:1: disk full") as failed:
+        ensure(make_task(store, prune={}))
+    assert [each["name"] for each in failed.value.facts["actions"]] == ["r.test/c:1"]
+
+
+def test_prune_rejects_a_label_without_a_key(make_task):
+    with fails("option_invalid", "prune.labels: '=x' has no key"):
+        make_task(Labelled(LABELS), prune={"labels": ["=x"]})
+
+
 def test_a_replaced_file_keeps_its_permissions(tmp_path, run):
     path = tmp_path / "saved.tar"
     store = Store(Image(APP, ("r.test/app:1",)))
@@ -171,8 +231,9 @@ def test_an_export_without_the_requested_image_is_discarded(tmp_path, run):
     path = tmp_path / "saved.tar"
     path.write_bytes(b"old")
     store = Store(Image(APP, ("r.test/app:1",)), saves=["r.test/else:1"])
-    with fails("result_unexpected", "r.test/else:1", "r.test/app:1"):
+    with fails("image_incomplete", "without r.test/app:1") as failed:
         run(store, name=["r.test/app:1"], export_path=str(path))
+    assert failed.value.facts["incomplete"] == ["r.test/app:1"]
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["saved.tar"]
 
@@ -214,7 +275,7 @@ class Blind(Store):
         super().__init__(*images)
         self.first = list(images)
 
-    def images(self):
+    def images(self, any_platform=False):
         return list(self.first)
 
 

@@ -22,11 +22,11 @@ APP, OTHER = "r.test/app:1", "r.test/other:1"
 
 
 def archived(config, *names, target="", fingerprint=""):
-    return Archived(names, config, target, fingerprint, "c.json", ())
+    return Archived(names, config, target, fingerprint, "linux/amd64", "c.json", ())
 
 
 def archive(*images, path="/a.tar"):
-    return Archive(path, "", True, images)
+    return Archive(path, "", images)
 
 
 def summarize(steps):
@@ -207,3 +207,40 @@ def test_images_that_a_registry_has_already(digest, config, fingerprint, same):
 def test_images_to_pin():
     assert summarize(plan.to_pin([APP, OTHER], SEEN, True)) == [("pin", APP)]
     assert summarize(plan.to_pin([APP, OTHER], SEEN, False)) == [("unpin", OTHER)]
+
+
+# Names as tools that do not use the CRI write them to containerd.
+INCOMPLETE = ImageIndex(
+    [
+        Image(A, ("sbx:1", "import-2026-11-30:v9")),
+        Image(B, ("index.docker.io/hnew/idx:1",)),
+        Image(C, ("docker.io/library/both:1",)),
+        Image("sha256:" + "d" * 64, ("both:1",)),
+    ]
+)
+
+
+def test_incomplete_name_gets_its_full_form_instead_of_a_pull():
+    names = ["sbx:1", "docker.io/hnew/idx:1", "both:1", "none:1"]
+    assert summarize(plan.to_pull(names, INCOMPLETE, "missing")) == [
+        ("tag", "docker.io/library/sbx:1"),
+        ("tag", "docker.io/hnew/idx:1"),
+        ("pull", "docker.io/library/none:1"),
+    ]
+    assert INCOMPLETE.find("sbx:1") is None
+    assert summarize(plan.to_pull(names[:1], INCOMPLETE, "always"))[0][0] == "pull"
+    assert summarize(plan.to_pull(names[:1], INCOMPLETE, "never"))[0][0] == "tag"
+
+
+def test_incomplete_name_is_a_source_and_can_be_removed():
+    for source in ("import-2026-11-30:v9", "docker.io/library/sbx:1"):
+        assert summarize(plan.to_tag(["r.test/new:1"], source, INCOMPLETE)) == [
+            ("tag", "r.test/new:1")
+        ]
+    steps = plan.to_remove(["docker.io/library/sbx:1", "hnew/idx:1"], INCOMPLETE, False)
+    assert summarize(steps) == [("untag", "sbx:1"), ("remove", "index.docker.io/hnew/idx:1")]
+
+
+def test_all_forms_of_a_name_are_removed_at_once():
+    steps = plan.to_remove(["both:1"], INCOMPLETE, False)
+    assert summarize(steps) == [("remove", "docker.io/library/both:1"), ("remove", "both:1")]

@@ -9,16 +9,21 @@ import hashlib
 import http.server
 import json
 import threading
-import urllib.error
 
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.images import registry
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
+from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 CONTENT = {"config": {"Cmd": ["/x"]}, "rootfs": {"diff_ids": ["sha256:" + "d" * 64]}}
-CONFIG = "sha256:" + "c" * 64
+CONFIG = f"sha256:{hashlib.sha256(json.dumps(CONTENT).encode()).hexdigest()}"
+KINDS = {
+    "index": "application/vnd.oci.image.index.v1+json",
+    "garbage": "text/html",
+    "list": "application/json",
+}
 MANIFEST = json.dumps({"schemaVersion": 2, "config": {"digest": CONFIG}}).encode()
 INDEX = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
 # Headers that the redirect target received.
@@ -31,6 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         paths = {
             "/v2/app/manifests/1": (200, MANIFEST),
             f"/v2/app/blobs/{CONFIG}": (200, json.dumps(CONTENT).encode()),
+            f"/v2/app/manifests/{CONFIG}": (200, MANIFEST),
             "/v2/index/manifests/1": (200, INDEX),
             "/v2/garbage/manifests/1": (200, b"<html>"),
             "/v2/list/manifests/1": (200, b"[]"),
@@ -43,6 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             allowed = self.headers.get("Authorization") == BASIC
             content = MANIFEST if "/manifests/" in self.path else json.dumps(CONTENT).encode()
             status, content = (200, content) if allowed else (401, b"")
+        name = self.path.split("/")[2] if "/manifests/" in self.path else ""
         if self.path == "/v2/noise/manifests/1":
             self.wfile.write(b"noise\r\n\r\n")
             return
@@ -50,6 +57,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             ELSEWHERE.append(self.headers.get("Authorization"))
         self.send_response(307 if self.path == "/v2/moved/manifests/1" else status)
         self.send_header("Location", "/elsewhere")
+        self.send_header("WWW-Authenticate", 'Basic realm="registry"')
+        self.send_header("Content-Type", KINDS.get(name, registry._MANIFESTS[0]))
         self.end_headers()
         self.wfile.write(content)
 
@@ -64,7 +73,7 @@ def of(content):
 @pytest.fixture(scope="module")
 def host():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
 
@@ -75,14 +84,16 @@ def test_a_registry_returns_its_digest(host):
     assert registry.look_up(f"{host}/index:1", None, insecure=True) == (of(INDEX), "", "")
 
 
-@pytest.mark.parametrize(
-    ("name", "content"), [("garbage", b"<html>"), ("list", b"[]"), ("blob", MANIFEST)]
-)
-def test_garbage_differs_from_every_image(host, name, content):
-    assert registry.look_up(f"{host}/{name}:1", None, insecure=True) == (of(content), "", "")
+def test_image_with_a_false_configuration_differs_from_every_image(host):
+    assert registry.look_up(f"{host}/blob:1", None, insecure=True) == (of(MANIFEST), "", "")
 
 
-@pytest.mark.parametrize("name", ["nothing:1", "noise:1", "broken:1", "private/app:1"])
+def test_false_digest_counts_as_empty(host):
+    name = f"{host}/app@{CONFIG}"
+    assert registry.look_up(name, None, insecure=True) is None
+
+
+@pytest.mark.parametrize("name", ["nothing:1", "noise:1", "broken:1", "private/app:1", "garbage:1", "list:1"])
 def test_registry_without_answer_counts_as_empty(host, name):
     assert registry.look_up(f"{host}/{name}", None, insecure=True) is None
 
@@ -108,15 +119,12 @@ def test_a_stopped_registry_counts_as_empty(host):
     assert registry.look_up("127.0.0.1:1/app:1", None, insecure=True) is None
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
-def test_a_password_is_not_sent_again_over_plain_http(monkeypatch, status):
-    urls = []
-
-    def get(url, credentials, context):
-        urls.append(url)
-        raise urllib.error.HTTPError(url, status, "", {}, None)
-
-    monkeypatch.setattr(registry, "_get", get)
-    credentials = Credentials("user", "password")
-    assert registry.look_up("host:5000/app:1", credentials, insecure=True) is None
-    assert urls == ["https://host:5000/v2/app/manifests/1"]
+def test_push_is_checked(host):
+    registry.check_pushed(f"{host}/app:1", of(MANIFEST), None, insecure=True)
+    # A registry that does not respond is trusted.
+    for name in ("nothing:1", "private/app:1"):
+        registry.check_pushed(f"{host}/{name}", of(MANIFEST), None, insecure=True)
+    with fails("result_unexpected", of(INDEX), of(MANIFEST)):
+        registry.check_pushed(f"{host}/app:1", of(INDEX), None, insecure=True)
+    with fails("output_unreadable", f"{host}", "unexpected media type 'text/html'"):
+        registry.check_pushed(f"{host}/garbage:1", of(MANIFEST), None, insecure=True)

@@ -74,6 +74,7 @@ def decoded(table, calls):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_real_responses_of_containerd_are_parsed_without_a_process(cri_store, transcript, version):
     answers = cri_replay.recorded(transcript(f"containerd-{version}-cri.json"))
+    answers["List"] = cri_replay.complete_names(answers["ListImages"])
     store, calls = cri_store("containerd", **answers)
     store.check(set())
     image = next(each for each in store.images() if each.id == BUSYBOX)
@@ -87,7 +88,7 @@ def test_real_responses_of_containerd_are_parsed_without_a_process(cri_store, tr
     (users,) = store.users().values()
     assert sorted(user.partition(" ")[0] for user in users) == ["api", "by-id"]
     assert list(store.users()) == [BUSYBOX]
-    assert decoded(cri_calls._IMAGE_REQUEST, calls)[1]["image"]["image"] == BUSYBOX[7:]
+    assert decoded(cri_calls._IMAGE_REQUEST, calls)[2]["image"]["image"] == BUSYBOX[7:]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -208,11 +209,29 @@ def test_the_cause_of_a_failure_is_reported_once():
     assert docker.parse_failure("Error response from daemon: no") == "no"
 
 
+def test_names_of_containerd_replace_the_names_that_the_cri_lists():
+    """The names are those of containerd 2.4.2 after ctr images import and ctr images rm."""
+    first, second, third, gone = (f"sha256:{digit * 64}" for digit in "1234")
+    listed = [
+        Image(first, ("docker.io/library/sbx:1", "docker.io/library/import-2026-11-30:v9")),
+        Image(second, ("docker.io/hnew/idx:1",), (f"docker.io/hnew/idx@{DIGEST}",)),
+        Image(third, ("docker.io/hnew/untagged:1",)),
+        Image(gone, ("docker.io/hnew/gone:1",)),
+    ]
+    names = {
+        *("sbx:1", "docker.io/library/sbx:1", "import-2026-11-30:v9", first),
+        *("index.docker.io/hnew/idx:1", f"docker.io/hnew/idx@{DIGEST}"),
+        third,
+    }
+    records = [{"name": name} for name in names]
+    assert containerd.match_names(listed, records) == [
+        Image(first, ("docker.io/library/sbx:1", "sbx:1", "import-2026-11-30:v9")),
+        Image(second, ("index.docker.io/hnew/idx:1",), (f"docker.io/hnew/idx@{DIGEST}",)),
+        Image(third),
+    ]
+
+
 def test_the_digest_of_a_push_is_parsed(transcript):
-    table = transcript("containerd-1.7.24-ctr-images-list.txt")
-    assert containerd.parse_target(table, f"{MIRRORED}:1")[1] == DIGEST
-    with fails("image_not_found", "nothing:1"):
-        containerd.parse_target(table, "nothing:1")
     pushed = docker.parse_pushed(transcript("docker-20.10.24-push.txt"), "x:1")
     assert pushed == "sha256:d719be8cd90c5b4471d4750595cda4ed0bc1d4dadeac06050f29dca4b6566ddf"
     with fails("output_unreadable", "x:1"):

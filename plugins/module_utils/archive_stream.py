@@ -1,0 +1,108 @@
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the cruntime.node contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Convert an image archive to a form that every runtime loads alike, while it is read.
+
+The runtimes disagree on incomplete names, on layers that are links, and on entries that are not
+images. So the documents that list the images are replaced. All other members are copied.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from typing import Any, Callable, Iterable, Iterator
+
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Stream
+from ansible_collections.cruntime.node.plugins.module_utils.tar_documents import LimitedMember
+
+_CHUNK = 1024 * 1024
+# Documents that list images.
+_LISTS = ("manifest.json", "index.json", "repositories", "oci-layout")
+_NAME = "io.containerd.image.name"
+
+#: Returns the names with which an image is loaded, which are fully qualified.
+NameImage = Callable[[Archived], Iterable[str]]
+
+
+def as_docker_archive(stream: Stream, images: Iterable[Archived], names: NameImage) -> Stream:
+    """Convert an archive to a docker-archive, which all runtimes support.
+
+    :param stream: uncompressed archive of any format.
+    :param images: images to load from it.
+    """
+    entries = [
+        {
+            "Config": image.config_path,
+            "RepoTags": list(names(image)) or None,
+            "Layers": list(image.layer_paths),
+        }
+        for image in images
+    ]
+    return _Rewritten(stream, {"manifest.json": entries})
+
+
+def as_oci_layout(stream: Stream, images: Iterable[Archived], names: NameImage) -> Stream:
+    """Replace the index of an OCI layout. The layout keeps the digests and all platforms.
+
+    :param stream: uncompressed OCI layout.
+    :param images: images to load from it.
+    """
+    entries = []
+    for image in images:
+        # Without a name, an entry has no annotations.
+        for annotations in [{_NAME: name} for name in names(image)] or [{}]:
+            entries.append({**image.descriptor, "annotations": annotations})
+    index = {"schemaVersion": 2, "manifests": entries}
+    return _Rewritten(stream, {"oci-layout": {"imageLayoutVersion": "1.0.0"}, "index.json": index})
+
+
+class _Rewritten:
+    """Stream of an archive whose lists of images are replaced.
+
+    :param documents: JSON documents at its beginning, by path.
+    """
+
+    def __init__(self, stream: Stream, documents: dict[str, Any]) -> None:
+        self._parts = _write_archive(stream, documents)
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, empty at the end."""
+        if size < 0:
+            data, self._rest = self._rest + b"".join(self._parts), b""
+            return data
+        while not self._rest:
+            part = next(self._parts, None)
+            if part is None:
+                return b""
+            self._rest = part
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+
+def _write_archive(stream: Stream, documents: dict[str, Any]) -> Iterator[bytes]:
+    for name, document in documents.items():
+        content = json.dumps(document).encode()
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        yield from _write_member(member, io.BytesIO(content))
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=LimitedMember) as tar:
+        for member in tar:
+            if os.path.normpath(member.name) not in _LISTS:
+                content = tar.extractfile(member) if member.isreg() else None
+                yield from _write_member(member, content)
+            # tarfile keeps all members otherwise.
+            tar.members = []
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _write_member(member: tarfile.TarInfo, content: Any) -> Iterator[bytes]:
+    yield member.tobuf(tarfile.GNU_FORMAT)
+    if content is not None:
+        yield from iter(lambda: content.read(_CHUNK), b"")
+        yield bytes(-member.size % tarfile.BLOCKSIZE)
