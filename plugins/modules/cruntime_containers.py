@@ -56,7 +56,7 @@ options:
     description:
       - With O(state=stopped), time in seconds for a container to exit before it is killed. With
         V(0), the container is killed immediately.
-      - containerd and CRI-O stop up to 32 containers at the same time. Docker stops all containers
+      - containerd and CRI-O stop up to 8 containers at the same time. Docker stops all containers
         at the same time.
     type: int
     default: 10

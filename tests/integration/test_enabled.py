@@ -29,6 +29,8 @@ def test_crictl_finds_the_runtime(node, runtime):
     config = node.file("/etc/crictl.yaml").content_string.splitlines()
     assert f"runtime-endpoint: {runtime.endpoint}" in config
     assert f"image-endpoint: {runtime.endpoint}" in config
+    # The default of two seconds is too short for a loaded node.
+    assert "timeout: 30" in config
 
 
 @pytest.mark.runtime("containerd", "docker")

@@ -110,6 +110,38 @@ def test_pod_runs_with_the_settings_of_the_spec(node, crictl, call):
         crictl(f"rmp --force {pod}")
 
 
+@pytest.mark.runtime("containerd", "crio")
+@pytest.mark.usefixtures("cri")
+def test_long_lines_of_a_log_are_joined(node, crictl, call):
+    # The runtime splits a line of three megabytes. The prompt has no end.
+    command = "seq -s x 500000; echo err >&2; printf prompt"
+    container = {**CONTAINER, "command": ["/bin/sh", "-c", command]}
+    pod = run_pod(node, crictl, container)
+    try:
+        started = start_container(crictl, pod)
+        node.check_output(
+            "timeout 20 sh -c 'until grep prompt /tmp/container.log; do sleep 1; done'"
+        )
+        read = ["cruntime_info", {"gather_subset": ["logs"], "ids": [started], "log_lines": 3}]
+        (result,) = call(read)
+        (log,) = result["logs"]["containers"]
+        assert log["error"] is None
+        assert log["truncated"] is True
+        assert len(log["text"]) == 64 * 1024
+        lines = log["text"].split("\n")
+        assert sorted(line[-13:] for line in lines if line) == ["499999x500000", "err", "prompt"]
+        # A removed container has no log.
+        removed, gone = call(
+            ["cruntime_containers", {"ids": [started], "state": "absent"}],
+            ["cruntime_info", {"gather_subset": ["logs"], "name": "container"}],
+        )
+        assert removed["changes"] == [{"id": started, "before": "exited", "after": "absent"}]
+        assert gone["logs"]["containers"] == []
+        assert not node.file("/tmp/container.log").exists
+    finally:
+        crictl(f"rmp --force {pod}")
+
+
 @pytest.fixture
 def network(node, cri, crictl):
     """Configure a pod network with the plugins in the directory of the distribution's package."""

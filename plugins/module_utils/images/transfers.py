@@ -16,6 +16,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     RequestError,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import trim_docker_io
+from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import (
+    DEADLINE_EXCEEDED,
+    UNAVAILABLE,
+)
 
 # Failures that can be temporary. A retry does not help after any other failure.
 _RETRYABLE = re.compile(
@@ -25,8 +29,9 @@ _RETRYABLE = re.compile(
     r"|internal server error|bad gateway|service unavailable",
     re.IGNORECASE,
 )
-# Reasons of errors without an output that says more.
+# Reasons and codes of errors that are always temporary.
 _LATE = ("command_timeout", "no_response")
+_TEMPORARY = (DEADLINE_EXCEEDED, UNAVAILABLE)
 _URL = re.compile(r"https?://[^\s\"]+")
 _LONGEST_PAUSE = 30
 
@@ -55,6 +60,8 @@ def is_retryable(error: CruntimeError, name: str = "") -> bool:
     :param name: name of the image, which is ignored in the message.
     """
     if error.reason in _LATE:
+        return True
+    if isinstance(error, RequestError) and error.code in _TEMPORARY:
         return True
     cause = cause_of(error)
     for word in filter(None, (name, trim_docker_io(name))):

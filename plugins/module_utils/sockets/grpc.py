@@ -25,6 +25,7 @@ DEADLINE_EXCEEDED = 4
 NOT_FOUND = 5
 ALREADY_EXISTS = 6
 UNIMPLEMENTED = 12
+UNAVAILABLE = 14
 
 # Maximum value of the header grpc-timeout, which has 8 digits.
 _MAX_MILLISECONDS = 99_999_999

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 
@@ -340,7 +341,7 @@ def test_a_stop_continues_after_a_failure_and_ignores_containers_that_are_gone(m
     assert sorted(each["container_id"] for each in requests) == sorted(names)
     assert {each["timeout"] for each in requests} == {10}
     # The container has its timeout, and the runtime has a minute and ten seconds for each call.
-    assert calls.timeouts == {"StopContainer": 10 + 60 + 32 * 10}
+    assert calls.timeouts == {"StopContainer": 10 + 60 + 8 * 10}
 
 
 def test_containers_are_stopped_at_the_same_time(monkeypatch):
@@ -388,12 +389,14 @@ def test_a_removal_kills_running_containers_only_and_removes_logs(monkeypatch, t
     assert [path.name for path in tmp_path.iterdir()] == ["1.log"]
 
 
-def test_sandboxes_are_stopped_before_they_are_removed(monkeypatch):
+def test_running_sandboxes_are_stopped_before_they_are_removed(monkeypatch):
     calls = Cri(monkeypatch, StopPodSandbox=b"", RemovePodSandbox=b"")
     _runner, api = api_for()
     sandbox = Sandbox("p", "pod", "ns", "running")
     assert api.stop_sandboxes([sandbox]) == api.remove_sandboxes([sandbox]) == {}
-    assert calls.methods == ["StopPodSandbox", "StopPodSandbox", "RemovePodSandbox"]
+    assert api.remove_sandboxes([dataclasses.replace(sandbox, state="exited")]) == {}
+    stop, remove = "StopPodSandbox", "RemovePodSandbox"
+    assert calls.methods == [stop, stop, remove, remove]
     # The network of a pod can need half a minute to go down.
     assert set(calls.timeouts.values()) == {70}
 

@@ -49,6 +49,12 @@ def test_a_command_or_a_daemon_that_needs_too_long_is_retryable(reason):
     assert is_retryable(CommandError("'podman pull x' did not finish", reason=reason))
 
 
+@pytest.mark.parametrize(("code", "passes"), [(4, True), (14, True), (2, False), (5, False)])
+def test_the_code_of_a_daemon_can_be_retryable(code, passes):
+    refused = RequestError("/x.sock: x", reason="request_failed", code=code, detail="x")
+    assert is_retryable(refused) is passes
+
+
 def test_the_path_of_a_socket_does_not_affect_the_classification():
     problem = "/run/timeout.sock: /runtime.v1.ImageService/PullImage: the daemon reported: denied"
     refused = RequestError(problem, reason="request_failed", code=7, detail="denied")
