@@ -47,18 +47,24 @@ class Archive:
 
     :param compression: tool that decompresses the archive, empty for an uncompressed tar.
     :param docker: whether the archive is a docker-archive. It can also be an OCI layout.
+    :param layout: start and end of the member C(oci-layout) in the uncompressed archive.
     """
 
     path: str
     compression: str
     docker: bool
     images: tuple[Archived, ...]
+    layout: tuple[int, int] | None = None
 
     def as_docker(self, stream: Stream) -> Stream:
         """Convert an uncompressed tar to a docker-archive, for all versions of Docker and podman.
 
-        An OCI layout only lacks the manifest.json, so this file is added at its beginning.
+        An OCI layout only lacks the manifest.json, so this file is added at its beginning. With the
+        store of containerd, Docker reads the OCI layout, and would use a tag without a repository
+        as the whole name of the image. The member C(oci-layout) is then omitted.
         """
+        if self.layout and any(image.has_bare_tag for image in self.images):
+            stream = _Without(stream, *self.layout)
         return stream if self.docker else _Chain(self._docker_manifest(), stream)
 
     def _docker_manifest(self) -> bytes:
@@ -89,6 +95,30 @@ class _Chain:
         return self._first.read(size) or self._rest.read(size)
 
 
+class _Without:
+    """Stream of another stream without one part.
+
+    :param start: number of bytes before the part.
+    :param end: number of bytes up to the end of the part.
+    """
+
+    def __init__(self, stream: Stream, start: int, end: int) -> None:
+        self._stream = stream
+        self._before = start
+        self._left_out = end - start
+
+    def read(self, size: int = -1) -> bytes:
+        if self._before:
+            data = self._stream.read(self._before if size < 0 else min(size, self._before))
+            self._before -= len(data)
+            return data
+        while self._left_out:
+            skipped = len(self._stream.read(min(self._left_out, tarfile.RECORDSIZE)))
+            # The stream can end early.
+            self._left_out = self._left_out - skipped if skipped else 0
+        return self._stream.read(size)
+
+
 def read(runner: Runner, path: str) -> Archive:
     """Return the images of an archive.
 
@@ -110,7 +140,13 @@ def read(runner: Runner, path: str) -> Archive:
         ) from error
     except DamagedError as error:
         raise CruntimeError(f"{path} {error}", reason="archive_invalid") from error
-    return Archive(path, compression, "manifest.json" in documents.contents, tuple(images))
+    return Archive(
+        path,
+        compression,
+        "manifest.json" in documents.contents,
+        tuple(images),
+        documents.spans.get("oci-layout"),
+    )
 
 
 def compression_of(path: str) -> str:

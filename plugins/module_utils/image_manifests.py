@@ -48,6 +48,7 @@ class Archived:
     :param fingerprint: see C(fingerprint).
     :param config_path: path of the configuration in the archive.
     :param layer_paths: paths of the layers in the archive, the lowest layer first.
+    :param has_bare_tag: whether an OCI layout names the image with a tag without a repository.
     """
 
     names: tuple[str, ...]
@@ -56,6 +57,7 @@ class Archived:
     fingerprint: str
     config_path: str
     layer_paths: tuple[str, ...]
+    has_bare_tag: bool = False
 
 
 def parse_images(documents: Documents) -> list[Archived]:
@@ -148,14 +150,15 @@ def _oci_images(documents: dict[str, bytes], sizes: dict[str, int]) -> list[Arch
         name = annotations.get("io.containerd.image.name") or annotations.get(
             "org.opencontainers.image.ref.name", ""
         )
-        known = images.get(entry["digest"])
+        names, known = _names([name]), images.get(entry["digest"])
         images[entry["digest"]] = Archived(
-            names=(*(known.names if known else ()), *_names([name])),
+            names=(*(known.names if known else ()), *names),
             config=_digest(content),
             target=entry["digest"],
             fingerprint=fingerprint(config, config["rootfs"]["diff_ids"]),
             config_path=_blob_path(manifest["config"]["digest"]),
             layer_paths=tuple(_blob_path(layer["digest"]) for layer in manifest["layers"]),
+            has_bare_tag=bool(name and not names) or bool(known and known.has_bare_tag),
         )
     if not images:
         raise DamagedError(f"contains no image for {this_platform()}")

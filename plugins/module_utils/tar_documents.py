@@ -38,10 +38,12 @@ class Documents(NamedTuple):
 
     :param contents: contents of the JSON documents, by path.
     :param sizes: size of each file, by path.
+    :param spans: start and end of each file with its headers in the uncompressed archive, by path.
     """
 
     contents: dict[str, bytes]
     sizes: dict[str, int]
+    spans: dict[str, tuple[int, int]]
 
 
 class LimitedMember(tarfile.TarInfo):
@@ -62,6 +64,7 @@ def read_documents(tar: tarfile.TarFile) -> Documents:
     """
     documents: dict[str, bytes] = {}
     sizes: dict[str, int] = {}
+    spans: dict[str, tuple[int, int]] = {}
     links, total = {}, 0
     for count, member in enumerate(tar):
         name = _inside(member.name, f"{member.name!r}, which is outside of it")
@@ -73,6 +76,8 @@ def read_documents(tar: tarfile.TarFile) -> Documents:
             links[name] = _inside(os.path.join(base, member.linkname), outside)
             continue
         sizes[name] = member.size
+        blocks = -(-member.size // tarfile.BLOCKSIZE)
+        spans[name] = (member.offset, member.offset_data + blocks * tarfile.BLOCKSIZE)
         if member.isfile() and _may_be_document(name, member.size):
             total += member.size
             if total > _MAX_DOCUMENTS:
@@ -88,7 +93,7 @@ def read_documents(tar: tarfile.TarFile) -> Documents:
                 raise DamagedError(f"contains two different files {name}")
     # Old versions of Docker write a shared layer as a link. A document is never a link.
     sizes.update({name: sizes[target] for name, target in links.items() if target in sizes})
-    return Documents(documents, sizes)
+    return Documents(documents, sizes, spans)
 
 
 def _inside(path: str, outside: str) -> str:

@@ -11,12 +11,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CruntimeError,
+    RequestError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import trim_docker_io
+from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
 
 # Failures that can be temporary. A retry does not help after any other failure.
 _RETRYABLE = re.compile(
-    r"timeout|timed out|deadline exceeded|did not finish|connection refused|connection reset"
+    r"timeout|timed out|deadline exceeded|did not finish|no response within|connection refused"
+    r"|connection reset"
     r"|broken pipe|unexpected EOF|: EOF|no such host|server misbehaving|temporary failure"
     r"|no route to host|network is unreachable|too ?many ?requests"
     r"|internal server error|bad gateway|service unavailable",
@@ -38,7 +43,9 @@ class Failure(NamedTuple):
 
 
 def cause_of(error: CruntimeError) -> str:
-    """Return the message of an error without the command."""
+    """Return the message of an error without the command or the request."""
+    if isinstance(error, RequestError) and error.detail:
+        return redact_text(error.detail)
     return str(error).partition("' failed: ")[2] or str(error)
 
 

@@ -168,6 +168,36 @@ def test_an_oci_layout_becomes_a_docker_archive(read, tmp_path):
     assert manifest[0]["RepoTags"] == [NAME]
 
 
+def converted(archive, step):
+    """Return the members of an archive after its conversion, read in pieces of a size."""
+    with image_archive.plain(Runner(), archive.path, archive.compression) as plain:
+        stream = archive.as_docker(plain)
+        data = b"".join(iter(lambda: stream.read(step), b""))
+    with tarfile.open(fileobj=io.BytesIO(data)) as made:
+        return {member.name: made.extractfile(member).read() for member in made}
+
+
+@pytest.mark.parametrize("step", [1000, 1 << 20, -1])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("further", [{}, docker(names=[])], ids=["oci", "both"])
+def test_docker_does_not_see_a_tag_without_a_repository(read, pack, step, further):
+    """With the store of containerd, Docker would use the tag as the whole name."""
+    members = {**further, **oci({"org.opencontainers.image.ref.name": "v9"})}
+    made = converted(read(pack(tar(members))), step)
+    assert json.loads(made.pop("manifest.json"))[0]["RepoTags"] in (None, [])
+    assert made == {
+        name: content
+        for name, content in members.items()
+        if name not in ("oci-layout", "manifest.json")
+    }
+
+
+@pytest.mark.parametrize("annotations", [{}, {"io.containerd.image.name": NAME}])
+def test_another_oci_layout_is_kept(read, annotations):
+    members = oci({**annotations, "org.opencontainers.image.ref.name": NAME} if annotations else {})
+    assert "oci-layout" in converted(read(members), 4096)
+
+
 def test_a_layer_can_be_a_link_to_another_layer(read):
     """docker save wrote such links for images that share layers."""
     entry = {"Config": blob(CONFIG), "RepoTags": [NAME], "Layers": ["1/layer.tar", "2/layer.tar"]}
@@ -357,7 +387,7 @@ def test_the_members_are_read_without_the_layers():
 @pytest.mark.parametrize("files", [docker(), oci()], ids=["docker", "oci"])
 def test_the_manifests_of_an_image_name_its_parts(files):
     sizes = {name: len(content) for name, content in files.items()}
-    (image,) = image_manifests.parse_images(tar_documents.Documents(files, sizes))
+    (image,) = image_manifests.parse_images(tar_documents.Documents(files, sizes, {}))
     assert image.config == digest(CONFIG)
     assert image.config_path == blob(CONFIG)
     assert image.layer_paths == (blob(LAYER),)

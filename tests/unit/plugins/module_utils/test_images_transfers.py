@@ -9,8 +9,12 @@ import threading
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    RequestError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images.transfers import (
+    cause_of,
     is_retryable,
     transfer_all,
 )
@@ -26,6 +30,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.transfers imp
         ("toomanyrequests: You have reached your pull rate limit", True),
         ("net/http: TLS handshake timeout", True),
         ("'crictl pull r/x:1' did not finish within 600 seconds", True),
+        ("/run/docker.sock: POST /images/create: no response within 600 seconds", True),
         ("r:5000/x:1: not found", False),
         ("manifest for r:5000/x:1 not found: manifest unknown: manifest unknown", False),
         ('Head "https://r:5002/v2/x/manifests/1": no basic auth credentials', False),
@@ -65,6 +70,13 @@ def test_each_failure_is_reported_with_its_cause():
     assert failures == [("gone", "not found", 1), ("down", "i/o timeout", 4)]
     assert tries.count("slow") == 3
     assert pauses == [1, 2, 1, 2, 4]
+
+
+def test_the_cause_of_a_request_is_the_message_of_the_daemon():
+    error = RequestError("s: POST x: status 500: no", reason="request_failed", detail="no")
+    assert cause_of(error) == "no"
+    late = RequestError("s: POST x: no response", reason="no_response")
+    assert cause_of(late) == "s: POST x: no response"
 
 
 def test_the_number_of_parallel_transfers_is_limited():
