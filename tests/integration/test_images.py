@@ -134,13 +134,13 @@ def test_archives_of_every_format_are_loaded_once(directory, image, listed):
     assert {BOTH, DOCKER, OCI, OTHER} <= set(listed())
 
 
-def test_checking_a_hundred_images_takes_three_processes(directory, image, call):
+def test_checking_a_hundred_images_takes_few_processes(runtime, directory, image, call):
     names = [f"{OURS}/hundred:{number}" for number in range(100)]
     done(image(archive=f"{directory}/hundred.tar"), "loaded")
     (result,) = call([IMAGE, {"name": names}])
     assert not result["changed"]
     assert len(result["images"]) == 100
-    assert result["processes"] <= 3
+    assert result["processes"] <= (1 if runtime.name == "docker" else 3)
     done(image(name=names[0], state="absent", all_tags=True), "removed")
 
 
@@ -148,6 +148,65 @@ def test_checking_a_hundred_images_takes_three_processes(directory, image, call)
 def test_image_without_a_name_is_tagged(directory, image, listed, kind):
     done(image(name=UNNAMED, archive=f"{directory}/unnamed-{kind}.tar"), "loaded")
     assert not [name for name in listed() if "import" in name]
+
+
+@pytest.mark.runtime("docker")
+def test_docker_manages_images_without_a_name(directory, image, call):
+    def unnamed():
+        (result,) = call(["cruntime_info", {"gather_subset": ["images"]}])
+        return {each["id"] for each in result["images"] if not each["repo_tags"]}
+
+    before = unnamed()
+    for kind in ("unnamed-docker", "unnamed-oci", "tag-oci"):
+        (found,) = done(image(archive=f"{directory}/{kind}.tar"), "loaded")["images"]
+        assert found["repo_tags"] == []
+        assert unnamed() == before | {found["id"]}
+        done(image(name=found["id"], pull="never"))
+        done(image(name=found["id"], state="absent"), "removed")
+        assert unnamed() == before
+    # A tag alone is not a name.
+    done(image(name=UNNAMED, archive=f"{directory}/tag-oci.tar"), "loaded")
+    done(image(name=UNNAMED, state="absent"), "removed")
+    # The image from before loses its name.
+    done(image(archive=f"{directory}/both.tar"), "loaded")
+    done(image(archive=f"{directory}/changed.tar"), "loaded")
+    assert len(unnamed() - before) == 1
+    image(prune={"untagged": True})
+    assert unnamed() == set()
+
+
+@pytest.mark.runtime("docker")
+def test_docker_is_managed_without_its_client(
+    node, *, registries, directory, image, build, call, listed, hidden
+):
+    path = f"{directory}/saved.tar"
+    pushed = f"{registries.password}/{node.check_output('hostname')}-api/both:1"
+    name, user = f"{registries.tls}/{MIRRORED}", "cruntime-test"
+    image(archive=f"{ARCHIVES}/busybox.tar")
+    node.check_output(f"rm -f {path}; docker run --detach --name {user} {BUSYBOX} sleep 600")
+    try:
+        with hidden("docker"):
+            done(image(archive=f"{directory}/both.tar.gz"), "loaded")
+            done(image(name=name), "pulled")
+            done(image(name=NAME, source_image=BOTH), "tagged")
+            done(image(name=[BOTH, NAME], export_path=path), "saved")
+            assert node.check_output(f"stat -c %a {path}") == "600"
+            task = {"name": pushed, "source_image": BOTH, "push": True}
+            done(image(**task, **CREDENTIALS), "tagged", "pushed")
+            check_failed(image(name=BUSYBOX, state="absent", all_tags=True), "image_in_use", user)
+            done(image(name=[pushed, NAME], state="absent"), "untagged", "untagged")
+            assert image(name=[name, BOTH], state="absent")["changed"]
+            done(image(archive=path), "loaded")
+            check_failed(image(name=BUILT, build=build), "tool_not_found", "docker-ce-cli")
+            (found,) = call(["cruntime_info", {"gather_subset": ["containers"]}])
+            (identity,) = (each["id"] for each in found["containers"] if each["name"] == user)
+            for state in ("paused", "running", "stopped", "absent"):
+                (result,) = call(["cruntime_containers", {"ids": [identity], "state": state}])
+                assert result["changed"], result
+                states = [each["state"] for each in result["containers"]]
+                assert states == {"stopped": ["exited"], "absent": []}.get(state, [state])
+    finally:
+        node.check_output(f"docker rm --force {user}; rm -f {path}")
 
 
 def test_invalid_archives_are_rejected(directory, call, listed):
