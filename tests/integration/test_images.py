@@ -205,8 +205,26 @@ def test_docker_is_managed_without_its_client(
                 assert result["changed"], result
                 states = [each["state"] for each in result["containers"]]
                 assert states == {"stopped": ["exited"], "absent": []}.get(state, [state])
+            # Docker 29 does not pull the layers of another image that it has unpacked from an archive.
+            assert image(name=BUSYBOX, state="absent", all_tags=True)["changed"]
     finally:
         node.check_output(f"docker rm --force {user}; rm -f {path}")
+
+
+@pytest.mark.runtime("docker")
+def test_the_credentials_of_docker_login_are_used(registries, node, image, hidden):
+    name = f"{registries.password}/{MIRRORED}"
+    image(name=name, state="absent")
+    check_failed(image(name=name), "transfer_failed", name)
+    user, password = CREDENTIALS.values()
+    login = f"docker login --username {user} --password-stdin {registries.password}"
+    node.check_output(f"printf %s {password} | {login}")
+    try:
+        with hidden("docker"):
+            done(image(name=name), "pulled")
+    finally:
+        node.check_output(f"docker logout {registries.password}")
+    image(name=name, state="absent")
 
 
 def test_invalid_archives_are_rejected(directory, call, listed):
