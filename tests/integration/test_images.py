@@ -205,7 +205,7 @@ def test_docker_is_managed_without_its_client(
                 assert result["changed"], result
                 states = [each["state"] for each in result["containers"]]
                 assert states == {"stopped": ["exited"], "absent": []}.get(state, [state])
-            # Docker 29 does not pull the layers of another image that it has unpacked from an archive.
+            # Docker 29 does not pull layers that it has unpacked from an archive.
             assert image(name=BUSYBOX, state="absent", all_tags=True)["changed"]
     finally:
         node.check_output(f"docker rm --force {user}; rm -f {path}")
