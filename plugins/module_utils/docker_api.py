@@ -7,17 +7,24 @@
 Source: U(https://docs.docker.com/reference/api/engine/). Responses are JSON documents of the API.
 
 All methods raise C(errors.RequestError) if Docker does not respond in time, if it responds with an
-error, or if its response is unreadable.
+error, or if its response is unreadable. A C(target) is the path of a resource, and a query has the
+parameters of a request.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from typing import Any, Callable, TypeVar
+import threading
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Iterator, Mapping, TypeVar
 
+from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.sockets import http
+
+if TYPE_CHECKING:
+    from ansible_collections.cruntime.node.plugins.module_utils.runner import Stream
 
 _T = TypeVar("_T")
 # The newest version of the API that the collection is tested with, which Docker 29.8 has.
@@ -35,6 +42,7 @@ class DockerApi:
         self._path = path
         self._timeout = timeout
         self._version = ""
+        self._lock = threading.Lock()
 
     def info(self) -> dict[str, Any]:
         """Return the settings and the state of the engine: C(GET /info)."""
@@ -52,6 +60,16 @@ class DockerApi:
         target = f"/containers/json?all={str(include_stopped).lower()}"
         return self._get(target, _read_list)
 
+    def images(self) -> list[dict[str, Any]]:
+        """Return all images, also images without a name: C(GET /images/json)."""
+        return self._get("/images/json", _read_list)
+
+    def find(self, target: str) -> dict[str, Any] | None:
+        """Return the properties of an object; None if it does not exist."""
+        with missing_ok():
+            return self._get(target, _read_object)
+        return None
+
     def events(
         self, since: float, until: float, filters: dict[str, list[str]]
     ) -> list[dict[str, Any]]:
@@ -61,17 +79,84 @@ class DockerApi:
         :param until: end of the period, which is not in the future, in seconds since the epoch.
         :param filters: for each property of an event, the values to return.
         """
-        from urllib.parse import urlencode
-
         period = {"since": f"{since:.6f}", "until": f"{until:.6f}"}
-        query = urlencode({**period, "filters": json.dumps(filters)})
-        return self._get(f"/events?{query}", _read_events)
+        target = _with_query("/events", {**period, "filters": json.dumps(filters)})
+        return self._get(target, _read_events)
+
+    def change(self, method: str, target: str, **query: str) -> None:
+        """Send a request that changes an object, whose response has no content of interest."""
+        request = http.Request(method, self._versioned(_with_query(target, query)))
+        http.send(self._path, request, self._timeout, lambda _response: None)
+
+    def stream(
+        self,
+        method: str,
+        target: str,
+        query: Mapping[str, str | list[str]],
+        headers: Mapping[str, str] | None = None,
+        body: Stream | None = None,
+    ) -> ContextManager[Iterator[bytes]]:
+        """Send a request and yield the pieces of the response while they arrive.
+
+        :param query: a parameter can have several values.
+        :param body: stream to send.
+        """
+        target = self._versioned(_with_query(target, query))
+        request = http.Request(method, target, headers or {}, body)
+        return http.stream(self._path, request, self._timeout)
+
+    def follow(
+        self,
+        target: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: Stream | None = None,
+    ) -> list[str]:
+        """Perform a long operation and return its messages, without the progress of layers.
+
+        Docker reports success before the operation begins, and then an error as a message.
+        """
+        # Most runs do not need the import.
+        from ansible_collections.cruntime.node.plugins.module_utils import docker_streams
+
+        messages = []
+        with self.stream("POST", target, query, headers, body) as pieces:
+            for document in docker_streams.read_documents(pieces):
+                problem = docker_streams.find_error(document)
+                if problem:
+                    raise RequestError(
+                        f"{self._path}: POST {target}: {problem}",
+                        reason="request_failed",
+                        detail=problem,
+                    )
+                messages += docker_streams.find_message(document)
+        return messages
 
     def _get(self, target: str, decode: Callable[[http.Response], _T]) -> _T:
-        """Send a request in the negotiated version."""
-        if not self._version:
-            self._version = http.get(self._path, "/_ping", self._timeout, _negotiate)
-        return http.get(self._path, f"/v{self._version}{target}", self._timeout, decode)
+        return http.get(self._path, self._versioned(target), self._timeout, decode)
+
+    def _versioned(self, target: str) -> str:
+        """Return a target in the negotiated version."""
+        with self._lock:
+            if not self._version:
+                self._version = http.get(self._path, "/_ping", self._timeout, _negotiate)
+        return f"/v{self._version}{target}"
+
+
+@contextlib.contextmanager
+def missing_ok() -> Iterator[None]:
+    """Ignore the error of an object that does not exist."""
+    try:
+        yield
+    except RequestError as error:
+        if error.code != 404:
+            raise
+
+
+def _with_query(target: str, query: Mapping[str, str | list[str]]) -> str:
+    from urllib.parse import urlencode
+
+    return f"{target}?{urlencode(query, doseq=True)}" if query else target
 
 
 def _read_object(response: http.Response) -> dict[str, Any]:

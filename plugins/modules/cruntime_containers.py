@@ -81,8 +81,8 @@ attributes:
   idempotent:
     support: full
 notes:
-  - With Docker, the module uses the client C(docker), which also lists the containers of
-    cri-dockerd. Pod sandboxes are not listed as containers.
+  - With Docker, the module uses the API of Docker Engine, which also lists the containers of
+    cri-dockerd. The client C(docker) is not required. Pod sandboxes are not listed as containers.
 seealso:
   - module: cruntime.node.cruntime_info
 """

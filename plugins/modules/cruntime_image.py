@@ -70,7 +70,8 @@ options:
         path outside of the archive through C(../) or a link.
       - For Docker and podman, an OCI layout is converted to a docker-archive, because not every
         version can load an OCI layout. Of a multi-platform image, they load the image of the
-        platform of the node.
+        platform of the node. Docker with its images in containerd, which is the default from
+        version 29 on, loads all platforms.
       - If an archive contains one image without a name, the image is tagged as the only O(name).
     type: list
     elements: path
@@ -81,8 +82,9 @@ options:
     description:
       - Build an image with C(docker build) for Docker, with C(podman build) or C(buildah build) for
         CRI-O, and with C(nerdctl build) or C(buildctl build) for containerd. The first of the two
-        tools that is installed is used. C(nerdctl) and C(buildctl) require a running C(buildkitd)
-        at their default address or at the address in C(BUILDKIT_HOST).
+        tools that is installed is used. With Docker, the module needs the client C(docker) only
+        for this option. C(nerdctl) and C(buildctl) require a running C(buildkitd) at their default
+        address or at the address in C(BUILDKIT_HOST).
       - A digest of the context, the Dockerfile, the arguments and the options is stored as the
         label C(io.cruntime.build-digest) of the image. If the digest is unchanged, nothing is
         built. Set O(force) to build anyway, for example because a base image was updated. The
@@ -140,11 +142,12 @@ options:
   username:
     description: >-
       User name for authentication with the registry, for pulls and pushes. Requires O(password).
+      Without it, the credentials of C(docker login) are used with Docker.
     type: str
   password:
     description:
-      - Password or token of O(username). containerd and CRI-O receive it on their socket, and tools
-        through their terminal or a file in memory. It is never in a process list or on a disk.
+      - Password or token of O(username). The runtimes receive it on their sockets, and tools through
+        their terminal or a file in memory. It is never in a process list or on a disk.
     type: str
   parallel:
     description: Maximum number of images that are pulled or pushed at the same time.

@@ -21,6 +21,6 @@ def containers_of(runner: Runner, runtime: Runtime) -> Containers:
     """Return the interface to the containers of a running runtime."""
     if isinstance(runtime, Docker):
         # Docker also lists the containers of cri-dockerd.
-        return DockerContainers(runner, f"unix://{runtime.api_socket}")
+        return DockerContainers(runner, runtime.api_socket)
     through_cri = CrioContainers if runtime.name == "crio" else CriContainers
     return through_cri(runner, runtime.socket_path, runtime.oci_runtimes)

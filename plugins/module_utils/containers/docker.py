@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from typing import Any, NamedTuple, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, NamedTuple, Sequence, TypeVar
 
-from ansible_collections.cruntime.node.plugins.module_utils import docker_cli
+from ansible_collections.cruntime.node.plugins.module_utils import docker_streams
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     TOOL_TIME,
     Container,
@@ -18,20 +18,20 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Item,
     Sandbox,
     Snapshot,
-    find_causes,
     name_images,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.errors import parsing
+from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
+from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError, parsing
+from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 
-#: Template for the properties of a container, as a line of JSON, without the environment.
-RECORD = (
-    "[{{json .Id}},{{json .Name}},{{json .State}},{{json .Created}},{{json .Config.Image}},"
-    "{{json .Image}},{{json .Config.Labels}}]"
-)
-#: Template for the properties of an image.
-IMAGE = "[{{json .Id}},{{json .RepoTags}}]"
-_ENVIRONMENT = "[{{json .Id}},{{json .Config.Env}}]"
+_T = TypeVar("_T")
+# Number of requests at once.
+_PARALLEL = 50
+# Length of the end of a log that is kept, in bytes: much longer than the text that is returned.
+_LOG_KEPT = 4 * 1024 * 1024
+# Codes of success: the object already has the state, or does not exist.
+_NOTHING_TO_DO = (304, 404)
 _STATES = {
     "created": "created",
     "running": "running",
@@ -60,85 +60,105 @@ class Names(NamedTuple):
 
 
 class DockerContainers(Containers):
-    """Containers of Docker, through its command-line client.
+    """Containers of Docker, through the API of the engine.
 
-    :param host: address of the engine.
+    :param path: path of the unix socket of the engine.
     """
 
-    def __init__(self, runner: Runner, host: str = docker_cli.ENDPOINT) -> None:
+    def __init__(self, runner: Runner, path: str = DOCKER_SOCKET) -> None:
         super().__init__(runner)
-        self._host = host
+        self._path = path
+        self._api = DockerApi(TOOL_TIME, path)
 
     def look(self) -> Snapshot:
-        ids = self._ask("ps", "--all", "--quiet", "--no-trunc").split()
-        snapshot = parse(self._inspect("container", RECORD, ids))
+        ids = [item["Id"] for item in self._api.containers(include_stopped=True)]
+        snapshot = parse(self._inspect(ids))
         return snapshot._replace(containers=name_images(snapshot.containers, self._image_names))
 
     def stop(self, containers: Sequence[Item], timeout: int) -> dict[str, str]:
-        # Stop all containers at the same time, so each of them has the full timeout.
-        return self._do(containers, "stop", "--time", str(timeout), patience=timeout)
+        return self._do(containers, "POST", "/stop", patience=timeout, t=str(timeout))
 
     def remove(self, containers: Sequence[Item]) -> dict[str, str]:
-        return self._do(containers, "rm", "--force")
+        return self._do(containers, "DELETE", force="1")
 
     def pause(self, containers: Sequence[Item]) -> dict[str, str]:
-        return self._do(containers, "pause")
+        return self._do(containers, "POST", "/pause")
 
     def unpause(self, items: Sequence[Item]) -> dict[str, str]:
-        return self._do(items, "unpause")
+        return self._do(items, "POST", "/unpause")
 
     def stop_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
-        return self._do(sandboxes, "stop", "--time", "10", patience=10)
+        return self.stop(sandboxes, 10)
 
     def remove_sandboxes(self, sandboxes: Sequence[Item]) -> dict[str, str]:
-        return self._do(sandboxes, "rm", "--force")
+        return self.remove(sandboxes)
 
-    @parsing("docker container inspect")
     def environments(self, containers: list[Container]) -> dict[str, list[str]]:
-        ids = [container.id for container in containers]
-        text = self._inspect("container", _ENVIRONMENT, ids)
-        return {key: env or [] for key, env in (json.loads(line) for line in text.splitlines())}
+        return parse_environments(self._inspect([container.id for container in containers]))
 
     def log(self, container: Container, lines: int) -> Result:
-        return self._run("logs", "--tail", str(lines), container.id, merged=True)
+        try:
+            found = self._api.find(f"/containers/{container.id}/json") or {}
+            has_terminal = bool((found.get("Config") or {}).get("Tty"))
+            query = {"stdout": "1", "stderr": "1", "tail": str(lines)}
+            target = f"/containers/{container.id}/logs"
+            with self._api.stream("GET", target, query) as pieces:
+                # The log of a terminal has no frames.
+                content = pieces if has_terminal else docker_streams.read_frames(pieces)
+                text = docker_streams.keep_last(content, _LOG_KEPT)
+        except RequestError as error:
+            return Result(1, _cause(error), "")
+        return Result(0, text.decode("utf-8", errors="replace"), "")
 
     @property
     def _tool(self) -> str:
         return shlex.quote(self._runner.which("docker") or "docker")
 
-    def _run(self, *words: str, timeout: float = TOOL_TIME, merged: bool = False) -> Result:
-        return self._runner.run(
-            *docker_cli.argv(*words, host=self._host), timeout=timeout, merged=merged
-        )
-
-    def _ask(self, *argv: str) -> str:
-        result = self._run(*argv)
-        if result.rc != 0:
-            raise result.failure(f"docker {' '.join(argv)}")
-        return result.out
-
-    @parsing("docker image inspect")
+    @parsing("GET /images/ID/json")
     def _image_names(self, ids: list[str]) -> dict[str, str]:
-        lines = self._inspect("image", IMAGE, ids).splitlines()
-        return {key: tags[0] for key, tags in map(json.loads, lines) if tags}
+        found = _at_once(lambda each: self._api.find(f"/images/{each}/json"), ids)
+        return {item["Id"]: item["RepoTags"][0] for item in found if item and item["RepoTags"]}
 
-    def _inspect(self, kind: str, template: str, ids: list[str]) -> str:
-        return docker_cli.inspect(self._runner, kind, ids, "--format", template, host=self._host)
+    def _inspect(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the properties of containers. Containers that no longer exist are skipped."""
+        found = _at_once(lambda each: self._api.find(f"/containers/{each}/json"), ids)
+        return [item for item in found if item]
 
-    def _do(self, items: Sequence[Item], *argv: str, patience: int = 0) -> dict[str, str]:
+    def _do(
+        self, items: Sequence[Item], method: str, action: str = "", patience: int = 0, **query: str
+    ) -> dict[str, str]:
+        """Perform an action on all items at once, and return the cause of each failure, by ID."""
         ids = [item.id for item in items]
-        timeout = TOOL_TIME + patience + 10 * len(ids)
-        return find_causes(self._run(*argv, *ids, timeout=timeout), items)
+        api = DockerApi(TOOL_TIME + patience + 10 * len(ids), self._path)
+
+        def act(each: str) -> str:
+            try:
+                api.change(method, f"/containers/{each}{action}", **query)
+            except RequestError as error:
+                return "" if error.code in _NOTHING_TO_DO else _cause(error)
+            return ""
+
+        return {each: cause for each, cause in zip(ids, _at_once(act, ids)) if cause}
 
 
-@parsing("docker container inspect")
-def parse(lines: str) -> Snapshot:
-    """Parse C(docker container inspect) with the template RECORD."""
-    found = [_Found(*json.loads(line)) for line in lines.splitlines() if line.strip()]
-    named = [(each, names(each.name[1:], each.labels or {})) for each in found]
+def _cause(error: RequestError) -> str:
+    """Return the message of Docker, or of the request if there is none."""
+    return error.detail or str(error)
+
+
+def _at_once(function: Callable[[str], _T], ids: Sequence[str]) -> list[_T]:
+    """Call a function for all IDs in parallel, and return the results in order."""
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        return list(pool.map(function, ids))
+
+
+@parsing("GET /containers/ID/json")
+def parse(items: list[dict[str, Any]]) -> Snapshot:
+    """Return containers and sandboxes from the properties of containers."""
+    named = [(each, names(each["Name"][1:], _labels(each))) for each in items]
     sandboxes = [(each, name) for each, name in named if name.container == _SANDBOX and name.pod]
     # Only containers of cri-dockerd have a label with their sandbox, so use the names of the pod.
-    by_pod = {name.of_pod: each.id for each, name in sandboxes}
+    by_pod = {name.of_pod: each["Id"] for each, name in sandboxes}
     return Snapshot(
         [
             _container(each, name, by_pod)
@@ -147,7 +167,7 @@ def parse(lines: str) -> Snapshot:
         ],
         [
             Sandbox(
-                id=each.id,
+                id=each["Id"],
                 pod=name.pod or "",
                 namespace=name.namespace or "",
                 state="exited" if _state(each) == "created" else _state(each),
@@ -155,6 +175,12 @@ def parse(lines: str) -> Snapshot:
             for each, name in sandboxes
         ],
     )
+
+
+@parsing("GET /containers/ID/json")
+def parse_environments(items: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the environment of containers from their properties, by ID."""
+    return {item["Id"]: item["Config"]["Env"] or [] for item in items}
 
 
 def names(name: str, labels: dict[str, str]) -> Names:
@@ -173,35 +199,29 @@ def names(name: str, labels: dict[str, str]) -> Names:
     )
 
 
-class _Found(NamedTuple):
-    """Fields of C(RECORD)."""
-
-    id: str
-    name: str
-    state: dict[str, Any]
-    created: str
-    image: str
-    image_id: str
-    labels: dict[str, str] | None
-
-
-def _container(found: _Found, name: Names, by_pod: dict[tuple[str | None, ...], str]) -> Container:
-    labels = found.labels or {}
+def _container(
+    item: dict[str, Any], name: Names, by_pod: dict[tuple[str | None, ...], str]
+) -> Container:
+    labels = _labels(item)
     return Container(
-        id=found.id,
+        id=item["Id"],
         name=name.container,
         namespace=name.namespace,
         pod=name.pod,
         pod_id=labels.get("io.kubernetes.sandbox.id") or by_pod.get(name.of_pod),
-        image=found.image,
-        image_id=found.image_id,
-        state=_state(found),
+        image=item["Config"]["Image"],
+        image_id=item["Image"],
+        state=_state(item),
         # Remove the fraction of a second.
-        created=found.created[:19] + "Z",
+        created=item["Created"][:19] + "Z",
         labels=labels,
-        pid=found.state["Pid"] or None,
+        pid=item["State"]["Pid"] or None,
     )
 
 
-def _state(found: _Found) -> str:
-    return _STATES.get(found.state["Status"], "unknown")
+def _labels(item: dict[str, Any]) -> dict[str, str]:
+    return item["Config"]["Labels"] or {}
+
+
+def _state(item: dict[str, Any]) -> str:
+    return _STATES.get(item["State"]["Status"], "unknown")

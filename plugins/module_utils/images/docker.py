@@ -2,31 +2,46 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image store of Docker, or of containerd if Docker uses it."""
+"""Image store of Docker, or of containerd if Docker uses it, through the API of the engine."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import json
 import os
 import re
-from typing import TYPE_CHECKING, AbstractSet, Any, Callable, Iterator, cast
+from typing import TYPE_CHECKING, AbstractSet, Any, ContextManager, Iterator, cast
 
-from ansible_collections.cruntime.node.plugins.module_utils import docker_cli, image_archive
+from ansible_collections.cruntime.node.plugins.module_utils import (
+    containerd_namespaces,
+    docker_storage,
+    image_archive,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.docker_api import (
+    DockerApi,
+    missing_ok,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
-    CommandError,
     CruntimeError,
+    RequestError,
     parsing,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
+from ansible_collections.cruntime.node.plugins.module_utils.image_archive import (
+    Archive,
+    name_image,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalize,
     registry_of,
     split,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.images import auth_file
+from ansible_collections.cruntime.node.plugins.module_utils.images import (
+    containerd_source,
+    docker_login,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     START_TIME,
     Build,
@@ -36,7 +51,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     ImageStore,
     SourceStore,
     Verb,
-    is_not_found,
     parse_time,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
@@ -44,8 +58,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_
 if TYPE_CHECKING:
     from ansible_collections.cruntime.node.plugins.module_utils.runtimes.docker import Docker
 
-# Name of Docker Hub in files with passwords.
-_HUB = "https://index.docker.io/v1/"
+# Time for requests that do not transfer an image, in seconds.
+_QUERY_TIME = 60
+# Namespace of Docker in containerd.
+_NAMESPACE = "moby"
 
 
 class DockerStore(ImageStore):
@@ -53,21 +69,30 @@ class DockerStore(ImageStore):
 
     @property
     def root(self) -> str:
-        return self._docker("info", "--format", "{{.DockerRootDir}}").strip()
+        return str(self._api(_QUERY_TIME).info()["DockerRootDir"])
 
     def images(self, any_platform: bool = False) -> list[Image]:
-        ids = self._docker("images", "--quiet", "--no-trunc").split()
-        return parse_images(self._inspected("image", ids))
+        api = self._api(_QUERY_TIME)
+        in_containerd = docker_storage.reports_containerd(api.info())
+        listed = api.images()
+        if in_containerd:
+            # Only the properties of each image have what identifies its content.
+            listed = _inspect(api, [item["Id"] for item in listed])
+        return parse_images(listed, in_containerd)
 
     def details(self, ids: list[str]) -> dict[str, Details]:
-        return parse_details(self._inspected("image", ids))
+        return parse_details(_inspect(self._api(_QUERY_TIME), ids))
 
     def users(self) -> dict[str, list[str]]:
-        ids = self._docker("ps", "--all", "--quiet", "--no-trunc").split()
-        return parse_users(self._inspected("container", ids))
+        return parse_users(self._api(_QUERY_TIME).containers(include_stopped=True))
 
     def check(self, needed: AbstractSet[Verb]) -> None:
-        self._require_tool("docker", what="image work")
+        if "build" in needed and self._runner.which("docker") is None:
+            raise CruntimeError(
+                "docker not found on this node: required for building images with Docker. Install "
+                "the package docker-ce-cli, docker-cli or docker.io",
+                reason="tool_not_found",
+            )
         if needed & {"pin", "unpin"}:
             raise self._unsupported(
                 "pin or unpin images",
@@ -75,32 +100,55 @@ class DockerStore(ImageStore):
             )
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
-        flags = ("--platform", platform) if platform else ()
-        with self._auth(name, credentials) as given:
-            self._docker("pull", "--quiet", *flags, name, timeout=self._timeout, **given)
+        repository, tag, digest = split(name)
+        query = {"fromImage": repository, "tag": digest or tag}
+        if platform:
+            query["platform"] = platform
+        api, target = self._api(), f"/images/{name}/json"
+        before = api.find(target)
+        try:
+            api.follow("/images/create", query, self._login(name, credentials))
+        except RequestError:
+            # If Docker cannot read the image, its store in containerd can have the name already.
+            with contextlib.suppress(RequestError):
+                after = api.find(target)
+                if after and before is None:
+                    api.change("DELETE", f"/images/{name}")
+                elif after and before and after["Id"] != before["Id"]:
+                    self.tag(Image(before["Id"]), name)
+            raise
 
     def load(self, archive: Archive, name: str = "") -> None:
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
-            converted = archive.as_docker(stream, name)
-            self._docker("load", "--quiet", stdin=converted, timeout=self._timeout)
+            converted = (
+                archive.convert(stream, archive.images, functools.partial(name_image, name=name))
+                if docker_storage.reports_containerd(self._api(_QUERY_TIME).info())
+                else archive.as_docker(stream, name)
+            )
+            headers = {"Content-Type": "application/x-tar"}
+            self._api().follow("/images/load", {"quiet": "1"}, headers, converted)
 
     def tag(self, image: Image, name: str) -> None:
-        self._docker("tag", image.id, name)
+        repository, tag, _digest = split(name)
+        self._api().change("POST", f"/images/{image.id}/tag", repo=repository, tag=tag)
 
     def save(self, names: list[str], path: str, platform: str | None = None) -> None:
-        self._docker("save", "--output", path, *names, timeout=self._timeout)
+        _save(self._api(), names, path, platform)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
         if insecure:
             self._check_insecure(registry_of(name))
-        with self._auth(name, credentials) as given:
-            words = self._docker("push", name, timeout=self._timeout, **given)
-        return parse_pushed(words, name)
+        repository, tag, _digest = split(name)
+        messages = self._api().follow(
+            f"/images/{repository}/push", {"tag": tag}, self._login(name, credentials)
+        )
+        return parse_pushed(messages, name)
 
     def build(self, build: Build) -> None:
         words, variables = build.pass_args()
-        self._docker(
-            "build",
+        self._runner.output(
+            # DOCKER_HOST or a context can set another machine.
+            *("docker", "--host", f"unix://{self._docker.api_socket}", "build"),
             *(word for tag in build.tags for word in ("--tag", tag)),
             *("--file", build.dockerfile),
             *words,
@@ -112,33 +160,50 @@ class DockerStore(ImageStore):
         )
 
     def untag(self, image: Image, name: str) -> None:
-        self._docker("rmi", "--no-prune", name)
+        self._api().change("DELETE", f"/images/{name}", noprune="1")
 
     def remove(self, image: Image, force: bool) -> None:
         # Docker does not remove an ID that has several names, so remove the names. Removing the
         # last name also removes the digests.
-        names = list(image.repo_tags) or list(image.repo_digests) or [image.id]
-        try:
-            self._docker(*("rmi", *(("--force",) if force else ()), *names), timeout=self._timeout)
-        except CommandError as error:
-            if not is_not_found(error):
-                raise
+        for name in image.repo_tags or image.repo_digests or (image.id,):
+            with missing_ok():
+                self._api().change("DELETE", f"/images/{name}", force=str(int(force)))
+
+    def open_source(self, directory: str) -> ContextManager[SourceStore]:
+        if glob.glob(os.path.join(glob.escape(directory), "image/*/repositories.json")):
+            return self._open_docker(directory)
+        for root in (
+            os.path.join(os.path.dirname(directory), "containerd"),
+            # A containerd that dockerd has started.
+            os.path.join(directory, "containerd/daemon"),
+        ):
+            if os.path.exists(os.path.join(root, containerd_namespaces.METADATA)):
+                return containerd_source.opened(self._runner, root, _NAMESPACE, self._timeout)
+        raise CruntimeError(
+            "preload: lib/docker of the tarball contains no images: Docker 29 keeps them in "
+            "/var/lib/containerd. Add lib/containerd to the tarball",
+            reason="archive_invalid",
+        )
 
     @contextlib.contextmanager
-    def open_source(self, directory: str) -> Iterator[SourceStore]:
+    def _open_docker(self, directory: str) -> Iterator[SourceStore]:
+        """Start a second dockerd."""
         base = os.path.dirname(directory)
-        config, host = os.path.join(base, "daemon.json"), f"unix://{base}/docker.sock"
+        config, socket = os.path.join(base, "daemon.json"), os.path.join(base, "docker.sock")
         with open(config, "w", encoding="utf-8") as file:
             file.write("{}")
 
         def is_responding() -> bool:
-            return self._runner.run("docker", "--host", host, "version", timeout=20).rc == 0
+            try:
+                return bool(DockerApi(20, socket).version())
+            except RequestError:
+                return False
 
         with self._runner.started(
             # Use a separate network namespace: with --bridge none, dockerd removes docker0, the
             # bridge of the main daemon.
             *("unshare", "--net", "--mount", "dockerd"),
-            *("--config-file", config, "--host", host, "--data-root", directory),
+            *("--config-file", config, "--host", f"unix://{socket}", "--data-root", directory),
             *("--exec-root", os.path.join(base, "exec"), "--pidfile", os.path.join(base, "pid")),
             # The second dockerd needs no network, and must not find other containers.
             *("--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"),
@@ -151,12 +216,12 @@ class DockerStore(ImageStore):
                     f"{START_TIME} seconds",
                     reason="no_response",
                 )
-            yield _Source(functools.partial(self._docker, host=host, timeout=self._timeout))
+            yield _Source(DockerApi(self._timeout, socket))
 
-    @parsing("docker info")
+    @parsing("GET /info")
     def _check_insecure(self, host: str) -> None:
-        """Check that the daemon trusts a registry without TLS: no command can override it."""
-        known = json.loads(self._docker("info", "--format", "{{json .RegistryConfig}}"))
+        """Check that the daemon trusts a registry without TLS: no request can override it."""
+        known = self._api(_QUERY_TIME).info()["RegistryConfig"]
         index = (known.get("IndexConfigs") or {}).get(host)
         name = host.partition(":")[0]
         if (index and not index["Secure"]) or name == "localhost" or name.startswith("127."):
@@ -167,106 +232,117 @@ class DockerStore(ImageStore):
             "the option registries of cruntime_enable",
         )
 
-    def _inspected(self, kind: str, ids: list[str]) -> str:
-        return docker_cli.inspect(self._runner, kind, ids, host=self._host) or "[]"
-
-    @contextlib.contextmanager
-    def _auth(self, name: str, credentials: Credentials | None) -> Iterator[dict[str, Any]]:
-        """Yield the arguments of the runner that log a tool in to a registry."""
-        if credentials is None:
-            yield {}
-            return
-        host = registry_of(name)
-        registry = _HUB if host == "docker.io" else host
-        with auth_file.written(self._scratch_dir, registry, credentials) as file:
-            yield {
-                "env": {"DOCKER_CONFIG": os.path.dirname(file.path)},
-                "descriptors": (file.descriptor,),
-            }
+    def _login(self, name: str, credentials: Credentials | None) -> dict[str, str]:
+        return docker_login.headers(self._runner, registry_of(name), credentials)
 
     @property
-    def _host(self) -> str:
-        return f"unix://{cast('Docker', self._runtime).api_socket}"
+    def _docker(self) -> Docker:
+        return cast("Docker", self._runtime)
 
-    def _docker(self, *words: str, host: str = "", **given: Any) -> str:
-        result = self._runner.run(*docker_cli.argv(*words, host=host or self._host), **given)
-        if result.rc != 0:
-            raise result.failure(
-                f"docker {' '.join(words)}", cause=parse_failure(result.error_text)
-            )
-        return result.out
+    def _api(self, timeout: float | None = None) -> DockerApi:
+        """Return the API.
+
+        :param timeout: time for each request in seconds, None for the transfer of an image.
+        """
+        return self._docker.api(timeout or self._timeout)
 
 
 class _Source(SourceStore):
     """Store of a second dockerd."""
 
-    def __init__(self, docker: Callable[..., str]) -> None:
-        self._docker = docker
+    def __init__(self, api: DockerApi) -> None:
+        self._api = api
 
     def names(self) -> list[str]:
-        listed = self._docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
-        return [normalize(name) for name in listed if "<none>" not in name]
+        ids = [item["Id"] for item in self._api.images()]
+        images = parse_images(_inspect(self._api, ids), in_containerd=False)
+        return [name for image in images for name in image.repo_tags]
 
     def save(self, names: list[str], path: str) -> None:
-        self._docker("save", "--output", path, *names)
+        _save(self._api, names, path)
 
 
-@parsing("docker image inspect")
-def parse_images(text: str) -> list[Image]:
-    """Parse C(docker image inspect)."""
-    return [_image(item) for item in json.loads(text)]
+def _inspect(api: DockerApi, ids: list[str]) -> list[dict[str, Any]]:
+    """Return the properties of images. Images that no longer exist are skipped."""
+    found = (api.find(f"/images/{each}/json") for each in dict.fromkeys(ids))
+    return [item for item in found if item]
 
 
-@parsing("docker image inspect")
-def parse_details(text: str) -> dict[str, Details]:
-    """Parse C(docker image inspect)."""
+def _save(api: DockerApi, names: list[str], path: str, platform: str | None = None) -> None:
+    """Write an archive that only root can read.
+
+    :param platform: platform to save, which Docker 28 and newer use. Older versions have only one.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    query: dict[str, Any] = {"names": names}
+    if platform:
+        fields = dict(zip(("os", "architecture", "variant"), platform.split("/")))
+        query["platform"] = json.dumps(fields)
+    with api.stream("GET", "/images/get", query) as pieces, open(
+        path, "wb", opener=lambda name, _flags: os.open(name, flags, 0o600)
+    ) as file:
+        file.writelines(pieces)
+
+
+def _list_names(item: dict[str, Any], key: str) -> tuple[str, ...]:
+    """Return the names of an image. The list of Docker 24 and older has placeholders."""
+    names = item.get(key) or ()
+    return tuple(normalize(name) for name in names if not name.startswith("<none>"))
+
+
+@parsing("GET /images/json")
+def parse_images(items: list[dict[str, Any]], in_containerd: bool) -> list[Image]:
+    """Return images from their properties.
+
+    :param in_containerd: whether the images are in containerd. The ID of an image is then the
+        digest of a manifest, not of the configuration.
+    """
+    return [
+        Image(
+            id=item["Id"],
+            repo_tags=_list_names(item, "RepoTags"),
+            repo_digests=_list_names(item, "RepoDigests"),
+            size=int(item["Size"]),
+            fingerprint=fingerprint(item, (item.get("RootFS") or {}).get("Layers") or [])
+            if in_containerd
+            else "",
+        )
+        for item in items
+    ]
+
+
+@parsing("GET /images/ID/json")
+def parse_details(items: list[dict[str, Any]]) -> dict[str, Details]:
+    """Return the details of images from their properties, by ID."""
     return {
         item["Id"]: Details(
             (item.get("Config") or {}).get("Labels") or {}, parse_time(item.get("Created"))
         )
-        for item in json.loads(text)
+        for item in items
     }
 
 
-def _image(item: dict[str, Any]) -> Image:
-    digests = tuple(normalize(name) for name in item.get("RepoDigests") or ())
-    # With the store of containerd, the ID is the digest of a manifest, not of the configuration.
-    is_manifest = any(split(name)[2] == item["Id"] for name in digests)
-    layers = (item.get("RootFS") or {}).get("Layers") or []
-    return Image(
-        id=item["Id"],
-        repo_tags=tuple(normalize(name) for name in item.get("RepoTags") or ()),
-        repo_digests=digests,
-        size=int(item["Size"]),
-        fingerprint=fingerprint(item, layers) if is_manifest else "",
-    )
-
-
-@parsing("docker container inspect")
-def parse_users(text: str) -> dict[str, list[str]]:
-    """Parse C(docker container inspect)."""
+@parsing("GET /containers/json")
+def parse_users(items: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the containers that use an image from the list of containers, by image ID."""
     users: dict[str, list[str]] = {}
-    for item in json.loads(text):
-        users.setdefault(item["Image"], []).append(
-            f"{item['Name'].lstrip('/')} ({item['Id'][:12]})"
-        )
+    for item in items:
+        # The names by which other containers call a container have a path.
+        name = min(item.get("Names") or [item["Id"]], key=lambda name: name.count("/"))
+        users.setdefault(item["ImageID"], []).append(f"{name.lstrip('/')} ({item['Id'][:12]})")
     return users
 
 
-def parse_pushed(output: str, name: str) -> str:
-    """Parse C(docker push): the last line is C(TAG: digest: DIGEST size: N).
+def parse_pushed(messages: list[str], name: str) -> str:
+    """Return the digest from the messages of a push, such as C(TAG: digest: DIGEST size: N).
 
-    :raises CruntimeError: if the output has no digest.
+    :raises CruntimeError: if no message has a digest.
     """
-    found = re.search(r"digest: (\S+) size: ", output)
-    if found is None:
-        raise CruntimeError(
-            f"docker push: {name}: no digest in the output: {output.strip()}",
-            reason="output_unreadable",
-        )
-    return found.group(1)
-
-
-def parse_failure(output: str) -> str:
-    """Return an error message without its prefix."""
-    return re.sub(r"^(Error response from daemon|Error): ", "", output)
+    for message in messages:
+        found = re.search(r"digest: (\S+) size: ", message)
+        if found:
+            return found.group(1)
+    raise CruntimeError(
+        f"POST /images/{name}/push: no digest in the response: {' '.join(messages)}",
+        reason="output_unreadable",
+    )

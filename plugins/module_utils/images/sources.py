@@ -145,10 +145,17 @@ def _load(task: ImageTask, archived: dict[str, tuple[Archive, Archived]]) -> lis
             for step in rest:
                 task.do(step)
         task.expect([name for name in images if not image_id(name)], images)
+    stored = [_stored_name(task, name, image) for name, image in images.items()]
     if steps:
-        for name in images:
+        for name in stored:
             task.report.add_change(name)
-    return task.request.names or list(images)
+    return task.request.names or stored
+
+
+def _stored_name(task: ImageTask, name: str, archived: Archived) -> str:
+    """Return the name of an archived image in the store, where an unnamed image has another ID."""
+    same = task.found.find_same(archived) if image_id(name) else None
+    return same.id if same else name
 
 
 def _check_platforms(task: ImageTask, archived: dict[str, tuple[Archive, Archived]]) -> None:

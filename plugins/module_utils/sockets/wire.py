@@ -65,8 +65,8 @@ class Wire:
             self._is_connected = True
         return self._is_connected
 
-    def send(self, data: bytes) -> None:
-        """Send all of the data, unless the daemon closes the connection.
+    def send(self, data: bytes) -> bool:
+        """Send all of the data; return False if the daemon closed the connection.
 
         :raises RequestError: if the daemon does not read the data in time.
         """
@@ -77,7 +77,8 @@ class Wire:
             raise self.late() from None
         except ConnectionError:
             # The daemon can have responded before it closed the connection. Reading finds out.
-            pass
+            return False
+        return True
 
     def read(self, size: int) -> bytes:
         """Read exactly this number of bytes.
@@ -90,6 +91,20 @@ class Wire:
         while len(self._buffer) < size:
             self._receive()
         return self._take(size)
+
+    def read_pieces(self, size: int) -> Iterator[bytes]:
+        """Yield exactly this number of bytes in pieces, as they arrive.
+
+        :raises RequestError: if the daemon does not send them in time, or the size limit is less.
+        """
+        self._check_limit(self._received - len(self._buffer) + size)
+        self._time_left()
+        while size:
+            if not self._buffer:
+                self._receive()
+            piece = self._take(min(size, len(self._buffer)))
+            size -= len(piece)
+            yield piece
 
     def read_until(self, end: bytes, limit: int) -> bytes:
         """Read to the first occurrence of a delimiter, and return the text before it.
@@ -108,14 +123,14 @@ class Wire:
             raise ValueError(f"no end within {limit} bytes")
         return self._take(found + len(end))[:found]
 
-    def read_rest(self) -> bytes:
-        """Read until the daemon closes the connection.
+    def read_rest(self) -> Iterator[bytes]:
+        """Yield everything until the daemon closes the connection, as it arrives.
 
         :raises RequestError: if the daemon does not close it in time.
         """
+        yield self._take(len(self._buffer))
         while self._fill():
-            pass
-        return self._take(len(self._buffer))
+            yield self._take(len(self._buffer))
 
     def close(self, farewell: bytes = b"") -> None:
         """Close the connection.
@@ -154,6 +169,13 @@ class Wire:
         return RequestError(
             f"{self._path}: {self._request}: unreadable response: {problem}",
             reason="output_unreadable",
+        )
+
+    def unsent(self, problem: str) -> RequestError:
+        """Return the error of a request whose body could not be read."""
+        return RequestError(
+            f"{self._path}: {self._request}: could not read the data to send: {problem}",
+            reason="file_unreadable",
         )
 
     def refused(self, code: int, label: str, detail: str) -> RequestError:

@@ -120,6 +120,8 @@ def main() -> None:
     index = json.loads(oci["index.json"])
     del index["manifests"][0]["annotations"]
     write(directory / "unnamed-oci.tar", {**oci, "index.json": json.dumps(index).encode()})
+    index["manifests"][0]["annotations"] = {"org.opencontainers.image.ref.name": "v9"}
+    write(directory / "tag-oci.tar", {**oci, "index.json": json.dumps(index).encode()})
     manifest = json.loads(docker["manifest.json"])
     manifest[0]["RepoTags"] = None
     unnamed = {**docker, "manifest.json": json.dumps(manifest).encode()}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls of the CRI, commands for runc, crun and docker, and the parsing of their output."""
+"""Calls of the CRI, commands for runc and crun, and the parsing of their output."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import json
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.cruntime.node.plugins.module_utils import cri as cri_calls
-from ansible_collections.cruntime.node.plugins.module_utils import docker_cli, protobuf
-from ansible_collections.cruntime.node.plugins.module_utils.containers import base, cri, docker
+from ansible_collections.cruntime.node.plugins.module_utils import protobuf
+from ansible_collections.cruntime.node.plugins.module_utils.containers import base, cri
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Container,
     OciRuntime,
@@ -48,7 +46,7 @@ class ReplayRunner:
         return f"/usr/bin/{name}"
 
     def run(self, *argv, **options):
-        command = " ".join(argv).replace(f" --host {docker_cli.ENDPOINT}", "")
+        command = " ".join(argv)
         self.commands.append(command)
         answer = self.answers[command]
         return answer if isinstance(answer, Result) else Result(0, answer, "")
@@ -430,9 +428,6 @@ def test_commands_for_users(lines, follow, tail):
     crictl = cri.CriContainers(runner, SOCKET, dict)
     assert crictl.log_command("x", lines, follow) == f"sudo /usr/bin/crictl logs {tail}"
     assert crictl.status_command == "sudo /usr/bin/crictl ps -a"
-    client = docker.DockerContainers(runner)
-    assert client.log_command("x", lines, follow) == f"sudo /usr/bin/docker logs {tail}"
-    assert client.status_command == "sudo /usr/bin/docker ps -a"
 
 
 def test_queries_have_a_short_timeout(monkeypatch):
@@ -508,144 +503,6 @@ def test_an_image_has_the_name_of_its_pull(monkeypatch, image, known, name):
     )
     _runner, api = api_for()
     assert [each.image for each in api.look().containers] == [name]
-
-
-def test_an_image_of_docker_has_the_name_of_its_pull():
-    record = ["a", "/n", {"Status": "exited", "Pid": 0}, "2026-11-23T10:15:00Z", f"sha256:{ID}"]
-    runner = ReplayRunner(
-        {
-            "docker ps --all --quiet --no-trunc": "a\n",
-            f"docker container inspect --format {docker.RECORD} a": json.dumps([*record, "x", {}]),
-            f"docker image inspect --format {docker.IMAGE} sha256:{ID}": json.dumps(
-                [f"sha256:{ID}", [TAG]]
-            ),
-        }
-    )
-    (found,) = docker.DockerContainers(runner).look().containers
-    assert found.image == TAG
-
-
-# Docker
-
-
-@pytest.mark.parametrize("version", ["20.10.24", "26.1.5", "28.5.2"])
-def test_real_output_of_docker_is_parsed(transcript, version):
-    runner = ReplayRunner(
-        {
-            "docker ps --all --quiet --no-trunc": "a\nb\n",
-            f"docker container inspect --format {docker.RECORD} a b": transcript(
-                f"docker-{version}-inspect.txt"
-            ),
-        }
-    )
-    snapshot = docker.DockerContainers(runner).look()
-    found = sorted(
-        (each.namespace or "", each.pod, each.name, each.state, each.pid is not None)
-        for each in snapshot.containers
-    )
-    assert found == [("", None, "plain", "running", True), *EXPECTED]
-    api = next(each for each in snapshot.containers if each.namespace == "alpha")
-    assert api.image == "localhost/cruntime-test/busybox:1"
-    assert api.image_id.startswith("sha256:")
-    assert api.created.startswith("2026-11-23T23:")
-    assert api.created.endswith("Z")
-    assert api.labels == {"tier": 'it\'s "quoted", really=yes'}
-    pods = {(each.namespace, each.pod): each.id for each in snapshot.sandboxes}
-    assert set(pods) == {("alpha", "web"), ("beta", "web")}
-    assert all(each.pod_id == pods.get((each.namespace, each.pod)) for each in snapshot.containers)
-    assert len(runner.commands) == 2
-
-
-def test_a_container_that_disappears_before_inspect_is_omitted(transcript):
-    lines = transcript("docker-28.5.2-inspect.txt").splitlines(keepends=True)
-    gone = Result(1, "".join(lines[1:]), "Error: No such container: 0123\n")
-    answers = {
-        "docker ps --all --quiet --no-trunc": "a\n",
-        f"docker container inspect --format {docker.RECORD} a": gone,
-    }
-    snapshot = docker.DockerContainers(ReplayRunner(answers)).look()
-    assert len(snapshot.containers) + len(snapshot.sandboxes) == len(lines) - 1
-
-
-def test_docker_that_does_not_respond_is_an_error():
-    down = Result(1, "", "Cannot connect to the Docker daemon at unix:///x. Is it running?\n")
-    api = docker.DockerContainers(ReplayRunner({"docker ps --all --quiet --no-trunc": down}))
-    with fails("command_failed", "docker ps", "Cannot connect to the Docker daemon"):
-        api.look()
-
-
-KUBERNETES = "io.kubernetes."
-
-
-@pytest.mark.parametrize(
-    ("name", "labels", "expected"),
-    [
-        ("k8s_api_web_alpha_u-1_0", {}, ("api", "web", "alpha", "u-1")),
-        ("k8s_api_web_alpha_u-1_0_deadbeef", {}, ("api", "web", "alpha", "u-1")),
-        ("k8s_apiserver", {}, ("apiserver", None, None, None)),
-        ("k8s_", {}, ("k8s_", None, None, None)),
-        ("plain", {}, ("plain", None, None, None)),
-        ("my_k8s_app", {}, ("my_k8s_app", None, None, None)),
-        (
-            "renamed",
-            {
-                f"{KUBERNETES}container.name": "api",
-                f"{KUBERNETES}pod.name": "web",
-                f"{KUBERNETES}pod.namespace": "alpha",
-                f"{KUBERNETES}pod.uid": "u-1",
-            },
-            ("api", "web", "alpha", "u-1"),
-        ),
-    ],
-)
-def test_names_of_kubernetes_in_docker_are_parsed(name, labels, expected):
-    assert docker.names(name, labels) == expected
-
-
-dns_label = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)
-
-
-@given(dns_label, dns_label, dns_label, dns_label, st.integers(0, 99))
-def test_any_name_of_kubernetes_is_parsed(container, pod, namespace, uid, attempt):
-    name = f"k8s_{container}_{pod}_{namespace}_{uid}_{attempt}"
-    assert docker.names(name, {}) == (container, pod, namespace, uid)
-
-
-@given(
-    st.text(max_size=20),
-    st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=3),
-    st.sampled_from(["created", "running", "paused", "restarting", "exited", "dead", "odd"]),
-)
-def test_any_output_of_docker_is_parsed(name, labels, state):
-    fields = ["0" * 64, f"/{name}", {"Status": state, "Pid": 0}, "2026-11-23T10:15:00.123Z"]
-    snapshot = docker.parse(json.dumps([*fields, "x", "y", labels or None]) + "\n")
-    assert len(snapshot.containers) + len(snapshot.sandboxes) == 1
-    for each in snapshot.containers:
-        assert each.labels == labels
-        assert each.created == "2026-11-23T10:15:00Z"
-
-
-# Docker 20.10 and 28.5 print these errors.
-@pytest.mark.parametrize("word", ["Container", "container"])
-def test_docker_changes_all_at_once_and_assigns_errors(word):
-    error = (
-        "Error response from daemon: No such container: aa\n"
-        f"Error response from daemon: {word} cc is not running\n"
-    )
-    runner = ReplayRunner({"docker pause aa bb cc": Result(1, "bb\n", error)})
-    api = docker.DockerContainers(runner)
-    assert api.pause([item("aa"), item("bb"), item("cc")]) == {
-        "aa": "Error response from daemon: No such container: aa",
-        "cc": "is not running",
-    }
-
-
-def test_docker_stop_has_a_grace_period():
-    answers = {"docker stop --time 7 aa bb": "aa\nbb\n", "docker rm --force aa": "aa\n"}
-    runner = ReplayRunner(answers)
-    api = docker.DockerContainers(runner)
-    assert api.stop([item("aa"), item("bb")], 7) == {}
-    assert api.remove([item("aa")]) == {}
 
 
 def test_a_tool_error_without_an_id_applies_to_all_items():

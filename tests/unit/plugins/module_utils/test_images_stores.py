@@ -12,8 +12,12 @@ import json
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import cri as cri_calls
-from ansible_collections.cruntime.node.plugins.module_utils import protobuf
+from ansible_collections.cruntime.node.plugins.module_utils import docker_streams, protobuf
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import (
+    Archived,
+    fingerprint,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images import (
     auth_file,
     containerd,
@@ -206,7 +210,6 @@ def test_the_cause_of_a_failed_pull_is_the_message_of_the_daemon(cri_store, tran
 def test_the_cause_of_a_failure_is_reported_once():
     assert containerd.parse_failure("elapsed: 0.1 s ctr: no such file") == "no such file"
     assert crio.parse_failure("time=x level=warning Error: no") == "no"
-    assert docker.parse_failure("Error response from daemon: no") == "no"
 
 
 def test_names_of_containerd_replace_the_names_that_the_cri_lists():
@@ -231,11 +234,27 @@ def test_names_of_containerd_replace_the_names_that_the_cri_lists():
     ]
 
 
-def test_the_digest_of_a_push_is_parsed(transcript):
-    pushed = docker.parse_pushed(transcript("docker-20.10.24-push.txt"), "x:1")
-    assert pushed == "sha256:d719be8cd90c5b4471d4750595cda4ed0bc1d4dadeac06050f29dca4b6566ddf"
+@pytest.mark.parametrize(
+    ("version", "digest"),
+    [
+        ("26.1.5", "30cb1ee910b44a2448e601282578ffc2544fd56fe3d73e459d3fe24c3964bc29"),
+        ("29.8.1", "96380f35634e60e66db044dbf1ec156a6b03c2a80e9262e1d2bef43e236b1042"),
+    ],
+)
+def test_the_digest_of_a_push_of_docker_is_parsed(transcript, version, digest):
+    pieces = [transcript(f"docker-{version}-push.jsonl").encode()]
+    documents = docker_streams.read_documents(pieces)
+    messages = [text for each in documents for text in docker_streams.find_message(each)]
+    assert docker.parse_pushed(messages, "x:1") == f"sha256:{digest}"
     with fails("output_unreadable", "x:1"):
-        docker.parse_pushed("", "x:1")
+        docker.parse_pushed(messages[:1], "x:1")
+
+
+@pytest.mark.parametrize("version", ["26.1.5", "29.8.1"])
+def test_an_error_in_the_response_of_a_pull_is_found(transcript, version):
+    pieces = [transcript(f"docker-{version}-pull-damaged.jsonl").encode()]
+    errors = map(docker_streams.find_error, docker_streams.read_documents(pieces))
+    assert len(list(filter(None, errors))) == 1
 
 
 def inspected(**changes):
@@ -253,15 +272,55 @@ def inspected(**changes):
     }
 
 
-def test_images_of_docker():
-    (image,) = docker.parse_images(json.dumps([inspected()]))
-    assert image == Image(BUILT, ("docker.io/library/busybox:1",), (), 7)
+@pytest.mark.parametrize(("version", "in_containerd"), [("26.1.5", False), ("29.8.1", True)])
+def test_images_of_docker(transcript, version, in_containerd):
+    item = json.loads(transcript(f"docker-{version}-image.json"))
+    (image,) = docker.parse_images([item], in_containerd)
+    assert image.id == item["Id"]
+    assert "localhost/cruntime-test/busybox:1" in image.repo_tags
+    assert image.size > 0
     # If the ID is the digest of a manifest, the parts of the image are compared.
-    item = inspected(RepoDigests=[f"busybox@{BUILT}"])
-    (image,) = docker.parse_images(json.dumps([item]))
-    assert image.fingerprint
-    details = docker.parse_details(json.dumps([item]))
-    assert details[BUILT] == ({}, 1704067200)
+    assert bool(image.fingerprint) is in_containerd
+    details = docker.parse_details([item])
+    assert details[item["Id"]].created == 1704067200
+
+
+def test_an_image_of_docker_without_a_name_is_compared_by_its_parts():
+    """An image without a name has no digest from which its store could be guessed."""
+    item = inspected(RepoTags=[], RepoDigests=[])
+    (image,) = docker.parse_images([item], True)
+    config = {**item, "config": item["Config"], "rootfs": {"diff_ids": [DIGEST]}}
+    archived = Archived((), DIGEST, "", fingerprint(config, [DIGEST]), "", "c.json", ())
+    assert image.is_same(archived)
+    # An artifact, such as a Helm chart, has no layers of an image.
+    (image,) = docker.parse_images([inspected(RootFS={}, Config=None, RepoTags=None)], True)
+    assert image.repo_tags == ()
+
+
+def test_containers_of_each_image_of_docker():
+    items = [
+        {"Id": "0123456789abcdef", "Names": ["/other/alias", "/app"], "ImageID": BUILT},
+        {"Id": "0" * 64, "Names": None, "ImageID": BUILT},
+    ]
+    users = docker.parse_users(items)
+    assert users == {BUILT: ["app (0123456789ab)", f"{'0' * 64} (000000000000)"]}
+    with fails("output_unreadable", "GET /containers/json"):
+        docker.parse_users([{}])
+
+
+def test_only_a_build_with_docker_needs_its_client(monkeypatch, store):
+    checked, _ran = store("docker", {})
+    monkeypatch.setattr(Runner, "which", lambda _self, _tool: None)
+    checked.check({"pull", "load", "save", "push", "tag", "untag", "remove", "preload"})
+    with fails("tool_not_found", "docker-ce-cli", "docker.io"):
+        checked.check({"build"})
+
+
+def test_a_tarball_of_docker_without_images_is_refused(tmp_path, store):
+    opened, _ran = store("docker", {})
+    (tmp_path / "docker/image").mkdir(parents=True)
+    with fails("archive_invalid", "/var/lib/containerd"):
+        opened.open_source(str(tmp_path / "docker"))
 
 
 @pytest.fixture
@@ -333,11 +392,6 @@ def test_podman_uses_the_store_of_crio(monkeypatch, store, transcript):
         source.save(["r.test/a:1"], "/a.tar")
     assert "--root /srv/crio/x/store --runroot /srv/crio/x/run --storage-driver overlay" in ran[-1]
     assert "vfs" not in ran[-1]
-
-
-def test_paths_of_the_other_image_stores(store, transcript):
-    elsewhere, _ran = store("docker", {"info": "/srv/docker\n"})
-    assert elsewhere.root == "/srv/docker"
 
 
 def test_the_directory_of_containerd_is_in_the_status_of_its_cri(cri_store, transcript):

@@ -14,6 +14,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     RequestError,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images.transfers import (
+    cause_of,
     is_retryable,
     transfer_all,
 )
@@ -87,6 +88,13 @@ def test_each_failure_is_reported_with_its_cause():
     assert failures == [("gone", "not found", 1), ("down", "i/o timeout", 4)]
     assert tries.count("slow") == 3
     assert pauses == [1, 2, 1, 2, 4]
+
+
+def test_the_cause_of_a_request_is_the_message_of_the_daemon():
+    error = RequestError("s: POST x: status 500: no", reason="request_failed", detail="no")
+    assert cause_of(error) == "no"
+    late = RequestError("s: POST x: no response", reason="no_response")
+    assert cause_of(late) == "s: POST x: no response"
 
 
 def test_the_number_of_parallel_transfers_is_limited():

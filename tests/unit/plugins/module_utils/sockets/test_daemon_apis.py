@@ -11,7 +11,11 @@ import urllib.parse
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import crio_api
-from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
+from ansible_collections.cruntime.node.plugins.module_utils.docker_api import (
+    DockerApi,
+    missing_ok,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.images.docker import parse_pushed
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 LONG = 60
@@ -79,6 +83,69 @@ def test_a_daemon_without_a_version_is_not_docker(serve, header):
     path = serve(responding([], "OK", header=header))
     with fails("output_unreadable", path, "GET /_ping", "no Api-Version"):
         DockerApi(LONG, path).info()
+
+
+PING = responding([], "OK", header="Api-Version: 1.41\r\n")
+
+
+def test_an_object_that_does_not_exist_is_not_found(serve):
+    requests = []
+    path = serve(
+        PING,
+        responding(requests, '[{"Id": "a"}]'),
+        responding(requests, '{"Id": "a"}'),
+        responding(requests, '{"message": "No such image: b"}', "404 Not Found"),
+        responding(requests, '{"message": "broken"}', "500 Internal Server Error"),
+    )
+    docker = DockerApi(LONG, path)
+    assert docker.images() == [{"Id": "a"}]
+    assert docker.find("/images/a/json") == {"Id": "a"}
+    assert docker.find("/images/b/json") is None
+    with fails("request_failed", "HTTP status 500: broken"):
+        docker.find("/images/c/json")
+    paths = [f"/v1.41/images/{each}" for each in ("json", "a/json", "b/json", "c/json")]
+    assert requests == paths
+
+
+def test_changes_have_a_query(serve):
+    requests = []
+    path = serve(PING, responding(requests, ""), responding(requests, "[]"))
+    docker = DockerApi(LONG, path)
+    docker.change("POST", "/images/a/tag", repo="r:5000/x y", tag="1")
+    docker.change("DELETE", "/images/r:5000/x:1")
+    assert requests == [
+        "/v1.41/images/a/tag?repo=r%3A5000%2Fx+y&tag=1",
+        "/v1.41/images/r:5000/x:1",
+    ]
+
+
+def test_a_missing_object_can_be_ignored(serve):
+    path = serve(
+        PING,
+        responding([], '{"message": "No such image"}', "404 Not Found"),
+        responding([], '{"message": "conflict"}', "409 Conflict"),
+    )
+    docker = DockerApi(LONG, path)
+    with missing_ok():
+        docker.change("DELETE", "/images/a")
+    with fails("request_failed", "409: conflict"), missing_ok():
+        docker.change("DELETE", "/images/a")
+
+
+def test_an_operation_returns_its_messages(serve, transcript):
+    requests = []
+    path = serve(PING, responding(requests, transcript("docker-29.8.1-push.jsonl")))
+    messages = DockerApi(LONG, path).follow("/images/x/push", {"tag": "1"}, {"X-Registry-Auth": ""})
+    assert requests == ["/v1.41/images/x/push?tag=1"]
+    assert parse_pushed(messages, "x:1").startswith("sha256:")
+
+
+def test_an_error_during_an_operation_is_raised(serve, transcript):
+    path = serve(PING, responding([], transcript("docker-26.1.5-pull-damaged.jsonl")))
+    with fails("request_failed", "POST /images/create", "") as caught:
+        DockerApi(LONG, path).follow("/images/create", {}, {})
+    assert caught.value.detail in str(caught.value)
+    assert caught.value.detail
 
 
 def test_an_error_of_docker_has_its_message(serve):

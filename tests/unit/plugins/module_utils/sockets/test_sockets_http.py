@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import select
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -126,7 +128,7 @@ ERRORS = {
 def test_an_error_has_the_message_of_the_daemon(serve, body, detail):
     head = b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(body)
     path = serve(responding(head + body))
-    with fails("request_failed", path, "GET /x?y=1", "HTTP status 404", detail) as caught:
+    with fails("request_failed", path, "GET /x", "HTTP status 404", detail) as caught:
         get(path)
     assert (caught.value.code, caught.value.detail) == (404, detail)
 
@@ -170,7 +172,7 @@ INVALID = {
 @pytest.mark.parametrize(("response", "problem"), INVALID.values(), ids=INVALID)
 def test_an_invalid_response_is_unreadable(serve, response, problem):
     path = serve(waiting(response))
-    with fails("output_unreadable", path, "GET /x?y=1", problem):
+    with fails("output_unreadable", path, "GET /x", problem):
         get(path)
 
 
@@ -215,3 +217,141 @@ def test_a_body_that_is_not_the_expected_document_is_unreadable(serve, body):
     path = serve(responding(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body))
     with fails("output_unreadable", path, "GET /x"):
         http.get(path, "/x", LONG, lambda response: response.document(dict))
+
+
+def read_chunks(connection):
+    """Return the head and the body of a request that is sent in chunks."""
+    data = b""
+    while not data.endswith(b"\r\n0\r\n\r\n"):
+        data += connection.recv(65536)
+    head, _end, rest = data.partition(b"\r\n\r\n")
+    body = b""
+    while rest != b"0\r\n\r\n":
+        size, _end, rest = rest.partition(b"\r\n")
+        number = int(size, 16)
+        body += rest[:number]
+        assert rest[number : number + 2] == b"\r\n"
+        rest = rest[number + 2 :]
+    return head, body
+
+
+def send(path, request, timeout=LONG, limit=LIMIT):
+    return http.send(path, request, timeout, lambda response: response, limit)
+
+
+def test_a_request_has_a_method_headers_and_a_body(serve):
+    heads = []
+
+    def handle(connection):
+        head = b""
+        while not head.endswith(b"{}"):
+            head += connection.recv(65536)
+        heads.append(head)
+        connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+
+    request = http.Request("POST", "/x", {"Content-Type": "application/json"}, b"{}")
+    assert send(serve(handle), request).status == 201
+    assert heads == [
+        b"POST /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    ]
+
+
+def test_a_response_without_content_is_a_success(serve):
+    path = serve(waiting(b"HTTP/1.1 204 No Content\r\n\r\n"))
+    assert send(path, http.Request("DELETE", "/x")) == (204, {}, b"")
+
+
+@pytest.mark.parametrize("size", [0, 1, 65536, 300_001])
+def test_a_stream_is_sent_in_chunks(serve, size):
+    received = []
+
+    def handle(connection):
+        received.append(read_chunks(connection))
+        connection.sendall(OK + b"Content-Length: 2\r\n\r\nok")
+
+    body = bytes(index % 251 for index in range(size))
+    response = send(serve(handle), http.Request("POST", "/load", {}, io.BytesIO(body)))
+    assert response.body == b"ok"
+    ((head, content),) = received
+    assert b"Transfer-Encoding: chunked" in head
+    assert b"Content-Length" not in head
+    assert content == body
+
+
+class Endless:
+    """Stream without an end."""
+
+    def read(self, size=-1):
+        return bytes(size)
+
+
+def test_an_error_before_the_end_of_the_body_is_reported(serve):
+    def handle(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 4\r\n\r\nnope")
+
+    with fails("request_failed", "HTTP status 400: nope"):
+        send(serve(handle), http.Request("POST", "/x", {}, Endless()))
+
+
+def test_a_daemon_that_does_not_read_the_body_is_too_slow(serve):
+    with fails("no_response", f"no response within {SHORT} seconds"):
+        send(serve(waiting_without_reading), http.Request("POST", "/x", {}, Endless()), SHORT)
+
+
+def waiting_without_reading(connection):
+    """Read nothing until the client gives up, which closes the connection."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    poll.poll(LONG * 1000)
+
+
+def test_a_body_that_cannot_be_read_is_an_error(serve):
+    class Broken:
+        def read(self, size=-1):
+            raise OSError(5, "Input/output error")
+
+    path = serve(lambda connection: connection.recv(65536))
+    with fails("file_unreadable", path, "POST /x", "Input/output error"):
+        send(path, http.Request("POST", "/x", {}, Broken()))
+
+
+def opened(path):
+    return http.stream(path, http.Request("GET", "/x"), LONG)
+
+
+@pytest.mark.parametrize("size", [0, 5, LIMIT * 40])
+@pytest.mark.parametrize("kind", ["length", "chunks", "end"])
+def test_a_stream_can_be_longer_than_the_limit_and_is_not_kept(serve, size, kind):
+    heads = {
+        "length": OK + b"Content-Length: %d\r\n\r\n" % size,
+        "chunks": CHUNKED + b"%x\r\n" % size,
+        "end": OK + b"\r\n",
+    }
+    end = b"\r\n0\r\n\r\n" if kind == "chunks" and size else b"\r\n" * (kind == "chunks")
+    path = serve(responding(heads[kind], bytes(size), end))
+    with opened(path) as pieces:
+        lengths = [len(piece) for piece in pieces]
+    assert sum(lengths) == size
+    assert max(lengths, default=0) <= 128 * 1024
+
+
+def test_the_error_of_a_stream_is_limited(serve, monkeypatch):
+    monkeypatch.setattr(http, "LIMIT", LIMIT)
+    path = serve(responding(b"HTTP/1.1 500 Error\r\n\r\n", bytes(LIMIT + 1)))
+    problem = f"longer than {LIMIT} bytes"
+    with fails("output_unreadable", problem), opened(path):
+        pass
+
+
+def test_a_stream_that_ends_early_is_not_a_response(serve):
+    path = serve(responding(OK + b"Content-Length: 6\r\n\r\nans"))
+    with fails("no_response", "the daemon closed the connection"), opened(path) as pieces:
+        list(pieces)
+
+
+def test_a_stream_with_an_unexpected_content_is_unreadable(serve):
+    path = serve(responding(OK + b"Content-Length: 3\r\n\r\nans"))
+    with fails("output_unreadable", path, "GET /x", "no number"), opened(path) as pieces:
+        raise ValueError(f"no number: {list(pieces)}")
