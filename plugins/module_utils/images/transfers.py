@@ -45,7 +45,7 @@ class Failure(NamedTuple):
 def cause_of(error: CruntimeError) -> str:
     """Return the message of an error without the command or the request."""
     if isinstance(error, RequestError) and error.detail:
-        return redact_text(error.detail)
+        return str(redact_text(error.detail))
     return str(error).partition("' failed: ")[2] or str(error)
 
 
