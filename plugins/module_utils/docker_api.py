@@ -17,7 +17,16 @@ import contextlib
 import json
 import re
 import threading
-from typing import TYPE_CHECKING, Any, Callable, ContextManager, Iterator, Mapping, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    ContextManager,
+    Iterable,
+    Iterator,
+    Mapping,
+    TypeVar,
+)
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
     from ansible_collections.cruntime.node.plugins.module_utils.runner import Stream
 
 _T = TypeVar("_T")
+#: Number of requests at once.
+PARALLEL = 50
 # The newest version of the API that the collection is tested with, which Docker 29.8 has.
 _NEWEST = (1, 56)
 
@@ -69,6 +80,14 @@ class DockerApi:
         with missing_ok():
             return self._get(target, _read_object)
         return None
+
+    def find_all(self, targets: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the properties of objects, in order. Objects that do not exist are skipped."""
+        # Most runs do not need the import.
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            return [found for found in pool.map(self.find, targets) if found]
 
     def events(
         self, since: float, until: float, filters: dict[str, list[str]]

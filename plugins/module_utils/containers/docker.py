@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, NamedTuple, Sequence, TypeVar
+from typing import Any, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import docker_streams
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
@@ -20,14 +20,14 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Snapshot,
     name_images,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.docker_api import DockerApi
+from ansible_collections.cruntime.node.plugins.module_utils.docker_api import (
+    PARALLEL,
+    DockerApi,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 
-_T = TypeVar("_T")
-# Number of requests at once.
-_PARALLEL = 50
 # Length of the end of a log that is kept, in bytes: much longer than the text that is returned.
 _LOG_KEPT = 4 * 1024 * 1024
 # Codes of success: the object already has the state, or does not exist.
@@ -116,13 +116,12 @@ class DockerContainers(Containers):
 
     @parsing("GET /images/ID/json")
     def _image_names(self, ids: list[str]) -> dict[str, str]:
-        found = _at_once(lambda each: self._api.find(f"/images/{each}/json"), ids)
-        return {item["Id"]: item["RepoTags"][0] for item in found if item and item["RepoTags"]}
+        found = self._api.find_all(f"/images/{each}/json" for each in ids)
+        return {item["Id"]: item["RepoTags"][0] for item in found if item["RepoTags"]}
 
     def _inspect(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the properties of containers. Containers that no longer exist are skipped."""
-        found = _at_once(lambda each: self._api.find(f"/containers/{each}/json"), ids)
-        return [item for item in found if item]
+        return self._api.find_all(f"/containers/{each}/json" for each in ids)
 
     def _do(
         self, items: Sequence[Item], method: str, action: str = "", patience: int = 0, **query: str
@@ -138,18 +137,13 @@ class DockerContainers(Containers):
                 return "" if error.code in _NOTHING_TO_DO else _cause(error)
             return ""
 
-        return {each: cause for each, cause in zip(ids, _at_once(act, ids)) if cause}
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            return {each: cause for each, cause in zip(ids, pool.map(act, ids)) if cause}
 
 
 def _cause(error: RequestError) -> str:
     """Return the message of Docker, or of the request if there is none."""
     return error.detail or str(error)
-
-
-def _at_once(function: Callable[[str], _T], ids: Sequence[str]) -> list[_T]:
-    """Call a function for all IDs in parallel, and return the results in order."""
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        return list(pool.map(function, ids))
 
 
 @parsing("GET /containers/ID/json")

@@ -264,8 +264,7 @@ class _Source(SourceStore):
 
 def _inspect(api: DockerApi, ids: list[str]) -> list[dict[str, Any]]:
     """Return the properties of images. Images that no longer exist are skipped."""
-    found = (api.find(f"/images/{each}/json") for each in dict.fromkeys(ids))
-    return [item for item in found if item]
+    return api.find_all(f"/images/{each}/json" for each in dict.fromkeys(ids))
 
 
 def _save(api: DockerApi, names: list[str], path: str, platform: str | None = None) -> None:
