@@ -141,7 +141,9 @@ options:
     default: []
   username:
     description: >-
-      User name for authentication with the registry, for pulls and pushes. Requires O(password).
+      User name for authentication with the registry in O(name), for pulls, pushes and builds. If the
+      names of a build have no registry or C(localhost), the credentials are used for the registry of
+      its base images, if there is only one. Requires O(password).
       Without it, the credentials of C(docker login) are used with Docker.
     type: str
   password:

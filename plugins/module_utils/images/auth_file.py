@@ -14,9 +14,12 @@ import contextlib
 import json
 import os
 import tempfile
-from typing import Iterator, NamedTuple
+from typing import Iterable, Iterator, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
+
+# Name of Docker Hub in such files.
+_HUB = "https://index.docker.io/v1/"
 
 
 class AuthFile(NamedTuple):
@@ -30,12 +33,18 @@ class AuthFile(NamedTuple):
 
 
 @contextlib.contextmanager
-def written(scratch_dir: str, registry: str, credentials: Credentials) -> Iterator[AuthFile]:
-    """Write the file for one registry."""
+def written(
+    scratch_dir: str, hosts: Iterable[str], credentials: Credentials
+) -> Iterator[AuthFile]:
+    """Write the file for registries.
+
+    :param hosts: hosts of the registries.
+    """
     token = base64.b64encode(":".join(credentials).encode()).decode()
+    auths = {_HUB if host == "docker.io" else host: {"auth": token} for host in hosts}
     descriptor = os.memfd_create("config.json")
     try:
-        os.write(descriptor, json.dumps({"auths": {registry: {"auth": token}}}).encode())
+        os.write(descriptor, json.dumps({"auths": auths}).encode())
         with tempfile.TemporaryDirectory(dir=scratch_dir) as directory:
             path = os.path.join(directory, "config.json")
             os.symlink(f"/proc/self/fd/{descriptor}", path)

@@ -125,6 +125,7 @@ class Build(NamedTuple):
     :param args: build arguments, which stay in the history of the image.
     :param labels: labels of the image.
     :param options: further arguments for the command of the builder.
+    :param credentials: credentials for the registry of the tags or of the base images.
     """
 
     context: str
@@ -133,6 +134,7 @@ class Build(NamedTuple):
     args: dict[str, str]
     labels: dict[str, str]
     options: tuple[str, ...]
+    credentials: Credentials | None = None
 
     def pass_args(self) -> tuple[list[str], dict[str, str]]:
         """Return the words and the variables with which a command gets the build arguments.

@@ -46,6 +46,7 @@ def build_image(task: ImageTask) -> list[str]:
         args=args,
         labels={context.LABEL: digest},
         options=tuple(options["options"]),
+        credentials=task.request.credentials,
     )
     steps = [Step("build", name) for name in names]
     task.check(steps)

@@ -33,6 +33,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     registry_of,
     split,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.images import builders
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     START_TIME,
     Build,
@@ -283,18 +284,15 @@ class ContainerdStore(CriStore):
             yield _Source(ctr, self._local())
 
     def _build_by_nerdctl(self, build: Build) -> None:
-        words, variables = build.pass_args()
-        self._runner.output(
-            "nerdctl",
-            *("--address", self._runtime.socket_path, "--namespace", NAMESPACE, "build"),
-            *(word for tag in build.tags for word in ("--tag", tag)),
-            *("--file", build.dockerfile),
-            *words,
-            *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
-            *build.options,
-            build.context,
+        words, variables = builders.list_words(build)
+        flags = ("--address", self._runtime.socket_path, "--namespace", NAMESPACE)
+        builders.run(
+            self._runner,
+            *("nerdctl", *flags, "build", *words),
+            build=build,
+            scratch_dir=self._scratch_dir,
             timeout=self._timeout,
-            env=variables,
+            variables=variables,
         )
 
     def _build_by_buildctl(self, build: Build) -> None:
@@ -302,7 +300,8 @@ class ContainerdStore(CriStore):
         with tempfile.TemporaryDirectory(dir=self._scratch_dir) as scratch:
             # Build to an archive, because buildkitd can have a separate store.
             path = os.path.join(scratch, "image.tar")
-            self._runner.output(
+            builders.run(
+                self._runner,
                 "buildctl",
                 *("build", "--frontend", "dockerfile.v0", "--progress", "plain"),
                 *("--local", f"context={build.context}", "--local", f"dockerfile={directory}"),
@@ -311,6 +310,8 @@ class ContainerdStore(CriStore):
                 *_options("label", build.labels),
                 *("--output", f'type=docker,"name={",".join(build.tags)}",dest={path}'),
                 *build.options,
+                build=build,
+                scratch_dir=self._scratch_dir,
                 timeout=self._timeout,
             )
             self.load(image_archive.read(self._runner, path))

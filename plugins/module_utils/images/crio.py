@@ -20,7 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     normalize,
     registry_of,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.images import auth_file
+from ansible_collections.cruntime.node.plugins.module_utils.images import auth_file, builders
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Build,
     Credentials,
@@ -96,19 +96,15 @@ class CrioStore(CriStore):
 
     def build(self, build: Build) -> None:
         tool = self._require_tool("podman", "buildah", what="building images")
-        words, variables = build.pass_args()
-        self._podman(
-            "build",
+        words, variables = builders.list_words(build)
+        builders.run(
+            self._runner,
             # Otherwise each step leaves an image, which the kubelet would list.
-            "--layers=false",
-            *(word for tag in build.tags for word in ("--tag", tag)),
-            *("--file", build.dockerfile),
-            *words,
-            *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
-            *build.options,
-            build.context,
-            env=variables,
-            tool=tool,
+            *(tool, *self._store_words, "build", "--layers=false", *words),
+            build=build,
+            scratch_dir=self._scratch_dir,
+            timeout=self._timeout,
+            variables=variables,
         )
 
     def untag(self, image: Image, name: str) -> None:
@@ -137,19 +133,21 @@ class CrioStore(CriStore):
         if credentials is None:
             yield {}
             return
-        with auth_file.written(self._scratch_dir, registry_of(name), credentials) as file:
+        with auth_file.written(self._scratch_dir, [registry_of(name)], credentials) as file:
             yield {"env": {"REGISTRY_AUTH_FILE": file.path}, "descriptors": (file.descriptor,)}
 
-    def _podman(self, *words: str, tool: str = "podman", **given: Any) -> str:
-        """Run podman or buildah on the store of CRI-O."""
+    def _podman(self, *words: str, **given: Any) -> str:
+        """Run podman on the store of CRI-O."""
+        return self._tool("podman", *self._store_words, *words, **given)
+
+    @property
+    def _store_words(self) -> tuple[str, ...]:
+        """Return the arguments of podman and buildah for the store of CRI-O."""
         store = self._storage
-        return self._tool(
-            tool,
+        return (
             *("--root", store.root, "--runroot", store.runroot, "--storage-driver", store.driver),
             # With one of these options, the tools ignore the options in storage.conf.
             *(word for option in store.options for word in ("--storage-opt", option)),
-            *words,
-            **given,
         )
 
     def _tool(self, tool: str, *words: str, **given: Any) -> str:

@@ -39,6 +39,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     split,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images import (
+    builders,
     containerd_source,
     docker_login,
 )
@@ -145,18 +146,15 @@ class DockerStore(ImageStore):
         return parse_pushed(messages, name)
 
     def build(self, build: Build) -> None:
-        words, variables = build.pass_args()
-        self._runner.output(
+        words, variables = builders.list_words(build)
+        builders.run(
+            self._runner,
             # DOCKER_HOST or a context can set another machine.
-            *("docker", "--host", f"unix://{self._docker.api_socket}", "build"),
-            *(word for tag in build.tags for word in ("--tag", tag)),
-            *("--file", build.dockerfile),
-            *words,
-            *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
-            *build.options,
-            build.context,
+            *("docker", "--host", f"unix://{self._docker.api_socket}", "build", *words),
+            build=build,
+            scratch_dir=self._scratch_dir,
             timeout=self._timeout,
-            env=variables,
+            variables=variables,
         )
 
     def untag(self, image: Image, name: str) -> None:

@@ -31,7 +31,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 
 # The certificate authorities of the system, on Debian and on Red Hat.
 _SYSTEM = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-_HUB = "https://index.docker.io/v1/"
 
 
 class Verifier:
@@ -135,9 +134,8 @@ class Verifier:
                 file.write(b"\n".join(_read_authorities(host)))
             given: dict[str, Any] = {"env": {"SSL_CERT_FILE": bundle}}
             if credentials:
-                server = _HUB if host == "docker.io" else host
                 auth = stack.enter_context(
-                    auth_file.written(self._scratch_dir, server, credentials)
+                    auth_file.written(self._scratch_dir, [host], credentials)
                 )
                 given["env"]["DOCKER_CONFIG"] = os.path.dirname(auth.path)
                 given["descriptors"] = (auth.descriptor,)

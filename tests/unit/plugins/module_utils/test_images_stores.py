@@ -13,12 +13,16 @@ import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import cri as cri_calls
 from ansible_collections.cruntime.node.plugins.module_utils import docker_streams, protobuf
-from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CommandError,
+    CruntimeError,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import (
     Archived,
     fingerprint,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images import (
+    builders,
     auth_file,
     containerd,
     cri,
@@ -413,12 +417,57 @@ def test_a_tool_is_required_only_for_its_changes(cri_store, monkeypatch, name, v
         checked.check({verb})
 
 
+@pytest.mark.parametrize(
+    ("tags", "dockerfile", "hosts"),
+    [
+        (("r.test/a:1",), "FROM other.test/base:1\n", ["r.test"]),
+        (("docker.io/library/a:1",), "FROM other.test/base:1\n", ["docker.io"]),
+        (
+            ("localhost/a:1",),
+            "# FROM x.test/y\nFROM --platform=linux/arm64 r.test:5000/b AS c\n",
+            ["r.test:5000"],
+        ),
+        (("localhost/a:1",), "from r.test/b\nFROM scratch\nFROM r.test/c\n", ["r.test"]),
+        # The credentials of one registry are not sent to another one.
+        (("localhost/a:1",), "FROM r.test/b\nFROM other.test/c\n", []),
+        (("localhost/a:1",), "FROM busybox\nFROM r.test/c\n", []),
+        (("localhost/a:1",), "ARG BASE\nFROM $BASE\n", []),
+    ],
+)
+def test_credentials_of_a_build_are_for_one_registry(tags, dockerfile, hosts):
+    assert builders.find_registries(tags, dockerfile) == hosts
+
+
+def test_failed_build_shows_the_end_of_both_outputs(tmp_path):
+    build = Build(str(tmp_path), "/none", ("a:1",), {}, {}, ())
+    script = "seq 40; echo the reason; echo exit status 1 >&2; exit 1"
+    with pytest.raises(CommandError, match="sh build") as caught:
+        builders.run(
+            Runner(), "sh", "-c", script, build=build, scratch_dir=str(tmp_path), timeout=60
+        )
+    lines = str(caught.value).splitlines()
+    assert lines[-2:] == ["the reason", "exit status 1"]
+    assert len(lines) == 20
+
+
+def test_build_gets_the_credentials_of_the_task(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM r.test/base:1\n")
+    credentials = Credentials("user", "password")
+    tags = ("localhost/a:1",)
+    build = Build(str(tmp_path), str(tmp_path / "Dockerfile"), tags, {}, {}, (), credentials)
+    out = tmp_path / "out"
+    script = f'cat "$DOCKER_CONFIG/config.json" > {out}'
+    builders.run(Runner(), "sh", "-c", script, build=build, scratch_dir=str(tmp_path), timeout=60)
+    assert list(json.loads(out.read_text())["auths"]) == ["r.test"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Dockerfile", "out"]
+
+
 def test_an_unknown_time_is_ignored():
     assert parse_time(None) == parse_time("") == 0
 
 
 def test_a_password_is_in_no_file(tmp_path):
-    with auth_file.written(str(tmp_path), "r:5000", Credentials("user", "secret")) as file:
+    with auth_file.written(str(tmp_path), ["r:5000"], Credentials("user", "secret")) as file:
         # The tool can read the password repeatedly, and no other process can follow the link.
         for _time in range(2):
             read = Runner().run("cat", file.path, descriptors=(file.descriptor,))
