@@ -14,7 +14,7 @@ import io
 import json
 import os
 import tarfile
-from typing import Any, Callable, Iterable, Iterator
+from typing import IO, Any, Callable, Iterable, Iterator, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Stream
@@ -55,8 +55,10 @@ def as_oci_layout(stream: Stream, images: Iterable[Archived], names: NameImage) 
     entries = []
     for image in images:
         # Without a name, an entry has no annotations.
-        for annotations in [{_NAME: name} for name in names(image)] or [{}]:
-            entries.append({**image.descriptor, "annotations": annotations})
+        entries += [
+            {**image.descriptor, "annotations": fields}
+            for fields in [{_NAME: name} for name in names(image)] or [{}]
+        ]
     index = {"schemaVersion": 2, "manifests": entries}
     return _Rewritten(stream, {"oci-layout": {"imageLayoutVersion": "1.0.0"}, "index.json": index})
 
@@ -91,11 +93,12 @@ def _write_archive(stream: Stream, documents: dict[str, Any]) -> Iterator[bytes]
         member = tarfile.TarInfo(name)
         member.size = len(content)
         yield from _write_member(member, io.BytesIO(content))
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=LimitedMember) as tar:
+    source = cast("IO[bytes]", stream)
+    with tarfile.open(fileobj=source, mode="r|", tarinfo=LimitedMember) as tar:
         for member in tar:
             if os.path.normpath(member.name) not in _LISTS:
-                content = tar.extractfile(member) if member.isreg() else None
-                yield from _write_member(member, content)
+                file = tar.extractfile(member) if member.isreg() else None
+                yield from _write_member(member, file)
             # tarfile keeps all members otherwise.
             tar.members = []
     yield bytes(2 * tarfile.BLOCKSIZE)

@@ -108,4 +108,6 @@ class ContainerdImages:
 
     def _call(self, method: str, response: Message, request: bytes = b"") -> dict[str, Any]:
         decode = functools.partial(protobuf.decode, response)
-        return self._channel.call(f"/containerd.services.images.v1.Images/{method}", decode, request)
+        return self._channel.call(
+            f"/containerd.services.images.v1.Images/{method}", decode, request
+        )

@@ -31,6 +31,11 @@ class CruntimeError(Exception):
         self.facts = facts
 
     @property
+    def cause(self) -> str:
+        """Return the message for an error that names the subject itself."""
+        return str(self)
+
+    @property
     def result(self) -> dict[str, Any]:
         """Return the failure result of the module."""
         result = {"msg": str(self), "reason": self.reason, **self.facts}
@@ -64,7 +69,7 @@ class RequestError(CommandError):
 
     @property
     def cause(self) -> str:
-        """Error message of the daemon without the request; the whole message if it sent none."""
+        """Return the message of the daemon without the request; the whole message without one."""
         return self.detail or str(self)
 
 

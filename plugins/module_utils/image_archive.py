@@ -88,15 +88,10 @@ def name_image(image: Archived, name: str) -> tuple[str, ...]:
     return image.names or tuple(filter(None, [name]))
 
 
-def read(self, size: int = -1) -> bytes:
-        return self._first.read(size) or self._rest.read(size)
-
-
 def read(runner: Runner, path: str, platform: str | None = None) -> Archive:
     """Return the images of an archive.
 
     :param platform: platform to select from a multi-platform image; None for that of this node.
-
     :raises CruntimeError: if the file does not exist, is damaged, or is not an archive of images.
     """
     compression = compression_of(path)

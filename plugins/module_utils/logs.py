@@ -13,6 +13,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Container,
     Containers,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import redact_text
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
@@ -71,11 +72,12 @@ def _read(
     if environment is None:
         # Without the environment, the secrets in the log are not known.
         return dict(nothing, error="its environment could not be read: it may be gone")
-    result = api.log(container, lines)
-    log = clean(result.out, secrets(environment), limit)
-    if result.rc != 0:
-        return dict(nothing, error=" ".join(log.text.split()))
-    return dict(log._asdict(), error=None)
+    hidden = secrets(environment)
+    try:
+        text = api.log(container, lines)
+    except CruntimeError as error:
+        return dict(nothing, error=" ".join(clean(error.cause, hidden, limit).text.split()))
+    return dict(clean(text, hidden, limit)._asdict(), error=None)
 
 
 def of_units(runner: Runner, units: Iterable[Unit], lines: int) -> dict[str, Any]:

@@ -131,8 +131,8 @@ options:
     type: str
   verify_keys:
     description:
-      - Paths on the node of public keys. Images are pulled, or loaded from an O(archive), only if one
-        of these keys signed them with cosign, which must be installed on the node.
+      - Paths on the node of public keys. Images are pulled, or loaded from an O(archive), only if
+        one of these keys signed them with cosign, which must be installed on the node.
       - The digest with the valid signature is pulled, and then gets the name. Images that are
         present are not verified. The transparency log is not used.
       - An archive must contain the directory that C(cosign save) writes, with one image.
@@ -141,15 +141,15 @@ options:
     default: []
   username:
     description: >-
-      User name for authentication with the registry in O(name), for pulls, pushes and builds. If the
-      names of a build have no registry or C(localhost), the credentials are used for the registry of
+      User name for authentication with the registry in O(name), for pulls, pushes and builds. If
+      the names of a build have the host C(localhost), the credentials are used for the registry of
       its base images, if there is only one. Requires O(password).
       Without it, the credentials of C(docker login) are used with Docker.
     type: str
   password:
     description:
-      - Password or token of O(username). The runtimes receive it on their sockets, and tools through
-        their terminal or a file in memory. It is never in a process list or on a disk.
+      - Password or token of O(username). The runtimes receive it on their sockets, and tools
+        through their terminal or a file in memory. It is never in a process list or on a disk.
     type: str
   parallel:
     description: Maximum number of images that are pulled or pushed at the same time.

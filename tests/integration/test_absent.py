@@ -91,7 +91,8 @@ def test_shims_that_containerd_does_not_know_are_named(spare, name):
     run = f"ctr --namespace k8s.io run --detach {IMAGE}"
     bundles = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
     spare.sh(f"{run} lost sleep 600 && {run} known sleep 600")
-    spare.sh(f"systemctl stop containerd && mv {bundles}/lost /run/lost; systemctl start containerd")
+    spare.sh(f"systemctl stop containerd && mv {bundles}/lost /run/lost")
+    spare.sh("systemctl start containerd")
     pids = {
         each: spare.sh(f"pgrep -f -- 'containerd-shim.* -id {each} '").split()[0]
         for each in ("lost", "known")

@@ -169,7 +169,8 @@ def test_incomplete_name_of_containerd_gets_its_full_form(node, directory, image
     node.check_output(f"{ctr} tag {BOTH} short:1 && {ctr} tag {BOTH} index.docker.io/x/hub:1")
     assert {"short:1", "index.docker.io/x/hub:1"} <= set(listed())
     done(image(name=NAME, source_image="short:1"), "tagged")
-    done(image(name=["short:1", "x/hub:1"], pull="never", pin=True), *["tagged"] * 2, *["pinned"] * 2)
+    actions = [*["tagged"] * 2, *["pinned"] * 2]
+    done(image(name=["short:1", "x/hub:1"], pull="never", pin=True), *actions)
     assert {"docker.io/library/short:1", "docker.io/x/hub:1", "short:1"} <= set(listed())
     done(image(name=["short:1", "x/hub:1"], pin=False), "unpinned", "unpinned")
     done(image(name=["short:1", "x/hub:1"], state="absent"), *["untagged"] * 4)
@@ -210,8 +211,8 @@ def test_unusual_archives_are_loaded_once(directory, image, listed):
     done(image(archive=f"{directory}/linked.tar"), "loaded")
     assert DOCKER in listed()
     image(name=DOCKER, state="absent")
-    # A chart and an attestation beside an image are not images.
-    result = done(image(archive=f"{directory}/beside.tar"), "loaded")
+    # A chart and an attestation next to an image are not images.
+    result = done(image(archive=f"{directory}/mixed.tar"), "loaded")
     assert [each["name"] for each in result["images"]] == [OCI]
     assert not [name for name in listed() if "chart" in name]
     image(name=OCI, state="absent")
@@ -460,7 +461,9 @@ def cosign(node, registry_node, tmp_path):
     node.check_output("rm /usr/local/bin/cosign")
 
 
-def test_signed_images(registries, registry_node, cosign, node, directory, image, call, listed):
+def test_signed_images(
+    node, *, registries, registry_node, cosign, directory, image, call, listed
+):
     signed, unsigned = f"{registries.tls}/library/signed:1", f"{registries.tls}/{MIRRORED}"
     key, other, archive = (f"{directory}/{name}" for name in ("key.pub", "other.pub", "signed.tar"))
     done(image(archive=f"{directory}/both.tar"), "loaded")
@@ -494,9 +497,10 @@ def test_signed_images(registries, registry_node, cosign, node, directory, image
     assert not {NAME, BOTH} & set(listed())
     done(image(**task, verify_keys=[key]), "loaded")
     # The archive also contains an image without a signature.
-    node.check_output("cd %s && /usr/bin/python3 -c %s signed.tar oci.tar mixed.tar", directory, MIX)
-    (result,) = call([IMAGE, {"archive": f"{directory}/mixed.tar", "verify_keys": [key]}])
-    check_failed(result, "signature_invalid", f"{directory}/mixed.tar")
+    mix = "cd %s && /usr/bin/python3 -c %s signed.tar oci.tar unsigned.tar"
+    node.check_output(mix, directory, MIX)
+    (result,) = call([IMAGE, {"archive": f"{directory}/unsigned.tar", "verify_keys": [key]}])
+    check_failed(result, "signature_invalid", f"{directory}/unsigned.tar")
     assert OCI not in listed()
     call([IMAGE, absent])
 

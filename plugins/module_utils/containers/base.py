@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import re
-from typing import Any, Callable, Iterable, Literal, NamedTuple, Sequence, Union
+from typing import Any, Callable, Literal, NamedTuple, Sequence, Union
 
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     full_id,
     image_id,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import OciRuntime
 
 #: Timeout of a tool in addition to the time that it must wait, in seconds.
@@ -164,8 +163,11 @@ class Containers:
         """
         raise NotImplementedError
 
-    def log(self, container: Container, lines: int) -> Result:
-        """Return the last lines of both streams of a container, in order, as output."""
+    def log(self, container: Container, lines: int) -> str:
+        """Return the last lines of both streams of a container, in order.
+
+        :raises CruntimeError: if the log cannot be read.
+        """
         raise NotImplementedError
 
     def log_command(self, container_id: str, lines: int, follow: bool = False) -> str:
@@ -205,29 +207,3 @@ def utc(seconds: int) -> str:
     """Return a time in seconds since the epoch in the format of C(Container.created)."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def find_causes(result: Result, items: Iterable[Item]) -> dict[str, str]:
-    """Return the cause of each failure of a command, by ID.
-
-    A tool that takes several IDs prints the ID of each item for which it succeeded.
-    """
-    if result.rc == 0:
-        return {}
-    return {item.id: find_cause(result, item.id) for item in items if item.id not in result.out}
-
-
-def find_cause(result: Result, item_id: str) -> str:
-    """Return the part of an error output about one ID; the whole output if no part is."""
-    lines = result.err.splitlines()
-    for line in lines:
-        _before, found, after = _message(line).partition(item_id)
-        if found:
-            return after.strip('": ') or _message(line)
-    return _message(" ".join(lines)) or result.error_text
-
-
-def _message(line: str) -> str:
-    """Return the message in C(time=... level=fatal msg="...")."""
-    match = re.search(r'msg="(.*)"$', line.strip())
-    return match.group(1).replace('\\"', '"') if match else line.strip()

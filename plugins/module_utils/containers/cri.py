@@ -12,6 +12,7 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import json
+import re
 import shlex
 from typing import Any, Callable, Sequence
 
@@ -23,7 +24,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Item,
     Sandbox,
     Snapshot,
-    find_cause,
     name_images,
     utc,
 )
@@ -150,21 +150,9 @@ class CriContainers(Containers):
                     found[container.id] = parse_environment(status)
         return found
 
-    def log(self, container: Container, lines: int) -> Result:
-        try:
-            with self._channel() as channel:
-                path = cri.container_status(channel, container.id)["status"]["log_path"]
-            return Result(0, self._read_log(path, lines), "")
-        except RequestError as error:
-            return Result(1, error.cause, "")
-        except CruntimeError as error:
-            return Result(1, str(error), "")
-
-    def _read_log(self, path: str, lines: int) -> str:
-        """Return the last lines of a log.
-
-        :raises CruntimeError: if there is no readable log.
-        """
+    def log(self, container: Container, lines: int) -> str:
+        with self._channel() as channel:
+            path = cri.container_status(channel, container.id)["status"]["log_path"]
         if not path:
             raise CruntimeError(
                 "the container has no log: its pod was created without a log directory",
@@ -233,7 +221,7 @@ class CriContainers(Containers):
             result = self._runner.run(*_argv(item.oci, verb, item.id))
         except CommandError as error:
             return str(error)
-        return None if result.rc == 0 else find_cause(result, item.id)
+        return None if result.rc == 0 else _find_cause(result, item.id)
 
 
 def _find_causes(
@@ -346,3 +334,19 @@ def _argv(oci: OciRuntime, *argv: str) -> list[str]:
 
 def _command(oci: OciRuntime, verb: str) -> str:
     return " ".join(_argv(oci, verb))
+
+
+def _find_cause(result: Result, item_id: str) -> str:
+    """Return the part of an error output about one ID; the whole output if no part is."""
+    lines = result.err.splitlines()
+    for line in lines:
+        _before, found, after = _message(line).partition(item_id)
+        if found:
+            return after.strip('": ') or _message(line)
+    return _message(" ".join(lines)) or result.error_text
+
+
+def _message(line: str) -> str:
+    """Return the message in C(time=... level=fatal msg="...")."""
+    match = re.search(r'msg="(.*)"$', line.strip())
+    return match.group(1).replace('\\"', '"') if match else line.strip()

@@ -26,7 +26,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.docker_api import (
 )
 from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 # Length of the end of a log that is kept, in bytes: much longer than the text that is returned.
 _LOG_KEPT = 4 * 1024 * 1024
@@ -96,19 +96,16 @@ class DockerContainers(Containers):
     def environments(self, containers: list[Container]) -> dict[str, list[str]]:
         return parse_environments(self._inspect([container.id for container in containers]))
 
-    def log(self, container: Container, lines: int) -> Result:
-        try:
-            found = self._api.find(f"/containers/{container.id}/json") or {}
-            has_terminal = bool((found.get("Config") or {}).get("Tty"))
-            query = {"stdout": "1", "stderr": "1", "tail": str(lines)}
-            target = f"/containers/{container.id}/logs"
-            with self._api.stream("GET", target, query) as pieces:
-                # The log of a terminal has no frames.
-                content = pieces if has_terminal else docker_streams.read_frames(pieces)
-                text = docker_streams.keep_last(content, _LOG_KEPT)
-        except RequestError as error:
-            return Result(1, _cause(error), "")
-        return Result(0, text.decode("utf-8", errors="replace"), "")
+    def log(self, container: Container, lines: int) -> str:
+        found = self._api.find(f"/containers/{container.id}/json") or {}
+        has_terminal = bool((found.get("Config") or {}).get("Tty"))
+        query = {"stdout": "1", "stderr": "1", "tail": str(lines)}
+        target = f"/containers/{container.id}/logs"
+        with self._api.stream("GET", target, query) as pieces:
+            # The log of a terminal has no frames.
+            content = pieces if has_terminal else docker_streams.read_frames(pieces)
+            text = docker_streams.keep_last(content, _LOG_KEPT)
+        return text.decode("utf-8", errors="replace")
 
     @property
     def _tool(self) -> str:
@@ -134,16 +131,11 @@ class DockerContainers(Containers):
             try:
                 api.change(method, f"/containers/{each}{action}", **query)
             except RequestError as error:
-                return "" if error.code in _NOTHING_TO_DO else _cause(error)
+                return "" if error.code in _NOTHING_TO_DO else error.cause
             return ""
 
         with ThreadPoolExecutor(PARALLEL) as pool:
             return {each: cause for each, cause in zip(ids, pool.map(act, ids)) if cause}
-
-
-def _cause(error: RequestError) -> str:
-    """Return the message of Docker, or of the request if there is none."""
-    return error.detail or str(error)
 
 
 @parsing("GET /containers/ID/json")

@@ -33,9 +33,7 @@ class AuthFile(NamedTuple):
 
 
 @contextlib.contextmanager
-def written(
-    scratch_dir: str, hosts: Iterable[str], credentials: Credentials
-) -> Iterator[AuthFile]:
+def written(scratch_dir: str, hosts: Iterable[str], credentials: Credentials) -> Iterator[AuthFile]:
     """Write the file for registries.
 
     :param hosts: hosts of the registries.

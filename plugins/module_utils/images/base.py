@@ -12,10 +12,7 @@ import re
 import time
 from typing import AbstractSet, Any, ContextManager, Literal, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils.errors import (
-    CommandError,
-    CruntimeError,
-)
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
 from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import Archived
 from ansible_collections.cruntime.node.plugins.module_utils.runner import (
@@ -306,9 +303,3 @@ def parse_time(text: str | None) -> float:
         return float(calendar.timegm(time.strptime((text or "")[:19], "%Y-%m-%dT%H:%M:%S")))
     except ValueError:
         return 0.0
-
-
-def is_not_found(error: CommandError) -> bool:
-    """Return whether a tool failed because the image does not exist."""
-    message = str(error).lower()
-    return any(part in message for part in ("no such image", "image not known", "not found"))

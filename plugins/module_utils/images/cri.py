@@ -20,7 +20,6 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Details,
     Image,
     ImageStore,
-    is_not_found,
     parse_time,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import (
@@ -57,8 +56,8 @@ class CriStore(ImageStore):
             with self._channel(self._timeout) as channel:
                 cri.remove_image(channel, _hex(image.id))
         except RequestError as error:
-            # The CRI requires success, but older versions of CRI-O report an error.
-            if error.code != NOT_FOUND and not is_not_found(error):
+            # The CRI requires success, but older versions of CRI-O report an error of any code.
+            if error.code != NOT_FOUND and "image not known" not in error.detail:
                 raise
 
     def _channel(self, timeout: float) -> Channel:

@@ -20,8 +20,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from email.message import Message
-from typing import IO, Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import RequestError
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
@@ -78,8 +77,9 @@ class RegistryClient:
         self._credentials = credentials
         self._schemes = ["https", "http"] if insecure else ["https"]
         self._sleep = sleep
-        self._opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=trust), _Redirects()
+        self._plain = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trust))
+        self._secure = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=trust), _RefusePlain()
         )
 
     def read(self, path: str, kinds: tuple[str, ...], digest: str = "") -> Document:
@@ -191,13 +191,12 @@ class RegistryClient:
             self._sleep(int(pause))
         return self._send(method, url, headers, authorization)
 
-    def _send(
-        self, method: str, url: str, headers: dict[str, str], authorization: str
-    ) -> Document:
+    def _send(self, method: str, url: str, headers: dict[str, str], authorization: str) -> Document:
         request = urllib.request.Request(url, headers=headers, method=method)
         if authorization:
             request.add_unredirected_header("Authorization", authorization)
-        with self._opener.open(request, timeout=_TIMEOUT) as response:
+        opener = self._secure if request.type == "https" else self._plain
+        with opener.open(request, timeout=_TIMEOUT) as response:
             stated = response.headers.get("Docker-Content-Digest", "")
             return Document(response.headers.get_content_type(), _read_body(response), stated)
 
@@ -242,18 +241,11 @@ def _read_body(response: Any) -> bytes:
     return bytes(body)
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirects, but not from HTTPS to another scheme."""
+class _RefusePlain(urllib.request.BaseHandler):
+    """Refuse a redirect from HTTPS to plain HTTP."""
 
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Message,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        if req.type == "https" and not newurl.startswith("https:"):
-            raise urllib.error.URLError(f"redirect from HTTPS to {newurl.partition('?')[0]}")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    # Before the handler of the library.
+    handler_order = 100
+
+    def http_open(self, req: urllib.request.Request) -> None:
+        raise urllib.error.URLError(f"redirect from HTTPS to {req.full_url.partition('?')[0]}")

@@ -94,9 +94,7 @@ class Verifier:
                 archive.path, "only an OCI layout has signatures, see cosign save"
             )
         with tempfile.TemporaryDirectory(dir=self._scratch_dir) as directory:
-            with image_archive.plain(
-                self._runner, archive.path, archive.compression
-            ) as stream:
+            with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
                 self._runner.output(
                     *("tar", "--extract", "--no-same-owner", "--directory", directory),
                     stdin=stream,
@@ -106,9 +104,7 @@ class Verifier:
         # cosign ignores further images of the archive.
         others = {image.target for image in archive.images} - parse_digests(result.out)
         if others:
-            raise _describe_unsigned(
-                archive.path, f"it also contains {', '.join(sorted(others))}"
-            )
+            raise _describe_unsigned(archive.path, f"it also contains {', '.join(sorted(others))}")
 
     def _verify(self, name: str, *words: str, **given: Any) -> Result:
         """Run cosign with each key until one is valid."""

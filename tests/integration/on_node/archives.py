@@ -73,13 +73,13 @@ def write_unusual(
         document = json.dumps({**index, "manifests": list(entries)}).encode()
         write(directory / f"{name}.tar", {**oci, **files, "index.json": document})
 
-    # A chart and an attestation beside the image.
+    # A chart and an attestation next to the image.
     files: dict[str, bytes] = {}
     config = {**add_document(files, {"name": "chart"}), "mediaType": "application/vnd.cncf.helm"}
     chart = add_document(files, {"schemaVersion": 2, "config": config, "layers": []})
     chart["annotations"] = {"io.containerd.image.name": "localhost/cruntime-test/chart:1"}
     attested = {**image, "annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
-    write_index("beside", files, chart, image, attested)
+    write_index("mixed", files, chart, image, attested)
     # A name that is only a tag.
     bare = {**image, "annotations": {"org.opencontainers.image.ref.name": "v9"}}
     write_index("bare", {}, bare)
@@ -97,8 +97,8 @@ def write_unusual(
     config = {**json.loads(docker[entry["Config"]]), "architecture": "s390x"}
     content = json.dumps(config).encode()
     foreign = [{**entry, "Config": "foreign.json"}]
-    document = json.dumps(foreign).encode()
-    write(directory / "platform.tar", {**docker, "foreign.json": content, "manifest.json": document})
+    files = {"foreign.json": content, "manifest.json": json.dumps(foreign).encode()}
+    write(directory / "platform.tar", {**docker, **files})
 
 
 def main() -> None:

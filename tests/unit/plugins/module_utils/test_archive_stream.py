@@ -64,7 +64,8 @@ def test_docker_archive(read, name, names):
     converted = convert(tar(ARCHIVES[name]), read, archive_stream.as_docker_archive, names)
     (image,) = read(converted)
     assert (image.names, image.config, image.target) == (names, digest(CONFIG), "")
-    assert not {"index.json", "oci-layout"} & set(tarfile.open(fileobj=io.BytesIO(converted)).getnames())
+    with tarfile.open(fileobj=io.BytesIO(converted)) as archive:
+        assert not {"index.json", "oci-layout"} & set(archive.getnames())
 
 
 @pytest.mark.parametrize("name", ["oci", "both", "mixed"])
@@ -83,7 +84,11 @@ def test_oci_layout(read, name, names):
 def test_layer_that_is_a_link_is_named_by_its_file(read, kind):
     buffer = io.BytesIO()
     entry = {"Config": "c.json", "RepoTags": [NAME], "Layers": ["b/layer.tar"]}
-    members = {"c.json": CONFIG, "a/layer.tar": LAYER, "manifest.json": json.dumps([entry]).encode()}
+    members = {
+        "c.json": CONFIG,
+        "a/layer.tar": LAYER,
+        "manifest.json": json.dumps([entry]).encode(),
+    }
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in members.items():
             member = tarfile.TarInfo(name)

@@ -13,13 +13,14 @@ import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import cri as cri_calls
 from ansible_collections.cruntime.node.plugins.module_utils import protobuf
-from ansible_collections.cruntime.node.plugins.module_utils.containers import base, cri
+from ansible_collections.cruntime.node.plugins.module_utils.containers import cri
 from ansible_collections.cruntime.node.plugins.module_utils.containers.base import (
     Container,
     OciRuntime,
     Sandbox,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.containers.crio import CrioContainers
+from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes import containerd, crio
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import NOT_FOUND
@@ -469,10 +470,12 @@ def test_a_log_that_cannot_be_read_is_an_error_about_its_container(monkeypatch, 
     }
     Cri(monkeypatch, ContainerStatus=lambda message: answers[container_of(message)])
     _runner, api = api_for()
-    results = {name: api.log(item(name), 2) for name in answers}
-    assert results.pop("aa") == Result(0, "one\none\n", "")
-    assert {result.rc for result in results.values()} == {1}
-    causes = {name: result.out for name, result in results.items()}
+    assert api.log(item("aa"), 2) == "one\none\n"
+    causes = {}
+    for name in list(answers)[1:]:
+        with pytest.raises(CruntimeError) as caught:
+            api.log(item(name), 2)
+        causes[name] = caught.value.cause
     assert causes["bb"] == f"{missing}: could not be read: No such file or directory"
     assert "without a log directory" in causes["cc"]
     assert causes["dd"] == f"{other}: could not be read: no entry in the format of the CRI"
@@ -503,8 +506,3 @@ def test_an_image_has_the_name_of_its_pull(monkeypatch, image, known, name):
     )
     _runner, api = api_for()
     assert [each.image for each in api.look().containers] == [name]
-
-
-def test_a_tool_error_without_an_id_applies_to_all_items():
-    result = Result(1, "", "Cannot connect to the Docker daemon\n")
-    assert base.find_causes(result, [item("aa")]) == {"aa": "Cannot connect to the Docker daemon"}

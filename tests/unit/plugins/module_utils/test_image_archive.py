@@ -162,7 +162,7 @@ CHART = json.dumps(
     {
         "schemaVersion": 2,
         "artifactType": "application/vnd.cncf.helm.config.v1+json",
-        "config": {"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": digest(EMPTY)},
+        "config": {"mediaType": "application/vnd.cncf.helm", "digest": digest(EMPTY)},
         "layers": [],
     }
 ).encode()
@@ -178,7 +178,7 @@ def oci_of(*entries):
     return {**oci(), **blobs, "index.json": index_json}
 
 
-def test_artifacts_and_attestations_beside_an_image_are_skipped(read):
+def test_artifacts_and_attestations_next_to_an_image_are_skipped(read):
     named = {"annotations": {"io.containerd.image.name": NAME}}
     statement = MANIFEST.replace(b'"schemaVersion": 2', b'"schemaVersion": 3')
     content = oci_of((CHART, {}), (MANIFEST, named), (statement, {"annotations": ATTESTATION}))
@@ -424,7 +424,8 @@ def test_the_members_are_read_without_the_layers():
 @pytest.mark.parametrize("files", [docker(), oci()], ids=["docker", "oci"])
 def test_the_manifests_of_an_image_name_its_parts(files):
     sizes = {name: len(content) for name, content in files.items()}
-    (image,) = image_manifests.parse_images(tar_documents.Documents(files, sizes, {}), ["linux/amd64"])
+    documents = tar_documents.Documents(files, sizes, {})
+    (image,) = image_manifests.parse_images(documents, ["linux/amd64"])
     assert image.config == digest(CONFIG)
     assert image.config_path == blob(CONFIG)
     assert image.layer_paths == (blob(LAYER),)

@@ -93,7 +93,9 @@ def test_false_digest_counts_as_empty(host):
     assert registry.look_up(name, None, insecure=True) is None
 
 
-@pytest.mark.parametrize("name", ["nothing:1", "noise:1", "broken:1", "private/app:1", "garbage:1", "list:1"])
+@pytest.mark.parametrize(
+    "name", ["nothing:1", "noise:1", "broken:1", "private/app:1", "garbage:1", "list:1"]
+)
 def test_registry_without_answer_counts_as_empty(host, name):
     assert registry.look_up(f"{host}/{name}", None, insecure=True) is None
 

@@ -22,8 +22,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_manifests impo
     fingerprint,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.images import (
-    builders,
     auth_file,
+    builders,
     containerd,
     cri,
     crio,

@@ -14,7 +14,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.base impo
     Container,
     Containers,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.errors import (
+    CruntimeError,
+    RequestError,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
 
 
@@ -80,7 +84,10 @@ class Logged(Containers):
         return {each.id: ["TOKEN=hunter2"] for each in containers if each.id in self.texts}
 
     def log(self, container, lines):
-        return self.texts[container.id]
+        text = self.texts[container.id]
+        if isinstance(text, Exception):
+            raise text
+        return text
 
     @property
     def _tool(self):
@@ -95,11 +102,12 @@ GONE = "its environment could not be read: it may be gone"
 
 
 def test_logs_of_containers():
-    long = Result(0, "x" * (logs.LOG_LIMIT + 1), "")
-    api = Logged(
-        {"a": Result(0, "my hunter2\n", ""), "b": Result(1, "no\nlog hunter2\n", ""), "d": long}
-    )
-    first, second, third, fourth = logs.of_containers(api, [*map(container, "abcd")], 5)
+    detail = "no\nlog hunter2\n"
+    refused = RequestError(f"/x.sock: {detail}", reason="request_failed", code=2, detail=detail)
+    unreadable = CruntimeError("/hunter2.log: not found", reason="file_unreadable")
+    long = "x" * (logs.LOG_LIMIT + 1)
+    api = Logged({"a": "my hunter2\n", "b": refused, "d": long, "e": unreadable})
+    first, second, third, fourth, fifth = logs.of_containers(api, [*map(container, "abcde")], 5)
     assert first == {
         "id": "a",
         "name": "n",
@@ -114,13 +122,14 @@ def test_logs_of_containers():
     }
     assert (second["text"], second["error"]) == (None, "no log ********")
     assert (third["text"], third["error"]) == (None, GONE)
+    assert (fifth["text"], fifth["error"]) == (None, "/********.log: not found")
     assert (len(fourth["text"]), fourth["truncated"]) == (logs.LOG_LIMIT, True)
     assert logs.of_containers(api, [], 5) == []
 
 
 def test_the_total_size_of_container_logs_is_limited():
     names = [f"{number:x}" for number in range(100)]
-    api = Logged({name: Result(0, "x" * logs.LOG_LIMIT, "") for name in names})
+    api = Logged(dict.fromkeys(names, "x" * logs.LOG_LIMIT))
     found = logs.of_containers(api, [container(name) for name in names], 5)
     assert sum(len(each["text"]) for each in found) <= logs.TOTAL_LIMIT
 

@@ -88,6 +88,13 @@ def read(host, **options):
     return client(host, **options).read(PATH, (OCI,))
 
 
+def fail_to_read(respond, message, **options):
+    """Check that a document cannot be read. Return the error, and the number of requests."""
+    with serve(respond) as (host, requests), pytest.raises(RequestError, match=message) as caught:
+        read(host, **options)
+    return caught.value, len(requests)
+
+
 def test_document_and_digest():
     with serve(send) as (host, _requests):
         document = read(host)
@@ -157,7 +164,9 @@ def test_invalid_token(body):
         realm = f'Bearer realm="http://{handler.headers["Host"]}/token"'
         return send(handler, 401, WWW_Authenticate=realm)
 
-    with serve(respond) as (host, _requests), pytest.raises(RequestError, match="/v2/app/manifests/1 could not be read"):
+    with serve(respond) as (host, _requests), pytest.raises(
+        RequestError, match="/v2/app/manifests/1 could not be read"
+    ):
         read(host)
 
 
@@ -173,30 +182,31 @@ def test_busy_registry_is_asked_again_after_the_time_that_it_names(status):
 @pytest.mark.parametrize("after", ["31", "99999999", "-1", "tomorrow", ""])
 def test_registry_cannot_delay_the_task(after):
     pauses = []
-    with serve(lambda handler: send(handler, 429, Retry_After=after)) as (host, requests):
-        with pytest.raises(RequestError, match="HTTP status 429") as caught:
-            read(host, pauses=pauses)
-    assert (caught.value.code, pauses, len(requests)) == (429, [], 1)
+    error, requests = fail_to_read(
+        lambda handler: send(handler, 429, Retry_After=after), "HTTP status 429", pauses=pauses
+    )
+    assert (error.code, pauses, requests) == (429, [], 1)
 
 
 def test_always_busy_registry():
-    pauses = []
-    with serve(lambda handler: send(handler, 429, Retry_After="0")) as (host, requests):
-        with pytest.raises(RequestError, match="HTTP status 429"):
-            read(host, pauses=pauses)
-    assert len(requests) == 3
+    _error, requests = fail_to_read(
+        lambda handler: send(handler, 429, Retry_After="0"), "HTTP status 429"
+    )
+    assert requests == 3
 
 
 def test_wrong_digest():
-    with serve(send) as (host, _requests):
-        with pytest.raises(RequestError, match="content with the digest sha256:44136fa3"):
-            client(host).read("/v2/app/blobs/x", (), f"sha256:{'0' * 64}")
+    digest = f"sha256:{'0' * 64}"
+    message = "content with the digest sha256:44136fa3"
+    with serve(send) as (host, _requests), pytest.raises(RequestError, match=message):
+        client(host).read("/v2/app/blobs/x", (), digest)
 
 
 def test_wrong_media_type():
-    with serve(lambda handler: send(handler, Content_Type="text/html")) as (host, _requests):
-        with pytest.raises(RequestError, match="unexpected media type 'text/html'"):
-            read(host)
+    fail_to_read(
+        lambda handler: send(handler, Content_Type="text/html"),
+        "unexpected media type 'text/html'",
+    )
 
 
 def test_endless_body():
@@ -205,9 +215,7 @@ def test_endless_body():
         while True:
             handler.wfile.write(b" " * 65536)
 
-    with serve(respond) as (host, _requests):
-        with pytest.raises(RequestError, match="larger than 4194304 bytes"):
-            read(host)
+    fail_to_read(respond, "larger than 4194304 bytes")
 
 
 def test_slow_body(monkeypatch):
@@ -219,15 +227,13 @@ def test_slow_body(monkeypatch):
             handler.wfile.write(b" ")
             threading.Event().wait(0.02)
 
-    with serve(respond) as (host, _requests):
-        with pytest.raises(RequestError, match=r"did not end within 0\.2 seconds"):
-            read(host)
+    fail_to_read(respond, r"did not end within 0\.2 seconds")
 
 
 def test_truncated_body():
-    with serve(lambda handler: send(handler, Content_Length="10")) as (host, _requests):
-        with pytest.raises(RequestError, match="lacks 8 bytes|IncompleteRead"):
-            read(host)
+    fail_to_read(
+        lambda handler: send(handler, Content_Length="10"), r"lacks 8 bytes|IncompleteRead"
+    )
 
 
 def test_credentials_are_not_sent_to_the_target_of_a_redirect():
@@ -278,9 +284,7 @@ def certificates(tmp_path_factory):
     (directory / "ca.crt").write_bytes(ca.public_bytes(pem))
     (directory / "server.cert").write_bytes(certificate.public_bytes(pem))
     (directory / "server.key").write_bytes(
-        key.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return directory
 
@@ -300,7 +304,8 @@ def test_ordinary_private_authority(certificates, tls_server, monkeypatch, tmp_p
         (tmp_path / host).mkdir()
         (tmp_path / host / "ca.crt").write_bytes((certificates / "ca.crt").read_bytes())
         published = registry.look_up(f"{host}/app:1", None, insecure=False)
-    assert published and published.digest.startswith("sha256:44136fa3")
+    assert published
+    assert published.digest.startswith("sha256:44136fa3")
 
 
 def test_client_certificate(certificates, tls_server, monkeypatch, tmp_path):

@@ -20,7 +20,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.containers.docker im
     parse,
     parse_environments,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
 
 TAG = "localhost/cruntime-test/busybox:1"
@@ -230,9 +230,10 @@ def log_of(serve, has_terminal, status, body):
     found = json.dumps({"Config": {"Tty": has_terminal}}).encode()
     answers = {"/containers/a/json": (200, found), "/containers/a/logs": (status, body)}
     ping, handle = answering(requests, answers)
-    result = DockerContainers(Runner(), serve(ping, handle, handle)).log(item("a"), 5)
-    assert requests[1] == "GET /v1.45/containers/a/logs?stdout=1&stderr=1&tail=5"
-    return result
+    try:
+        return DockerContainers(Runner(), serve(ping, handle, handle)).log(item("a"), 5)
+    finally:
+        assert requests[1] == "GET /v1.45/containers/a/logs?stdout=1&stderr=1&tail=5"
 
 
 def frame(kind, content):
@@ -241,28 +242,29 @@ def frame(kind, content):
 
 def test_a_log_has_both_streams_in_order(serve, transcript):
     content = transcript("docker-26.1.5-logs.bin").encode()
-    assert log_of(serve, False, 200, content) == Result(0, "out\nerr\nend\n", "")
+    assert log_of(serve, False, 200, content) == "out\nerr\nend\n"
 
 
 def test_the_log_of_a_terminal_has_no_frames(serve):
-    assert log_of(serve, True, 200, b"out\r\nerr\r\n") == Result(0, "out\r\nerr\r\n", "")
+    assert log_of(serve, True, 200, b"out\r\nerr\r\n") == "out\r\nerr\r\n"
 
 
 def test_only_the_end_of_a_long_log_is_kept(serve):
     line = b"x" * 3_000_000 + b"\n"
     content = b"".join(frame(1, line[at : at + 16384]) for at in range(0, len(line), 16384))
-    assert log_of(serve, False, 200, content).out == line.decode()
-    result = log_of(serve, False, 200, content * 4)
-    assert len(result.out) == 4 * 1024 * 1024
-    assert result.out.endswith("x\n")
+    assert log_of(serve, False, 200, content) == line.decode()
+    text = log_of(serve, False, 200, content * 4)
+    assert len(text) == 4 * 1024 * 1024
+    assert text.endswith("x\n")
 
 
 def test_a_log_that_cannot_be_read_has_the_cause(serve):
     cause = "configured logging driver does not support reading"
-    assert log_of(serve, False, 501, message(cause)) == Result(1, cause, "")
-    result = log_of(serve, False, 200, frame(1, b"out\n") + frame(3, b"broken"))
-    assert result.rc == 1
-    assert "broken" in result.out
+    with fails("request_failed", cause) as caught:
+        log_of(serve, False, 501, message(cause))
+    assert caught.value.cause == cause
+    with fails("output_unreadable", "broken"):
+        log_of(serve, False, 200, frame(1, b"out\n") + frame(3, b"broken"))
 
 
 @given(
