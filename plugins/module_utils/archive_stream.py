@@ -99,8 +99,6 @@ def _write_archive(stream: Stream, documents: dict[str, Any]) -> Iterator[bytes]
             if os.path.normpath(member.name) not in _LISTS:
                 file = tar.extractfile(member) if member.isreg() else None
                 yield from _write_member(member, file)
-            # tarfile keeps all members otherwise.
-            tar.members = []
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 

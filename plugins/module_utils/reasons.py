@@ -46,7 +46,7 @@ REASONS = {
     "runtime_not_installed": "The runtime or cri-dockerd is not installed on the node.",
     "runtime_not_running": "No runtime, or not the selected one, is running on the node.",
     "setting_overridden": "Another file or a flag overrides a value of the spec.",
-    "signature_invalid": "An image has no valid signature of a key in O(verify_keys).",
+    "signature_invalid": "An image has no valid signature of a key of the task.",
     "state_not_reached": "Some containers or sandboxes are not in the requested state.",
     "system_error": "The operating system refused an operation. All changes were rolled back.",
     "systemd_not_found": "systemd is not the init system of the node.",

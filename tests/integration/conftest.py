@@ -132,7 +132,6 @@ def pytest_configure(config):
         "short(name): in this Molecule scenario; in all if $CRUNTIME_LONG is set. Tests with the "
         "mark runtime are not affected",
     )
-    config.addinivalue_line("markers", "fails_on(runtime, image, reason): known bug")
     config.addinivalue_line("markers", "once: on one node of a scenario, as the test takes long")
     config.addinivalue_line(
         "markers", "each_node: on each node of a scenario, also if $CRUNTIME_LONG is not set"
@@ -155,13 +154,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 def mark_item(item):
-    """Add the worker of a test that runs on a node of the scenario, and its known failure."""
+    """Add the worker of a test that runs on a node of the scenario."""
     host = host_of(item)
     if host:
         item.add_marker(pytest.mark.xdist_group(host.backend.get_pytest_id()))
-    for name, image, reason in (each.args for each in item.iter_markers("fails_on")):
-        if host.backend.host.endswith(f"-{image}") and spec_of(host)["runtime"] == name:
-            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 def is_wanted(item):
@@ -208,8 +204,7 @@ def choose_nodes(items):
     """Return the node of each test that runs on one node only.
 
     Tests that take long run on the last node. In the short form, the tests of a file, which can
-    share a fixture, run on the same node: the node with the fewest tests so far, of those on which
-    no test of the file fails.
+    share a fixture, run on the same node: the node with the fewest tests so far.
     """
     on_nodes = [item for item in items if host_of(item)]
     numbers = dict.fromkeys(map(host_of, on_nodes), 0)
@@ -220,9 +215,7 @@ def choose_nodes(items):
         elif not LONG and not item.get_closest_marker("each_node"):
             files.setdefault(item.module, []).append(item)
     for tests in files.values():
-        failing = {host_of(item) for item in tests if item.get_closest_marker("xfail")}
-        usable = [each for each in numbers if each not in failing]
-        host = min(usable or numbers, key=numbers.get)
+        host = min(numbers, key=numbers.get)
         numbers[host] += len(tests)
         chosen.update((item.originalname, host) for item in tests)
     return chosen

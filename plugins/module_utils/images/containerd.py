@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import json
@@ -14,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from typing import AbstractSet, Any, Callable, Iterator, cast
+from typing import AbstractSet, Any, Callable, ContextManager, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import image_archive, image_manifests
 from ansible_collections.cruntime.node.plugins.module_utils.containerd_images import (
@@ -33,9 +32,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_reference impo
     registry_of,
     split,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.images import builders
+from ansible_collections.cruntime.node.plugins.module_utils.images import (
+    builders,
+    containerd_source,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
-    START_TIME,
     Build,
     Credentials,
     Image,
@@ -52,21 +53,11 @@ from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd 
     Containerd,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.versions import Version
-from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
 
 _HOSTS_DIR = "/etc/containerd/certs.d"
 _PIN = "io.cri-containerd.pinned"
 # Repository of unnamed images while they are imported.
 _UNNAMED = "localhost/cruntime-import"
-# Configuration of a second containerd without a CRI and with separate sockets.
-_CONFIG = """version = 2
-root = "{root}"
-state = "{state}"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", \
-"io.containerd.cri.v1.runtime", "io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
-[grpc]
-address = "{socket}"
-"""
 _BY_CTR: dict[Verb, str] = {
     "load": "loading images",
     "preload": "loading images",
@@ -261,27 +252,8 @@ class ContainerdStore(CriStore):
         with self._names() as names:
             names.set_label(name, _PIN, "pinned" if pinned else "")
 
-    @contextlib.contextmanager
-    def open_source(self, directory: str) -> Iterator[SourceStore]:
-        base = os.path.dirname(directory)
-        socket, config = os.path.join(base, "containerd.sock"), os.path.join(base, "config.toml")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(
-                _CONFIG.format(root=directory, state=os.path.join(base, "state"), socket=socket)
-            )
-
-        def is_responding() -> bool:
-            return self._runner.run("ctr", "--address", socket, "version", timeout=20).rc == 0
-
-        with self._runner.started("containerd", "--config", config):
-            if not wait_until(is_responding, START_TIME):
-                raise CruntimeError(
-                    f"preload: the containerd that reads {directory} did not respond within "
-                    f"{START_TIME} seconds",
-                    reason="no_response",
-                )
-            ctr = functools.partial(self._ctr, address=socket, timeout=self._timeout)
-            yield _Source(ctr, self._local())
+    def open_source(self, directory: str) -> ContextManager[SourceStore]:
+        return containerd_source.opened(self._runner, directory, NAMESPACE, self._timeout)
 
     def _build_by_nerdctl(self, build: Build) -> None:
         words, variables = builders.list_words(build)
@@ -361,33 +333,16 @@ class ContainerdStore(CriStore):
     def _names(self) -> ContainerdImages:
         return ContainerdImages(self._runtime.socket_path, NAMESPACE, self._timeout)
 
-    def _ctr(self, *words: str, timeout: float = 60, address: str = "", **given: Any) -> str:
-        address = address or self._runtime.socket_path
+    def _ctr(self, *words: str, timeout: float = 60, **given: Any) -> str:
         result = self._runner.run(
             "ctr",
-            *("--address", address, "--namespace", NAMESPACE, *words),
+            *("--address", self._runtime.socket_path, "--namespace", NAMESPACE, *words),
             timeout=timeout,
             **given,
         )
         if result.rc != 0:
             raise result.failure(f"ctr {' '.join(words)}", cause=parse_failure(result.error_text))
         return result.out
-
-
-class _Source(SourceStore):
-    """Store of a second containerd."""
-
-    def __init__(self, ctr: Callable[..., str], export_flags: tuple[str, ...]) -> None:
-        self._ctr = ctr
-        self._export_flags = export_flags
-
-    def names(self) -> list[str]:
-        # The CRI adds the IDs and digests of its images to the names.
-        listed = self._ctr("images", "list", "--quiet").split()
-        return [name for name in listed if "@" not in name and not image_id(name)]
-
-    def save(self, names: list[str], path: str) -> None:
-        self._ctr("images", "export", *self._export_flags, path, *names)
 
 
 def _names(image: Archived, name: str) -> tuple[str, ...]:
