@@ -68,10 +68,12 @@ options:
         Otherwise the whole archive is loaded, including images that O(name) does not list.
       - The task fails before it loads anything if an archive is truncated, lacks a part, or has a
         path outside of the archive through C(../) or a link.
-      - For Docker and podman, an OCI layout is converted to a docker-archive, because not every
-        version can load an OCI layout. Of a multi-platform image, they load the image of the
-        platform of the node. Docker with its images in containerd, which is the default from
-        version 29 on, loads all platforms.
+      - The list of images in the archive is replaced while it is loaded, so that all runtimes load
+        the same images under the same names. Artifacts, such as Helm charts, and attestations are
+        skipped.
+      - Of a multi-platform image, podman and Docker load the platform of the node. Docker with its
+        images in containerd, which is the default from version 29 on, loads all platforms.
+        containerd loads only images for the platform of the node.
       - If an archive contains one image without a name, the image is tagged as the only O(name).
     type: list
     elements: path
@@ -201,8 +203,8 @@ options:
   prune:
     description:
       - Remove unused images. Images are kept if a container uses them (running or not), if they are
-        pinned, if they are listed in O(name), or if they are the sandbox image of the runtime. An
-        empty dictionary removes all unused images.
+        pinned, if they are listed in O(name), or if they are the sandbox image of the runtime or
+        of a pod. An empty dictionary removes all unused images.
       - An image that the runtime does not remove because it is in use is kept with a warning.
     type: dict
     suboptions:
@@ -250,8 +252,11 @@ options:
     default: 600
 requirements:
   - systemd
-  - ctr, for containerd, except for listing, pulling and removing images
+  - ctr, for containerd, to load, save and push images, and to pull for another platform
   - podman, for CRI-O, except for listing, pulling and removing images
+  - nerdctl or buildctl for containerd, podman or buildah for CRI-O, and docker for Docker, to build
+    images
+  - cosign, for O(verify_keys)
   - root privileges (use C(become))
 attributes:
   check_mode:

@@ -217,9 +217,10 @@ class ImageStore:
         """Return the containers in any state that use an image, by image ID."""
         raise NotImplementedError
 
-    def sandbox_image(self) -> str:
-        """Return the name of the sandbox (pause) image; empty if the runtime has none."""
-        return self._runtime.settings().get("sandbox_image", "")
+    def sandbox_images(self) -> set[str]:
+        """Return the names of the sandbox (pause) images of existing pods and of new pods."""
+        configured = self._runtime.settings().get("sandbox_image")
+        return {configured} if configured else set()
 
     def check(self, needed: AbstractSet[Verb]) -> None:
         """Check whether the node supports some changes, before anything is changed.

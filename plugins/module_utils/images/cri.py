@@ -46,6 +46,13 @@ class CriStore(ImageStore):
         with self._channel(_QUERY_TIMEOUT) as channel:
             return parse_users(cri.list_containers(channel))
 
+    def sandbox_images(self) -> set[str]:
+        with self._channel(_QUERY_TIMEOUT) as channel:
+            # Pods from before a change of the setting use another image.
+            ids = [each["id"] for each in cri.list_pod_sandboxes(channel)]
+            statuses = [cri.pod_sandbox_status(channel, each) for each in ids]
+        return super().sandbox_images() | parse_sandbox_images(statuses)
+
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
         # Each pull has its own channel, because several threads pull at the same time.
         with self._channel(self._timeout) as channel:
@@ -85,6 +92,13 @@ def parse_users(containers: list[dict[str, Any]]) -> dict[str, list[str]]:
         name = (item["metadata"] or {}).get("name", "")
         users.setdefault(cri.image_id_of(item), []).append(f"{name} ({item['id'][:12]})")
     return users
+
+
+@parsing("PodSandboxStatus")
+def parse_sandbox_images(statuses: Iterable[dict[str, Any]]) -> set[str]:
+    """Parse the statuses of pod sandboxes: the names of their images."""
+    found = (json.loads(status["info"].get("info", "{}")).get("image") for status in statuses)
+    return {name for name in found if name}
 
 
 @parsing("ImageStatus")

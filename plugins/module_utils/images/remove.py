@@ -45,12 +45,12 @@ def remove_images(task: ImageTask) -> None:
 
 
 def prune_images(task: ImageTask, prune: Prune) -> None:
-    """Remove unused images, except images of the task and the sandbox image.
+    """Remove unused images, except images of the task and the sandbox images.
 
     :raises CruntimeError: if some of them could not be removed. The others are removed.
     """
-    # No container uses the sandbox image, but each pod needs it.
-    spared = (*task.names, *filter(None, [task.store.sandbox_image()]))
+    # No container uses a sandbox image, but each pod needs it.
+    spared = (*task.names, *task.store.sandbox_images())
     filters = prune.filters._replace(spared=spared)
     steps = plan.to_prune(task.found, task.store.users(), filters)
     if steps and (prune.age is not None or prune.labels):

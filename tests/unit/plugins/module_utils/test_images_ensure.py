@@ -54,8 +54,8 @@ class Store(ImageStore):
     def users(self):
         return {}
 
-    def sandbox_image(self):
-        return ""
+    def sandbox_images(self):
+        return set()
 
     def tag(self, image, name):
         self.listed = [

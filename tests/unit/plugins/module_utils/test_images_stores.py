@@ -462,6 +462,14 @@ def test_build_gets_the_credentials_of_the_task(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Dockerfile", "out"]
 
 
+def test_sandbox_images_of_pods(transcript):
+    documents = json.loads(transcript("crio-1.37.0-crictl-inspectp.json"))
+    statuses = [{"info": {"info": json.dumps(each["info"])}} for each in documents]
+    # A runtime can report no details.
+    found = cri.parse_sandbox_images([*statuses, {"info": {}}])
+    assert found == {"localhost/cruntime-test/pause:1"}
+
+
 def test_an_unknown_time_is_ignored():
     assert parse_time(None) == parse_time("") == 0
 
