@@ -10,7 +10,7 @@ import calendar
 import dataclasses
 import re
 import time
-from typing import AbstractSet, Any, ContextManager, Literal, NamedTuple
+from typing import AbstractSet, Any, ContextManager, Literal, NamedTuple, TypedDict
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
@@ -103,6 +103,13 @@ class Credentials(NamedTuple):
     password: str
 
 
+class Limits(TypedDict):
+    """Directory that no other user can read, and time in seconds, for a tool."""
+
+    scratch_dir: str
+    timeout: float
+
+
 class Published(NamedTuple):
     """Image in a registry.
 
@@ -186,6 +193,11 @@ class ImageStore:
     def scratch_dir(self) -> str:
         """Return a directory that no other user can read or write."""
         return self._scratch_dir
+
+    @property
+    def _limits(self) -> Limits:
+        """Return the directory and the time for a tool that builds an image."""
+        return {"scratch_dir": self._scratch_dir, "timeout": self._timeout}
 
     @property
     def label(self) -> str:

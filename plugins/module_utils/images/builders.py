@@ -21,20 +21,6 @@ _LINES = 20
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*([^\s$]+)(?:\s|$)", re.IGNORECASE | re.MULTILINE)
 
 
-def list_words(build: Build) -> tuple[list[str], dict[str, str]]:
-    """Return the words and the variables of docker, podman and nerdctl for a build."""
-    args, variables = build.pass_args()
-    words = [
-        *(word for tag in build.tags for word in ("--tag", tag)),
-        *("--file", build.dockerfile),
-        *args,
-        *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
-        *build.options,
-        build.context,
-    ]
-    return words, variables
-
-
 def run(
     runner: Runner,
     *command: str,
@@ -45,6 +31,7 @@ def run(
 ) -> None:
     """Run a tool that builds an image.
 
+    :param command: command with all arguments.
     :param scratch_dir: directory that no other user can read.
     :param timeout: time for the build, in seconds.
     :param variables: variables in the environment of the tool.
@@ -57,6 +44,35 @@ def run(
     if result.rc != 0:
         lines = [line.strip() for line in result.out.splitlines() if line.strip()]
         raise result.failure(f"{command[0]} build", cause="\n".join(lines[-_LINES:]))
+
+
+def run_like_docker(
+    runner: Runner, *command: str, build: Build, scratch_dir: str, timeout: float
+) -> None:
+    """Run a tool that takes the arguments of C(docker build).
+
+    :param command: command without the arguments that describe the build.
+    :param scratch_dir: directory that no other user can read.
+    :param timeout: time for the build, in seconds.
+    :raises CommandError: if the build fails. The message has the end of the output.
+    """
+    args, variables = build.pass_args()
+    words = (
+        *(word for tag in build.tags for word in ("--tag", tag)),
+        *("--file", build.dockerfile),
+        *args,
+        *(word for item in build.labels.items() for word in ("--label", "=".join(item))),
+        *build.options,
+        build.context,
+    )
+    run(
+        runner,
+        *(*command, *words),
+        build=build,
+        scratch_dir=scratch_dir,
+        timeout=timeout,
+        variables=variables,
+    )
 
 
 @contextlib.contextmanager

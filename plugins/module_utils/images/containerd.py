@@ -256,16 +256,9 @@ class ContainerdStore(CriStore):
         return containerd_source.opened(self._runner, directory, NAMESPACE, self._timeout)
 
     def _build_by_nerdctl(self, build: Build) -> None:
-        words, variables = builders.list_words(build)
         flags = ("--address", self._runtime.socket_path, "--namespace", NAMESPACE)
-        builders.run(
-            self._runner,
-            *("nerdctl", *flags, "build", *words),
-            build=build,
-            scratch_dir=self._scratch_dir,
-            timeout=self._timeout,
-            variables=variables,
-        )
+        command = ("nerdctl", *flags, "build")
+        builders.run_like_docker(self._runner, *command, build=build, **self._limits)
 
     def _build_by_buildctl(self, build: Build) -> None:
         directory, name = os.path.split(build.dockerfile)
@@ -283,8 +276,7 @@ class ContainerdStore(CriStore):
                 *("--output", f'type=docker,"name={",".join(build.tags)}",dest={path}'),
                 *build.options,
                 build=build,
-                scratch_dir=self._scratch_dir,
-                timeout=self._timeout,
+                **self._limits,
             )
             self.load(image_archive.read(self._runner, path))
 

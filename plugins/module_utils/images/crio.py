@@ -96,16 +96,9 @@ class CrioStore(CriStore):
 
     def build(self, build: Build) -> None:
         tool = self._require_tool("podman", "buildah", what="building images")
-        words, variables = builders.list_words(build)
-        builders.run(
-            self._runner,
-            # Otherwise each step leaves an image, which the kubelet would list.
-            *(tool, *self._store_words, "build", "--layers=false", *words),
-            build=build,
-            scratch_dir=self._scratch_dir,
-            timeout=self._timeout,
-            variables=variables,
-        )
+        # Without this flag, each step leaves an image, which the kubelet would list.
+        command = (tool, *self._store_words, "build", "--layers=false")
+        builders.run_like_docker(self._runner, *command, build=build, **self._limits)
 
     def untag(self, image: Image, name: str) -> None:
         self._podman("untag", image.id, name)

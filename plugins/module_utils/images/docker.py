@@ -146,16 +146,9 @@ class DockerStore(ImageStore):
         return parse_pushed(messages, name)
 
     def build(self, build: Build) -> None:
-        words, variables = builders.list_words(build)
-        builders.run(
-            self._runner,
-            # DOCKER_HOST or a context can set another machine.
-            *("docker", "--host", f"unix://{self._docker.api_socket}", "build", *words),
-            build=build,
-            scratch_dir=self._scratch_dir,
-            timeout=self._timeout,
-            variables=variables,
-        )
+        # DOCKER_HOST or a context can set another machine.
+        command = ("docker", "--host", f"unix://{self._docker.api_socket}", "build")
+        builders.run_like_docker(self._runner, *command, build=build, **self._limits)
 
     def untag(self, image: Image, name: str) -> None:
         self._api().change("DELETE", f"/images/{name}", noprune="1")
