@@ -93,7 +93,7 @@ def _write_archive(stream: Stream, documents: dict[str, Any]) -> Iterator[bytes]
         member = tarfile.TarInfo(name)
         member.size = len(content)
         yield from _write_member(member, io.BytesIO(content))
-    source = cast("IO[bytes]", stream)
+    source: IO[bytes] = cast("IO[bytes]", stream)
     with tarfile.open(fileobj=source, mode="r|", tarinfo=LimitedMember) as tar:
         for member in tar:
             if os.path.normpath(member.name) not in _LISTS:

@@ -41,7 +41,7 @@ OPTIONS = {
     },
     "preload": {"type": "path"},
     "platform": {"type": "str"},
-    "verify_keys": {"type": "list", "elements": "path", "default": []},
+    "verify_keys": {"type": "list", "elements": "path", "default": [], "no_log": False},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "parallel": {"type": "int", "default": 4},

@@ -246,7 +246,7 @@ def test_names_of_containerd_replace_the_names_that_the_cri_lists():
     ],
 )
 def test_the_digest_of_a_push_of_docker_is_parsed(transcript, version, digest):
-    pieces = [transcript(f"docker-{version}-push.jsonl").encode()]
+    pieces = [transcript(f"docker-{version}-push.bin").encode()]
     documents = docker_streams.read_documents(pieces)
     messages = [text for each in documents for text in docker_streams.find_message(each)]
     assert docker.parse_pushed(messages, "x:1") == f"sha256:{digest}"
@@ -256,7 +256,7 @@ def test_the_digest_of_a_push_of_docker_is_parsed(transcript, version, digest):
 
 @pytest.mark.parametrize("version", ["26.1.5", "29.8.1"])
 def test_an_error_in_the_response_of_a_pull_is_found(transcript, version):
-    pieces = [transcript(f"docker-{version}-pull-damaged.jsonl").encode()]
+    pieces = [transcript(f"docker-{version}-pull-damaged.bin").encode()]
     errors = map(docker_streams.find_error, docker_streams.read_documents(pieces))
     assert len(list(filter(None, errors))) == 1
 

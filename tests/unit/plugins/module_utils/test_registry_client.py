@@ -12,6 +12,7 @@ import hashlib
 import http.server
 import ipaddress
 import json
+import socket
 import ssl
 import threading
 
@@ -55,7 +56,7 @@ def serve(respond, address="127.0.0.1", tls=None):
             pass
 
     class Server(http.server.ThreadingHTTPServer):
-        address_family = __import__("socket").AF_INET6 if ":" in address else 2
+        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
         def handle_error(self, request, client_address):
             pass
@@ -65,8 +66,10 @@ def serve(respond, address="127.0.0.1", tls=None):
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         host = f"[{address}]" if ":" in address else address
-        yield f"{host}:{server.server_port}", requests
-        server.shutdown()
+        try:
+            yield f"{host}:{server.server_port}", requests
+        finally:
+            server.shutdown()
 
 
 def send(handler, status=200, body=b"{}", **headers):

@@ -134,14 +134,14 @@ def test_a_missing_object_can_be_ignored(serve):
 
 def test_an_operation_returns_its_messages(serve, transcript):
     requests = []
-    path = serve(PING, responding(requests, transcript("docker-29.8.1-push.jsonl")))
+    path = serve(PING, responding(requests, transcript("docker-29.8.1-push.bin")))
     messages = DockerApi(LONG, path).follow("/images/x/push", {"tag": "1"}, {"X-Registry-Auth": ""})
     assert requests == ["/v1.41/images/x/push?tag=1"]
     assert parse_pushed(messages, "x:1").startswith("sha256:")
 
 
 def test_an_error_during_an_operation_is_raised(serve, transcript):
-    path = serve(PING, responding([], transcript("docker-26.1.5-pull-damaged.jsonl")))
+    path = serve(PING, responding([], transcript("docker-26.1.5-pull-damaged.bin")))
     with fails("request_failed", "POST /images/create", "") as caught:
         DockerApi(LONG, path).follow("/images/create", {}, {})
     assert caught.value.detail in str(caught.value)
