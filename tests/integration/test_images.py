@@ -744,6 +744,18 @@ def test_prune_removes_unused_images(runtime, spec, directory, image, listed):
 
 
 # Docker 29 keeps its images in the directory of containerd.
+@pytest.mark.runtime("crio")
+def test_container_of_podman_uses_its_image(node, directory, image):
+    image(archive=f"{directory}/both.tar")
+    node.check_output(f"podman create --name user {BOTH}")
+    try:
+        done(image(prune={"include": [BOTH]}))
+        check_failed(image(name=BOTH, state="absent"), "image_in_use", BOTH, "user (")
+    finally:
+        node.check_output("podman rm user")
+    done(image(prune={"include": [BOTH]}), "removed")
+
+
 STORES = {
     "containerd": ["lib/containerd"],
     "crio": ["lib/containers/storage"],

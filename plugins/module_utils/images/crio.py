@@ -17,6 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import image_archive
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CommandError, parsing
 from ansible_collections.cruntime.node.plugins.module_utils.image_archive import Archive
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
+    full_id,
     normalize,
     registry_of,
 )
@@ -53,6 +54,16 @@ class CrioStore(CriStore):
     @functools.cached_property
     def _storage(self) -> Storage:
         return cast(Crio, self._runtime).storage()
+
+    def users(self) -> dict[str, list[str]]:
+        users = super().users()
+        if self._runner.which("podman"):
+            # podman shares the store, and CRI-O does not list its containers.
+            for image, names in parse_users(
+                self._podman("ps", "--all", "--format", "json")
+            ).items():
+                users.setdefault(image, []).extend(names)
+        return users
 
     def check(self, needed: AbstractSet[Verb]) -> None:
         for what, words in _BY_PODMAN.items():
@@ -167,6 +178,16 @@ class _Source(SourceStore):
 
     def save(self, names: list[str], path: str) -> None:
         self._podman(*_SAVE, "--output", path, *names)
+
+
+@parsing("podman ps")
+def parse_users(text: str) -> dict[str, list[str]]:
+    """Parse C(podman ps): the containers that use an image, by image ID."""
+    users: dict[str, list[str]] = {}
+    for item in json.loads(text):
+        name = next(iter(item.get("Names") or ()), "")
+        users.setdefault(full_id(item["ImageID"]), []).append(f"{name} ({item['Id'][:12]})")
+    return users
 
 
 def parse_failure(output: str) -> str:

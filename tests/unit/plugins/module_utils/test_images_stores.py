@@ -462,6 +462,18 @@ def test_build_gets_the_credentials_of_the_task(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Dockerfile", "out"]
 
 
+def test_containers_of_podman():
+    listed = [
+        {"Id": "0123456789abcdef", "Names": ["user"], "ImageID": BUILT[7:]},
+        {"Id": "f" * 64, "Names": None, "ImageID": BUILT[7:]},
+    ]
+    assert crio.parse_users(json.dumps(listed)) == {
+        BUILT: ["user (0123456789ab)", " (ffffffffffff)"]
+    }
+    with fails("output_unreadable", "podman ps"):
+        crio.parse_users("[{}]")
+
+
 def test_sandbox_images_of_pods(transcript):
     documents = json.loads(transcript("crio-1.37.0-crictl-inspectp.json"))
     statuses = [{"info": {"info": json.dumps(each["info"])}} for each in documents]
