@@ -23,14 +23,14 @@ EXTRA = {
     "containerd": {
         "plugins": {_REGISTRY: {"registry": {"configs": {"a.test": {"auth": {"auth": MARKS[0]}}}}}}
     },
-    "crio": {"crio": {"unknown": {"registry_token": MARKS[0]}}},
+    "crio": {"crio": {"runtime": {"default_env": [f"REGISTRY_TOKEN={MARKS[0]}"]}}},
     "docker": {"labels": [f"registry_token={MARKS[0]}"]},
 }
 #: By runtime: a file of an admin that is replaced, or merged with the rendered file.
 ADMIN = {
     "containerd": f'version = 2\n[plugins."{_REGISTRY}".registry.configs."b.test".auth]\n'
     f'password = "{MARKS[1]}"\n',
-    "crio": f'[crio.unknown]\nregistry_token = "{MARKS[1]}"\n',
+    "crio": f'[crio.runtime]\ndefault_env = ["ADMIN_TOKEN={MARKS[1]}"]\n',
     "docker": json.dumps({"node-generic-resources": [f"token={MARKS[1]}"]}),
 }
 #: Record the command lines of all processes until the file /run/watch is removed.
