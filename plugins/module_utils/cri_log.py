@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 
 def tail(path: str, count: int) -> str:
-    """Return the last lines of both streams, in the order of their ends.
+    """Return the last lines of both streams, in the order of their last entries.
 
     Only the last C(LIMIT) bytes of the file are read.
 
@@ -71,26 +71,29 @@ def tail(path: str, count: int) -> str:
 
 
 def parse(data: bytes) -> list[Line]:
-    """Return the lines in some entries, in the order of their ends. Lines without an end are last.
+    """Return the lines in some entries, in the order of their last entries.
 
     Entries in another format are ignored.
     """
-    lines: list[Line] = []
+    lines: list[tuple[int, Line]] = []
     open_lines: dict[bytes, list[bytes]] = {}
+    # By stream, the position of the last entry of a line without an end.
+    positions: dict[bytes, int] = {}
     seen: set[bytes] = set()
-    for entry in data.split(b"\n"):
+    for position, entry in enumerate(data.split(b"\n")):
         parts = entry.split(b" ", 3)
         if len(parts) < 4:
             continue
         _time, stream, tags, text = parts
         open_lines.setdefault(stream, []).append(text)
+        positions[stream] = position
         if tags.partition(b":")[0] != b"P":
-            lines.append(Line(b"".join(open_lines.pop(stream)), stream not in seen, True))
+            line = Line(b"".join(open_lines.pop(stream)), stream not in seen, True)
+            lines.append((position, line))
             seen.add(stream)
-    rest = [
-        Line(b"".join(texts), stream not in seen, False) for stream, texts in open_lines.items()
-    ]
-    return lines + rest
+    for stream, texts in open_lines.items():
+        lines.append((positions[stream], Line(b"".join(texts), stream not in seen, False)))
+    return [line for _position, line in sorted(lines, key=lambda item: item[0])]
 
 
 def remove(path: str) -> None:

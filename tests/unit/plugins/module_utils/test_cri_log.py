@@ -8,7 +8,7 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.cruntime.node.plugins.module_utils import cri_log
@@ -112,6 +112,7 @@ words = st.binary(max_size=20).filter(lambda text: b"\n" not in text)
     st.lists(st.tuples(words, st.sampled_from(["stdout", "stderr"]), st.sampled_from("PF"))),
     st.integers(1, 5),
 )
+@example([(b"a", "stderr", "P"), *[(b"b", "stdout", "F")] * 3, (b"c", "stdout", "P")], 2)
 def test_any_block_has_the_same_end(tmp_path_factory, entries, count):
     path = tmp_path_factory.mktemp("log") / "0.log"
     path.write_bytes(b"".join(entry(*each) for each in entries))
