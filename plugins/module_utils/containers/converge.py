@@ -22,6 +22,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
+
+# Time in which a runtime reports the state that a container has reached, in seconds.
+_REPORT_TIME = 10
 
 
 def list_containers(containers: Containers, selected: Selection) -> list[Container]:
@@ -60,7 +64,7 @@ def ensure_state(
         after = plan.predict(wanted, before, planned.items)
     elif planned.steps:
         causes = _act(containers, planned, timeout)
-        after = containers.look()
+        after = _look_again(containers, wanted, planned, causes)
         failed.update(_find_unreached(wanted, planned, causes, after))
     items: list[Item] = [*chosen, *sandboxes]
     touched = [item for item in items if item.id in planned.items]
@@ -93,6 +97,23 @@ def _act(containers: Containers, planned: Plan, timeout: int) -> dict[str, str]:
         except CommandError as error:
             causes.update({item.id: str(error) for item in items})
     return causes
+
+
+def _look_again(
+    containers: Containers, wanted: str, planned: Plan, causes: dict[str, str]
+) -> Snapshot:
+    """List the containers until all those whose steps succeeded have reached the state.
+
+    For example, crun does not wait until the kernel has frozen a container.
+    """
+    snapshots: list[Snapshot] = []
+
+    def is_reported() -> bool:
+        snapshots.append(containers.look())
+        return not set(_find_unreached(wanted, planned, causes, snapshots[-1])).difference(causes)
+
+    wait_until(is_reported, _REPORT_TIME)
+    return snapshots[-1]
 
 
 def _find_unreached(

@@ -372,6 +372,31 @@ def test_a_failed_container_is_reported_and_the_others_change(wanted, failing, v
     assert all(plan.is_reached(wanted, node.now.get(each.id)) for each in others)
 
 
+class Late(InMemory):
+    """The first list after a step still has the states from before the step."""
+
+    late = False
+
+    def look(self):
+        seen = super().look()
+        if not self.late:
+            return seen
+        self.late = False
+        return Snapshot(
+            [dataclasses.replace(each, state="running") for each in seen.containers], []
+        )
+
+    def _do(self, verb, items, state):
+        self.late = True
+        return super()._do(verb, items, state)
+
+
+@pytest.mark.parametrize(("wanted", "after"), [("paused", "paused"), ("stopped", "exited")])
+def test_a_state_that_is_reported_late_is_awaited(wanted, after):
+    result = converge.ensure_state(Late([container("abc0")]), select(name="api"), wanted)
+    assert result["changes"] == [{"id": "abc0", "before": "running", "after": after}]
+
+
 def test_a_tool_that_hangs_fails_the_remaining_containers():
     class Hanging(InMemory):
         def stop(self, containers, timeout):
