@@ -12,11 +12,10 @@ import os
 import time
 from typing import Any, Callable, Iterable, Iterator, Literal, NamedTuple
 
-from ansible_collections.cruntime.node.plugins.module_utils import command_line
+from ansible_collections.cruntime.node.plugins.module_utils import command_line, systemd_bus
 from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     CommandError,
     CruntimeError,
-    parsing,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import CONTAINERD
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
@@ -29,21 +28,25 @@ _PULLED_IN_BY = ("Requires", "Requisite", "BindsTo", "Wants")
 _STOPPED_WITH = ("Requires", "Requisite", "BindsTo", "PartOf")
 # Kill modes with which a stop of a unit ends only its main process.
 _SPARING = ("process", "none")
-_PROPERTIES = (
-    "LoadState",
-    "ActiveState",
-    "UnitFileState",
-    "FragmentPath",
-    "DropInPaths",
-    "NeedDaemonReload",
-    "ExecStart",
-    "Environment",
-    "EnvironmentFiles",
-    "Listen",
-    "ExecMainStartTimestampMonotonic",
-    "MainPID",
-    "KillMode",
-    *dict.fromkeys((*_PULLED_IN_BY, *_STOPPED_WITH)),
+# Properties in org.freedesktop.systemd1(5). A unit only has those of its type.
+_PROPERTIES = frozenset(
+    (
+        "LoadState",
+        "ActiveState",
+        "UnitFileState",
+        "FragmentPath",
+        "DropInPaths",
+        "NeedDaemonReload",
+        "ExecStart",
+        "Environment",
+        "EnvironmentFiles",
+        "Listen",
+        "ExecMainStartTimestampMonotonic",
+        "MainPID",
+        "KillMode",
+        *_PULLED_IN_BY,
+        *_STOPPED_WITH,
+    )
 )
 # Length limit of a journal line: some runtimes log their whole configuration in one line.
 _LINE_LIMIT = 300
@@ -171,14 +174,16 @@ class Services:
         self._timeout = timeout
 
     def look(self, names: Iterable[str]) -> dict[str, Unit]:
-        """Return the units with these names, with one command. Unknown units are not found."""
-        names = list(names)
-        text = self._runner.output(
-            "systemctl", "show", "--property", ",".join(_PROPERTIES), "--", *names
-        )
+        """Return the units with these names. Unknown units are not found."""
+        # systemd reports microseconds of the monotonic clock. Files have seconds since the epoch.
+        epoch_of_clock = time.time() - time.monotonic()
+        units = [
+            make_unit(name, properties, epoch_of_clock)
+            for name, properties in systemd_bus.read_properties(names, _PROPERTIES).items()
+        ]
         return {
             unit.name: read_masked_unit(unit)._replace(replaced=is_binary_replaced(unit.pid))
-            for unit in parse_show(names, text)
+            for unit in units
         }
 
     def apply(self, verb: Verb, names: Iterable[str]) -> None:
@@ -325,56 +330,39 @@ def _list_needs(unit: Unit) -> Iterator[str]:
         yield CONTAINERD.service
 
 
-@parsing("systemctl show")
-def parse_show(names: list[str], text: str) -> list[Unit]:
-    """Parse C(systemctl show), which prints a block for each requested unit, in order."""
-    blocks = text.strip("\n").split("\n\n")
-    if len(blocks) != len(names):
-        raise CruntimeError(
-            f"systemctl show: unreadable output: {len(blocks)} of {len(names)} units. "
-            "Run the command on the node to see what it prints",
-            reason="output_unreadable",
-        )
-    # systemd reports microseconds of the monotonic clock. Files have seconds since the epoch.
-    epoch_of_clock = time.time() - time.monotonic()
-    return [_parse_unit(name, block, epoch_of_clock) for name, block in zip(names, blocks)]
+def make_unit(name: str, properties: dict[str, Any], epoch_of_clock: float) -> Unit:
+    """Return a unit with the properties that systemd reports.
 
-
-def _parse_unit(name: str, block: str, epoch_of_clock: float) -> Unit:
-    pairs: list[tuple[str, str]] = [
-        (key, value) for key, _equals, value in (line.partition("=") for line in block.splitlines())
-    ]
-    properties = dict(pairs)
-    started = int(properties.get("ExecMainStartTimestampMonotonic") or 0)
-    active = properties["ActiveState"]
+    :param epoch_of_clock: start of the monotonic clock, in seconds since the epoch.
+    """
+    started = properties.get("ExecMainStartTimestampMonotonic", 0)
+    active = properties.get("ActiveState", "inactive")
+    # Each command is (path, argv, ...).
+    commands = properties.get("ExecStart", [])
     return Unit(
         name=name,
         load_state=properties["LoadState"],
         active_state=active,
-        file_state=properties["UnitFileState"],
+        file_state=properties.get("UnitFileState", ""),
         path=properties.get("FragmentPath", ""),
-        drop_ins=tuple(properties.get("DropInPaths", "").split()),
-        pid=int(properties.get("MainPID") or 0),
+        drop_ins=tuple(properties.get("DropInPaths", ())),
+        pid=properties.get("MainPID", 0),
         # A stopped unit still has the start time of its last process.
         started=epoch_of_clock + started / 1e6 if started and active == "active" else None,
-        command=_parse_command(properties.get("ExecStart", "")),
-        reload_needed=properties.get("NeedDaemonReload") == "yes",
+        command=tuple(commands[-1][1]) if commands else (),
+        reload_needed=properties.get("NeedDaemonReload", False),
         needs=_list_units(properties, _PULLED_IN_BY),
         stops_with=_list_units(properties, _STOPPED_WITH),
         kill_mode=properties.get("KillMode", ""),
-        environment=tuple(command_line.split_words(properties.get("Environment", ""))),
-        # Each value has its own line: PATH (ignore_errors=yes), and ADDRESS (Stream)
-        environment_files=_parse_list(pairs, "EnvironmentFiles"),
-        listens=_parse_list(pairs, "Listen"),
+        environment=tuple(properties.get("Environment", ())),
+        # (path, whether the file can be missing), and (type, address).
+        environment_files=tuple(path for path, _optional in properties.get("EnvironmentFiles", ())),
+        listens=tuple(address for _kind, address in properties.get("Listen", ())),
     )
 
 
-def _parse_list(pairs: Iterable[tuple[str, str]], wanted: str) -> tuple[str, ...]:
-    return tuple(value.rpartition(" (")[0] for key, value in pairs if key == wanted and value)
-
-
-def _list_units(properties: dict[str, str], keys: Iterable[str]) -> frozenset[str]:
-    return frozenset(name for key in keys for name in properties.get(key, "").split())
+def _list_units(properties: dict[str, Any], keys: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for key in keys for name in properties.get(key, ()))
 
 
 def is_binary_replaced(pid: int) -> bool:
@@ -471,9 +459,3 @@ def parse_settings(settings: Iterable[str]) -> Iterator[tuple[str, str]]:
         key, equals, value = line.partition("=")
         if equals and not key.startswith(("#", ";")):
             yield key.strip(), value.strip()
-
-
-def _parse_command(exec_start: str) -> tuple[str, ...]:
-    """Parse C({ path=/usr/bin/x ; argv[]=/usr/bin/x -y ; ignore_errors=no ; ... })."""
-    argv = exec_start.partition("argv[]=")[2].partition(" ;")[0]
-    return tuple(argv.split())

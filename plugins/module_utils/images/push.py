@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import normalize
 from ansible_collections.cruntime.node.plugins.module_utils.images import plan, transfers
 from ansible_collections.cruntime.node.plugins.module_utils.images.plan import Step
@@ -24,8 +26,11 @@ def push_images(task: ImageTask, names: list[str]) -> None:
         failures = transfers.transfer_all(
             lambda name: _push(task, name),
             [step.name for step in steps],
-            task.options["parallel"],
-            task.options["retries"],
+            parallel=task.options["parallel"],
+            retries=task.options["retries"],
+            await_registry=functools.partial(
+                transfers.await_registry, credentials=task.request.credentials
+            ),
         )
     failed = {failure.name for failure in failures}
     for step in steps:

@@ -42,8 +42,9 @@ def pull_images(task: ImageTask) -> list[str]:
         failures = transfers.transfer_all(
             functools.partial(_pull, task, credentials=credentials, platform=platform),
             [step.name for step in steps],
-            options["parallel"],
-            options["retries"],
+            parallel=options["parallel"],
+            retries=options["retries"],
+            await_registry=functools.partial(transfers.await_registry, credentials=credentials),
         )
         failed = {failure.name for failure in failures}
         # A store can list a new name some time after the pull.

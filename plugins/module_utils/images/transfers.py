@@ -16,6 +16,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import (
     RequestError,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import trim_docker_io
+from ansible_collections.cruntime.node.plugins.module_utils.images.base import Credentials
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import (
     DEADLINE_EXCEEDED,
     UNAVAILABLE,
@@ -29,6 +30,8 @@ _RETRYABLE = re.compile(
     r"|internal server error|bad gateway|service unavailable",
     re.IGNORECASE,
 )
+# Failure of a registry that states in its response when it accepts requests again.
+_BUSY = re.compile(r"too ?many ?requests|\b429\b", re.IGNORECASE)
 # Reasons and codes of errors that are always temporary.
 _LATE = ("command_timeout", "no_response")
 _TEMPORARY = (DEADLINE_EXCEEDED, UNAVAILABLE)
@@ -69,11 +72,22 @@ def is_retryable(error: CruntimeError, name: str = "") -> bool:
     return _RETRYABLE.search(_URL.sub("", cause)) is not None
 
 
+def await_registry(name: str, credentials: Credentials | None) -> None:
+    """Wait as long as the registry of an image asks for, at most one minute."""
+    # Import it only here: the imports of TLS and HTTP are slow, and most tasks do not need them.
+    from ansible_collections.cruntime.node.plugins.module_utils.images import registry
+
+    # The client sends its requests again at the time that the registry states.
+    registry.read_digest(name, credentials)
+
+
 def transfer_all(
     transfer: Callable[[str], None],
     names: list[str],
+    *,
     parallel: int,
     retries: int,
+    await_registry: Callable[[str], object],
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Failure]:
     """Pull or push images, and return the failures.
@@ -81,6 +95,8 @@ def transfer_all(
     :param transfer: function that transfers one image, called in a separate thread.
     :param parallel: number of images that are transferred at once.
     :param retries: number of retries of each image, with pauses of 1, 2, 4 ... seconds.
+    :param await_registry: function that waits as long as the registry of an image asks for, which
+        runtimes do not report.
     """
 
     def attempt(name: str) -> Failure | None:
@@ -91,6 +107,8 @@ def transfer_all(
             except CruntimeError as error:
                 if number == retries or not is_retryable(error, name):
                     return Failure(name, cause_of(error), number + 1)
+                if _BUSY.search(cause_of(error)):
+                    await_registry(name)
             sleep(min(2**number, _LONGEST_PAUSE))
         return None
 

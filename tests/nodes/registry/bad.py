@@ -46,6 +46,7 @@ ANSWERS = {
     "forbidden": refusal(403, "DENIED"),
     "missing": refusal(404, "NAME_UNKNOWN"),
     "busy": (503, "text/plain", b""),
+    "limited": refusal(429, "TOOMANYREQUESTS"),
 }
 
 
@@ -63,6 +64,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
+        if status == 429:
+            self.send_header("Retry-After", "1")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.cruntime.node.plugins.module_utils import command_line, services
+from ansible_collections.cruntime.node.plugins.module_utils import command_line
 
 
 def test_variables_are_expanded_as_systemd_does(tmp_path):
@@ -127,15 +127,3 @@ def test_command_line_of_a_process():
         process.stdin.close()
     assert command_line.read_argv(process.pid) == []
     assert command_line.read_argv(0) == []
-
-
-def test_environment_of_a_unit():
-    text = (
-        "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n"
-        'Environment=A=b "C=d e" "OPTS=--label \\"q r\\""\n'
-        "EnvironmentFiles=/etc/default/docker (ignore_errors=yes)\n"
-        "EnvironmentFiles=/etc/a file (ignore_errors=no)\n"
-    )
-    (unit,) = services.parse_show(["docker.service"], text)
-    assert unit.environment == ("A=b", "C=d e", 'OPTS=--label "q r"')
-    assert unit.environment_files == ("/etc/default/docker", "/etc/a file")

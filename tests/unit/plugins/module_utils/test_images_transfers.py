@@ -75,7 +75,7 @@ def test_the_name_of_an_image_does_not_affect_the_classification(reason, name):
 
 
 def test_each_failure_is_reported_with_its_cause():
-    pauses, tries = [], []
+    pauses, tries, waits = [], [], []
 
     def transfer(name):
         tries.append(name)
@@ -84,10 +84,35 @@ def test_each_failure_is_reported_with_its_cause():
         if name == "down" or (name == "slow" and tries.count(name) < 3):
             raise CommandError("'pull' failed: i/o timeout", reason="command_failed")
 
-    failures = transfer_all(transfer, ["good", "gone", "slow", "down"], 1, 3, pauses.append)
+    images = ["good", "gone", "slow", "down"]
+    given = {"await_registry": waits.append, "sleep": pauses.append}
+    failures = transfer_all(transfer, images, parallel=1, retries=3, **given)
     assert failures == [("gone", "not found", 1), ("down", "i/o timeout", 4)]
     assert tries.count("slow") == 3
     assert pauses == [1, 2, 1, 2, 4]
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        # containerd 2.4, Docker 29 and podman 5.4.
+        "failed to resolve image: unexpected status from HEAD request to "
+        "https://r:5003/v2/limited/manifests/1: 429 Too Many Requests",
+        "toomanyrequests: too many requests",
+        "reading manifest 1 in r:5003/limited: toomanyrequests: too many requests",
+    ],
+)
+def test_a_busy_registry_is_awaited_before_each_retry(cause):
+    waits = []
+
+    def transfer(name):
+        raise CommandError(f"'pull {name}' failed: {cause}", reason="command_failed")
+
+    given = {"await_registry": waits.append, "sleep": lambda _pause: None}
+    (failure,) = transfer_all(transfer, ["limited"], parallel=1, retries=2, **given)
+    assert failure.attempts == 3
+    assert waits == ["limited", "limited"]
 
 
 def test_the_cause_of_a_request_is_the_message_of_the_daemon():
@@ -106,5 +131,6 @@ def test_the_number_of_parallel_transfers_is_limited():
         barrier.wait(timeout=30)
         running.remove(name)
 
-    assert transfer_all(transfer, ["1", "2", "3", "4", "5", "6"], 3, 0) == []
+    given = {"retries": 0, "await_registry": print}
+    assert transfer_all(transfer, ["1", "2", "3", "4", "5", "6"], parallel=3, **given) == []
     assert max(most) == 3

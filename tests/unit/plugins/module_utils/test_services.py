@@ -1,79 +1,19 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The output of systemctl is parsed."""
+"""Units are described by their files and by their states."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-import time
 
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import services
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit
-from ansible_collections.cruntime.node.tests.unit.plugins.failing import fails
-
-NAMES = ["containerd.service", "crio.service", "docker.socket", "docker.service"]
-
-
-@pytest.fixture
-def units(transcript):
-    found = services.parse_show(NAMES, transcript("systemd-257-show.txt"))
-    return {unit.name: unit for unit in found}
-
-
-def test_units_are_returned_in_the_requested_order(units):
-    assert list(units) == NAMES
-
-
-def test_a_running_service(units):
-    docker = units["docker.service"]
-    assert docker.found
-    assert docker.active
-    assert not docker.stopped
-    assert not docker.enabled
-    assert not docker.masked
-    assert docker.maskable
-    assert docker.pid == 4671
-    assert docker.command == (
-        "/usr/sbin/dockerd",
-        "-H",
-        "fd://",
-        "--containerd=/run/containerd/containerd.sock",
-        "$DOCKER_OPTS",
-    )
-    assert {"containerd.service", "docker.socket"} <= docker.needs
-
-
-def test_the_start_time_of_a_process_uses_the_clock_of_files(units):
-    epoch_of_clock = time.time() - time.monotonic()
-    assert units["docker.service"].started == pytest.approx(epoch_of_clock + 1906.297462, abs=1)
-
-
-def test_a_socket_has_no_process(units):
-    socket = units["docker.socket"]
-    assert (socket.active, socket.pid, socket.started, socket.command) == (True, 0, None, ())
-
-
-def test_a_unit_that_does_not_exist(units):
-    crio = units["crio.service"]
-    assert not crio.found
-    assert crio.stopped
-    assert not crio.masked
-
-
-def test_a_masked_unit(transcript):
-    docker, containerd = services.parse_show(
-        ["docker.service", "containerd.service"], transcript("systemd-257-show-masked.txt")
-    )
-    assert docker.masked
-    assert docker.found
-    assert str(docker) == "inactive, masked"
-    assert not containerd.masked
 
 
 def test_the_units_that_a_unit_file_requires():
@@ -108,11 +48,6 @@ def test_the_command_of_a_masked_unit():
     )
     assert services.parse_exec_start(text[:4]) == ()
     assert services.parse_exec_start(text) == ("/usr/sbin/dockerd", "--log-level=debug")
-
-
-def test_output_that_lacks_a_unit_is_an_error():
-    with fails("output_unreadable"):
-        services.parse_show(["a.service", "b.service"], "LoadState=loaded\n")
 
 
 @pytest.mark.parametrize(
