@@ -61,6 +61,8 @@ class Archived:
     :param config_path: path of the configuration in the archive.
     :param layer_paths: paths of the layers in the archive, the lowest layer first.
     :param descriptor: entry of the manifest or image index, empty in a docker-archive.
+    :param has_all_platforms: whether an image index and the images of all of its entries are in the
+        archive.
     """
 
     names: tuple[str, ...]
@@ -71,6 +73,7 @@ class Archived:
     config_path: str
     layer_paths: tuple[str, ...]
     descriptor: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    has_all_platforms: bool = False
 
 
 def parse_images(documents: Documents, platforms: Sequence[str]) -> list[Archived]:
@@ -201,6 +204,8 @@ def _oci_images(
             config_path=_blob_path(manifest["config"]["digest"]),
             layer_paths=tuple(_blob_path(layer["digest"]) for layer in manifest["layers"]),
             descriptor={key: value for key, value in entry.items() if key != "annotations"},
+            has_all_platforms=entry.get("mediaType") in INDEXES
+            and _has_all_platforms(documents, sizes, entry["digest"]),
         )
     if not images:
         raise DamagedError(
@@ -208,6 +213,22 @@ def _oci_images(
             "platforms"
         )
     return list(images.values())
+
+
+def _has_all_platforms(documents: dict[str, bytes], sizes: dict[str, int], digest: str) -> bool:
+    """Return whether the images of all entries of an image index are in an archive."""
+    entries = json.loads(_blob(documents, digest))["manifests"]
+    digests = {entry["digest"] for entry in entries}
+    return all(_is_complete(documents, sizes, each) for each in digests)
+
+
+def _is_complete(documents: dict[str, bytes], sizes: dict[str, int], digest: str) -> bool:
+    if _blob_path(digest) not in documents:
+        return False
+    manifest = json.loads(_blob(documents, digest))
+    # An index in an index has no configuration.
+    blobs = [manifest.get("config"), *manifest.get("layers", [])]
+    return all(blob and sizes.get(_blob_path(blob["digest"])) == blob["size"] for blob in blobs)
 
 
 def _manifest(

@@ -129,7 +129,10 @@ options:
     description:
       - The platform for pulls and for O(export_path), such as V(linux/arm64). An image of another
         platform also counts as present.
-      - With containerd, the IDs in RV(images) are then those of the manifests or image indexes.
+      - Without this option, containerd, and Docker with its images in containerd, pull an image
+        that is present only for other platforms. CRI-O does not report platforms.
+      - With containerd, the ID in RV(images) of an image that is only for other platforms is the
+        digest of its manifest or image index.
     type: str
   verify_keys:
     description:

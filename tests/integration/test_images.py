@@ -230,6 +230,51 @@ def test_image_for_another_platform(runtime, directory, image, call, listed):
     assert listed() == before
 
 
+def test_all_platforms_of_an_archive_are_kept(node, runtime, directory, image):
+    """containerd 1.x would keep only the platform of the node."""
+    if runtime.name == "crio":
+        pytest.skip("podman keeps only one platform of an image")
+    if runtime.name == "docker":
+        skip_without_containerd_store(node)
+    name, path = f"{OURS}/several:1", "/root/other.tar"
+    node.check_output(f"rm -f {path}")
+    image(name=name, state="absent", all_tags=True)
+    done(image(archive=f"{directory}/several.tar"), "loaded")
+    done(image(archive=f"{directory}/several.tar"))
+    done(image(name=name, platform="linux/s390x", export_path=path), "saved")
+    assert "s390x" in node.check_output(f"tar --extract --file {path} --to-stdout --wildcards '*'")
+    node.check_output(f"rm {path}")
+    image(name=name, state="absent", all_tags=True)
+
+
+def skip_without_containerd_store(node):
+    driver = node.check_output("docker info --format '{{.DriverStatus}}'")
+    if "io.containerd.snapshotter" not in driver:
+        pytest.skip("only a store in containerd has several platforms of an image")
+
+
+def test_image_for_another_platform_only_is_pulled_for_the_node(
+    node, runtime, registries, image, listed
+):
+    if runtime.name == "crio":
+        pytest.skip("CRI-O does not report the platform of an image")
+    if runtime.name == "docker":
+        skip_without_containerd_store(node)
+    several = f"{registries.tls}/library/several:1"
+    # Other images have the same content for the platform of the node.
+    same = [name for name in listed() if name.endswith((MIRRORED, "/one:1"))]
+    image(name=[several, *same], state="absent", all_tags=True)
+    done(image(name=several, platform="linux/s390x"), "pulled")
+    done(image(name=several, platform="linux/s390x"))
+    done(image(name=several), "pulled")
+    done(image(name=several))
+    image(name=several, state="absent", all_tags=True)
+    # It can be removed while only the other platform is present.
+    done(image(name=several, platform="linux/s390x"), "pulled")
+    image(name=several, state="absent", all_tags=True)
+    assert several not in listed()
+
+
 @pytest.mark.runtime("docker")
 def test_docker_manages_images_without_a_name(directory, image, call):
     def unnamed():

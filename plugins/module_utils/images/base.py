@@ -59,6 +59,9 @@ class Image:
     :param pinned: whether the image is exempt from the kubelet's garbage collection.
     :param fingerprint: set if the ID is the digest of a manifest that the store generated, see
         C(image_manifests.fingerprint).
+    :param targets: digests of the manifests or image indexes of the image, if the store reports
+        them besides the ID.
+    :param is_foreign: whether the image is only for other platforms than that of the node.
     """
 
     id: str
@@ -67,10 +70,12 @@ class Image:
     size: int = 0
     pinned: bool = False
     fingerprint: str = ""
+    targets: tuple[str, ...] = ()
+    is_foreign: bool = False
 
     def is_same(self, archived: Archived) -> bool:
         """Return whether an image of an archive is this image."""
-        if self.id in (archived.config, archived.target):
+        if self.id in (archived.config, archived.target) or archived.target in self.targets:
             return True
         return bool(self.fingerprint) and self.fingerprint == archived.fingerprint
 
@@ -217,7 +222,8 @@ class ImageStore:
     def images(self, any_platform: bool = False) -> list[Image]:
         """List all images.
 
-        :param any_platform: whether images are also listed of which only another platform is here.
+        :param any_platform: whether images are also listed that are only for other platforms than
+            that of the node. Some stores always list them.
         """
         raise NotImplementedError
 

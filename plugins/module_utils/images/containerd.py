@@ -86,11 +86,12 @@ class ContainerdStore(CriStore):
         return root
 
     def images(self, any_platform: bool = False) -> list[Image]:
-        listed = [] if any_platform else super().images()
+        listed = super().images()
         with self._names() as names:
             records = names.list_all()
+        images = match_names(listed, records)
         # The CRI lists only images for this node.
-        return group_names(records) if any_platform else match_names(listed, records)
+        return images + (group_others(images, records) if any_platform else [])
 
     def check(self, needed: AbstractSet[Verb]) -> None:
         for what, words in _BY_CTR.items():
@@ -128,10 +129,13 @@ class ContainerdStore(CriStore):
         ours = ("", *image_manifests.platforms_of_this_node())
         # ctr loads nothing if an archive has an image for another platform.
         images = [image for image in archive.images if image.platform in ours]
+        # Without the flag, containerd 1.x keeps only the platform of the node.
+        whole = all(image.has_all_platforms for image in images)
+        flags = ("--all-platforms",) if whole else ()
         # ctr cannot decompress every format.
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
             converted = archive.convert(stream, images, functools.partial(_names, name=name))
-            self._ctr("images", "import", "-", stdin=converted, timeout=self._timeout)
+            self._ctr("images", "import", *flags, "-", stdin=converted, timeout=self._timeout)
         with self._names() as names:
             for image in images:
                 if not image.names and not name:
@@ -212,6 +216,14 @@ class ContainerdStore(CriStore):
         with self._names() as names:
             for each in (name, *([] if others else digests)):
                 names.delete(each)
+
+    def remove(self, image: Image, force: bool) -> None:
+        if not image.is_foreign:
+            super().remove(image, force)
+            return
+        with self._names() as names:
+            for name in (*image.repo_tags, *image.repo_digests):
+                names.delete(name)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
         digest, flags = self._find_pushed(name)
@@ -349,13 +361,23 @@ def _temporary_name(image: Archived) -> str:
     return f"{_UNNAMED}:{image.config.rpartition(':')[2]}"
 
 
-def group_names(records: list[dict[str, Any]]) -> list[Image]:
-    """Return the images of names in containerd, with the digests of their targets as IDs."""
-    tags: dict[str, list[str]] = {}
+def group_others(images: list[Image], records: list[dict[str, Any]]) -> list[Image]:
+    """Return the images that the CRI does not list, with the digests of their targets as IDs."""
+    known = {name for image in images for name in (*image.repo_tags, *image.repo_digests)}
+    names: dict[str, list[str]] = {}
     for record in records:
-        if not image_id(record["name"]) and "@" not in record["name"]:
-            tags.setdefault(record["target"]["digest"], []).append(record["name"])
-    return [Image(digest, tuple(sorted(names))) for digest, names in tags.items()]
+        name = record["name"]
+        if name not in known and not image_id(name):
+            names.setdefault(record["target"]["digest"], []).append(name)
+    return [
+        Image(
+            digest,
+            repo_tags=tuple(sorted(name for name in found if "@" not in name)),
+            repo_digests=tuple(sorted(name for name in found if "@" in name)),
+            is_foreign=True,
+        )
+        for digest, found in names.items()
+    ]
 
 
 def match_names(images: list[Image], records: list[dict[str, Any]]) -> list[Image]:
@@ -366,7 +388,8 @@ def match_names(images: list[Image], records: list[dict[str, Any]]) -> list[Imag
 
     :param records: names in the namespace of the CRI.
     """
-    names = {record["name"] for record in records}
+    targets = {record["name"]: record["target"]["digest"] for record in records}
+    names = targets.keys()
     other_forms: dict[str, list[str]] = {}
     for name in names:
         if not image_id(name) and normalize(name) != name:
@@ -381,12 +404,14 @@ def match_names(images: list[Image], records: list[dict[str, Any]]) -> list[Imag
         ]
         return tuple(dict.fromkeys(found))
 
-    matched = (
-        dataclasses.replace(
-            image, repo_tags=match(image.repo_tags), repo_digests=match(image.repo_digests)
+    def replace(image: Image) -> Image:
+        tags, digests = match(image.repo_tags), match(image.repo_digests)
+        found = {targets[name] for name in (*tags, *digests)}
+        return dataclasses.replace(
+            image, repo_tags=tags, repo_digests=digests, targets=tuple(sorted(found))
         )
-        for image in images
-    )
+
+    matched = map(replace, images)
     return [each for each in matched if each.repo_tags or each.repo_digests or each.id in names]
 
 

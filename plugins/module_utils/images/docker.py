@@ -32,7 +32,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.image_archive import
     Archive,
     name_image,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import fingerprint
+from ansible_collections.cruntime.node.plugins.module_utils.image_manifests import (
+    fingerprint,
+    platforms_of_this_node,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import (
     normalize,
     registry_of,
@@ -280,6 +283,12 @@ def _list_names(item: dict[str, Any], key: str) -> tuple[str, ...]:
     return tuple(normalize(name) for name in names if not name.startswith("<none>"))
 
 
+def _is_for_this_node(item: dict[str, Any]) -> bool:
+    """Return whether a platform of the node is in the store. Without one, Docker reports none."""
+    ours = [each.split("/")[:2] for each in platforms_of_this_node()]
+    return [item.get("Os"), item.get("Architecture")] in ours
+
+
 @parsing("GET /images/json")
 def parse_images(items: list[dict[str, Any]], in_containerd: bool) -> list[Image]:
     """Return images from their properties.
@@ -296,6 +305,7 @@ def parse_images(items: list[dict[str, Any]], in_containerd: bool) -> list[Image
             fingerprint=fingerprint(item, (item.get("RootFS") or {}).get("Layers") or [])
             if in_containerd
             else "",
+            is_foreign=in_containerd and not _is_for_this_node(item),
         )
         for item in items
     ]

@@ -93,15 +93,23 @@ def canonical_name(name: str) -> str:
     return f"{repository}@{digest}" if digest else normalize(name)
 
 
-def to_pull(names: list[str], found: ImageIndex, policy: str) -> list[Step]:
+def to_pull(
+    names: list[str], found: ImageIndex, policy: str, platform: str | None = None
+) -> list[Step]:
     """Plan to pull missing images, or all images.
 
     An image that the store has under an incomplete name gets the full name.
 
     :param policy: missing, always or never.
+    :param platform: platform to pull for, None for that of the node.
     :raises CruntimeError: if a missing image must not or cannot be pulled.
     """
-    missing = [name for name in names if found.find(name) is None]
+
+    def is_missing(name: str) -> bool:
+        image = found.find(name)
+        return image is None or (image.is_foreign and not platform)
+
+    missing = [name for name in names if is_missing(name)]
     tagged = []
     if policy != "always":
         incomplete = {name: found.find_incomplete(name) for name in missing}

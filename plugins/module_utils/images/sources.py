@@ -29,7 +29,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.task import I
 def pull_images(task: ImageTask) -> list[str]:
     """Pull images; return the names of the task."""
     names, options = task.request.names, task.options
-    steps = plan.to_pull(names, task.found, options["pull"] or "missing")
+    steps = plan.to_pull(names, task.found, options["pull"] or "missing", options["platform"])
     if task.check_mode:
         steps = [step for step in steps if not _is_up_to_date(task, step.name)]
     task.check(steps, ["platform"] if options["platform"] else [])
@@ -76,7 +76,7 @@ def _pull(
 def _is_up_to_date(task: ImageTask, name: str) -> bool:
     """Return whether a pull would change nothing, because the registry has the same image."""
     image = task.found.find(name)
-    if image is None:
+    if image is None or image.is_foreign:
         return False
     # Import it only here: the imports of TLS and HTTP are slow, and most tasks do not need them.
     from ansible_collections.cruntime.node.plugins.module_utils.images import registry

@@ -50,8 +50,14 @@ class ImageTask:
         #: Verification of signatures, None if the task does not ask for it.
         self.verifier = self._make_verifier()
         #: Images in the store, as listed last.
-        self.found = ImageIndex(store.images(bool(self.options["platform"])))
+        self.found = ImageIndex(store.images(self._any_platform))
         self.report = Report(self.found, self.check_mode)
+
+    @property
+    def _any_platform(self) -> bool:
+        # Only a task that removes images, or that sets a platform, is about images that the node
+        # cannot run.
+        return bool(self.options["platform"]) or self.request.source is None
 
     def _make_verifier(self) -> Verifier | None:
         keys = self.options["verify_keys"]
@@ -132,12 +138,14 @@ class ImageTask:
 
     def list_images(self) -> None:
         """List the images in the store again."""
-        self.found = ImageIndex(self.store.images(bool(self.options["platform"])))
+        self.found = ImageIndex(self.store.images(self._any_platform))
 
     def is_new(self, name: str) -> bool:
         """Return whether a name has another image than before the task."""
         before, after = self.report.before.find(name), self.found.find(name)
-        return after is not None and (before is None or before.id != after.id)
+        if before is None or after is None:
+            return after is not None
+        return before.id != after.id or before.is_foreign != after.is_foreign
 
     def expect(self, names: list[str], archived: dict[str, Archived] | None = None) -> None:
         """Wait until the store lists all names.

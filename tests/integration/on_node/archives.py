@@ -47,6 +47,32 @@ def only(files: dict[str, bytes], kind: str) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if name not in other}
 
 
+def add_document(files: dict[str, bytes], document: dict) -> dict:
+    content = json.dumps(document).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    files[f"blobs/sha256/{digest}"] = content
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)}
+
+
+def add_platforms(
+    files: dict[str, bytes], oci: dict[str, bytes], image: dict, manifest: dict
+) -> dict:
+    """Add an image index of an image and of the same image for another platform."""
+    config = json.loads(oci[f"blobs/{manifest['config']['digest'].replace(':', '/')}"])
+    described = add_document(files, {**config, "architecture": "s390x"})
+    described["mediaType"] = manifest["config"]["mediaType"]
+    other = add_document(files, {**manifest, "config": described})
+    ours = {key: value for key, value in image.items() if key != "annotations"}
+    machine = {"os": config["os"], "architecture": config["architecture"]}
+    entries = [
+        {**ours, "platform": machine},
+        {**other, "platform": {**machine, "architecture": "s390x"}},
+    ]
+    index = add_document(files, {"schemaVersion": 2, "manifests": entries})
+    return {**index, "mediaType": "application/vnd.oci.image.index.v1+json"}
+
+
 def write_unusual(
     directory: pathlib.Path, docker: dict[str, bytes], oci: dict[str, bytes]
 ) -> None:
@@ -61,13 +87,6 @@ def write_unusual(
 
     index = json.loads(oci["index.json"])
     (image,) = index["manifests"]
-
-    def add_document(files: dict[str, bytes], document: dict) -> dict:
-        content = json.dumps(document).encode()
-        digest = hashlib.sha256(content).hexdigest()
-        files[f"blobs/sha256/{digest}"] = content
-        kind = "application/vnd.oci.image.manifest.v1+json"
-        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)}
 
     def write_index(name: str, files: dict[str, bytes], *entries: dict) -> None:
         document = json.dumps({**index, "manifests": list(entries)}).encode()
@@ -93,6 +112,11 @@ def write_unusual(
     incomplete = add_document(files, {**manifest, "layers": layers})
     incomplete["annotations"] = {"io.containerd.image.name": "localhost/cruntime-test/name:1"}
     write_index("incomplete", files, incomplete)
+    # An image for the node and for another platform.
+    files = {}
+    several = add_platforms(files, oci, image, manifest)
+    several["annotations"] = {"io.containerd.image.name": "localhost/cruntime-test/several:1"}
+    write_index("several", files, several)
     # An image for another platform.
     config = {**json.loads(docker[entry["Config"]]), "architecture": "s390x"}
     content = json.dumps(config).encode()

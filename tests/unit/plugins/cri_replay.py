@@ -99,8 +99,12 @@ def images(text):
 def complete_names(listed):
     """Return the names in containerd of recorded images, if it has all of them in full form."""
     found = protobuf.decode({1: Field("images", cri._IMAGE, is_repeated=True)}, listed)["images"]
-    names = [name for image in found for name in (*image["repo_tags"], image["id"])]
-    return protobuf.encode(containerd_images._LIST, {"images": [{"name": name} for name in names]})
+    names = [
+        {"name": name, "target": {"digest": image["id"]}}
+        for image in found
+        for name in (*image["repo_tags"], image["id"])
+    ]
+    return protobuf.encode(containerd_images._LIST, {"images": names})
 
 
 def statuses(message, text):

@@ -157,6 +157,28 @@ def test_the_image_for_this_node_is_selected_from_several_platforms(read):
         read({**layout, blob(other): other})
 
 
+@pytest.mark.parametrize("missing", ["", "manifest", "config", "layer"])
+def test_archive_with_all_platforms_of_an_image(read, missing):
+    machine = image_manifests.this_platform().partition("/")[2]
+    foreign_config = CONFIG.replace(b"amd64", b"s390x")
+    layer = b"only the other platform has it"
+    parts = json.loads(MANIFEST)
+    parts["config"] = {"digest": digest(foreign_config), "size": len(foreign_config)}
+    parts["layers"] = [{"digest": digest(layer), "size": len(layer)}]
+    foreign = json.dumps(parts).encode()
+    entries = [
+        {"digest": digest(MANIFEST), "platform": {"os": "linux", "architecture": machine}},
+        {"digest": digest(foreign), "platform": {"os": "linux", "architecture": "s390x"}},
+    ]
+    inner = json.dumps({"manifests": entries}).encode()
+    layout = oci(digest=digest(inner), mediaType="application/vnd.oci.image.index.v1+json")
+    files = {"manifest": foreign, "config": foreign_config, "layer": layer}
+    present = {blob(content): content for kind, content in files.items() if kind != missing}
+    (image,) = read({**layout, blob(inner): inner, **present}).images
+    assert image.config == digest(CONFIG)
+    assert image.has_all_platforms is (not missing)
+
+
 EMPTY = b"{}"
 CHART = json.dumps(
     {

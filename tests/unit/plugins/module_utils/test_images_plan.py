@@ -85,6 +85,15 @@ def test_images_that_cannot_be_pulled(name, policy, message):
         plan.to_pull([name], SEEN, policy)
 
 
+def test_an_image_for_another_platform_only_is_pulled():
+    foreign = ImageIndex([Image(A, ("docker.io/library/app:1",), is_foreign=True)])
+    assert summarize(plan.to_pull(["app:1"], foreign, "missing")) == [
+        ("pull", "docker.io/library/app:1")
+    ]
+    # The task asks for such an image.
+    assert plan.to_pull(["app:1"], foreign, "missing", "linux/s390x") == []
+
+
 def load(*archives, names=()):
     return summarize(plan.to_load(plan.select_archived(list(names), list(archives)), SEEN))
 

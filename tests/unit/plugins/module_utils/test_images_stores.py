@@ -201,9 +201,9 @@ def test_the_cause_of_a_failed_pull_is_the_message_of_the_daemon(cri_store, tran
     answers = cri_replay.recorded(transcript(f"containerd-{version}-cri.json"))
     down = answers["PullImage of a registry that is down"]
     store, calls = cri_store("containerd", PullImage=down)
-    pauses = []
     pull = functools.partial(store.pull, credentials=None, platform=None)
-    (failure,) = transfer_all(pull, ["127.0.0.1:9/a/b:1"], 1, 2, pauses.append)
+    given = {"retries": 2, "await_registry": print, "sleep": lambda _pause: None}
+    (failure,) = transfer_all(pull, ["127.0.0.1:9/a/b:1"], parallel=1, **given)
     assert failure.cause.startswith('failed to pull and unpack image "127.0.0.1:9/a/b:1": ')
     assert failure.cause.endswith("dial tcp 127.0.0.1:9: connect: connection refused")
     assert "rpc error" not in failure.cause
@@ -230,11 +230,30 @@ def test_names_of_containerd_replace_the_names_that_the_cri_lists():
         *("index.docker.io/hnew/idx:1", f"docker.io/hnew/idx@{DIGEST}"),
         third,
     }
-    records = [{"name": name} for name in names]
+    records = [{"name": name, "target": {"digest": DIGEST}} for name in names]
+    one, digests = (DIGEST,), (f"docker.io/hnew/idx@{DIGEST}",)
     assert containerd.match_names(listed, records) == [
-        Image(first, ("docker.io/library/sbx:1", "sbx:1", "import-2026-11-30:v9")),
-        Image(second, ("index.docker.io/hnew/idx:1",), (f"docker.io/hnew/idx@{DIGEST}",)),
+        Image(first, ("docker.io/library/sbx:1", "sbx:1", "import-2026-11-30:v9"), targets=one),
+        Image(second, ("index.docker.io/hnew/idx:1",), digests, targets=one),
         Image(third),
+    ]
+
+
+def test_names_that_the_cri_does_not_list_are_for_another_platform():
+    here = [Image(f"sha256:{'1' * 64}", ("docker.io/library/a:1",))]
+    foreign = f"sha256:{'2' * 64}"
+    records = [
+        {"name": name, "target": {"digest": foreign}}
+        for name in ("docker.io/library/b:1", f"docker.io/library/b@{foreign}", foreign)
+    ]
+    records.append({"name": "docker.io/library/a:1", "target": {"digest": DIGEST}})
+    assert containerd.group_others(here, records) == [
+        Image(
+            foreign,
+            ("docker.io/library/b:1",),
+            (f"docker.io/library/b@{foreign}",),
+            is_foreign=True,
+        )
     ]
 
 
@@ -299,6 +318,17 @@ def test_an_image_of_docker_without_a_name_is_compared_by_its_parts():
     # An artifact, such as a Helm chart, has no layers of an image.
     (image,) = docker.parse_images([inspected(RootFS={}, Config=None, RepoTags=None)], True)
     assert image.repo_tags == ()
+
+
+@pytest.mark.parametrize(
+    ("platform", "is_foreign"),
+    [(("linux", "amd64"), False), (("linux", "s390x"), True), (("", ""), True)],
+)
+def test_image_of_docker_for_another_platform(monkeypatch, platform, is_foreign):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    item = inspected(**dict(zip(("Os", "Architecture"), platform)))
+    (image,) = docker.parse_images([item], True)
+    assert image.is_foreign is is_foreign
 
 
 def test_containers_of_each_image_of_docker():
