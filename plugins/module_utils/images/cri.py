@@ -49,8 +49,9 @@ class CriStore(ImageStore):
     def sandbox_images(self) -> set[str]:
         with self._channel(_QUERY_TIMEOUT) as channel:
             # Pods from before a change of the setting use another image.
-            ids = [each["id"] for each in cri.list_pod_sandboxes(channel)]
-            statuses = [cri.pod_sandbox_status(channel, each) for each in ids]
+            pods = [each["id"] for each in cri.list_pod_sandboxes(channel)]
+            found = (_find_sandbox(channel, each) for each in pods)
+            statuses = [status for status in found if status]
         return super().sandbox_images() | parse_sandbox_images(statuses)
 
     def pull(self, name: str, credentials: Credentials | None, platform: str | None) -> None:
@@ -69,6 +70,16 @@ class CriStore(ImageStore):
 
     def _channel(self, timeout: float) -> Channel:
         return Channel(self._runtime.socket_path, timeout)
+
+
+def _find_sandbox(channel: Channel, pod_id: str) -> dict[str, Any] | None:
+    """Return the status of a pod sandbox; None if it was removed after it was listed."""
+    try:
+        return cri.pod_sandbox_status(channel, pod_id)
+    except RequestError as error:
+        if error.code != NOT_FOUND:
+            raise
+    return None
 
 
 def parse_images(images: list[dict[str, Any]]) -> list[Image]:

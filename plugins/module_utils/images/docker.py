@@ -81,7 +81,9 @@ class DockerStore(ImageStore):
         listed = api.images()
         if in_containerd:
             # Only the properties of each image have what identifies its content.
-            listed = _inspect(api, [item["Id"] for item in listed])
+            # A task for another platform also needs the manifests of each image index.
+            query = "?manifests=1" if any_platform else ""
+            listed = _inspect(api, [item["Id"] for item in listed], query)
         return parse_images(listed, in_containerd)
 
     def details(self, ids: list[str]) -> dict[str, Details]:
@@ -256,9 +258,9 @@ class _Source(SourceStore):
         _save(self._api, names, path)
 
 
-def _inspect(api: DockerApi, ids: list[str]) -> list[dict[str, Any]]:
+def _inspect(api: DockerApi, ids: list[str], query: str = "") -> list[dict[str, Any]]:
     """Return the properties of images. Images that no longer exist are skipped."""
-    return api.find_all(f"/images/{each}/json" for each in dict.fromkeys(ids))
+    return api.find_all(f"/images/{each}/json{query}" for each in dict.fromkeys(ids))
 
 
 def _save(api: DockerApi, names: list[str], path: str, platform: str | None = None) -> None:
@@ -305,6 +307,7 @@ def parse_images(items: list[dict[str, Any]], in_containerd: bool) -> list[Image
             fingerprint=fingerprint(item, (item.get("RootFS") or {}).get("Layers") or [])
             if in_containerd
             else "",
+            targets=tuple(each["ID"] for each in item.get("Manifests") or () if each["Available"]),
             is_foreign=in_containerd and not _is_for_this_node(item),
         )
         for item in items

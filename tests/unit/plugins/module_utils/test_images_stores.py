@@ -40,6 +40,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.transfers imp
 from ansible_collections.cruntime.node.plugins.module_utils.protobuf import Field
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Result, Runner
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import runtimes
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.containerd import Containerd
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.crio import Crio
 from ansible_collections.cruntime.node.plugins.module_utils.sockets.grpc import NOT_FOUND
 from ansible_collections.cruntime.node.tests.unit.plugins import cri_replay
@@ -320,6 +321,15 @@ def test_an_image_of_docker_without_a_name_is_compared_by_its_parts():
     assert image.repo_tags == ()
 
 
+def test_platforms_of_an_image_of_docker():
+    manifests = [{"ID": DIGEST, "Available": True}, {"ID": BUILT, "Available": False}]
+    (image,) = docker.parse_images([inspected(Manifests=manifests)], True)
+    assert image.targets == (DIGEST,)
+    # An archive of this platform alone.
+    assert image.is_same(Archived((), "", DIGEST, "", "", "c.json", ()))
+    assert not image.is_same(Archived((), "", f"sha256:{'9' * 64}", "", "", "c.json", ()))
+
+
 @pytest.mark.parametrize(
     ("platform", "is_foreign"),
     [(("linux", "amd64"), False), (("linux", "s390x"), True), (("", ""), True)],
@@ -502,6 +512,20 @@ def test_containers_of_podman():
     }
     with fails("output_unreadable", "podman ps"):
         crio.parse_users("[{}]")
+
+
+def test_pod_that_is_removed_after_the_list_has_no_sandbox_image(cri_store, transcript, monkeypatch):
+    monkeypatch.setattr(Containerd, "settings", lambda _self: {})
+    gone = cri_replay.failed(NOT_FOUND, "an error occurred when try to find sandbox: not found")
+    info = {"info": json.dumps({"image": "registry.k8s.io/pause:3.9"})}
+    status = protobuf.encode(cri_calls._SANDBOX_STATUS, {"info": info})
+    pods = cri_replay.pods(transcript("containerd-2.1.9-crictl-pods.json"))
+    store, _calls = cri_store("containerd", ListPodSandbox=pods, PodSandboxStatus=[gone, status])
+    assert store.sandbox_images() == {"registry.k8s.io/pause:3.9"}
+    denied = cri_replay.failed(7, "permission denied")
+    store, _calls = cri_store("containerd", ListPodSandbox=pods, PodSandboxStatus=denied)
+    with fails("request_failed", "permission denied"):
+        store.sandbox_images()
 
 
 def test_sandbox_images_of_pods(transcript):
