@@ -514,7 +514,7 @@ def test_containers_of_podman():
         crio.parse_users("[{}]")
 
 
-def test_pod_that_is_removed_after_the_list_has_no_sandbox_image(cri_store, transcript, monkeypatch):
+def test_pod_removed_after_the_list_has_no_sandbox_image(cri_store, transcript, monkeypatch):
     monkeypatch.setattr(Containerd, "settings", lambda _self: {})
     gone = cri_replay.failed(NOT_FOUND, "an error occurred when try to find sandbox: not found")
     info = {"info": json.dumps({"image": "registry.k8s.io/pause:3.9"})}
