@@ -34,7 +34,8 @@ PAGES = {"demo.txt": ROOT / "README.md", "switch.txt": ROOT / "docs" / "switchin
 #: Groups of the drawing: the side that uses them, a directory of plugins/, and names in it. Tools
 #: has all other files of module_utils.
 GROUPS = {
-    "Action plugins": ("controller", "", "action"),
+    "Action plugins": ("controller", "", "action plugin_utils/spec_action"),
+    "Variables of a role": ("controller", "plugin_utils", "role_variables provision"),
     "Filters and tests": ("controller", "", "filter test"),
     "Drift and report": ("controller", "plugin_utils", "drift report failures known_variables"),
     "Render": ("controller", "plugin_utils", "render deciding"),
@@ -48,8 +49,9 @@ GROUPS = {
     "Compare and change a node": (
         *("node", "module_utils"),
         "inspection converge plan transaction swap takeover removal stored_data node "
-        "known_versions at_risk daemons running_containers needless",
+        "known_versions at_risk daemons running_containers needless compared",
     ),
+    "Steps of a role": ("node", "module_utils", "provision"),
     "Effective configuration": ("both", "module_utils", "effective"),
     "Checks of changed files": ("node", "module_utils", "checks"),
     "Images": ("node", "module_utils", "images"),

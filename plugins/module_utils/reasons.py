@@ -22,6 +22,7 @@ REASONS = {
     "data_foreign": "A data root has data that does not belong to the runtime.",
     "data_hidden": "The runtime would no longer show images, containers or volumes.",
     "data_not_removed": "Data could not be removed.",
+    "distribution_unsupported": "The role runtime does not support the distribution of the node.",
     "file_not_found": "A file or a directory of an option does not exist on the node.",
     "file_unreadable": "A file on the node cannot be read, or is not a regular file.",
     "file_unwritable": "A file on the node cannot be written.",

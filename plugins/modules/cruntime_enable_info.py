@@ -93,9 +93,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cruntime.node.plugins.module_utils.compared import compare_spec
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
-from ansible_collections.cruntime.node.plugins.module_utils.inspection import inspect, report
-from ansible_collections.cruntime.node.plugins.module_utils.lock import locked
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.redacting_module import (
     RedactingModule,
@@ -128,22 +127,8 @@ def main() -> None:
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    spec = module.params["spec"]
-    node = Node.of(module, spec["timeout"])
-    with locked(shared=True, timeout=node.timeout, check_mode=module.check_mode):
-        found = inspect(node, spec, restore_secrets(module.params))
-        if found.plan.steps and not found.plan.changed:
-            # A restart that only waits for running containers needs no action. Import it only for a
-            # restart: most runs have none, and every run compiles the modules that it imports.
-            from ansible_collections.cruntime.node.plugins.module_utils.running_containers import (
-                restrain,
-            )
-
-            found = restrain(node, found, spec)
-        if found.needs_action:
-            return {"changed": False, "needs_action": True}
-        result = report(node, found, spec, comparison=found.comparison, backups={}, dropped=[])
-        return dict(result, needs_action=False)
+    node = Node.of(module, module.params["spec"]["timeout"])
+    return compare_spec(node, module.params["spec"], restore_secrets(module.params))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,16 @@ IMAGE, OTHER_IMAGE = "localhost/cruntime-test/busybox:1", "localhost/cruntime-te
 UNATTENDED = "/etc/apt/apt.conf.d/99unattended"
 ORIGINS = 'Unattended-Upgrade::Origins-Pattern {"codename=test";};'
 
+# Each command changes something that the role has written or set.
+BREAK = (
+    "apt-mark unhold runc",
+    "sysctl --write net.ipv4.ip_local_port_range='32768 60999'",
+    "echo broken >>/etc/modules-load.d/50-cruntime.conf",
+    "echo '# broken' >>/etc/apt/sources.list.d/packages.sources",
+    "echo broken >/etc/apt/preferences.d/packages.pref",
+    "echo broken >/usr/local/bin/crictl",
+)
+
 
 def upgrades(node):
     """Return the packages that a run of unattended-upgrades would upgrade."""
@@ -35,20 +45,47 @@ def crictl_images(node):
 
 
 @pytest.fixture
-def play(node, request):
-    """Return a function that runs a playbook and returns the number of changed tasks."""
-    inventory = request.config.getoption("ansible_inventory")
-    name = node.ansible.get_variables()["inventory_hostname"]
+def name(node):
+    """Return the name of the node in the inventory."""
+    return node.ansible.get_variables()["inventory_hostname"]
 
-    def run(playbook, check=False, fails=False, **variables):
+
+@pytest.fixture
+def output_of(name, request):
+    """Return a function that runs a playbook and returns its output."""
+    inventory = request.config.getoption("ansible_inventory")
+
+    def run(playbook, *flags, variables, fails=False, **settings):
         command = ["ansible-playbook", playbook, "--inventory", inventory, "--limit", name]
-        command += ["--extra-vars", json.dumps(variables)] + ["--check", "--diff"] * check
-        env = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+        command += ["--extra-vars", json.dumps(variables), *flags]
+        env = {**os.environ, **{f"ANSIBLE_{key}": value for key, value in settings.items()}}
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
         assert (done.returncode != 0) is fails, done.stdout[-4000:] + done.stderr[-2000:]
-        return done.stdout if fails else json.loads(done.stdout)["stats"][name]["changed"]
+        return done.stdout
 
     return run
+
+
+@pytest.fixture
+def play(name, output_of):
+    """Return a function that runs a playbook and returns the number of changed tasks."""
+
+    def run(playbook, check=False, fails=False, **variables):
+        flags = ["--check", "--diff"] * check
+        output = output_of(
+            *(playbook, *flags),
+            variables=variables, fails=fails, STDOUT_CALLBACK="ansible.posix.json",
+        )  # fmt: skip
+        return output if fails else json.loads(output)["stats"][name]["changed"]
+
+    return run
+
+
+@pytest.fixture
+def decidable(node):
+    """Return the variables with which the node itself can decide whether crictl is due."""
+    digest = node.check_output("sha256sum /srv/crictl.tar.gz").split()[0]
+    return {"runtime_crictl_checksum": f"sha256:{digest}"}
 
 
 @pytest.fixture
@@ -72,6 +109,45 @@ def test_kernel_is_prepared_now_and_at_boot(node):
     assert node.sysctl("net.ipv4.ip_forward") == 1
     assert "net.ipv4.ip_forward = 1" in node.file("/etc/sysctl.d/50-cruntime.conf").content_string
     assert node.file("/etc/modules-load.d/50-cruntime.conf").content_string == "overlay\n"
+
+
+@pytest.mark.runtime("containerd")
+@pytest.mark.parametrize("pipelining", ["false", "true"])
+def test_a_run_without_a_change_is_one_module(output_of, decidable, name, pipelining):
+    output = output_of(PROVISION, "-vvv", variables=decidable, PIPELINING=pipelining)
+    assert re.findall(r"Using module file \S*/(\w+)\.py", output) == ["cruntime_provision"]
+    assert re.search(rf"^{name} .* changed=0 ", output, re.MULTILINE)
+
+
+@pytest.mark.runtime("containerd")
+def test_a_run_without_a_change_prints_one_line_about_the_node(output_of, decidable):
+    output = output_of(PROVISION, variables=decidable, STDOUT_CALLBACK="ansible.builtin.default")
+    assert len(output.splitlines()) <= 25
+    assert re.search(r'"msg": "containerd 2\.1\.\S+: unchanged"$', output, re.MULTILINE)
+
+
+@pytest.mark.runtime("containerd")
+def test_each_part_that_was_changed_is_restored(node, play, decidable):
+    node.check_output(" && ".join(BREAK))
+    assert play(PROVISION, check=True, **decidable) > 0
+    assert selection(node, "runc") == "install"
+    assert play(PROVISION, **decidable) > 0
+    assert selection(node, "runc") == "hold"
+    assert node.check_output("sysctl --values net.ipv4.ip_local_port_range") == "1024\t65535"
+    assert node.file("/etc/modules-load.d/50-cruntime.conf").content_string == "overlay\n"
+    assert node.run("grep --recursive broken /etc/apt").rc == 1
+    assert node.run("crictl --version").rc == 0
+    assert play(PROVISION, **decidable) == 0
+
+
+@pytest.mark.runtime("containerd")
+def test_a_package_that_was_removed_is_installed_and_held(node, play, decidable):
+    node.check_output("dpkg --purge --force-depends containernetworking-plugins")
+    assert play(PROVISION, check=True, **decidable) > 0
+    assert not node.package("containernetworking-plugins").is_installed
+    assert play(PROVISION, **decidable) > 0
+    assert selection(node, "containernetworking-plugins") == "hold"
+    assert play(PROVISION, **decidable) == 0
 
 
 @pytest.mark.runtime("containerd")

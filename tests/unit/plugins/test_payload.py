@@ -10,6 +10,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[3]
 PREFIX = "ansible_collections.cruntime.node."
 #: Only a run that changes a node needs these files.
@@ -39,20 +41,25 @@ def closure(path):
 
 def test_a_no_op_run_sends_no_code_that_changes_a_node():
     utils = ROOT / "plugins" / "module_utils"
-    small, large = (
+    small, role, large = (
         {str(path.relative_to(utils)) for path in closure(ROOT / "plugins" / "modules" / name)}
-        for name in ("cruntime_enable_info.py", "cruntime_enable.py")
+        for name in ("cruntime_enable_info.py", "cruntime_provision.py", "cruntime_enable.py")
     )
-    assert small < large
-    assert {path for path in small if path.partition("/")[0].removesuffix(".py") in ACTING} == set()
+    assert small - {"compared.py"} < large
+    assert small < role
+    for sent in (small, role):
+        names = {path.partition("/")[0].removesuffix(".py") for path in sent}
+        assert names.isdisjoint(ACTING)
     assert "transaction.py" in large
 
 
-def test_a_no_op_run_compiles_no_code_for_running_containers():
+@pytest.mark.parametrize("module", ["cruntime_enable_info", "cruntime_provision"])
+def test_a_no_op_run_compiles_no_code_for_running_containers_and_images(module):
     code = (
-        "import sys, ansible_collections.cruntime.node.plugins.modules.cruntime_enable_info\n"
+        f"import sys, ansible_collections.cruntime.node.plugins.modules.{module}\n"
         "print(*(name.rpartition('.')[2] for name in sys.modules if 'cruntime.node' in name))"
     )
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert "inspection" in loaded
-    assert set(loaded).isdisjoint({"running_containers", "daemons", "needless", "grpc", "http2"})
+    acting = {"running_containers", "daemons", "needless", "grpc", "http2", "images"}
+    assert set(loaded).isdisjoint(acting)

@@ -9,16 +9,17 @@ import hashlib
 
 import pytest
 
+from ansible_collections.cruntime.node.plugins.module_utils.provision import (
+    package_managers,
+    packages,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.tests.unit.roles import playing
 
 PLAY = """
 - hosts: localhost
   gather_facts: false
   tasks:
-    - ansible.builtin.set_fact:
-        # dnf 4 would need its plugin.
-        pkg_mgr: dnf5
-        cacheable: true
     - ansible.builtin.include_role:
         name: cruntime.node.runtime
         tasks_from: "{{ item }}"
@@ -74,6 +75,22 @@ def node(tmp_path):
     return tmp_path
 
 
+def look(node, variables):
+    """Return the result of the task that looks at the node."""
+    runner = Runner()
+    runner.search_first(str(node))
+    request = packages.request(["containerd.io"], ["runc"], variables.get("runtime_version", ""))
+    decided = packages.decide(
+        request,
+        package_managers.read(runner, "redhat", request.names),
+        "redhat",
+        hold=variables.get("runtime_hold", True),
+        from_directory="runtime_package_dir" in variables,
+    )
+    # dnf 4 would need its plugin.
+    return {"family": "redhat", "package_manager": "dnf5", "packages": decided}
+
+
 @pytest.fixture
 def play(node):
     """Return a function that runs task files and returns the status, changes and output."""
@@ -81,8 +98,7 @@ def play(node):
     def run(*first, between="true", then=(), **variables):
         variables = {
             "runtime_spec": {"runtime": "containerd"},
-            "runtime_packages": ["containerd.io"],
-            "runtime_extra_packages": ["runc"],
+            "_runtime_look": look(node, variables),
             **variables,
             "first": first,
             "between": between,
@@ -110,18 +126,14 @@ def test_an_unchanged_lock_is_no_change(node, play, variables):
     # The newest version is installed without the lock of the old one.
     between = "dnf --quiet versionlock delete containerd.io" if variables else "true"
     for expected in (True, False):
-        status, changed, output = play(
-            "look-redhat", between=between, then=["hold-redhat"], **variables
-        )
+        status, changed, output = play(between=between, then=["hold-redhat"], **variables)
         assert status == 0, output
         assert changed is expected
         assert locks(node) == BOTH
     # A newer version is available.
     (node / "version").write_text("2.1")
     if variables:
-        _status, changed, _output = play(
-            "look-redhat", between=between, then=["hold-redhat"], **variables
-        )
+        _status, changed, _output = play(between=between, then=["hold-redhat"], **variables)
         assert changed
         assert locks(node) == ["containerd.io-0:2.1-1.*", "runc-0:1.7-1.*"]
 
@@ -129,7 +141,7 @@ def test_an_unchanged_lock_is_no_change(node, play, variables):
 def test_removed_locks_are_one_change(node, play):
     (node / "locks").write_text("\n".join(BOTH) + "\n")
     for expected in (True, False):
-        status, changed, output = play("look-redhat", then=["hold-redhat"], runtime_hold=False)
+        status, changed, output = play(then=["hold-redhat"], runtime_hold=False)
         assert status == 0, output
         assert changed is expected
         assert locks(node) == []
@@ -138,16 +150,16 @@ def test_removed_locks_are_one_change(node, play):
 def test_a_removed_runtime_leaves_no_lock(node, play):
     (node / "locks").write_text("\n".join([*BOTH, "kernel-0:6-1.*"]) + "\n")
     removed = {"configured_runtimes": []}
-    status, _changed, output = play("look-redhat", "release-redhat", runtime_removed=removed)
+    status, _changed, output = play("release-redhat", runtime_removed=removed)
     assert status == 0, output
     assert locks(node) == ["kernel-0:6-1.*"]
 
 
 def test_packages_that_depend_on_a_removed_package_are_not_removed(node, play):
-    status, _changed, output = play("look-redhat", "refuse-redhat")
+    status, _changed, output = play("refuse-redhat")
     assert status == 0, output
     (node / "docker").touch()
-    status, _changed, output = play("look-redhat", "refuse-redhat")
+    status, _changed, output = play("refuse-redhat")
     assert status != 0
     output = " ".join(output.split())
     assert "rpm could not remove containerd.io: error: Failed dependencies: containerd.io" in output
