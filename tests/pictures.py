@@ -50,6 +50,7 @@ GROUPS = {
         "inspection converge plan transaction swap takeover removal stored_data node "
         "known_versions at_risk daemons running_containers needless",
     ),
+    "Kubelet": ("node", "module_utils", "kubelet_settings kubelet_pointing"),
     "Effective configuration": ("both", "module_utils", "effective"),
     "Checks of changed files": ("node", "module_utils", "checks"),
     "Images": ("node", "module_utils", "images"),
