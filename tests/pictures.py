@@ -52,6 +52,7 @@ GROUPS = {
         "known_versions at_risk daemons running_containers needless compared",
     ),
     "Steps of a role": ("node", "module_utils", "provision"),
+    "Kubelet": ("node", "module_utils", "kubelet_settings kubelet_pointing"),
     "Effective configuration": ("both", "module_utils", "effective"),
     "Checks of changed files": ("node", "module_utils", "checks"),
     "Images": ("node", "module_utils", "images"),

@@ -86,6 +86,11 @@ def expand(command: Iterable[str], environment: Mapping[str, str]) -> list[str]:
     return words
 
 
+def list_variables(word: str) -> list[str]:
+    """Return the names of the variables in a word of ExecStart."""
+    return [match[1] or match[2] for match in _VARIABLE.finditer(word)]
+
+
 def find_flag(argv: Iterable[str], *names: str) -> str | None:
     """Return the value of a flag, None if it is not set. The last one takes precedence."""
     values = find_flags(argv, *names)
@@ -130,6 +135,12 @@ def _split_off(
 
 def parse_environment_file(text: str) -> Iterator[tuple[str, str]]:
     """Yield the names and the values of an EnvironmentFile, as systemd reads them."""
+    for name, value, _start, _end in locate_assignments(text):
+        yield name, value
+
+
+def locate_assignments(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """Yield the names and values of an EnvironmentFile, with the positions of each value's text."""
     position = 0
     while position < len(text):
         found = _COMMENT.match(text, position) or _NAME.match(text, position)
@@ -137,9 +148,10 @@ def parse_environment_file(text: str) -> Iterator[tuple[str, str]]:
             return
         position = found.end()
         if found.lastindex and found[2] == "=":
+            start = position
             value, position = _read_value(text, position)
             if re.fullmatch(r"[A-Za-z_]\w*", found[1], re.ASCII):
-                yield found[1], value
+                yield found[1], value, start, position
 
 
 def _read_value(text: str, position: int) -> tuple[str, int]:

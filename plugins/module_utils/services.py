@@ -415,13 +415,33 @@ def find_drop_ins(name: str) -> list[str]:
     return [path for _basename, path in sorted(drop_ins.items())]
 
 
+def list_drop_ins(unit: Unit) -> list[str]:
+    """Return the drop-ins of a unit, those that systemd has loaded and those that it will load."""
+    drop_ins = {os.path.basename(path): path for path in find_drop_ins(unit.name)}
+    drop_ins.update((os.path.basename(path), path) for path in unit.drop_ins)
+    return [path for _basename, path in sorted(drop_ins.items())]
+
+
 def read_settings(path: str) -> list[str]:
     try:
         text = read_regular(path).decode("utf-8", errors="replace")
     except (OSError, CruntimeError):
         # The path is a directory, or a file that systemd cannot read either.
         return []
-    return text.replace("\\\n", " ").splitlines()
+    return join_lines(text)
+
+
+def join_lines(text: str) -> list[str]:
+    """Return the lines of a unit file without comments, each with its continuation lines.
+
+    A comment neither has nor ends a continuation.
+    """
+    lines = [line for line in text.split("\n") if not is_comment(line)]
+    return "\n".join(lines).replace("\\\n", " ").splitlines()
+
+
+def is_comment(line: str) -> bool:
+    return line.lstrip().startswith(("#", ";"))
 
 
 def parse_needs(settings: Iterable[str]) -> frozenset[str]:

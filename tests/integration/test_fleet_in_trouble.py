@@ -103,7 +103,7 @@ def test_each_node_that_cannot_be_switched_gets_a_reason(nodes, switch, mode):
     rows = sorted(failures)
     assert len(rows) == 2, output[-3000:]
     assert "cruntime.node.provision" in rows[0]
-    assert "/var/lib/kubelet/kubeadm-flags.env, " in rows[1]
+    assert KUBELET in rows[1]
     assert "--container-runtime-endpoint" in rows[1]
     assert stats["ghost"]["unreachable"] == 1
     assert [name for name in stats if stats[name]["changed"]] == []

@@ -31,7 +31,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.regular_files import
 from ansible_collections.cruntime.node.plugins.module_utils.services import (
     Start,
     Unit,
-    find_drop_ins,
+    join_lines,
+    list_drop_ins,
     parse_settings,
 )
 
@@ -53,8 +54,7 @@ def find_desired(changes: Iterable[Change], unit: Unit) -> dict[str, str]:
 def find_filed(changes: Iterable[Change], unit: Unit) -> Variables:
     """Return the variables with which a service would start after the changes of this run."""
     own = _find_own_files(changes, unit)
-    drop_ins = {os.path.basename(path): path for path in find_drop_ins(unit.name)}
-    drop_ins.update((os.path.basename(path), path) for path in unit.drop_ins)
+    drop_ins = {os.path.basename(path): path for path in list_drop_ins(unit)}
     drop_ins.update((os.path.basename(path), path) for path in own if path.endswith(".conf"))
     removed = {change.path for change in changes if change.after is None}
     paths = [path for _name, path in sorted(drop_ins.items()) if path not in removed]
@@ -111,7 +111,7 @@ def read_variables(paths: Iterable[str], read_text: ReadText) -> Variables:
     layers: dict[str, Variables] = {key: {} for key in _LAYERS}
     removed: Variables = {}
     for path in paths:
-        for key, value in parse_settings(read_text(path).replace("\\\n", " ").splitlines()):
+        for key, value in parse_settings(join_lines(read_text(path))):
             layer = layers.get(key)
             if layer is None:
                 continue
