@@ -36,10 +36,15 @@ class ActionModule(SpecAction):
             return {"changed": False, "due": ["removal"]}
         wanted = provision.describe(values)
         if not task["apply_spec"]:
-            return self._run_module("cruntime_provision", wanted, task_vars)
+            options = {**task, "variables": wanted}
+            return self._run_module("cruntime_provision", options, task_vars)
         images = values["runtime_images"]
         result = self._apply_spec(
-            values["runtime_spec"], task_vars, "cruntime_provision", images=images, **wanted
+            values["runtime_spec"],
+            task_vars,
+            "cruntime_provision",
+            images=images,
+            variables=wanted,
         )
         if result.get("failed"):
             return result

@@ -33,6 +33,38 @@ options:
       - Whether C(runtime_spec) is applied if no step is due.
     type: bool
     default: true
+  variables:
+    description: The variables of the role that the comparison needs. The action plugin sets them.
+    type: dict
+    default: {}
+  images:
+    description: The names of the images of the role. The action plugin sets them.
+    type: list
+    elements: str
+    default: []
+  spec:
+    description:
+      - The options of M(cruntime.node.cruntime_enable) that the comparison needs. The action plugin
+        sets them.
+    type: dict
+  rendered_files:
+    description: The rendered files of the spec. The action plugin sets them.
+    type: list
+    elements: dict
+    default: []
+  rendered_secrets:
+    description:
+      - The contents of the rendered files that hold secrets, in the order of the files. The action
+        plugin sets them.
+    type: list
+    elements: str
+    default: []
+  secrets:
+    description:
+      - The secrets of the spec, which are redacted in the result. The action plugin sets them.
+    type: list
+    elements: str
+    default: []
 requirements:
   - systemd
   - root privileges (use C(become))
@@ -118,10 +150,10 @@ _TIMEOUT = 60
 
 
 def main() -> None:
-    # The action plugin sets all options.
     module = RedactingModule(
         argument_spec={
-            **looking.OPTIONS,
+            "apply_spec": {"type": "bool", "default": True},
+            "variables": {"type": "dict", "default": {}},
             "images": {"type": "list", "elements": "str", "default": []},
             "spec": {"type": "dict"},
             "rendered_files": {"type": "list", "elements": "dict", "default": []},
@@ -147,7 +179,7 @@ def main() -> None:
 def run(module: AnsibleModule) -> dict[str, Any]:
     spec = module.params["spec"]
     node = Node.of(module, spec["timeout"] if spec else _TIMEOUT)
-    seen = looking.look(node.runner, module.params)
+    seen = looking.look(node.runner, module.params["variables"])
     if seen["due"] or spec is None:
         return {"changed": False, **seen}
     compared = compare_spec(node, spec, restore_secrets(module.params))

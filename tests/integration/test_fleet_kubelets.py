@@ -57,11 +57,11 @@ class Node(Spare):
     def start(self):
         self.sh("systemctl daemon-reload && systemctl restart kubelet")
 
-    def switch(self, *flags, spec=CONTAINERD, **variables):
+    def switch(self, *flags, spec=None, **variables):
         """Run the playbook; return its exit status and its output."""
         hooks = {"switch_drain_tasks": str(HOOK), "switch_uncordon_tasks": str(HOOK)}
-        more = {"switch_spec": spec, "switch_install": False, "ansible_pipelining": True}
-        variables = {**more, **hooks, **variables}
+        more = {"switch_install": False, "ansible_pipelining": True}
+        variables = {"switch_spec": spec or CONTAINERD, **more, **hooks, **variables}
         status, output = self.play("cruntime.node.switch", *flags, **variables)
         return status, " ".join(output.split())
 

@@ -28,37 +28,12 @@ from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 # os-release(5) documents both paths.
 _OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 
-#: Options of the module that describe the node to be. The action plugin has validated them.
-OPTIONS = {
-    "runtime": {"type": "str", "required": True},
-    "packages": {"type": "list", "elements": "str"},
-    "extra_packages": {"type": "list", "elements": "str"},
-    "version": {"type": "str", "default": ""},
-    "hold": {"type": "bool", "default": True},
-    "from_directory": {"type": "bool", "default": False},
-    "repositories": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "name": {"type": "str", "required": True},
-            "url": {"type": "str", "required": True},
-            "key": {"type": "str", "no_log": False},
-            "key_checksum": {"type": "str", "no_log": False},
-            "pin": {"type": "int"},
-            "apt_files": {"type": "dict", "required": True},
-        },
-    },
-    "crictl_checksum": {"type": "str"},
-    "kernel_modules": {"type": "list", "elements": "str", "default": []},
-    "sysctls": {"type": "dict", "default": {}},
-}
-
 
 def look(runner: Runner, wanted: dict[str, Any]) -> dict[str, Any]:
     """Return the steps that are due, in the order of the role, and what they need to know.
 
-    :param wanted: the options of C(OPTIONS).
+    :param wanted: the variables of the role, as the action plugin of cruntime_provision describes
+        them.
     :raises CruntimeError: if the role does not support the distribution.
     """
     distribution = distributions.identify(_read_os_release())

@@ -49,7 +49,8 @@ def test_a_node_without_a_difference_runs_one_module(run):
     result, given = run({"due": [], "needs_action": False, "version": "28"}, runtime_spec=SPEC)
     assert list(given) == [PROVISION]
     assert result == {"due": [], "version": "28"}
-    assert given[PROVISION]["spec"]["runtime"] == given[PROVISION]["runtime"] == "docker"
+    for option in ("spec", "variables"):
+        assert given[PROVISION][option]["runtime"] == "docker"
 
 
 def test_the_spec_is_applied_if_only_the_runtime_differs(run):
@@ -96,8 +97,9 @@ def test_variables_are_templates(run):
         runtime_kernel_modules=["overlay"],
         runtime_version="28.*",
     )
-    assert given[PROVISION]["kernel_modules"] == ["overlay"]
-    assert given[PROVISION]["version"] == "28.*"
+    variables = given[PROVISION]["variables"]
+    assert variables["kernel_modules"] == ["overlay"]
+    assert variables["version"] == "28.*"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,7 @@ import hashlib
 import textwrap
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.cruntime.node.plugins.module_utils.provision import looking
 from ansible_collections.cruntime.node.plugins.plugin_utils import provision, role_variables
 
 OPTIONS = role_variables.load_options()
@@ -58,13 +56,6 @@ def test_priorities_of_apt(url, host):
     '''
     files = render(url=url, pin=900)
     assert files["/etc/apt/preferences.d/a.pref"] == textwrap.dedent(expected)
-
-
-def test_the_module_supports_the_description():
-    repository = {"name": "a", "url": "file:/srv", "suite": "./", "components": ["main"], "pin": 9}
-    described = describe(runtime_repositories=[repository], runtime_packages=["docker-ce"])
-    validation = ArgumentSpecValidator(looking.OPTIONS).validate(described)
-    assert validation.errors.messages == []
 
 
 def test_checksum_of_crictl(tmp_path):
