@@ -118,6 +118,7 @@ def test_the_last_flag_is_in_a_drop_in_next_to_the_flags_of_kubeadm(node):
     assert node.process_of("kubelet.service") == process
 
 
+@pytest.mark.long
 def test_files_of_kubespray_are_changed_and_a_comment_is_not(node):
     config = "/etc/kubernetes/kubelet-config.yaml"
     text = f"cgroupDriver: cgroupfs\ncontainerRuntimeEndpoint: {OLD}\nmaxPods: 110\n"
@@ -181,6 +182,7 @@ def test_a_kubelet_that_does_not_take_the_endpoint_is_rolled_back(node, reaction
     assert node.sh(f"cat {HOOKS}").splitlines() == ["kubelet active"] * 2
 
 
+@pytest.mark.long
 def test_files_are_restored_if_a_later_step_fails(node, tmp_path):
     (tmp_path / "uncordon.yml").write_text(FAILURE)
     node.write(DROP_IN, extra(OLD))
@@ -191,6 +193,7 @@ def test_files_are_restored_if_a_later_step_fails(node, tmp_path):
     node.check_rolled_back(before, output)
 
 
+@pytest.mark.long
 def test_an_endpoint_of_a_wrapper_script_is_refused_before_the_drain(node):
     node.write(WRAPPER, f'#!/bin/sh\nexec /usr/bin/kubelet "$@" {FLAG}={OLD}\n')
     node.write(DROP_IN, WRAPPED)
@@ -213,6 +216,7 @@ def test_an_endpoint_of_a_wrapper_script_is_refused_before_the_drain(node):
     assert CONFIG in result["msg"]
 
 
+@pytest.mark.long
 def test_an_endpoint_without_a_cri_changes_nothing(node):
     node.start()
     before = node.state()
@@ -221,6 +225,7 @@ def test_an_endpoint_without_a_cri_changes_nothing(node):
     assert node.state() == before
 
 
+@pytest.mark.long
 def test_a_killed_run_is_completed_by_the_next_one(node):
     node.enable(**CONTAINERD)
     node.start()

@@ -58,6 +58,8 @@ def output_of(name, request):
     def run(playbook, *flags, variables, fails=False, **settings):
         command = ["ansible-playbook", playbook, "--inventory", inventory, "--limit", name]
         command += ["--extra-vars", json.dumps(variables), *flags]
+        # Molecule sets a color.
+        settings = {"FORCE_COLOR": "false", "NOCOLOR": "true", **settings}
         env = {**os.environ, **{f"ANSIBLE_{key}": value for key, value in settings.items()}}
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
         assert (done.returncode != 0) is fails, done.stdout[-4000:] + done.stderr[-2000:]
@@ -140,6 +142,7 @@ def test_each_part_that_was_changed_is_restored(node, play, decidable):
     assert play(PROVISION, **decidable) == 0
 
 
+@pytest.mark.long
 @pytest.mark.runtime("containerd")
 def test_a_package_that_was_removed_is_installed_and_held(node, play, decidable):
     node.check_output("dpkg --purge --force-depends containernetworking-plugins")
