@@ -14,6 +14,7 @@ from conftest import ARCHIVES
 pytestmark = [pytest.mark.scenario("bare"), pytest.mark.each_node]
 
 PROVISION = "cruntime.node.provision"
+MODULE = "cruntime.node.cruntime_provision"
 SWITCH = "cruntime.node.switch"
 IMAGE, OTHER_IMAGE = "localhost/cruntime-test/busybox:1", "localhost/cruntime-test/pause:1"
 UNATTENDED = "/etc/apt/apt.conf.d/99unattended"
@@ -115,10 +116,14 @@ def test_kernel_is_prepared_now_and_at_boot(node):
 
 @pytest.mark.runtime("containerd")
 @pytest.mark.parametrize("pipelining", ["false", "true"])
-def test_a_run_without_a_change_is_one_module(output_of, decidable, name, pipelining):
-    output = output_of(PROVISION, "-vvv", variables=decidable, PIPELINING=pipelining)
-    assert re.findall(r"Using module file \S*/(\w+)\.py", output) == ["cruntime_provision"]
+def test_a_run_without_a_change_is_one_module(node, output_of, decidable, name, pipelining):
+    cursor = node.check_output("journalctl --lines=1 --show-cursor").rpartition("cursor: ")[2]
+    output = output_of(PROVISION, variables=decidable, PIPELINING=pipelining)
     assert re.search(rf"^{name} .* changed=0 ", output, re.MULTILINE)
+    # Each module logs its start. The commands of this test are modules too.
+    log = node.check_output("journalctl --sync; journalctl --after-cursor=%s", cursor.strip())
+    started = re.findall(r"ansible-([\w.]+)\[\d+\]: Invoked", log)
+    assert [each for each in started if not each.endswith("command")] == [MODULE]
 
 
 @pytest.mark.runtime("containerd")
