@@ -43,7 +43,7 @@ def as_docker_archive(stream: Stream, images: Iterable[Archived], names: NameIma
         }
         for image in images
     ]
-    return _Rewritten(stream, {"manifest.json": entries})
+    return PartStream(_replace_lists(stream, {"manifest.json": entries}))
 
 
 def as_oci_layout(stream: Stream, images: Iterable[Archived], names: NameImage) -> Stream:
@@ -60,17 +60,26 @@ def as_oci_layout(stream: Stream, images: Iterable[Archived], names: NameImage) 
             for fields in [{_NAME: name} for name in names(image)] or [{}]
         ]
     index = {"schemaVersion": 2, "manifests": entries}
-    return _Rewritten(stream, {"oci-layout": {"imageLayoutVersion": "1.0.0"}, "index.json": index})
+    documents = {"oci-layout": {"imageLayoutVersion": "1.0.0"}, "index.json": index}
+    return PartStream(_replace_lists(stream, documents))
 
 
-class _Rewritten:
-    """Stream of an archive whose lists of images are replaced.
+def name_digests(stream: Stream, digests: Iterable[str]) -> Stream:
+    """Name the images of an OCI layout that was saved by digest.
 
-    :param documents: JSON documents at its beginning, by path.
+    Docker writes the entry of such an image without the name.
+
+    :param stream: uncompressed OCI layout.
+    :param digests: fully qualified references by digest.
     """
+    return PartStream(_edit_index(stream, list(digests)))
 
-    def __init__(self, stream: Stream, documents: dict[str, Any]) -> None:
-        self._parts = _write_archive(stream, documents)
+
+class PartStream:
+    """Stream of bytes that are produced in parts."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
         self._rest = b""
 
     def read(self, size: int = -1) -> bytes:
@@ -87,19 +96,63 @@ class _Rewritten:
         return data
 
 
-def _write_archive(stream: Stream, documents: dict[str, Any]) -> Iterator[bytes]:
+def _replace_lists(stream: Stream, documents: dict[str, Any]) -> Iterator[bytes]:
+    """Yield an archive whose lists of images are replaced.
+
+    :param documents: JSON documents at its beginning, by path.
+    """
     for name, document in documents.items():
-        content = json.dumps(document).encode()
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        yield from _write_member(member, io.BytesIO(content))
+        yield from _write_document(name, document)
+    for member, content in _read_members(stream):
+        if os.path.normpath(member.name) not in _LISTS:
+            yield from _write_member(member, content)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _edit_index(stream: Stream, digests: list[str]) -> Iterator[bytes]:
+    for member, content in _read_members(stream):
+        if os.path.normpath(member.name) == "index.json" and content is not None:
+            index = json.load(content)
+            entries = add_digests(index["manifests"], digests)
+            yield from _write_document(member.name, {**index, "manifests": entries})
+        else:
+            yield from _write_member(member, content)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def add_digests(entries: list[dict[str, Any]], digests: list[str]) -> list[dict[str, Any]]:
+    """Return the entries of an index with an entry for each reference by digest.
+
+    An entry without a name is dropped if its digest has a reference.
+    """
+    by_digest = {entry["digest"]: entry for entry in entries}
+    added = []
+    for name in digests:
+        entry = by_digest.get(name.partition("@")[2])
+        if entry:
+            annotations = {**(entry.get("annotations") or {}), _NAME: name}
+            added.append({**entry, "annotations": annotations})
+    replaced = {entry["digest"] for entry in added}
+    return added + [
+        each
+        for each in entries
+        if each["digest"] not in replaced or _NAME in (each.get("annotations") or {})
+    ]
+
+
+def _read_members(stream: Stream) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+    """Yield each member of an archive with its content, None if it is not a regular file."""
     source: IO[bytes] = cast("IO[bytes]", stream)
     with tarfile.open(fileobj=source, mode="r|", tarinfo=LimitedMember) as tar:
         for member in tar:
-            if os.path.normpath(member.name) not in _LISTS:
-                file = tar.extractfile(member) if member.isreg() else None
-                yield from _write_member(member, file)
-    yield bytes(2 * tarfile.BLOCKSIZE)
+            yield member, tar.extractfile(member) if member.isreg() else None
+
+
+def _write_document(name: str, document: dict[str, Any]) -> Iterator[bytes]:
+    content = json.dumps(document).encode()
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    yield from _write_member(member, io.BytesIO(content))
 
 
 def _write_member(member: tarfile.TarInfo, content: Any) -> Iterator[bytes]:

@@ -64,6 +64,14 @@ class Archive:
         """Return whether the archive is an OCI layout. It can also be a docker-archive."""
         return bool(self.images[0].target)
 
+    def without_digests(self) -> Archive:
+        """Return the archive without the references by digest, which some stores cannot load."""
+        images = [
+            dataclasses.replace(image, names=tuple(name for name in image.names if "@" not in name))
+            for image in self.images
+        ]
+        return dataclasses.replace(self, images=tuple(images))
+
     def as_docker(self, stream: Stream, name: str = "") -> Stream:
         """Convert the uncompressed archive to a docker-archive, which all tools can load.
 

@@ -134,6 +134,12 @@ def for_this_node(index: dict[str, Any]) -> dict[str, Any] | None:
     return find_entry(index, platforms_of_this_node())
 
 
+def list_blobs(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the descriptors of the configuration and of the layers of a manifest."""
+    config = manifest.get("config")
+    return [config, *manifest.get("layers", [])] if config else []
+
+
 def find_entry(index: dict[str, Any], platforms: Sequence[str]) -> dict[str, Any] | None:
     """Return the entry of an image index for the first platform that it has; None if it has none.
 
@@ -225,10 +231,11 @@ def _has_all_platforms(documents: dict[str, bytes], sizes: dict[str, int], diges
 def _is_complete(documents: dict[str, bytes], sizes: dict[str, int], digest: str) -> bool:
     if _blob_path(digest) not in documents:
         return False
-    manifest = json.loads(_blob(documents, digest))
-    # An index in an index has no configuration.
-    blobs = [manifest.get("config"), *manifest.get("layers", [])]
-    return all(blob and sizes.get(_blob_path(blob["digest"])) == blob["size"] for blob in blobs)
+    blobs = list_blobs(json.loads(_blob(documents, digest)))
+    # An index in an index has no blobs.
+    return bool(blobs) and all(
+        sizes.get(_blob_path(blob["digest"])) == blob["size"] for blob in blobs
+    )
 
 
 def _manifest(

@@ -178,6 +178,9 @@ options:
     description:
       - Path on the node of an archive to save the images to, as one uncompressed tar file. The file
         is replaced atomically, and only if it does not contain exactly these images.
+      - The archive has references by digest only if the images are in containerd, and with Docker
+        only without O(platform). Otherwise, an image that is only named by its digest is saved
+        without a name, with a warning.
       - Only root can read a new file. If a file is replaced and only root can write to its
         directory, the new file keeps the owner and mode of the old file, except if O(export_mode)
         is set.
@@ -191,8 +194,9 @@ options:
     description:
       - Whether the images are pushed to the registries in their references. An image that the
         registry already has is not pushed.
-      - Of a multi-platform image, the image of the platform that is present on the node is pushed.
-        It does not replace the multi-platform image that it was pulled from.
+      - A multi-platform image is pushed whole if the node has all of its platforms. Otherwise, the
+        image for the platform of the node is pushed. It does not replace the multi-platform image
+        that it was pulled from.
     type: bool
     default: false
   insecure:

@@ -192,11 +192,13 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 def _lacks_images(node: Node, runtime: str, names: list[str]) -> bool:
     # Import it only if the role has images.
     from ansible_collections.cruntime.node.plugins.module_utils.images.catalog import store_of
-    from ansible_collections.cruntime.node.plugins.module_utils.images.plan import ImageIndex
+    from ansible_collections.cruntime.node.plugins.module_utils.images.plan import (
+        ImageIndex,
+        to_pull,
+    )
 
     store = store_of(node.runner, node.runtimes[runtime], node.module.tmpdir, node.timeout)
-    found = ImageIndex(store.images())
-    return any(found.find(name) is None for name in names)
+    return bool(to_pull(names, ImageIndex(store.images()), "missing"))
 
 
 if __name__ == "__main__":

@@ -205,7 +205,8 @@ def test_copied_data_is_not_hidden(docker):
         docker.empty()
         # The old directory still holds the data from which the copy was made.
         docker.enable()
-        assert docker.visible() == before
+        # From Docker 29 on, both directories share the images, which containerd keeps.
+        assert docker.visible() == ("keep" if docker.version >= 29 else before)
     finally:
         docker.node.check_output(f"rm -rf {new}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pathlib
 import re
 import subprocess
@@ -232,10 +233,7 @@ def test_image_for_another_platform(runtime, directory, image, call, listed):
 
 def test_all_platforms_of_an_archive_are_kept(node, runtime, directory, image):
     """containerd 1.x would keep only the platform of the node."""
-    if runtime.name == "crio":
-        pytest.skip("podman keeps only one platform of an image")
-    if runtime.name == "docker":
-        skip_without_containerd_store(node)
+    skip_without_containerd_store(node, runtime)
     name, path = f"{OURS}/several:1", "/root/other.tar"
     node.check_output(f"rm -f {path}")
     image(name=name, state="absent", all_tags=True)
@@ -247,19 +245,51 @@ def test_all_platforms_of_an_archive_are_kept(node, runtime, directory, image):
     image(name=name, state="absent", all_tags=True)
 
 
-def skip_without_containerd_store(node):
+def keeps_manifests(node, runtime):
+    """Return whether the store has the manifests of images as they were in the registry."""
+    if runtime.name != "docker":
+        return runtime.name == "containerd"
     driver = node.check_output("docker info --format '{{.DriverStatus}}'")
-    if "io.containerd.snapshotter" not in driver:
+    return "io.containerd.snapshotter" in driver
+
+
+def skip_without_containerd_store(node, runtime):
+    if not keeps_manifests(node, runtime):
         pytest.skip("only a store in containerd has several platforms of an image")
+
+
+def test_digests_of_an_archive_are_kept(node, runtime, directory, image, call):
+    """A pod can refer to an image by its digest alone."""
+
+    def list_digests():
+        (result,) = call(["cruntime_info", {"gather_subset": ["images"]}])
+        names = [name for image in result["images"] for name in image["repo_digests"]]
+        return [name for name in names if name.startswith(f"{OURS}/digest@")]
+
+    path, archive = "/root/digests.tar", f"{directory}/digest.tar"
+    node.check_output(f"rm -f {path}")
+    result = image(archive=archive)
+    if not keeps_manifests(node, runtime):
+        assert f"{archive}: {OURS}/digest@sha256:" in str(result["warnings"])
+        assert list_digests() == []
+        done(image(name=result["images"][0]["id"], state="absent"), "removed")
+        return
+    done(result, "loaded")
+    (digest,) = list_digests()
+    done(image(archive=f"{directory}/oci.tar"), "tagged")
+    done(image(name=[OCI, digest], export_path=path), "saved")
+    call([IMAGE, {"name": [OCI, digest], "state": "absent", "all_tags": True}])
+    assert list_digests() == []
+    done(image(archive=path), "loaded")
+    assert list_digests() == [digest]
+    done(image(name=digest, state="absent", all_tags=True), "removed")
+    node.check_output(f"rm {path}")
 
 
 def test_image_for_another_platform_only_is_pulled_for_the_node(
     node, runtime, registries, image, listed
 ):
-    if runtime.name == "crio":
-        pytest.skip("CRI-O does not report the platform of an image")
-    if runtime.name == "docker":
-        skip_without_containerd_store(node)
+    skip_without_containerd_store(node, runtime)
     several = f"{registries.tls}/library/several:1"
     # Other images have the same content for the platform of the node.
     same = [name for name in listed() if name.endswith((MIRRORED, "/one:1"))]
@@ -641,6 +671,30 @@ def test_images_are_pushed(registries, node, directory, image, call):
     (refused,) = call([IMAGE, {"name": locked, "push": True}])
     assert refused["failed"]
     image(name=locked, state="absent")
+
+
+def test_all_platforms_are_pushed_if_the_store_has_them(
+    node, runtime, registries, directory, image
+):
+    skip_without_containerd_store(node, runtime)
+    local, path = f"{OURS}/several:1", "/root/pushed.tar"
+    node.check_output(f"rm -f {path}")
+    image(name=local, state="absent", all_tags=True)
+    done(image(archive=f"{directory}/several.tar"), "loaded")
+    pushed = f"{registries.tls}/{node.check_output('hostname')}-all/several:1"
+    result = done(image(name=pushed, source_image=local, push=True), "tagged", "pushed")
+    done(image(name=pushed, push=True))
+    image(name=local, state="absent", all_tags=True)
+    # The registry has the image for the other platform, by the same digest.
+    index = node.check_output(f"tar --extract --to-stdout --file {directory}/several.tar index.json")
+    assert [result["digests"][pushed]] == [each["digest"] for each in json.loads(index)["manifests"]]
+    digest = f"{pushed.rpartition(':')[0]}@{result['digests'][pushed]}"
+    for platform in ("linux/s390x", None):
+        options = {"platform": platform} if platform else {}
+        done(image(name=digest, **options), "pulled")
+        done(image(name=digest, export_path=path, **options), "saved")
+        image(name=digest, state="absent", all_tags=True)
+        node.check_output(f"rm {path}")
 
 
 @pytest.fixture

@@ -219,6 +219,13 @@ class ImageStore:
         """Return the directory of the images."""
         raise NotImplementedError
 
+    def keeps_digests(self, platform: str | None = None) -> bool:
+        """Return whether the archives that the store writes and loads can have names by digest.
+
+        :param platform: platform of a multi-platform image that is written; None for all.
+        """
+        return False
+
     def images(self, any_platform: bool = False) -> list[Image]:
         """List all images.
 

@@ -85,6 +85,9 @@ class ContainerdStore(CriStore):
             root: str = config["containerdRootDir"]
         return root
 
+    def keeps_digests(self, platform: str | None = None) -> bool:
+        return True
+
     def images(self, any_platform: bool = False) -> list[Image]:
         listed = super().images()
         with self._names() as names:
@@ -121,8 +124,10 @@ class ContainerdStore(CriStore):
         if platform is None:
             super().pull(name, credentials, platform)
             return
-        # The CRI pulls only for the platform of the node.
-        flags = ("--platform", platform, "--hosts-dir", _HOSTS_DIR)
+        # The CRI pulls only for the platform of the node. With the metadata of this platform, it would
+        # list the image as one for the node.
+        metadata = ("--skip-metadata",) if self._is_containerd_2 else ()
+        flags = ("--platform", platform, *metadata, "--hosts-dir", _HOSTS_DIR)
         self._with_registry(credentials, "images", "pull", *flags, last=(name,))
 
     def load(self, archive: Archive, name: str = "") -> None:
@@ -203,10 +208,14 @@ class ContainerdStore(CriStore):
                 found[name] = whole
         return found
 
+    @property
+    def _is_containerd_2(self) -> bool:
+        return Version(self._runtime.version()).major > 1
+
     def _local(self) -> tuple[str, ...]:
         # With its transfer service, ctr 2.x can end before the archive is complete, and pushes
         # images of more platforms than requested.
-        return ("--local",) if Version(self._runtime.version()).major > 1 else ()
+        return ("--local",) if self._is_containerd_2 else ()
 
     def untag(self, image: Image, name: str) -> None:
         # Remove the digests with the last tag of a repository, like the other runtimes do.
@@ -303,19 +312,37 @@ class ContainerdStore(CriStore):
     def _find_pushed(self, name: str) -> tuple[str, tuple[str, ...]]:
         """Return the digest of the image that a push sends, and the flags for the push.
 
-        The CRI pulls one platform of an image, and a push of the whole index would fail.
+        The CRI pulls one platform of an image, and a push of its whole index would fail.
         """
         with self._names() as names:
             target = names.get(name)["target"]
         if target["media_type"] not in image_manifests.INDEXES:
             return target["digest"], ()
         index = json.loads(self._ctr("content", "get", target["digest"]))
+        if self._has_all(index):
+            return target["digest"], self._local()
         entry = image_manifests.for_this_node(index)
         if entry is None:
             raise self._unsupported(
                 f"push {name}", f"it is not for {image_manifests.this_platform()}"
             )
         return entry["digest"], (*self._local(), "--platform", image_manifests.this_platform())
+
+    def _has_all(self, index: dict[str, Any]) -> bool:
+        """Return whether all content of an image index is in the store.
+
+        C(ctr images check) checks only the platform of the node.
+        """
+        known = set(self._ctr("content", "list", "--quiet").split())
+
+        def is_stored(entry: dict[str, Any]) -> bool:
+            if entry["digest"] not in known:
+                return False
+            manifest = json.loads(self._ctr("content", "get", entry["digest"]))
+            blobs = image_manifests.list_blobs(manifest)
+            return bool(blobs) and all(blob["digest"] in known for blob in blobs)
+
+        return all(map(is_stored, index["manifests"]))
 
     def _with_registry(
         self, credentials: Credentials | None, *words: str, last: tuple[str, ...]

@@ -12,12 +12,17 @@ import glob
 import json
 import os
 import re
-from typing import TYPE_CHECKING, AbstractSet, Any, ContextManager, Iterator, cast
+import shutil
+from typing import TYPE_CHECKING, AbstractSet, Any, ContextManager, Iterable, Iterator, cast
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     containerd_namespaces,
     docker_storage,
     image_archive,
+)
+from ansible_collections.cruntime.node.plugins.module_utils.archive_stream import (
+    PartStream,
+    name_digests,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.docker_api import (
     DockerApi,
@@ -57,6 +62,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.base import (
     Verb,
     parse_time,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.runner import Stream
 from ansible_collections.cruntime.node.plugins.module_utils.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -75,16 +81,24 @@ class DockerStore(ImageStore):
     def root(self) -> str:
         return str(self._api(_QUERY_TIME).info()["DockerRootDir"])
 
+    def keeps_digests(self, platform: str | None = None) -> bool:
+        # For one platform, Docker writes the digest of its manifest.
+        return self._in_containerd and platform is None
+
+    @functools.cached_property
+    def _in_containerd(self) -> bool:
+        """Return whether the images are in containerd, which keeps manifests as they are."""
+        return docker_storage.reports_containerd(self._api(_QUERY_TIME).info())
+
     def images(self, any_platform: bool = False) -> list[Image]:
         api = self._api(_QUERY_TIME)
-        in_containerd = docker_storage.reports_containerd(api.info())
         listed = api.images()
-        if in_containerd:
+        if self._in_containerd:
             # Only the properties of each image have what identifies its content.
             # A task for another platform also needs the manifests of each image index.
             query = "?manifests=1" if any_platform else ""
             listed = _inspect(api, [item["Id"] for item in listed], query)
-        return parse_images(listed, in_containerd)
+        return parse_images(listed, self._in_containerd)
 
     def details(self, ids: list[str]) -> dict[str, Details]:
         return parse_details(_inspect(self._api(_QUERY_TIME), ids))
@@ -128,7 +142,7 @@ class DockerStore(ImageStore):
         with image_archive.plain(self._runner, archive.path, archive.compression) as stream:
             converted = (
                 archive.convert(stream, archive.images, functools.partial(name_image, name=name))
-                if docker_storage.reports_containerd(self._api(_QUERY_TIME).info())
+                if self._in_containerd
                 else archive.as_docker(stream, name)
             )
             headers = {"Content-Type": "application/x-tar"}
@@ -139,7 +153,9 @@ class DockerStore(ImageStore):
         self._api().change("POST", f"/images/{image.id}/tag", repo=repository, tag=tag)
 
     def save(self, names: list[str], path: str, platform: str | None = None) -> None:
-        _save(self._api(), names, path, platform)
+        keeps = self.keeps_digests(platform)
+        digests = [name for name in names if keeps and "@" in name]
+        _save(self._api(), names, path, platform, digests)
 
     def push(self, name: str, credentials: Credentials | None, insecure: bool) -> str:
         if insecure:
@@ -263,10 +279,17 @@ def _inspect(api: DockerApi, ids: list[str], query: str = "") -> list[dict[str, 
     return api.find_all(f"/images/{each}/json{query}" for each in dict.fromkeys(ids))
 
 
-def _save(api: DockerApi, names: list[str], path: str, platform: str | None = None) -> None:
+def _save(
+    api: DockerApi,
+    names: list[str],
+    path: str,
+    platform: str | None = None,
+    digests: Iterable[str] = (),
+) -> None:
     """Write an archive that only root can read.
 
     :param platform: platform to save, which Docker 28 and newer use. Older versions have only one.
+    :param digests: references by digest, which an OCI layout then has.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     query: dict[str, Any] = {"names": names}
@@ -276,7 +299,8 @@ def _save(api: DockerApi, names: list[str], path: str, platform: str | None = No
     with api.stream("GET", "/images/get", query) as pieces, open(
         path, "wb", opener=lambda name, _flags: os.open(name, flags, 0o600)
     ) as file:
-        file.writelines(pieces)
+        stream: Stream = PartStream(pieces)
+        shutil.copyfileobj(name_digests(stream, digests) if digests else stream, file)
 
 
 def _list_names(item: dict[str, Any], key: str) -> tuple[str, ...]:

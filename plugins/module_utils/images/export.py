@@ -39,6 +39,13 @@ def export_images(task: ImageTask, names: list[str], path: str) -> None:
         return
     steps = [Step("save", path)]
     task.check(steps)
+    saved, kept = _list_saved(task, names), _list_kept(task, names)
+    for name in saved:
+        if "@" in name and name not in kept:
+            task.module.warn(
+                f"export_path: {path} has the image {name} without this name, because "
+                f"{task.store.label} cannot write digests. Set name to a tag of the image"
+            )
     task.apply(steps, lambda: _write(task, names, path, mode))
 
 
@@ -52,10 +59,11 @@ def _is_exported(task: ImageTask, names: list[str], path: str) -> bool:
         archive = image_archive.read(task.runner, path, task.options["platform"])
     except CruntimeError:
         return False
-    archived, tags = _archived_by_tag(archive), _list_tags(names)
+    archived, kept = _archived_by_name(archive), _list_kept(task, names)
     return (
-        set(archived) == tags
-        and all(images[name].is_same(archived[name]) for name in tags)
+        # Some tools add the digests to the names.
+        {name for name in archived if "@" not in name} <= kept <= archived.keys()
+        and all(images[name].is_same(archived[name]) for name in kept)
         and all(any(map(image.is_same, archive.images)) for image in images.values())
     )
 
@@ -64,10 +72,10 @@ def _write(task: ImageTask, names: list[str], path: str, mode: int | None) -> No
     platform = task.options["platform"]
     try:
         with archive_file.new_archive(task.module, path, task.store.scratch_dir, mode) as written:
-            task.store.save([canonical_name(name) for name in names], written, platform)
+            task.store.save(_list_saved(task, names), written, platform)
             # Check the archive even if the tool succeeded: it must be complete.
-            tags = set(_archived_by_tag(_read_written(task, path, written)))
-            missing = _list_tags(names) - tags
+            archived = _archived_by_name(_read_written(task, path, written))
+            missing = _list_kept(task, names) - archived.keys()
             if missing:
                 raise CruntimeError(
                     f"export_path: {path} was not changed: {task.store.label} wrote an archive "
@@ -101,11 +109,27 @@ def _read_written(task: ImageTask, path: str, written: str) -> Archive:
         ) from error
 
 
-def _list_tags(names: list[str]) -> set[str]:
-    """Return the fully qualified references that an archive keeps: no digests and no IDs."""
-    return {canonical_name(name) for name in names if not image_id(name) and "@" not in name}
+def _list_saved(task: ImageTask, names: list[str]) -> list[str]:
+    """Return the names to save: all, without digests of images that have another of the names."""
+    kept = _list_kept(task, names)
+    named = {image.id for image in map(task.found.find, kept) if image}
+
+    def is_needed(name: str) -> bool:
+        image = task.found.find(name)
+        return name in kept or image is None or image.id not in named
+
+    return [name for name in dict.fromkeys(map(canonical_name, names)) if is_needed(name)]
 
 
-def _archived_by_tag(archive: Archive) -> dict[str, Archived]:
-    """Return the images of an archive by tag. Some tools add the digests to the names."""
-    return {name: image for image in archive.images for name in image.names if "@" not in name}
+def _list_kept(task: ImageTask, names: list[str]) -> set[str]:
+    """Return the fully qualified references that an archive of the store keeps."""
+    keeps_digests = task.store.keeps_digests(task.options["platform"])
+    return {
+        canonical_name(name)
+        for name in names
+        if not image_id(name) and (keeps_digests or "@" not in name)
+    }
+
+
+def _archived_by_name(archive: Archive) -> dict[str, Archived]:
+    return {name: image for image in archive.images for name in image.names}

@@ -272,7 +272,7 @@ def is_published(image: Image, digest: str, config: str, fingerprint: str) -> bo
     :param fingerprint: fingerprint, because the store can have the image index and the registry
         only one of its manifests.
     """
-    known = {image.id, *(split(name)[2] for name in image.repo_digests)}
+    known = {image.id, *image.targets, *(split(name)[2] for name in image.repo_digests)}
     return (
         digest in known
         or config == image.id

@@ -90,8 +90,23 @@ def _is_up_to_date(task: ImageTask, name: str) -> bool:
 
 def load_archives(task: ImageTask) -> list[str]:
     """Load images from archives; return the names of the task, or all names in the archives."""
-    archives = [image_archive.read(task.runner, path) for path in task.options["archive"]]
+    archives = _read_archives(task, task.options["archive"])
     return _load(task, plan.select_archived(task.request.names, archives))
+
+
+def _read_archives(task: ImageTask, paths: list[str]) -> list[Archive]:
+    """Return the archives with the names that the store can load."""
+    archives = [image_archive.read(task.runner, path) for path in paths]
+    if task.store.keeps_digests():
+        return archives
+    for archive in archives:
+        for image in archive.images:
+            if image.names and all("@" in name for name in image.names):
+                task.module.warn(
+                    f"{archive.path}: {', '.join(image.names)} is loaded without this name, because "
+                    f"{task.store.label} cannot load digests. Pull the image instead"
+                )
+    return [archive.without_digests() for archive in archives]
 
 
 def preload_images(task: ImageTask) -> list[str]:
@@ -104,7 +119,7 @@ def preload_images(task: ImageTask) -> list[str]:
     if names and not missing:
         return names
     if os.path.isdir(path):
-        archives = [image_archive.read(task.runner, each) for each in preload.archives(path)]
+        archives = _read_archives(task, preload.archives(path))
         loaded = _load(task, plan.select_archived(missing, archives))
         return names or loaded
     _preload_store(task, path, missing)

@@ -102,6 +102,9 @@ def write_unusual(
     # A name that is only a tag.
     bare = {**image, "annotations": {"org.opencontainers.image.ref.name": "v9"}}
     write_index("bare", {}, bare)
+    # A name that is a digest.
+    named = f"localhost/cruntime-test/digest@{image['digest']}"
+    write_index("digest", {}, {**image, "annotations": {"io.containerd.image.name": named}})
     # A compressed layer that is missing, but that containerd has unpacked with the image.
     manifest = json.loads(oci[f"blobs/{image['digest'].replace(':', '/')}"])
     packed = gzip.compress(docker[entry["Layers"][0]], mtime=0)

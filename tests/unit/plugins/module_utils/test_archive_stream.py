@@ -30,6 +30,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import archive_strea
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 
 OTHER = "registry.test/other:2"
+OF_MANIFEST, ALSO = (f"registry.test/{name}@{digest(MANIFEST)}" for name in ("app", "other"))
 
 
 @pytest.fixture
@@ -78,6 +79,26 @@ def test_oci_layout(read, name, names):
         index = json.load(archive.extractfile("index.json"))
         assert "manifest.json" not in archive.getnames()
     assert {entry["digest"] for entry in index["manifests"]} == {digest(MANIFEST)}
+
+
+@pytest.mark.parametrize(
+    ("named", "digests", "names"),
+    [
+        # Docker writes an entry without a name for a digest.
+        ([""], (OF_MANIFEST,), (OF_MANIFEST,)),
+        ([NAME, ""], (OF_MANIFEST,), (OF_MANIFEST, NAME)),
+        ([""], (OF_MANIFEST, ALSO), (OF_MANIFEST, ALSO)),
+        # The archive does not have this image.
+        ([NAME], (f"registry.test/app@{digest(LAYER)}",), (NAME,)),
+    ],
+)
+def test_images_of_digests_are_named(read, named, digests, names):
+    source = {"containerd.io/distribution.source.registry.test": "app"}
+    entries = [{"io.containerd.image.name": name} if name else source for name in named]
+    layout = oci_of(*((MANIFEST, {"annotations": entry}) for entry in entries))
+    stream = archive_stream.name_digests(io.BytesIO(tar(layout)), digests)
+    (image,) = read(b"".join(iter(lambda: stream.read(1000), b"")))
+    assert image.names == names
 
 
 @pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
