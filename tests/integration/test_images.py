@@ -246,7 +246,7 @@ def test_all_platforms_of_an_archive_are_kept(node, runtime, directory, image):
 
 
 def keeps_manifests(node, runtime):
-    """Return whether the store has the manifests of images as they were in the registry."""
+    """Return whether the store keeps the manifests of images unchanged."""
     if runtime.name != "docker":
         return runtime.name == "containerd"
     driver = node.check_output("docker info --format '{{.DriverStatus}}'")
@@ -686,8 +686,9 @@ def test_all_platforms_are_pushed_if_the_store_has_them(
     done(image(name=pushed, push=True))
     image(name=local, state="absent", all_tags=True)
     # The registry has the image for the other platform, by the same digest.
-    index = node.check_output(f"tar --extract --to-stdout --file {directory}/several.tar index.json")
-    assert [result["digests"][pushed]] == [each["digest"] for each in json.loads(index)["manifests"]]
+    archive = f"{directory}/several.tar"
+    index = json.loads(node.check_output(f"tar --extract --to-stdout --file {archive} index.json"))
+    assert [result["digests"][pushed]] == [each["digest"] for each in index["manifests"]]
     digest = f"{pushed.rpartition(':')[0]}@{result['digests'][pushed]}"
     for platform in ("linux/s390x", None):
         options = {"platform": platform} if platform else {}

@@ -124,8 +124,8 @@ class ContainerdStore(CriStore):
         if platform is None:
             super().pull(name, credentials, platform)
             return
-        # The CRI pulls only for the platform of the node. With the metadata of this platform, it would
-        # list the image as one for the node.
+        # The CRI pulls only for the platform of the node. With the metadata of this platform, it
+        # would list the image as one for the node.
         metadata = ("--skip-metadata",) if self._is_containerd_2 else ()
         flags = ("--platform", platform, *metadata, "--hosts-dir", _HOSTS_DIR)
         self._with_registry(credentials, "images", "pull", *flags, last=(name,))

@@ -103,8 +103,8 @@ def _read_archives(task: ImageTask, paths: list[str]) -> list[Archive]:
         for image in archive.images:
             if image.names and all("@" in name for name in image.names):
                 task.module.warn(
-                    f"{archive.path}: {', '.join(image.names)} is loaded without this name, because "
-                    f"{task.store.label} cannot load digests. Pull the image instead"
+                    f"{archive.path}: {', '.join(image.names)} is loaded without this name, "
+                    f"because {task.store.label} cannot load digests. Pull the image instead"
                 )
     return [archive.without_digests() for archive in archives]
 
