@@ -8,7 +8,10 @@ from typing import Any, Iterator
 
 import yaml
 
-TYPES = {"bool": bool, "dict": dict, "int": int, "list": list, "raw": object, "str": str}
+TYPES = {
+    **{"bool": bool, "dict": dict, "float": float, "int": int},
+    **{"list": list, "raw": object, "str": str},
+}
 # Keys that Ansible adds to results.
 COMMON = {
     *("action", "changed", "deprecations", "diff", "exception", "failed", "invocation", "msg"),

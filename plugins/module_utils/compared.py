@@ -35,5 +35,5 @@ def compare_spec(
             found = restrain(node, found, spec)
         if found.needs_action:
             return {"changed": False, "needs_action": True}
-        result = report(node, found, spec, comparison=found.comparison, backups={}, dropped=[])
+        result = report(node, found, spec, comparison=found.comparison, downtime=0.0)
         return dict(result, needs_action=False)

@@ -59,6 +59,15 @@ def disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
         return _disable(node, options)
 
 
+def restore(node: Node, options: dict[str, Any]) -> dict[str, Any]:
+    """Bring the units of all runtimes back to saved states, from which a runtime was running.
+
+    :raises CruntimeError: if C(enable) would raise it.
+    """
+    with _acquire_lock(node):
+        return _restore(node, options)
+
+
 def remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     """Stop a runtime, and remove its managed files and its data.
 
@@ -73,7 +82,7 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     found = needless.drop_restart(node, inspect(node, options, rendered), options)
     found = running_containers.restrain(node, found, options)
     if not found.needs_action:
-        return report(node, found, options, comparison=found.comparison, backups={}, dropped=[])
+        return report(node, found, options, comparison=found.comparison, downtime=0.0)
     runtime, todo, record = found.runtime, found.plan, found.record
     record.note_data_root(runtime.name, runtime.configured_root(todo.files))
     validation = transaction.validate(node, runtime, todo, version=found.version, units=found.units)
@@ -81,13 +90,15 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     dropped = [setting.result for setting in validation.takeover.dropped]
     comparison = validation.comparison or found.comparison
 
-    def describe(backups: dict[str, str]) -> dict[str, Any]:
-        return report(node, found, options, comparison=comparison, backups=backups, dropped=dropped)
+    def describe(applied: transaction.Applied) -> dict[str, Any]:
+        given = {**applied._asdict(), "dropped": dropped}
+        return report(node, found, options, comparison=comparison, **given)
 
+    predicted = transaction.Applied({}, None)
     if found.restraint.refusal:
-        raise running_containers.refuse(found.restraint, describe({}))
+        raise running_containers.refuse(found.restraint, describe(predicted))
     if node.check_mode:
-        return describe({})
+        return describe(predicted)
     waits = any(each.unit in runtime.services for each in found.restraint.pending)
     loaded = () if waits else found.rewritten
     return describe(
@@ -100,6 +111,32 @@ def _enable(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
             loaded=loaded,
         )
     )
+
+
+def _restore(node: Node, options: dict[str, Any]) -> dict[str, Any]:
+    record = ManagedFiles()
+    load_recorded_sockets(node.runtimes, record)
+    runtime = node.runtimes[options["runtime"]]
+    units = node.look()
+    saved = _read_saved(options["units"], runtime, units)
+    runtime.check_installed(units)
+    up, down = plan.plan_restore(saved, units, node.runtimes.values())
+    steps, restraint = running_containers.restrain_stop(
+        node, runtime, [*up, *down], units, options["running_containers"]
+    )
+
+    def describe() -> dict[str, Any]:
+        version, warnings = _version(node, runtime, units)
+        result = describe_runtime(runtime, version, None, options.get("kubernetes_version"))
+        result["warnings"] = warnings
+        add_units(node, result, units, steps, [], predicted=bool(restraint.refusal))
+        return add_restraint(result, restraint)
+
+    if restraint.refusal:
+        raise running_containers.refuse(restraint, describe())
+    if steps and not node.check_mode:
+        transaction.restore(node, runtime, up, down, units=units, record=record)
+    return describe()
 
 
 def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
@@ -178,6 +215,32 @@ def _look_at(node: Node, name: str) -> _Seen:
     units = node.look()
     _check_unneeded(node, runtime, units)
     return _Seen(record, runtime, units, *_version(node, runtime, units))
+
+
+def _read_saved(
+    saved: list[dict[str, Any]], runtime: Runtime, units: dict[str, Unit]
+) -> dict[str, plan.Saved]:
+    """Return the saved states of units.
+
+    :raises CruntimeError: if a unit is unknown, or the runtime was not running.
+    """
+    states = {
+        each["name"]: plan.Saved(*(each[key] for key in plan.Saved._fields)) for each in saved
+    }
+    unknown = sorted(states.keys() - units.keys())
+    if unknown:
+        raise CruntimeError(
+            f"units: {', '.join(unknown)}: unknown unit of a runtime. Set the list units that "
+            "cruntime_info returned",
+            reason="option_invalid",
+        )
+    if not all(name in states and states[name].active for name in runtime.services):
+        raise CruntimeError(
+            f"units: {' and '.join(runtime.services)} must be active, because {runtime.label} is "
+            "the runtime to restore. Set runtime to the one that was running",
+            reason="option_invalid",
+        )
+    return states
 
 
 # Inspect and check

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Iterable, NamedTuple, Sequence
+from types import MappingProxyType
+from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
 from ansible_collections.cruntime.node.plugins.module_utils import (
     cgroups,
@@ -179,12 +180,14 @@ def report(
     options: dict[str, Any],
     *,
     comparison: Comparison,
-    backups: dict[str, str],
-    dropped: list[dict[str, Any]],
+    downtime: float | None,
+    backups: Mapping[str, str] = MappingProxyType({}),
+    dropped: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the result of the module.
 
     :param comparison: what was found about the files as they are now.
+    :param downtime: time in seconds for which no runtime responded, None if it is not known.
     :param backups: by path, the backup of a foreign file.
     :param dropped: settings that are lost.
     """
@@ -192,7 +195,8 @@ def report(
         found.runtime, found.version, found.driver, options.get("kubernetes_version")
     )
     result["files"] = [describe_file(change, backups) for change in found.plan.files]
-    result["dropped"] = dropped
+    result["dropped"] = list(dropped)
+    result["downtime"] = downtime
     result["overridden"] = [each.result for each in comparison.overridden]
     result["pending"] = [show(each) for each in found.comparison.pending]
     result["unknown"] = [each.result for each in found.comparison.unknown]
@@ -287,7 +291,7 @@ def describe_runtime(
 
 
 def _warn_of_options(
-    runtime: Runtime, options: dict[str, Any], up: list[Step], backups: dict[str, str]
+    runtime: Runtime, options: dict[str, Any], up: list[Step], backups: Mapping[str, str]
 ) -> list[str]:
     unused = runtime.unused_options(options)
     unmasked = [name for step in up if step.verb == "unmask" for name in step.units]
@@ -302,7 +306,7 @@ def _warn_of_options(
     ]
 
 
-def describe_file(change: Change, backups: dict[str, str]) -> dict[str, Any]:
+def describe_file(change: Change, backups: Mapping[str, str]) -> dict[str, Any]:
     result: dict[str, Any] = {"path": change.target, "changed": change.changed}
     if change.changed:
         result["diff"] = change.diff

@@ -22,7 +22,18 @@ ENABLE = {
     "state": {
         "type": "str",
         "default": "enabled",
-        "choices": ["enabled", "disabled", "restarted", "absent"],
+        "choices": ["enabled", "disabled", "restarted", "restored", "absent"],
+    },
+    "units": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "active": {"type": "bool", "required": True},
+            "enabled": {"type": "bool", "required": True},
+            "masked": {"type": "bool", "required": True},
+        },
     },
     "keep_data": {"type": "bool", "default": False},
     "disable_others": {"type": "bool", "default": True},

@@ -146,6 +146,48 @@ def stop_for_removal(runtime: Runtime, units: Units, why: str) -> list[Step]:
     return [*(step for step in steps if step.verb != "mask"), *_steps(Step("unmask", masked, why))]
 
 
+class Saved(NamedTuple):
+    """State of a unit that was saved before a change."""
+
+    active: bool
+    enabled: bool
+    masked: bool
+
+
+def plan_restore(
+    saved: dict[str, Saved], units: Units, runtimes: Iterable[Runtime]
+) -> tuple[list[Step], list[Step]]:
+    """Return the steps that start and enable units, and those that stop and disable them.
+
+    :param saved: the states to restore, of some of the units.
+    """
+    why = "restored"
+    names = _names(units, lambda name: name in saved and units[name].found)
+    groups = [group for each in runtimes for group in (each.units, each.adapters)]
+    starts = [
+        step
+        for group in groups
+        for step in _start_whole(
+            _names(group, lambda name: name in names and saved[name].active), units, False
+        )
+    ]
+    up = _steps(
+        Step("unmask", _names(names, lambda name: units[name].masked and not saved[name].masked)),
+        *starts,
+        Step("enable", _names(names, lambda name: saved[name].enabled and not units[name].enabled)),
+    )
+    down = _steps(
+        Step(
+            "stop", _names(names, lambda name: not saved[name].active and not units[name].stopped)
+        ),
+        Step(
+            "disable", _names(names, lambda name: units[name].enabled and not saved[name].enabled)
+        ),
+        Step("mask", _names(names, lambda name: saved[name].masked and not units[name].masked)),
+    )
+    return [step._replace(why=why) for step in up], [step._replace(why=why) for step in down]
+
+
 def plan_rollback(before: Units, now: Units, taken: Iterable[Step]) -> list[Step]:
     """Return the steps that roll back the units, after their files were restored.
 

@@ -35,6 +35,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.node import Node
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step, plan_rollback
 from ansible_collections.cruntime.node.plugins.module_utils.removal import Kept, remove_kept
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
+    primary_runtimes,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.services import Unit, read_start
 from ansible_collections.cruntime.node.plugins.module_utils.swap import (
     Swap,
@@ -54,6 +57,17 @@ class Validation(NamedTuple):
 
     takeover: Takeover
     comparison: comparison.Comparison | None
+
+
+class Applied(NamedTuple):
+    """Result of the changes of a run.
+
+    :param backups: by path, the backup of a foreign file.
+    :param downtime: time in seconds for which no runtime responded, None if none was running.
+    """
+
+    backups: dict[str, str]
+    downtime: float | None
 
 
 def validate(
@@ -92,19 +106,19 @@ def enable(
     record: ManagedFiles,
     waits: bool = False,
     loaded: Sequence[Change] = (),
-) -> dict[str, str]:
+) -> Applied:
     """Apply the files of a runtime, start and verify it, and stop the others.
 
     :param version: version of the runtime.
     :param units: units before the run.
     :param waits: whether the process keeps running with its old files for now.
     :param loaded: changed files that the process need not read.
-    :return: by path, the backup of a foreign file.
     :raises CruntimeError: if a step fails. C(rolled_back) in its facts has the result of the
         rollback.
     """
     changed, effective = plan.changed, effective_of(node.runner, runtime, version)
     swap = Swap(functools.partial(atomic.replace, node.module), record)
+    were_running = [each.name for each in primary_runtimes(node.runtimes, units)]
     with _transaction(node, runtime, units, swap, plan.steps):
         backups = swap.apply(changed, runtime.name, runtime.socket_path)
         clamp_future_mtimes(plan.files)
@@ -112,8 +126,10 @@ def enable(
             node.services.daemon_reload()
         if loaded:
             swap.mark_loaded(loaded, max(units[name].pid for name in runtime.services))
+        begun = time.monotonic()
         _run(node, units, plan.up)
         _wait(runtime, node.timeout)
+        seconds = time.monotonic() - begun
         if not waits:
             _note_reloads(swap, units, plan.up, changed)
             _check_running(node, effective, runtime, plan.files)
@@ -123,7 +139,32 @@ def enable(
         _wait(runtime, node.timeout)
         if not waits:
             swap.finish(runtime.name, plan.files, runtime.socket_path)
-    return backups
+    # Another runtime is stopped only after this one responds.
+    is_down = were_running == [runtime.name] and _restarts(runtime, plan.up)
+    downtime = round(seconds, 2) if is_down else 0.0
+    return Applied(backups, downtime if were_running else None)
+
+
+def restore(
+    node: Node,
+    runtime: Runtime,
+    up: list[Step],
+    down: list[Step],
+    *,
+    units: dict[str, Unit],
+    record: ManagedFiles,
+) -> None:
+    """Start units of a runtime, verify it, and stop other units.
+
+    :param units: units before the run.
+    :raises CruntimeError: if C(enable) would raise it.
+    """
+    swap = Swap(functools.partial(atomic.replace, node.module), record)
+    with _transaction(node, runtime, units, swap, [*up, *down]):
+        _run(node, units, up)
+        _wait(runtime, node.timeout)
+        _run(node, units, down)
+        _wait(runtime, node.timeout)
 
 
 def disable(
@@ -191,6 +232,13 @@ def _transaction(
             end = f"The rollback failed: {rollback_error}"
             raise _ended(error, f"{cause}. {end}", False, journal) from error
         raise _ended(error, f"{cause}. All changes were rolled back", True, journal) from error
+
+
+def _restarts(runtime: Runtime, steps: list[Step]) -> bool:
+    return any(
+        step.verb == "restart" and not set(runtime.services).isdisjoint(step.units)
+        for step in steps
+    )
 
 
 def _list_secrets(units: Iterable[Unit]) -> list[str]:

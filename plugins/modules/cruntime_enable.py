@@ -61,9 +61,38 @@ options:
         with O(disable_others). Files, images and containers are kept, and the other options are
         ignored.
       restarted: Same as V(enabled), and the runtime is always restarted.
+      restored: >-
+        The units of all runtimes are as in O(units), such as before a change of the runtime. The
+        runtime must be one that was running. It is started and verified before other units are
+        stopped. Files do not change, and the other options except O(running_containers) and
+        O(timeout) are ignored.
       absent: >-
         The runtime is stopped and disabled. The files that this collection wrote for the runtime
         are removed, and also its data unless O(keep_data) is set. The packages are kept.
+  units:
+    description:
+      - With O(state=restored), the states of the units, as M(cruntime.node.cruntime_info) returned
+        them.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the unit.
+        type: str
+        required: true
+      active:
+        description: Whether the unit is active.
+        type: bool
+        required: true
+      enabled:
+        description: Whether the unit starts at boot.
+        type: bool
+        required: true
+      masked:
+        description: Whether the unit is masked.
+        type: bool
+        required: true
   keep_data:
     description:
       - With O(state=absent), whether the images, containers and volumes of the runtime are kept.
@@ -599,6 +628,17 @@ EXAMPLES = r"""
     runtime: docker
     state: disabled
 
+- name: Save the states of the units
+  cruntime.node.cruntime_info:
+  register: before
+
+- name: Go back to Docker
+  cruntime.node.cruntime_enable:
+    runtime: docker
+    state: restored
+    units: "{{ before.units }}"
+    running_containers: stop
+
 - name: Remove the files of Docker, and keep its images and containers
   cruntime.node.cruntime_enable:
     runtime: docker
@@ -614,8 +654,8 @@ runtime:
   sample: containerd
 version:
   description: >-
-    Version of the runtime. V(null) if O(state) is V(disabled) or V(absent) and the version cannot
-    be determined.
+    Version of the runtime. V(null) if O(state) is V(disabled), V(restored) or V(absent) and the
+    version cannot be determined.
   returned: success
   type: str
   sample: 1.7.24
@@ -633,7 +673,8 @@ cri_endpoint:
   type: str
   sample: unix:///run/containerd/containerd.sock
 cgroup_driver:
-  description: Cgroup driver of the spec. V(null) if O(state) is V(disabled) or V(absent).
+  description: >-
+    Cgroup driver of the spec. V(null) if O(state) is V(disabled), V(restored) or V(absent).
   returned: success
   type: str
   sample: systemd
@@ -707,6 +748,14 @@ units:
       before: {active: true, enabled: true, masked: false}
       after: {active: true, enabled: true, masked: false}
       cause: /etc/containerd/config.toml changed
+downtime:
+  description:
+    - Time in seconds for which no runtime responded. V(0.0) if another runtime was running
+      at the same time, or if the runtime was not restarted.
+    - V(null) in check mode, and if no runtime was running before the task.
+  returned: success with O(state=enabled) or O(state=restarted)
+  type: float
+  sample: 0.0
 removed:
   description:
     - Files and data that the task removed, or would remove in check mode.
@@ -842,8 +891,7 @@ containers_at_risk:
       O(running_containers=stop) and O(running_containers=ignore), the task does so. With
       O(running_containers=refuse) and O(running_containers=defer), see O(running_containers).
   returned: >-
-    success with O(state=enabled), O(state=restarted) or O(state=disabled); failure with
-    RV(reason=containers_running)
+    success, except with O(state=absent); failure with RV(reason=containers_running)
   type: list
   elements: dict
   contains:
@@ -888,7 +936,7 @@ containers_at_risk:
 restart_pending:
   description:
     - Units whose restart or stop waits for running containers. Empty if there are none.
-  returned: success with O(state=enabled), O(state=restarted) or O(state=disabled)
+  returned: success, except with O(state=absent)
   type: list
   elements: dict
   contains:
@@ -1002,6 +1050,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     node = Node.of(module, module.params["timeout"])
     if module.params["state"] == "disabled":
         return converge.disable(node, module.params)
+    if module.params["state"] == "restored":
+        return converge.restore(node, module.params)
     if module.params["state"] == "absent":
         return converge.remove(node, module.params)
     return converge.enable(node, module.params, restore_secrets(module.params))

@@ -236,6 +236,28 @@ running:
   type: list
   elements: str
   sample: [containerd]
+units:
+  description: >-
+    States of the installed systemd units of all runtimes, with which
+    M(cruntime.node.cruntime_enable) can restore them.
+  returned: with V(runtimes) in O(gather_subset)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the unit.
+      type: str
+    active:
+      description: Whether the unit is active.
+      type: bool
+    enabled:
+      description: Whether the unit starts at boot.
+      type: bool
+    masked:
+      description: Whether the unit is masked.
+      type: bool
+  sample:
+    - {name: containerd.service, active: true, enabled: true, masked: false}
 cgroup_version:
   description: Cgroup version, V(1) or V(2). V(1) if the node has both hierarchies.
   returned: success
@@ -455,6 +477,9 @@ def look_at_runtimes(module: AnsibleModule) -> dict[str, Any]:
     return {
         "runtimes": {name: describe(module, runtime, units) for name, runtime in known.items()},
         "running": [runtime.name for runtime in primary_runtimes(known, units)],
+        "units": [
+            {"name": name, **unit.state} for name, unit in sorted(units.items()) if unit.found
+        ],
     }
 
 

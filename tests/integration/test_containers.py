@@ -281,14 +281,15 @@ def results(host, request, tmp_path_factory):
     else:
         require_crictl(host)
         start_pods(script, runtime, spec, host)
-        script.command("hide", "mv", CRICTL, f"{CRICTL}.away")
+    # The modules do not need the client of the runtime.
+    client = host.check_output("command -v docker") if runtime == "docker" else CRICTL
+    script.command("hide", "mv", client, f"{client}.away")
     add_selection_tasks(script)
     add_pause_tasks(script)
     add_stop_tasks(script)
     add_removal_tasks(script)
     break_runtime(script, runtime)
-    if runtime != "docker":
-        script.command("unhide", "mv", f"{CRICTL}.away", CRICTL)
+    script.command("unhide", "mv", f"{client}.away", client)
     script.task("converge back", "cruntime.node.cruntime_enable", **spec)
     path = tmp_path_factory.mktemp("play") / "play.json"
     script.run(name, request.config.getoption("ansible_inventory"), path)

@@ -80,6 +80,35 @@ def test_exactly_one_runtime_is_left_running(runtime, running, active):
     assert {name for name, unit in after.items() if unit.enabled} == active
 
 
+def saved(units):
+    return {
+        name: plan.Saved(unit.active, unit.enabled, unit.masked)
+        for name, unit in units.items()
+        if unit.found
+    }
+
+
+@pytest.mark.parametrize("runtime", [CONTAINERD, CRIO, DOCKER])
+@pytest.mark.parametrize("old", [("containerd.service",), ("crio.service",), ALL_DOCKER, ()])
+def test_units_are_restored(runtime, old):
+    before = node(*old)
+    _up, _down, units = enable(runtime, before)
+    wanted = saved(before)
+    up, down = plan.plan_restore(wanted, units, RUNTIMES.values())
+    after = plan.predict(units, [*up, *down])
+    assert saved(after) == wanted
+    assert plan.plan_restore(wanted, after, RUNTIMES.values()) == ([], [])
+    # Nothing is stopped before everything is started.
+    assert {step.verb for step in up} <= {"unmask", "start", "restart", "enable"}
+    assert {step.verb for step in down} <= {"stop", "disable", "mask"}
+
+
+def test_a_socket_is_started_again_with_its_service():
+    units = node("docker.service")
+    up, _down = plan.plan_restore(saved(node(*ALL_DOCKER)), units, RUNTIMES.values())
+    assert up[0] == Step("restart", ALL_DOCKER, "restored")
+
+
 def test_a_node_that_matches_its_spec_needs_no_step():
     units = node("containerd.service", docker_service={"file_state": "masked"})
     assert enable(CONTAINERD, units, [change()])[:2] == ([], [])
