@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import re
 
@@ -13,7 +12,6 @@ import pytest
 import yaml
 
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
-from ansible_collections.cruntime.node.tests.unit.roles import playing
 
 ROOT = pathlib.Path(__file__).parents[3]
 FILES = sorted((*ROOT.glob("roles/*/*/*.yml"), *ROOT.glob("playbooks/*.yml")))
@@ -50,31 +48,3 @@ def test_no_fact_is_repeated(path):
 def test_each_runtime_has_packages(path):
     tables = yaml.safe_load(path.read_text())
     assert [list(table) for table in tables.values()] == [list(RUNTIMES)] * 2
-
-
-SWITCHES = """
-- hosts: localhost
-  gather_facts: false
-  vars_files: "{{ file }}"
-  tasks:
-    - ansible.builtin.copy:
-        content: "{{ [_switch_from_needs_to, _switch_old_unit, _switch_new_unit] | to_json }}"
-        dest: "{{ item | join('-') }}"
-        mode: "0644"
-      loop: "{{ switches }}"
-      vars:
-        _switch_old: {runtime: "{{ item[0] }}"}
-        switch_spec: {runtime: "{{ item[1] }}"}
-"""
-SERVICES = {"containerd": "containerd.service", "crio": "crio.service", "docker": "docker.service"}
-
-
-def test_docker_alone_needs_the_other_runtime(tmp_path):
-    switches = [(old, new) for old in RUNTIMES for new in RUNTIMES if old != new]
-    variables = {"file": str(ROOT / "roles/switch/vars/main.yml"), "switches": switches}
-    status, words = playing.play(tmp_path, SWITCHES, variables)
-    assert status == 0, words
-    for old, new in switches:
-        needs = (old, new) == ("docker", "containerd")
-        found = json.loads((tmp_path / f"{old}-{new}").read_text())
-        assert found == [needs, SERVICES[old], SERVICES[new]]
