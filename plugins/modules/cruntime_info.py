@@ -421,6 +421,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.redacting_module imp
     RedactingModule,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
+from ansible_collections.cruntime.node.plugins.module_utils.runtime_facts import describe_runtimes
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     load_recorded_sockets,
@@ -459,7 +460,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     subset = module.params["gather_subset"]
     result: dict[str, Any] = {}
     if "runtimes" in subset:
-        result.update(look_at_runtimes(module))
+        result.update(describe_runtimes(Runner(), module.warn))
     if "effective" in subset:
         result["effective"] = look_at_effective(module)
     if "images" in subset:
@@ -467,20 +468,6 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     if "containers" in subset or "logs" in subset:
         result.update(look_at_containers(module, subset))
     return result
-
-
-def look_at_runtimes(module: AnsibleModule) -> dict[str, Any]:
-    runner = Runner()
-    known = runtimes(runner)
-    load_recorded_sockets(known, ManagedFiles())
-    units = look_at_units(known, Services(runner))
-    return {
-        "runtimes": {name: describe(module, runtime, units) for name, runtime in known.items()},
-        "running": [runtime.name for runtime in primary_runtimes(known, units)],
-        "units": [
-            {"name": name, **unit.state} for name, unit in sorted(units.items()) if unit.found
-        ],
-    }
 
 
 def look_at_effective(module: AnsibleModule) -> dict[str, Any]:
@@ -557,31 +544,6 @@ def look_at_containers(module: AnsibleModule, subset: list[str]) -> dict[str, An
 
 def units_of(services: Services, about: Iterable[Runtime]) -> Iterable[Unit]:
     return services.look(name for runtime in about for name in runtime.all_units).values()
-
-
-def describe(module: AnsibleModule, runtime: Runtime, units: dict[str, Unit]) -> dict[str, Any]:
-    installed = runtime.installed(units)
-    active = installed and runtime.active(units)
-    version = cgroup_driver = None
-    if installed:
-        try:
-            version = KnownVersions(keep=False).of(runtime)
-        except CruntimeError as error:
-            module.warn(f"Could not determine the version of {runtime.label}: {error}")
-    if active:
-        try:
-            cgroup_driver = runtime.cgroup_driver()
-        except CruntimeError as error:
-            module.warn(f"Could not determine the cgroup driver of {runtime.label}: {error}")
-    return {
-        "installed": installed,
-        "version": version,
-        "active": active,
-        "enabled": installed and runtime.enabled(units),
-        **runtime.cri_facts,
-        "cgroup_driver": cgroup_driver,
-        "kubelet_options": runtime.kubelet_options(),
-    }
 
 
 if __name__ == "__main__":
