@@ -49,9 +49,10 @@ GROUPS = {
     "Compare and change a node": (
         *("node", "module_utils"),
         "inspection converge plan transaction swap takeover removal stored_data node "
-        "known_versions at_risk daemons running_containers needless compared",
+        "known_versions at_risk daemons running_containers needless compared "
+        "runtime_facts",
     ),
-    "Steps of a role": ("node", "module_utils", "provision"),
+    "Steps of a role": ("node", "module_utils", "provision package_owners"),
     "Kubelet": ("node", "module_utils", "kubelet_settings kubelet_pointing"),
     "Effective configuration": ("both", "module_utils", "effective"),
     "Checks of changed files": ("node", "module_utils", "checks"),

@@ -14,8 +14,8 @@ author:
   - The cruntime.node contributors (@cruntime)
 description:
   - The role C(cruntime.node.switch) uses this module. Do not use it in playbooks, use the role.
-  - The action plugin checks the variables of the role, and the module reads what the role needs:
-    the runtimes, the units, the marker of an interrupted run, and the settings of the kubelet.
+  - The action plugin checks the variables of the role, and the module reads the runtimes, the
+    units, the marker of an interrupted run, and the settings of the kubelet.
   - The module fails if the node cannot be switched.
 extends_documentation_fragment:
   - cruntime.node.attributes
