@@ -17,6 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     cgroups,
     compatibility,
     files,
+    kubelet,
     oci_runtimes,
     plan,
 )
@@ -188,9 +189,7 @@ def report(
     :param backups: by path, the backup of a foreign file.
     :param dropped: settings that are lost.
     """
-    result = describe_runtime(
-        found.runtime, found.version, found.driver, options.get("kubernetes_version")
-    )
+    result = describe_runtime(found.runtime, found.version, found.driver, options)
     result["files"] = [describe_file(change, backups) for change in found.plan.files]
     result["dropped"] = dropped
     result["overridden"] = [each.result for each in comparison.overridden]
@@ -271,15 +270,17 @@ def _check_certificates(registries: list[dict[str, Any]]) -> None:
 
 
 def describe_runtime(
-    runtime: Runtime, version: str | None, driver: str | None, kubernetes: str | None
+    runtime: Runtime, version: str | None, driver: str | None, options: dict[str, Any]
 ) -> dict[str, Any]:
+    kubernetes = options.get("kubernetes_version")
+    fields = runtime.kubelet_config(kubernetes, driver, cgroups.version())
     return {
         "runtime": runtime.name,
         "version": version,
         **runtime.cri_facts,
         "cgroup_driver": driver,
         "kubelet_options": runtime.kubelet_options(kubernetes),
-        "kubelet_config": runtime.kubelet_config(kubernetes, driver, cgroups.version()),
+        "kubelet_config": {**fields, **kubelet.find_fields(options)},
         "files": [],
         "rolled_back": False,
         "warnings": [],

@@ -119,6 +119,16 @@ ENABLE = {
             "max_files": {"type": "int"},
         },
     },
+    "image_pulls": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {"parallel": {"type": "int"}},
+    },
+    "image_gc": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {"high_percent": {"type": "int"}, "low_percent": {"type": "int"}},
+    },
     "pinned_images": {"type": "list", "elements": "str", "default": []},
     "socket": {"type": "str"},
     "extra_config": {"type": "dict", "default": {}},
@@ -140,7 +150,7 @@ ON_CONTROLLER = ("extra_config", "proxy")
 
 #: Options that a comparison of a node with a spec needs. None of them contains a secret.
 COMPARED = (
-    *("runtime", "state", "cgroup_driver", "cni", "cri_service", "disable_others"),
-    *("gpus", "kubernetes_version", "oci_runtime", "oci_runtimes", "rootless", "sandbox_image"),
-    *("running_containers", "socket", "timeout"),
+    *("runtime", "state", "cgroup_driver", "cni", "container_logs", "cri_service"),
+    *("disable_others", "gpus", "image_gc", "image_pulls", "kubernetes_version", "oci_runtime"),
+    *("oci_runtimes", "rootless", "running_containers", "sandbox_image", "socket", "timeout"),
 )

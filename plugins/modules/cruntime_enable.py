@@ -405,7 +405,8 @@ options:
   container_logs:
     description:
       - Rotation of container logs. Docker rotates the logs itself. For containerd and CRI-O, the
-        kubelet rotates them, so the option changes only RV(kubelet_config).
+        kubelet rotates them, so the option only adds C(containerLogMaxSize) and
+        C(containerLogMaxFiles) to RV(kubelet_config).
     type: dict
     suboptions:
       max_size:
@@ -414,6 +415,31 @@ options:
         required: true
       max_files:
         description: Number of log files that are kept. The kubelet keeps at least 2.
+        type: int
+  image_pulls:
+    description:
+      - How the kubelet pulls images. The option changes only RV(kubelet_config).
+    type: dict
+    suboptions:
+      parallel:
+        description:
+          - Number of images that the kubelet pulls at the same time. V(1) means one after the
+            other, which is the default of the kubelet.
+          - More than one requires Kubernetes 1.27 or newer.
+        type: int
+  image_gc:
+    description:
+      - The use of the disk, in percent, at which the kubelet removes unused images. The option
+        changes only RV(kubelet_config). O(pinned_images) are never removed.
+    type: dict
+    suboptions:
+      high_percent:
+        description: The kubelet begins to remove images. Its default is 85.
+        type: int
+      low_percent:
+        description: >-
+          The kubelet stops to remove images. Its default is 80. It must be less than
+          O(image_gc.high_percent).
         type: int
   pinned_images:
     description:
@@ -639,22 +665,30 @@ cgroup_driver:
   sample: systemd
 kubelet_options:
   description:
-    - Flags, by name, that configure a kubelet for this runtime. The dictionary is empty with
-      O(kubernetes_version=1.27.0) or newer, because RV(kubelet_config) contains the settings.
+    - Flags, by name, that configure a kubelet for this runtime. With
+      O(kubernetes_version=1.27.0) or newer, they are only the settings that RV(kubelet_config)
+      cannot contain.
+    - With C(runtime-cgroups), the kubelet reports the resources that the runtime uses.
   returned: success
   type: dict
   sample:
+    runtime-cgroups: /system.slice/containerd.service
     container-runtime-endpoint: unix:///run/containerd/containerd.sock
 kubelet_config:
   description:
     - Fields of the kubelet configuration file for this spec.
     - If the node has cgroups v1, and O(kubernetes_version=1.35.0) or newer, C(failCgroupV1) is
       V(false), because the kubelet does not start otherwise.
+    - With O(runtime=docker) and O(kubernetes_version=1.36.0) or newer, the feature gate
+      C(ExtendWebSocketsToKubelet) is V(false), because cri-dockerd does not support WebSockets.
+    - The options O(container_logs), O(image_pulls) and O(image_gc) add their fields.
   returned: success
   type: dict
   sample:
     cgroupDriver: systemd
     containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+    containerLogMaxSize: 100Mi
+    containerLogMaxFiles: 3
 files:
   description: Files that the task manages.
   returned: success

@@ -10,8 +10,9 @@ import math
 import re
 from typing import Any, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import redaction
+from ansible_collections.cruntime.node.plugins.module_utils import kubelet, redaction
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import is_reference
+from ansible_collections.cruntime.node.plugins.module_utils.kubelet import PULLS_LIMITED_SINCE
 from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import dotted
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
@@ -28,6 +29,9 @@ _ULIMITS = (
     *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"),
     *("rss", "rtprio", "rttime", "sigpending", "stack"),
 )
+_MAX_INT32 = 2**31 - 1
+# Defaults of the kubelet, which does not start unless the low limit is less than the high limit.
+_GC_DEFAULTS = {"high_percent": 85, "low_percent": 80}
 # Handler of a RuntimeClass.
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 # Host names, addresses, networks and ports, or * for all.
@@ -93,6 +97,8 @@ def find_problems(spec: Spec) -> Iterator[str]:
     yield from _check_ulimits(spec["ulimits"])
     if spec["container_logs"] is not None:
         yield from _check_container_logs(spec["container_logs"])
+    yield from _check_pulls(spec)
+    yield from _check_gc(spec["image_gc"])
     if spec["socket"] is not None and not _SOCKET.fullmatch(spec["socket"]):
         yield (
             "socket must be an absolute path of at most 107 characters (letters, digits and "
@@ -194,6 +200,36 @@ def _check_container_logs(logs: dict[str, Any]) -> Iterator[str]:
         )
     if logs["max_files"] is not None and logs["max_files"] < 1:
         yield "container_logs.max_files must be at least 1"
+
+
+def _check_pulls(spec: Spec) -> Iterator[str]:
+    parallel, kubernetes_version = spec["image_pulls"]["parallel"], spec["kubernetes_version"]
+    if parallel is None:
+        return
+    if parallel < 1:
+        yield f"image_pulls.parallel must be at least 1, not {parallel}"
+    if parallel > _MAX_INT32:
+        yield f"image_pulls.parallel must be at most {_MAX_INT32}, not {parallel}"
+    is_known = kubernetes_version and kubernetes.parse_version(kubernetes_version)
+    if parallel > 1 and is_known and kubelet.older(kubernetes_version, PULLS_LIMITED_SINCE):
+        yield (
+            f"image_pulls.parallel must be 1 with kubernetes_version {kubernetes_version}: the "
+            "kubelet before 1.27 has no limit for parallel pulls. Update Kubernetes"
+        )
+
+
+def _check_gc(image_gc: dict[str, Any]) -> Iterator[str]:
+    limits = dict(_GC_DEFAULTS)
+    for name, value in image_gc.items():
+        if value is not None:
+            limits[name] = value
+            if not 0 <= value <= 100:
+                yield f"image_gc.{name} must be a percentage from 0 to 100, not {value}"
+    if limits["low_percent"] >= limits["high_percent"]:
+        yield (
+            f"image_gc.low_percent must be less than image_gc.high_percent, but they are "
+            f"{limits['low_percent']} and {limits['high_percent']}. Set both"
+        )
 
 
 def _check_value(value: Any, path: tuple[str, ...]) -> Iterator[str]:

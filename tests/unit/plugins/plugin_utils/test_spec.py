@@ -69,6 +69,17 @@ def test_an_invalid_sandbox_image_is_rejected(image):
         ({"ulimits": {"nofile": {"soft": -1, "hard": 1}}}, "soft must not be greater than hard"),
         ({"container_logs": {"max_size": "100Mi"}}, "container_logs.max_size must be a size"),
         ({"container_logs": {"max_size": "0"}}, "container_logs.max_size must be a size"),
+        ({"image_pulls": {"parallel": 0}}, "image_pulls.parallel must be at least 1, not 0"),
+        ({"image_pulls": {"parallel": 2**31}}, "image_pulls.parallel must be at most 2147483647"),
+        (
+            {"image_pulls": {"parallel": 2}, "kubernetes_version": "1.26.4"},
+            "image_pulls.parallel must be 1 with kubernetes_version 1.26.4",
+        ),
+        ({"image_gc": {"high_percent": 101}}, "image_gc.high_percent must be a percentage"),
+        ({"image_gc": {"low_percent": -1}}, "image_gc.low_percent must be a percentage"),
+        # The default of the other limit applies.
+        ({"image_gc": {"high_percent": 80}}, "must be less than .* 80 and 80. Set both"),
+        ({"image_gc": {"low_percent": 85}}, "must be less than .* 85 and 85. Set both"),
         ({"container_logs": {"max_size": "1m", "max_files": 0}}, "max_files must be at least 1"),
         ({"pinned_images": ["x", "A b"]}, "pinned_images must be image references, not 'A b'"),
         ({"socket": "run/x"}, "socket must be an absolute path"),
