@@ -89,6 +89,7 @@ ENABLE = {
             "name": {"type": "str", "required": True},
             "path": {"type": "str", "required": True},
             "shim": {"type": "str"},
+            "base_spec": {"type": "dict", "default": {}},
         },
     },
     "gpus": {"type": "str", "default": "none", "choices": ["none", "nvidia", "cdi"]},

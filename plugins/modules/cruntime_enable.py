@@ -323,6 +323,14 @@ options:
           - CRI-O requires a shim binary named C(containerd-shim-NAME-VERSION), such as
             C(containerd-shim-kata-v2). Docker supports shims from 23.0 on.
         type: str
+      base_spec:
+        description:
+          - Keys of the OCI runtime specification, which are merged into the base specification of
+            containers with this OCI runtime. A list replaces a list. With O(runtime=containerd)
+            only.
+          - To change the base specification of runc, add an entry with the name C(runc).
+        type: dict
+        default: {}
   gpus:
     description: How containers access the GPUs of the node.
     type: str
@@ -399,7 +407,8 @@ options:
     description:
       - Default resource limits of containers. Keys are names from setrlimit(2), such as C(nofile).
         Values are dictionaries with C(soft) and C(hard). V(-1) means unlimited.
-      - Not supported with O(runtime=containerd).
+      - With O(runtime=containerd), they apply to the containers of runc and of O(oci_runtimes).
+        OCI runtimes that other tools add in drop-ins keep their limits.
     type: dict
     default: {}
   container_logs:

@@ -55,7 +55,8 @@ def render(spec: Spec) -> list[dict[str, Any]]:
         they apply: C(secret), only root may read the file, and no output shows it; C(shared),
         whether foreign keys stay in a JSON file; C(unit), the unit that reads the file, if that is
         not the service of the runtime; C(facts), the facts of the node whose markers are in the
-        content; C(unasked), the paths of the keys that no option sets.
+        content; C(onto), the fact into whose JSON text the content is merged; C(unasked), the paths
+        of the keys that no option sets.
     :raises SpecError: if extra_config conflicts with another option.
     """
     rendering = RENDERINGS[spec["runtime"]]
@@ -216,7 +217,7 @@ def _render_file(rendering: Rendering, file: File) -> Iterator[dict[str, Any]]:
         text = rendering.render_template(file.template, file.variables, version)
         texts.setdefault(text, []).append({"version_range": version})
     for text, nodes in texts.items():
-        marks = {"unit": file.unit} if file.unit else {}
+        marks = {name: getattr(file, name) for name in ("unit", "onto") if getattr(file, name)}
         when = nodes if file.since or len(texts) > 1 else [{}]
         finished = _finish(file.format.validate, text, file.secret)
         yield {**base, **finished, "when": when, **marks}

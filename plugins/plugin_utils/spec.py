@@ -89,7 +89,7 @@ def find_problems(spec: Spec) -> Iterator[str]:
     yield from _check_images(spec)
     yield from _check_cni(spec["cni"])
     yield from registries.check(spec["registries"])
-    yield from _check_oci_runtimes(spec["oci_runtimes"])
+    yield from _check_oci_runtimes(spec["oci_runtimes"], spec["ulimits"])
     yield from _check_proxy(spec["proxy"])
     yield from _check_storage(spec["storage"])
     if spec["metrics"] is not None:
@@ -104,7 +104,7 @@ def find_problems(spec: Spec) -> Iterator[str]:
             "socket must be an absolute path of at most 107 characters (letters, digits and "
             f". _ - /), not {spec['socket']!r}"
         )
-    yield from _check_value(spec["extra_config"], ())
+    yield from _check_value("extra_config", spec["extra_config"], ())
     if spec["timeout"] < 1:
         yield f"timeout must be 1 or more seconds, not {spec['timeout']}"
 
@@ -134,7 +134,7 @@ def _check_cni(cni: dict[str, Any]) -> Iterator[str]:
         yield from check_path("cni.conf_dir", cni["conf_dir"])
 
 
-def _check_oci_runtimes(runtimes: list[dict[str, Any]]) -> Iterator[str]:
+def _check_oci_runtimes(runtimes: list[dict[str, Any]], ulimits: dict[str, Any]) -> Iterator[str]:
     names = set()
     for number, runtime in enumerate(runtimes):
         option = f"oci_runtimes[{number}]"
@@ -146,6 +146,15 @@ def _check_oci_runtimes(runtimes: list[dict[str, Any]]) -> Iterator[str]:
         yield from check_path(f"{option}.path", runtime["path"])
         if runtime["shim"] is not None:
             yield from check_word(f"{option}.shim", runtime["shim"])
+        yield from _check_value(f"{option}.base_spec", runtime["base_spec"], ())
+        process = runtime["base_spec"].get("process", {})
+        if not isinstance(process, dict):
+            yield f"{option}.base_spec: process must be a dictionary"
+        elif ulimits and "rlimits" in process:
+            yield (
+                f"{option}.base_spec: process.rlimits conflicts with ulimits, which sets the same "
+                "limits. Remove one of the two"
+            )
         if runtime["name"] in names:
             yield f"{option}: the OCI runtime {runtime['name']} is set twice. Remove one entry"
         names.add(runtime["name"])
@@ -232,25 +241,25 @@ def _check_gc(image_gc: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def _check_value(value: Any, path: tuple[str, ...]) -> Iterator[str]:
+def _check_value(option: str, value: Any, path: tuple[str, ...]) -> Iterator[str]:
     """Yield the problems of values that TOML or JSON cannot express."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str) or not key:
-                yield f"extra_config: {dotted((*path, key))}: a key must be a string"
+                yield f"{option}: {dotted((*path, key))}: a key must be a string"
                 continue
-            yield from _check_value(inner, (*path, key))
+            yield from _check_value(option, inner, (*path, key))
     elif isinstance(value, list):
         for inner in value:
-            yield from _check_value(inner, path)
+            yield from _check_value(option, inner, path)
     elif value is None:
         yield (
-            f"extra_config: {dotted(path)} must not be null. "
+            f"{option}: {dotted(path)} must not be null. "
             "Remove the key to use the default of the runtime"
         )
     elif not isinstance(value, (str, int, float)) or _is_endless(value):
         yield (
-            f"extra_config: {dotted(path)} must be a string, a finite number, a boolean, a list "
+            f"{option}: {dotted(path)} must be a string, a finite number, a boolean, a list "
             "or a dictionary"
         )
 

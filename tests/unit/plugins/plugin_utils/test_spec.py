@@ -46,6 +46,23 @@ def test_an_invalid_sandbox_image_is_rejected(image):
             r"oci_runtimes\[0\].shim must begin",
         ),
         ({"oci_runtimes": [{"name": "a", "path": "/x"}] * 2}, "the OCI runtime a is set twice"),
+        (
+            {"oci_runtimes": [{"name": "a", "path": "/x", "base_spec": {"process": 1}}]},
+            r"oci_runtimes\[0\].base_spec: process must be a dictionary",
+        ),
+        (
+            {"oci_runtimes": [{"name": "a", "path": "/x", "base_spec": {"hostname": None}}]},
+            r"oci_runtimes\[0\].base_spec: hostname must not be null",
+        ),
+        (
+            {
+                "oci_runtimes": [
+                    {"name": "a", "path": "/x", "base_spec": {"process": {"rlimits": []}}}
+                ],
+                "ulimits": {"core": {"soft": 0, "hard": 0}},
+            },
+            "process.rlimits conflicts with ulimits",
+        ),
         ({"proxy": {"http": "proxy:3128"}}, "proxy.http must begin with"),
         ({"proxy": {"https": "http://u:p@"}}, "the host in proxy.https"),
         ({"proxy": {"https": "http://@h"}}, "proxy.https must not contain a user"),
