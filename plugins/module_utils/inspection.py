@@ -38,18 +38,24 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
+from ansible_collections.cruntime.node.plugins.module_utils.paths import find_service_drop_in
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import (
     choose,
     list_facts,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
+    DEFAULT_SLICE,
+    Runtime,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     load_recorded_sockets,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import (
     Unit,
+    join_lines,
     needed_by,
+    parse_settings,
     read_start,
 )
 
@@ -126,6 +132,7 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     ]
     changes = files.look(chosen, record, runtime.name)
     effective.check_files(changes)
+    runtime.slice = _find_slice(changes, service)
     asked = options["state"] == "restarted"
     comparison = _compare_runtime(
         effective, runtime, changes, units, node.known_files, asks=not asked
@@ -166,6 +173,24 @@ def _compare_runtime(
     return compare_runtime(
         effective, runtime, main, service, changes=changes, known=known, asks=asks
     )
+
+
+def _find_slice(changes: list[Change], service: Unit) -> str:
+    """Return the slice of a service after this run."""
+    path = find_service_drop_in(service.name)
+    for change in changes:
+        texts = [
+            text.decode() if isinstance(text, bytes) else ""
+            for text in (change.before, change.after)
+        ]
+        before, after = ([*_find_slices(text), ""][0] for text in texts)
+        if change.path == path and before != after:
+            return after or DEFAULT_SLICE
+    return service.slice or DEFAULT_SLICE
+
+
+def _find_slices(text: str) -> list[str]:
+    return [value for key, value in parse_settings(join_lines(text)) if key == "Slice"]
 
 
 def find_main(runtime: Runtime, changes: list[Change]) -> Change | None:

@@ -113,6 +113,17 @@ ENABLE = {
     "metrics": {"type": "str"},
     "live_restore": {"type": "bool"},
     "ulimits": {"type": "dict", "default": {}},
+    "service": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {
+            "limits": {"type": "dict", "default": {}},
+            "slice": {"type": "str"},
+            "oom_score_adjust": {"type": "int"},
+            # A variable can contain a token.
+            "environment": {"type": "dict", "default": {}, "no_log": True},
+        },
+    },
     "container_logs": {
         "type": "dict",
         "options": {
@@ -147,7 +158,7 @@ RENDERED = {
 }
 
 #: Options that only the controller needs, with free text. The node does not get them.
-ON_CONTROLLER = ("extra_config", "proxy")
+ON_CONTROLLER = ("extra_config", "proxy", "service")
 
 #: Options that a comparison of a node with a spec needs. None of them contains a secret.
 COMPARED = (

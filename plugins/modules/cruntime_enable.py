@@ -411,6 +411,35 @@ options:
         OCI runtimes that other tools add in drop-ins keep their limits.
     type: dict
     default: {}
+  service:
+    description:
+      - Settings of the systemd unit of the runtime, and of C(cri-docker.service) with
+        O(cri_service). They are in a drop-in. Without the option, the unit is not changed.
+      - A change restarts the runtime.
+    type: dict
+    suboptions:
+      limits:
+        description:
+          - Resource limits of the process of the runtime, in the form of O(ulimits). Containers can
+            inherit them.
+        type: dict
+        default: {}
+      slice:
+        description: >-
+          The slice of systemd that contains the unit, such as V(kube.slice). RV(kubelet_options)
+          has its cgroup.
+        type: str
+      oom_score_adjust:
+        description: >-
+          How likely the kernel ends the process if memory is short, from V(-1000), never, to
+          V(1000).
+        type: int
+      environment:
+        description:
+          - Environment variables of the process. They are in a file that only root can read, and no
+            output shows their values. For a proxy, set O(proxy).
+        type: dict
+        default: {}
   container_logs:
     description:
       - Rotation of container logs. Docker rotates the logs itself. For containerd and CRI-O, the

@@ -20,6 +20,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
     check_path,
     check_url,
     check_word,
+    is_printable,
     split_port,
 )
 from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import Spec
@@ -29,6 +30,10 @@ _ULIMITS = (
     *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"),
     *("rss", "rtprio", "rttime", "sigpending", "stack"),
 )
+# Name of a slice. A hyphen separates a slice from its parent, and -.slice is the root.
+_SLICE = re.compile(r"(?:-|[A-Za-z0-9_.:]+(?:-[A-Za-z0-9_.:]+)*)\.slice", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _MAX_INT32 = 2**31 - 1
 # Defaults of the kubelet, which does not start unless the low limit is less than the high limit.
 _GC_DEFAULTS = {"high_percent": 85, "low_percent": 80}
@@ -94,7 +99,8 @@ def find_problems(spec: Spec) -> Iterator[str]:
     yield from _check_storage(spec["storage"])
     if spec["metrics"] is not None:
         yield from _check_metrics(spec["metrics"])
-    yield from _check_ulimits(spec["ulimits"])
+    yield from _check_limits("ulimits", spec["ulimits"])
+    yield from _check_service(spec)
     if spec["container_logs"] is not None:
         yield from _check_container_logs(spec["container_logs"])
     yield from _check_pulls(spec)
@@ -185,20 +191,41 @@ def _check_metrics(address: str) -> Iterator[str]:
         yield f"metrics must be an address with a port such as 127.0.0.1:1338, not {address!r}"
 
 
-def _check_ulimits(ulimits: dict[str, Any]) -> Iterator[str]:
-    for name, limit in ulimits.items():
+def _check_limits(option: str, limits: dict[str, Any]) -> Iterator[str]:
+    for name, limit in limits.items():
         if name not in _ULIMITS:
-            yield f"ulimits: unknown limit {name!r}. Supported limits: {', '.join(_ULIMITS)}"
+            yield f"{option}: unknown limit {name!r}. Supported limits: {', '.join(_ULIMITS)}"
             continue
         if not isinstance(limit, dict) or set(limit) != {"soft", "hard"}:
-            yield f"ulimits.{name} must have the keys soft and hard, and no others"
+            yield f"{option}.{name} must have the keys soft and hard, and no others"
             continue
         if not all(re.fullmatch("-1|[0-9]{1,18}", str(limit[side])) for side in limit):
-            yield f"ulimits.{name} must have integers, or -1 for no limit"
+            yield f"{option}.{name} must have integers, or -1 for no limit"
             continue
         soft, hard = int(limit["soft"]), int(limit["hard"])
         if hard != -1 and (soft == -1 or soft > hard):
-            yield f"ulimits.{name}: soft must not be greater than hard"
+            yield f"{option}.{name}: soft must not be greater than hard"
+
+
+def _check_service(spec: Spec) -> Iterator[str]:
+    service = spec["service"]
+    yield from _check_limits("service.limits", service["limits"])
+    name, adjust = service["slice"], service["oom_score_adjust"]
+    if name is not None and not _SLICE.fullmatch(name):
+        yield f"service.slice must be the name of a slice such as kube.slice, not {name!r}"
+    if adjust is not None and not -1000 <= adjust <= 1000:
+        yield f"service.oom_score_adjust must be from -1000 to 1000, not {adjust}"
+    for variable, value in service["environment"].items():
+        # The value can be a secret.
+        if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+            yield f"service.environment: {variable!r} must be the name of a variable"
+        elif variable.upper() in _PROXY_VARIABLES:
+            yield f"service.environment.{variable} is set by the option proxy. Set it there"
+        elif not isinstance(value, str) or not is_printable(value):
+            yield (
+                f"service.environment.{variable} must be text without control characters. Put a "
+                "number or a boolean in quotes"
+            )
 
 
 def _check_container_logs(logs: dict[str, Any]) -> Iterator[str]:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from conftest import ARCHIVES, IMAGE, check_untouched, reasons
+from conftest import ARCHIVES, IMAGE, check_failed, check_untouched, reasons
 from test_pods import CONTAINER, LOAD, lenient, run_pod, start_container
 
 # A test node cannot raise its own hard limit.
@@ -77,3 +79,51 @@ def test_a_base_spec_with_a_wrong_type_changes_nothing(enable, snapshot):
     result = enable(oci_runtimes=[handler])
     check_untouched(result, "option_invalid", BASE_SPEC, "process.cwd", "a list", "is text")
     assert snapshot() == before
+
+
+SERVICE = {
+    "limits": {"nofile": {"soft": 3333, "hard": 4444}},
+    "slice": "cruntime-test.slice",
+    "oom_score_adjust": 77,
+    "environment": {"CRUNTIME_TEST": "a $HOME %n \"b"},
+}
+
+
+@pytest.mark.each_node
+def test_settings_of_the_service(node, runtime, enable):
+    options = {"service": SERVICE, "running_containers": "stop"}
+    result = enable(**options)
+    assert not result.get("failed"), result
+    assert "a $HOME" not in str(result)
+    pid = node.check_output("systemctl show --property=MainPID --value %s", runtime.service)
+
+    def read(name):
+        # The variables of a process end with a null byte.
+        return node.check_output("tr '\\0' '\\n' < /proc/%s/%s", pid, name)
+
+    # Programs in Go raise their soft limit to the hard limit.
+    assert re.search(r"^Max open files +\d+ +4444 ", read("limits"), re.MULTILINE)
+    asked = node.check_output("systemctl show --property=LimitNOFILESoft %s", runtime.service)
+    assert asked == "LimitNOFILESoft=3333"
+    assert read("oom_score_adj").strip() == "77"
+    assert f"CRUNTIME_TEST={SERVICE['environment']['CRUNTIME_TEST']}" in read("environ").split("\n")
+    cgroup = f"/cruntime.slice/cruntime-test.slice/{runtime.service}"
+    assert any(line.endswith(cgroup) for line in read("cgroup").split())
+    if runtime.name != "docker":
+        assert result["kubelet_options"]["runtime-cgroups"] == cgroup
+    again = enable(**options)
+    assert again["changed"] is False
+    assert again["kubelet_options"] == result["kubelet_options"]
+    # Another value of a variable is found, whatever sets it.
+    drop_in = f"/etc/systemd/system/{runtime.service}.d/99-admin.conf"
+    node.check_output("printf '[Service]\\nUnsetEnvironment=CRUNTIME_TEST\\n' > %s", drop_in)
+    try:
+        found = enable(check=True, **options)
+        check_failed(found, "setting_overridden", "CRUNTIME_TEST", drop_in)
+    finally:
+        node.check_output("rm %s && systemctl daemon-reload", drop_in)
+    back = enable(running_containers="stop")
+    assert back["changed"] is True
+    if runtime.name != "docker":
+        default = f"/system.slice/{runtime.service}"
+        assert back["kubelet_options"]["runtime-cgroups"] == default

@@ -28,6 +28,8 @@ from ansible_collections.cruntime.node.plugins.module_utils.services import (
     read_start,
 )
 
+#: Slice of systemd for services without another one.
+DEFAULT_SLICE = "system.slice"
 # Longest time for a request to a running runtime, in seconds.
 _REQUEST_TIMEOUT = 10
 # Programs that write the configuration file of their runtime at each start.
@@ -78,7 +80,7 @@ class Runtime:
         #: Configuration file that the collection writes on this node.
         self.config_path = self.identity.config_path
         #: Slice of systemd that contains the service.
-        self.slice = "system.slice"
+        self.slice = DEFAULT_SLICE
         self._left_out: frozenset[str] = frozenset()
 
     @property

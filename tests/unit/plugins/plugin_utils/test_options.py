@@ -589,6 +589,48 @@ def test_a_base_spec_of_extra_config_conflicts_with_ulimits():
         assert files(extra_config=extra)
 
 
+SERVICE = {
+    "limits": {"nofile": {"soft": 1024, "hard": -1}, "core": {"soft": "-1", "hard": "-1"}},
+    "slice": "kube-runtimes.slice",
+    "oom_score_adjust": -999,
+    "environment": {"GODEBUG": 'x"=1'},
+}
+UNIT_LINES = [
+    "[Service]",
+    "LimitNOFILE=1024:infinity",
+    "LimitCORE=infinity:infinity",
+    "Slice=kube-runtimes.slice",
+    "OOMScoreAdjust=-999",
+]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_service(runtime):
+    found = files(runtime=runtime, cri_service=runtime == "docker" or None, service=SERVICE)
+    units = {"docker": ("docker", "cri-docker")}.get(runtime, (runtime,))
+    paths = [f"/etc/systemd/system/{unit}.service.d/50-cruntime-service" for unit in units]
+    assert [path for path in found if "cruntime-service" in path] == [
+        f"{path}{suffix}" for path in paths for suffix in (".conf", ".env")
+    ]
+    for path, unit in zip(paths, units):
+        drop_in, variables = found[f"{path}.conf"], found[f"{path}.env"]
+        lines = [line for line in drop_in["content"].splitlines() if line[0] != "#"]
+        assert lines == [*UNIT_LINES, f"EnvironmentFile={path}.env"]
+        assert variables["content"].splitlines()[1:] == ['GODEBUG="x\\"=1"']
+        assert variables["secret"] is True
+        reader = "cri-docker.service" if unit == "cri-docker" else None
+        assert drop_in["restart"] is variables["restart"] is True
+        assert drop_in.get("unit") == variables.get("unit") == reader
+
+
+def test_a_service_without_settings_has_no_files():
+    for service in ({}, {"limits": {}, "environment": {}}):
+        assert files(service=service) == files()
+    found = files(service={"oom_score_adjust": 0})
+    (path,) = [path for path in found if "cruntime-service" in path]
+    assert found[path]["content"].splitlines()[1:] == ["[Service]", "OOMScoreAdjust=0"]
+
+
 def test_container_logs():
     logs = {"max_size": "100m", "max_files": 3}
     assert daemon_json(container_logs=logs) == {

@@ -86,6 +86,23 @@ def test_an_invalid_sandbox_image_is_rejected(image):
         ({"ulimits": {"nofile": {"soft": -1, "hard": 1}}}, "soft must not be greater than hard"),
         ({"container_logs": {"max_size": "100Mi"}}, "container_logs.max_size must be a size"),
         ({"container_logs": {"max_size": "0"}}, "container_logs.max_size must be a size"),
+        (
+            {"service": {"limits": {"files": {"soft": 1, "hard": 1}}}},
+            "service.limits: unknown limit 'files'",
+        ),
+        (
+            {"service": {"limits": {"core": {"soft": 2, "hard": 1}}}},
+            "service.limits.core: soft must not be greater than hard",
+        ),
+        ({"service": {"slice": "kube"}}, "service.slice must be the name of a slice"),
+        ({"service": {"slice": "a--b.slice"}}, "service.slice must be the name of a slice"),
+        ({"service": {"slice": "a.slice\nUser=x"}}, "service.slice must be the name of a slice"),
+        ({"service": {"oom_score_adjust": -1001}}, "must be from -1000 to 1000, not -1001"),
+        ({"service": {"environment": {"A B": "x"}}}, "'A B' must be the name of a variable"),
+        ({"service": {"environment": {"A": 1}}}, "environment.A must be text without control"),
+        ({"service": {"environment": {"A": "x\ny"}}}, "environment.A must be text without control"),
+        ({"service": {"environment": {"http_proxy": "x"}}}, "set by the option proxy"),
+        ({"service": {"environment": {None: "x"}}}, "None must be the name of a variable"),
         ({"image_pulls": {"parallel": 0}}, "image_pulls.parallel must be at least 1, not 0"),
         ({"image_pulls": {"parallel": 2**31}}, "image_pulls.parallel must be at most 2147483647"),
         (
