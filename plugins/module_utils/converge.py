@@ -150,9 +150,7 @@ def _disable(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     )
 
     def describe() -> dict[str, Any]:
-        result = describe_runtime(
-            seen.runtime, seen.version, None, options.get("kubernetes_version")
-        )
+        result = describe_runtime(seen.runtime, seen.version, None, options)
         result["warnings"] = seen.warnings
         is_refused = bool(restraint.refusal)
         add_units(node, result, seen.units, steps, [], predicted=is_refused)
@@ -178,7 +176,7 @@ def _remove(node: Node, options: dict[str, Any]) -> dict[str, Any]:
     changes = files.look([], record, runtime.name)
     managed = record.paths_of(runtime.name)
     todo = plan.Plan(changes, [], steps)
-    result = describe_runtime(runtime, seen.version, None, options.get("kubernetes_version"))
+    result = describe_runtime(runtime, seen.version, None, options)
     result["warnings"] = seen.warnings + removal.describe_edited(managed, changes)
     if not node.check_mode and (todo.steps or managed or kept.lines):
         transaction.remove(node, runtime, todo, kept, units=seen.units, record=record)

@@ -18,6 +18,7 @@ from ansible_collections.cruntime.node.plugins.module_utils import (
     cgroups,
     compatibility,
     files,
+    kubelet,
     oci_runtimes,
     plan,
 )
@@ -38,18 +39,24 @@ from ansible_collections.cruntime.node.plugins.module_utils.errors import Crunti
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.managed_files import ManagedFiles
 from ansible_collections.cruntime.node.plugins.module_utils.node import Node
+from ansible_collections.cruntime.node.plugins.module_utils.paths import find_service_drop_in
 from ansible_collections.cruntime.node.plugins.module_utils.plan import Plan, Step
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import (
     choose,
     list_facts,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import Runtime
+from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
+    DEFAULT_SLICE,
+    Runtime,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.catalog import (
     load_recorded_sockets,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.services import (
     Unit,
+    join_lines,
     needed_by,
+    parse_settings,
     read_start,
 )
 
@@ -126,6 +133,7 @@ def inspect(node: Node, options: dict[str, Any], rendered: list[dict[str, Any]])
     ]
     changes = files.look(chosen, record, runtime.name)
     effective.check_files(changes)
+    runtime.slice = _find_slice(changes, service)
     asked = options["state"] == "restarted"
     comparison = _compare_runtime(
         effective, runtime, changes, units, node.known_files, asks=not asked
@@ -168,6 +176,24 @@ def _compare_runtime(
     )
 
 
+def _find_slice(changes: list[Change], service: Unit) -> str:
+    """Return the slice of a service after this run."""
+    path = find_service_drop_in(service.name)
+    for change in changes:
+        texts = [
+            text.decode() if isinstance(text, bytes) else ""
+            for text in (change.before, change.after)
+        ]
+        before, after = ([*_find_slices(text), ""][0] for text in texts)
+        if change.path == path and before != after:
+            return after or DEFAULT_SLICE
+    return service.slice or DEFAULT_SLICE
+
+
+def _find_slices(text: str) -> list[str]:
+    return [value for key, value in parse_settings(join_lines(text)) if key == "Slice"]
+
+
 def find_main(runtime: Runtime, changes: list[Change]) -> Change | None:
     """Return the configuration file of a runtime, None if it is removed."""
     found = (change for change in changes if change.path == runtime.config_path)
@@ -191,9 +217,7 @@ def report(
     :param backups: by path, the backup of a foreign file.
     :param dropped: settings that are lost.
     """
-    result = describe_runtime(
-        found.runtime, found.version, found.driver, options.get("kubernetes_version")
-    )
+    result = describe_runtime(found.runtime, found.version, found.driver, options)
     result["files"] = [describe_file(change, backups) for change in found.plan.files]
     result["dropped"] = list(dropped)
     result["downtime"] = downtime
@@ -275,15 +299,17 @@ def _check_certificates(registries: list[dict[str, Any]]) -> None:
 
 
 def describe_runtime(
-    runtime: Runtime, version: str | None, driver: str | None, kubernetes: str | None
+    runtime: Runtime, version: str | None, driver: str | None, options: dict[str, Any]
 ) -> dict[str, Any]:
+    kubernetes = options.get("kubernetes_version")
+    fields = runtime.kubelet_config(kubernetes, driver, cgroups.version())
     return {
         "runtime": runtime.name,
         "version": version,
         **runtime.cri_facts,
         "cgroup_driver": driver,
         "kubelet_options": runtime.kubelet_options(kubernetes),
-        "kubelet_config": runtime.kubelet_config(kubernetes, driver, cgroups.version()),
+        "kubelet_config": {**fields, **kubelet.find_fields(options)},
         "files": [],
         "rolled_back": False,
         "warnings": [],

@@ -11,7 +11,12 @@ from typing import Any
 #: Shim of runc and of all OCI runtimes with the same command line.
 RUNC_SHIM = "io.containerd.runc.v2"
 # Path in the packages of NVIDIA.
-_NVIDIA = {"name": "nvidia", "path": "/usr/bin/nvidia-container-runtime", "shim": None}
+_NVIDIA: dict[str, Any] = {
+    "name": "nvidia",
+    "path": "/usr/bin/nvidia-container-runtime",
+    "shim": None,
+    "base_spec": {},
+}
 
 
 def named(spec: dict[str, Any]) -> list[dict[str, Any]]:

@@ -100,6 +100,7 @@ ENABLE = {
             "name": {"type": "str", "required": True},
             "path": {"type": "str", "required": True},
             "shim": {"type": "str"},
+            "base_spec": {"type": "dict", "default": {}},
         },
     },
     "gpus": {"type": "str", "default": "none", "choices": ["none", "nvidia", "cdi"]},
@@ -123,12 +124,33 @@ ENABLE = {
     "metrics": {"type": "str"},
     "live_restore": {"type": "bool"},
     "ulimits": {"type": "dict", "default": {}},
+    "service": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {
+            "limits": {"type": "dict", "default": {}},
+            "slice": {"type": "str"},
+            "oom_score_adjust": {"type": "int"},
+            # A variable can contain a token.
+            "environment": {"type": "dict", "default": {}, "no_log": True},
+        },
+    },
     "container_logs": {
         "type": "dict",
         "options": {
             "max_size": {"type": "str", "required": True},
             "max_files": {"type": "int"},
         },
+    },
+    "image_pulls": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {"parallel": {"type": "int"}},
+    },
+    "image_gc": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {"high_percent": {"type": "int"}, "low_percent": {"type": "int"}},
     },
     "pinned_images": {"type": "list", "elements": "str", "default": []},
     "socket": {"type": "str"},
@@ -147,11 +169,11 @@ RENDERED = {
 }
 
 #: Options that only the controller needs, with free text. The node does not get them.
-ON_CONTROLLER = ("extra_config", "proxy")
+ON_CONTROLLER = ("extra_config", "proxy", "service")
 
 #: Options that a comparison of a node with a spec needs. None of them contains a secret.
 COMPARED = (
-    *("runtime", "state", "cgroup_driver", "cni", "cri_service", "disable_others"),
-    *("gpus", "kubernetes_version", "oci_runtime", "oci_runtimes", "rootless", "sandbox_image"),
-    *("running_containers", "socket", "timeout"),
+    *("runtime", "state", "cgroup_driver", "cni", "container_logs", "cri_service"),
+    *("disable_others", "gpus", "image_gc", "image_pulls", "kubernetes_version", "oci_runtime"),
+    *("oci_runtimes", "rootless", "running_containers", "sandbox_image", "socket", "timeout"),
 )

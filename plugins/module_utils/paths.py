@@ -19,3 +19,8 @@ CRI_DOCKERD_DROP_IN = "/etc/systemd/system/cri-docker.service.d/50-cruntime.conf
 CRICTL_CONFIG = "/etc/crictl.yaml"
 #: Socket of the engine of Docker, on which its units listen.
 DOCKER_SOCKET = "/run/docker.sock"
+
+
+def find_service_drop_in(unit: str) -> str:
+    """Return the path of the drop-in with the settings of the option service."""
+    return f"/etc/systemd/system/{unit}.d/50-cruntime-service.conf"

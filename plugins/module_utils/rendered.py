@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
+
+#: The OCI spec that containerd uses without a base spec.
+OCI_SPEC_FACT = "oci_spec"
 
 
 def marker(fact: str) -> str:
@@ -33,7 +37,7 @@ def list_facts(rendered: list[dict[str, Any]]) -> set[str]:
     return {
         name
         for file in rendered
-        for names in (*file["when"], file.get("facts", ()))
+        for names in (*file["when"], file.get("facts", ()), filter(None, [file.get("onto")]))
         for name in names
     }
 
@@ -54,7 +58,16 @@ def choose(rendered: list[dict[str, Any]], facts: dict[str, Any]) -> list[dict[s
 
 
 def complete(file: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    """Replace the marker of each fact. If the node does not have the fact, the line is removed."""
+    """Complete the content of a file with facts of the node.
+
+    The marker of each fact is replaced. If the node does not have the fact, the line is removed.
+
+    :raises CruntimeError: if the content does not fit to the JSON text into which it is merged.
+    """
+    if "onto" in file:
+        tree = json.loads(facts[file["onto"]])
+        _merge(tree, json.loads(file["content"]), file["path"], ())
+        return dict(file, content=json.dumps(tree, indent=2) + "\n")
     for name in file.get("facts", ()):
         quoted = f'"{marker(name)}"'
         lines = file["content"].splitlines(keepends=True)
@@ -63,3 +76,32 @@ def complete(file: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
         content = "".join(line.replace(quoted, f'"{facts[name]}"') for line in lines)
         file = dict(file, content=content)
     return file
+
+
+def _merge(tree: dict[str, Any], added: dict[str, Any], file: str, path: tuple[str, ...]) -> None:
+    """Merge tables key by key. A list replaces a list."""
+    for key, value in added.items():
+        here = (*path, key)
+        found = tree.get(key, value)
+        if type(found) is not type(value):
+            raise CruntimeError(
+                f"{file}: {'.'.join(here)} cannot be written: the option base_spec sets it to "
+                f"{_KINDS[type(value)]}, but this key of an OCI spec is {_KINDS[type(found)]}. "
+                "Correct base_spec",
+                reason="option_invalid",
+            )
+        if isinstance(value, dict) and key in tree:
+            _merge(found, value, file, here)
+        else:
+            tree[key] = value
+
+
+_KINDS: dict[type, str] = {
+    dict: "a dictionary",
+    list: "a list",
+    str: "text",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a fraction",
+    type(None): "null",
+}

@@ -44,6 +44,7 @@ _PROPERTIES = frozenset(
         "ExecMainStartTimestampMonotonic",
         "MainPID",
         "KillMode",
+        "Slice",
         *_PULLED_IN_BY,
         *_STOPPED_WITH,
     )
@@ -74,6 +75,7 @@ class Unit(NamedTuple):
     :param needs: units that are started together with this unit.
     :param stops_with: units with which this unit is stopped and restarted.
     :param kill_mode: KillMode of systemd, empty if it is not known.
+    :param slice: the slice whose cgroup contains the unit, empty if it is not known.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Unit(NamedTuple):
     listens: tuple[str, ...] = ()
     stops_with: frozenset[str] = frozenset()
     kill_mode: str = ""
+    slice: str = ""
 
     @property
     def found(self) -> bool:
@@ -354,6 +357,7 @@ def make_unit(name: str, properties: dict[str, Any], epoch_of_clock: float) -> U
         needs=_list_units(properties, _PULLED_IN_BY),
         stops_with=_list_units(properties, _STOPPED_WITH),
         kill_mode=properties.get("KillMode", ""),
+        slice=properties.get("Slice", ""),
         environment=tuple(properties.get("Environment", ())),
         # (path, whether the file can be missing), and (type, address).
         environment_files=tuple(path for path, _optional in properties.get("EnvironmentFiles", ())),

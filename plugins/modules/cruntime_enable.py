@@ -352,6 +352,14 @@ options:
           - CRI-O requires a shim binary named C(containerd-shim-NAME-VERSION), such as
             C(containerd-shim-kata-v2). Docker supports shims from 23.0 on.
         type: str
+      base_spec:
+        description:
+          - Keys of the OCI runtime specification, which are merged into the base specification of
+            containers with this OCI runtime. A list replaces a list. With O(runtime=containerd)
+            only.
+          - To change the base specification of runc, add an entry with the name C(runc).
+        type: dict
+        default: {}
   gpus:
     description: How containers access the GPUs of the node.
     type: str
@@ -428,13 +436,44 @@ options:
     description:
       - Default resource limits of containers. Keys are names from setrlimit(2), such as C(nofile).
         Values are dictionaries with C(soft) and C(hard). V(-1) means unlimited.
-      - Not supported with O(runtime=containerd).
+      - With O(runtime=containerd), they apply to the containers of runc and of O(oci_runtimes).
+        OCI runtimes that other tools add in drop-ins keep their limits.
     type: dict
     default: {}
+  service:
+    description:
+      - Settings of the systemd unit of the runtime, and of C(cri-docker.service) with
+        O(cri_service). They are in a drop-in. Without the option, the unit is not changed.
+      - A change restarts the runtime.
+    type: dict
+    suboptions:
+      limits:
+        description:
+          - Resource limits of the process of the runtime, in the form of O(ulimits). Containers can
+            inherit them.
+        type: dict
+        default: {}
+      slice:
+        description: >-
+          The slice of systemd that contains the unit, such as V(kube.slice). RV(kubelet_options)
+          has its cgroup.
+        type: str
+      oom_score_adjust:
+        description: >-
+          How likely the kernel ends the process if memory is short, from V(-1000), never, to
+          V(1000).
+        type: int
+      environment:
+        description:
+          - Environment variables of the process. They are in a file that only root can read, and no
+            output shows their values. For a proxy, set O(proxy).
+        type: dict
+        default: {}
   container_logs:
     description:
       - Rotation of container logs. Docker rotates the logs itself. For containerd and CRI-O, the
-        kubelet rotates them, so the option changes only RV(kubelet_config).
+        kubelet rotates them, so the option only adds C(containerLogMaxSize) and
+        C(containerLogMaxFiles) to RV(kubelet_config).
     type: dict
     suboptions:
       max_size:
@@ -443,6 +482,31 @@ options:
         required: true
       max_files:
         description: Number of log files that are kept. The kubelet keeps at least 2.
+        type: int
+  image_pulls:
+    description:
+      - How the kubelet pulls images. The option changes only RV(kubelet_config).
+    type: dict
+    suboptions:
+      parallel:
+        description:
+          - Number of images that the kubelet pulls at the same time. V(1) means one after the
+            other, which is the default of the kubelet.
+          - More than one requires Kubernetes 1.27 or newer.
+        type: int
+  image_gc:
+    description:
+      - The use of the disk, in percent, at which the kubelet removes unused images. The option
+        changes only RV(kubelet_config). O(pinned_images) are never removed.
+    type: dict
+    suboptions:
+      high_percent:
+        description: The kubelet begins to remove images. Its default is 85.
+        type: int
+      low_percent:
+        description: >-
+          The kubelet stops to remove images. Its default is 80. It must be less than
+          O(image_gc.high_percent).
         type: int
   pinned_images:
     description:
@@ -680,22 +744,30 @@ cgroup_driver:
   sample: systemd
 kubelet_options:
   description:
-    - Flags, by name, that configure a kubelet for this runtime. The dictionary is empty with
-      O(kubernetes_version=1.27.0) or newer, because RV(kubelet_config) contains the settings.
+    - Flags, by name, that configure a kubelet for this runtime. With
+      O(kubernetes_version=1.27.0) or newer, they are only the settings that RV(kubelet_config)
+      cannot contain.
+    - With C(runtime-cgroups), the kubelet reports the resources that the runtime uses.
   returned: success
   type: dict
   sample:
+    runtime-cgroups: /system.slice/containerd.service
     container-runtime-endpoint: unix:///run/containerd/containerd.sock
 kubelet_config:
   description:
     - Fields of the kubelet configuration file for this spec.
     - If the node has cgroups v1, and O(kubernetes_version=1.35.0) or newer, C(failCgroupV1) is
       V(false), because the kubelet does not start otherwise.
+    - With O(runtime=docker) and O(kubernetes_version=1.36.0) or newer, the feature gate
+      C(ExtendWebSocketsToKubelet) is V(false), because cri-dockerd does not support WebSockets.
+    - The options O(container_logs), O(image_pulls) and O(image_gc) add their fields.
   returned: success
   type: dict
   sample:
     cgroupDriver: systemd
     containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+    containerLogMaxSize: 100Mi
+    containerLogMaxFiles: 3
 files:
   description: Files that the task manages.
   returned: success

@@ -54,9 +54,12 @@ EXAMPLES = r"""
       state: enabled
       cgroup_driver: systemd
       cni: {bin_dirs: [], conf_dir: null}
+      container_logs: null
       cri_service: null
       disable_others: true
       gpus: none
+      image_gc: {high_percent: null, low_percent: null}
+      image_pulls: {parallel: 4}
       kubernetes_version: "1.34.2"
       oci_runtime: null
       oci_runtimes: []

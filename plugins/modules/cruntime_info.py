@@ -227,6 +227,7 @@ runtimes:
       cri_endpoint: unix:///run/containerd/containerd.sock
       cgroup_driver: systemd
       kubelet_options:
+        runtime-cgroups: /system.slice/containerd.service
         container-runtime-endpoint: unix:///run/containerd/containerd.sock
 running:
   description: >-

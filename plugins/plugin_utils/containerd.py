@@ -17,7 +17,10 @@ from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_CERTS,
     CONTAINERD_DROP_INS,
 )
-from ansible_collections.cruntime.node.plugins.module_utils.rendered import marker
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import (
+    OCI_SPEC_FACT,
+    marker,
+)
 from ansible_collections.cruntime.node.plugins.plugin_utils import cri, formats, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import (
     leaves,
@@ -34,6 +37,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import (
 )
 
 _HANDLERS = ("runc",)
+_BASE_SPEC = "/etc/containerd/cruntime-spec-{}.json"
 # 1.x has one plugin for the tables that two plugins of 2.x have.
 _CRI = ("plugins", "io.containerd.grpc.v1.cri")
 _RUNTIME = ("plugins", "io.containerd.cri.v1.runtime")
@@ -46,12 +50,6 @@ _EXTENDED = (("imports",), ("required_plugins",))
 
 def _find_refusals(spec: Spec) -> Iterator[Refusal]:
     yield from cri.find_refusals(spec)
-    if spec["ulimits"]:
-        yield Refusal(
-            "ulimits",
-            "ulimits is not supported with runtime containerd. Set base_runtime_spec, a base OCI "
-            "spec, in extra_config",
-        )
     for entry in spec["registries"]:
         if entry["rewrite"] is not None:
             yield Refusal(
@@ -86,7 +84,10 @@ def _find_variables(spec: Spec, at_least: AtLeast) -> Spec:
     excludes_certs = not spec["registries"] and _excludes_certs(table)
     return {
         "drop_ins": [f"{directory}/*.toml" for directory in CONTAINERD_DROP_INS],
-        "handlers": _find_handlers(spec["oci_runtimes"]),
+        "handlers": [
+            dict(handler, base_spec=_place_base_spec(spec, handler))
+            for handler in _find_handlers(spec["oci_runtimes"])
+        ],
         "certs_dir": None if excludes_certs else CONTAINERD_CERTS,
         "pinned_images": cri.find_pinned_images(spec),
         "credentials": [
@@ -155,12 +156,43 @@ def _extend_list(path: Path, rendered: Any, value: Any) -> list[Any] | None:
 
 
 def _find_handlers(oci_runtimes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    default = {name: {"name": name, "path": None, "shim": None} for name in _HANDLERS}
+    default: dict[str, dict[str, Any]] = {
+        name: {"name": name, "path": None, "shim": None, "base_spec": {}} for name in _HANDLERS
+    }
     handlers = {**default, **{runtime["name"]: runtime for runtime in oci_runtimes}}
     return [dict(handler, shim=handler["shim"] or RUNC_SHIM) for handler in handlers.values()]
 
 
+def _place_base_spec(spec: Spec, handler: dict[str, Any]) -> str | None:
+    """Return the path of the base OCI spec of a handler, None if it uses that of containerd."""
+    return _BASE_SPEC.format(handler["name"]) if spec["ulimits"] or handler["base_spec"] else None
+
+
+def _find_base_specs(spec: Spec) -> Iterator[File]:
+    rlimits = [
+        {"type": f"RLIMIT_{name.upper()}", **{side: _limit(limit[side]) for side in limit}}
+        for name, limit in spec["ulimits"].items()
+    ]
+    for handler in _find_handlers(spec["oci_runtimes"]):
+        path = _place_base_spec(spec, handler)
+        if path:
+            variables = {
+                "base_spec": handler["base_spec"],
+                "rlimits": rlimits,
+                "has_nofile": "nofile" in spec["ulimits"],
+            }
+            template = "containerd/base-spec.json.j2"
+            # containerd reads the file only when it starts, and does not start without it.
+            yield File(path, template, variables, format=formats.JSON, onto=OCI_SPEC_FACT)
+
+
+def _limit(value: Any) -> int:
+    """Return a limit as the kernel represents it: no limit is the largest number."""
+    return int(value) if int(value) >= 0 else 2**64 - 1
+
+
 def _find_files(spec: Spec) -> Iterator[File]:
+    yield from _find_base_specs(spec)
     for entry in spec["registries"]:
         yield registries.place_hosts(CONTAINERD_CERTS, entry, _find_hosts(entry))
 

@@ -26,6 +26,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import (
     Refusal,
     Rendering,
     Spec,
+    refuse_base_specs,
 )
 
 # Names of shims that CRI-O accepts with the runtime_type "vm".
@@ -38,6 +39,7 @@ _BIN_DIRS = [cni.BIN_DIRS[0], marker(cni.BIN_DIR_FACT)]
 
 
 def _find_refusals(spec: Spec) -> Iterator[Refusal]:
+    yield from refuse_base_specs(spec)
     yield from cri.find_refusals(spec)
     for runtime in spec["oci_runtimes"]:
         if runtime["shim"] and not _SHIM.fullmatch(posixpath.basename(runtime["path"])):

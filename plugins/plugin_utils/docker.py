@@ -28,6 +28,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import (
     Refusal,
     Rendering,
     Spec,
+    refuse_base_specs,
 )
 
 _HANDLERS = ("runc",)
@@ -36,6 +37,7 @@ _HOSTS_SINCE = "28.0.0"
 
 
 def _find_refusals(spec: Spec) -> Iterator[Refusal]:
+    yield from refuse_base_specs(spec)
     yield from _refuse_without_adapter(spec)
     if spec["pinned_images"]:
         yield Refusal(

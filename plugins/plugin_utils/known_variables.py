@@ -16,7 +16,7 @@ VARIABLES = (
     *("runtime_hold", "runtime_image_dir", "runtime_image_remote_src", "runtime_images"),
     *("runtime_keep_data", "runtime_kernel_modules", "runtime_package_dir"),
     *("runtime_package_remote_src", "runtime_packages", "runtime_repositories", "runtime_spec"),
-    *("runtime_state", "runtime_sysctls", "runtime_version"),
+    *("runtime_kubelet_sysctls", "runtime_state", "runtime_sysctls", "runtime_version"),
     *("switch_drain_flags", "switch_drain_tasks", "switch_install", "switch_keep_data"),
     *("switch_kubeconfig", "switch_node_name", "switch_old_packages", "switch_ready_timeout"),
     *("switch_spec", "switch_transfer_images", "switch_uncordon_tasks"),

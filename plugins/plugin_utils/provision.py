@@ -19,6 +19,15 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.role_variables impor
 _TEMPLATES = os.path.join(*(os.path.dirname(__file__), "..", "..", "roles", "runtime", "templates"))
 
 #: Options of a repository that the node needs in addition to its files.
+# Values that a kubelet with protectKernelDefaults requires.
+_KUBELET_SYSCTLS = {
+    "kernel.keys.root_maxbytes": 25000000,
+    "kernel.keys.root_maxkeys": 1000000,
+    "kernel.panic": 10,
+    "kernel.panic_on_oops": 1,
+    "vm.overcommit_memory": 1,
+    "vm.panic_on_oom": 0,
+}
 _COMPARED = ("name", "url", "key", "key_checksum", "pin")
 
 
@@ -43,7 +52,10 @@ def describe(values: dict[str, Any]) -> dict[str, Any]:
         ],
         "crictl_checksum": _crictl_checksum(values),
         "kernel_modules": values["runtime_kernel_modules"],
-        "sysctls": values["runtime_sysctls"],
+        "sysctls": {
+            **(_KUBELET_SYSCTLS if values["runtime_kubelet_sysctls"] else {}),
+            **values["runtime_sysctls"],
+        },
     }
 
 

@@ -17,7 +17,10 @@ from typing import Any, Iterable, Iterator, Sequence
 from ansible_collections.cruntime.node.plugins.module_utils import cni, oci_runtimes
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import needs_adapter
 from ansible_collections.cruntime.node.plugins.module_utils.oci_runtimes import RUNC_SHIM
-from ansible_collections.cruntime.node.plugins.module_utils.paths import CRICTL_CONFIG
+from ansible_collections.cruntime.node.plugins.module_utils.paths import (
+    CRICTL_CONFIG,
+    find_service_drop_in,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.redaction import has_secrets
 from ansible_collections.cruntime.node.plugins.module_utils.rendered import marker
 from ansible_collections.cruntime.node.plugins.plugin_utils import (
@@ -55,7 +58,8 @@ def render(spec: Spec) -> list[dict[str, Any]]:
         they apply: C(secret), only root may read the file, and no output shows it; C(shared),
         whether foreign keys stay in a JSON file; C(unit), the unit that reads the file, if that is
         not the service of the runtime; C(facts), the facts of the node whose markers are in the
-        content; C(unasked), the paths of the keys that no option sets.
+        content; C(onto), the fact into whose JSON text the content is merged; C(unasked), the paths
+        of the keys that no option sets.
     :raises SpecError: if extra_config conflicts with another option.
     """
     rendering = RENDERINGS[spec["runtime"]]
@@ -63,6 +67,7 @@ def render(spec: Spec) -> list[dict[str, Any]]:
     files = [
         *rendering.find_files(full),
         *_find_proxy_files(full["proxy"], rendering.identity.service),
+        *_find_service_files(full["service"], rendering, full),
         *_find_crictl_files(rendering, full),
     ]
     return [
@@ -216,7 +221,7 @@ def _render_file(rendering: Rendering, file: File) -> Iterator[dict[str, Any]]:
         text = rendering.render_template(file.template, file.variables, version)
         texts.setdefault(text, []).append({"version_range": version})
     for text, nodes in texts.items():
-        marks = {"unit": file.unit} if file.unit else {}
+        marks = {name: getattr(file, name) for name in ("unit", "onto") if getattr(file, name)}
         when = nodes if file.since or len(texts) > 1 else [{}]
         finished = _finish(file.format.validate, text, file.secret)
         yield {**base, **finished, "when": when, **marks}
@@ -253,6 +258,24 @@ def _find_proxy_files(proxy: dict[str, Any], unit: str) -> Iterable[File]:
         File(f"{path}.env", "systemd/proxy.env.j2", {**proxy, "no_proxy": hosts}, secret=True),
         File(f"{path}.conf", "systemd/proxy.conf.j2", {"environment_file": f"{path}.env"}),
     ]
+
+
+def _find_service_files(
+    service: dict[str, Any], rendering: Rendering, spec: Spec
+) -> Iterator[File]:
+    if not any(value not in (None, {}) for value in service.values()):
+        return
+    adapters = rendering.identity.adapters if needs_adapter(spec) else ()
+    for unit in (rendering.identity.service, *adapters):
+        if unit.endswith(".service"):
+            path = find_service_drop_in(unit)
+            environment_file = f"{path[: -len('.conf')]}.env"
+            variables = {**service, "environment_file": environment_file}
+            reader = unit if unit in adapters else ""
+            yield File(path, "systemd/service.conf.j2", variables, unit=reader)
+            if service["environment"]:
+                template = "systemd/service.env.j2"
+                yield File(environment_file, template, variables, secret=True, unit=reader)
 
 
 def check(spec: Spec, problems: Iterable[str]) -> None:

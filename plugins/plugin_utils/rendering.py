@@ -53,6 +53,7 @@ class File(NamedTuple):
     :param secret: whether only root can read the file, and no output shows it.
     :param unit: unit that reads the file, empty for the service of the runtime.
     :param since: first version of the runtime that reads the file, empty for all versions.
+    :param onto: fact of the node with a JSON text into which the content is merged, empty for none.
     """
 
     path: str
@@ -64,6 +65,7 @@ class File(NamedTuple):
     secret: bool = False
     unit: str = ""
     since: str = ""
+    onto: str = ""
 
 
 def _replace_list(path: Path, found: Any, added: Any) -> None:
@@ -140,3 +142,14 @@ class Rendering:
             return versions.index(version) <= versions.index(version_range)
 
         return at_least
+
+
+def refuse_base_specs(spec: Spec) -> Iterator[Refusal]:
+    """Yield the refusals of a runtime that has no base OCI specs."""
+    for handler in spec["oci_runtimes"]:
+        if handler["base_spec"]:
+            yield Refusal(
+                "oci_runtimes",
+                f"oci_runtimes: {handler['name']}: base_spec is not supported with runtime "
+                f"{spec['runtime']}. Remove it, or use containerd",
+            )

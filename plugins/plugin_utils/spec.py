@@ -10,8 +10,9 @@ import math
 import re
 from typing import Any, Iterator
 
-from ansible_collections.cruntime.node.plugins.module_utils import redaction
+from ansible_collections.cruntime.node.plugins.module_utils import kubelet, redaction
 from ansible_collections.cruntime.node.plugins.module_utils.image_reference import is_reference
+from ansible_collections.cruntime.node.plugins.module_utils.kubelet import PULLS_LIMITED_SINCE
 from ansible_collections.cruntime.node.plugins.plugin_utils import kubernetes, registries
 from ansible_collections.cruntime.node.plugins.plugin_utils.extra_config import dotted
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
@@ -19,6 +20,7 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import (
     check_path,
     check_url,
     check_word,
+    is_printable,
     split_port,
 )
 from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import Spec
@@ -28,6 +30,13 @@ _ULIMITS = (
     *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"),
     *("rss", "rtprio", "rttime", "sigpending", "stack"),
 )
+# Name of a slice. A hyphen separates a slice from its parent, and -.slice is the root.
+_SLICE = re.compile(r"(?:-|[A-Za-z0-9_.:]+(?:-[A-Za-z0-9_.:]+)*)\.slice", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_MAX_INT32 = 2**31 - 1
+# Defaults of the kubelet, which does not start unless the low limit is less than the high limit.
+_GC_DEFAULTS = {"high_percent": 85, "low_percent": 80}
 # Handler of a RuntimeClass.
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 # Host names, addresses, networks and ports, or * for all.
@@ -85,20 +94,23 @@ def find_problems(spec: Spec) -> Iterator[str]:
     yield from _check_images(spec)
     yield from _check_cni(spec["cni"])
     yield from registries.check(spec["registries"])
-    yield from _check_oci_runtimes(spec["oci_runtimes"])
+    yield from _check_oci_runtimes(spec["oci_runtimes"], spec["ulimits"])
     yield from _check_proxy(spec["proxy"])
     yield from _check_storage(spec["storage"])
     if spec["metrics"] is not None:
         yield from _check_metrics(spec["metrics"])
-    yield from _check_ulimits(spec["ulimits"])
+    yield from _check_limits("ulimits", spec["ulimits"])
+    yield from _check_service(spec)
     if spec["container_logs"] is not None:
         yield from _check_container_logs(spec["container_logs"])
+    yield from _check_pulls(spec)
+    yield from _check_gc(spec["image_gc"])
     if spec["socket"] is not None and not _SOCKET.fullmatch(spec["socket"]):
         yield (
             "socket must be an absolute path of at most 107 characters (letters, digits and "
             f". _ - /), not {spec['socket']!r}"
         )
-    yield from _check_value(spec["extra_config"], ())
+    yield from _check_value("extra_config", spec["extra_config"], ())
     if spec["timeout"] < 1:
         yield f"timeout must be 1 or more seconds, not {spec['timeout']}"
 
@@ -128,7 +140,7 @@ def _check_cni(cni: dict[str, Any]) -> Iterator[str]:
         yield from check_path("cni.conf_dir", cni["conf_dir"])
 
 
-def _check_oci_runtimes(runtimes: list[dict[str, Any]]) -> Iterator[str]:
+def _check_oci_runtimes(runtimes: list[dict[str, Any]], ulimits: dict[str, Any]) -> Iterator[str]:
     names = set()
     for number, runtime in enumerate(runtimes):
         option = f"oci_runtimes[{number}]"
@@ -140,6 +152,15 @@ def _check_oci_runtimes(runtimes: list[dict[str, Any]]) -> Iterator[str]:
         yield from check_path(f"{option}.path", runtime["path"])
         if runtime["shim"] is not None:
             yield from check_word(f"{option}.shim", runtime["shim"])
+        yield from _check_value(f"{option}.base_spec", runtime["base_spec"], ())
+        process = runtime["base_spec"].get("process", {})
+        if not isinstance(process, dict):
+            yield f"{option}.base_spec: process must be a dictionary"
+        elif ulimits and "rlimits" in process:
+            yield (
+                f"{option}.base_spec: process.rlimits conflicts with ulimits, which sets the same "
+                "limits. Remove one of the two"
+            )
         if runtime["name"] in names:
             yield f"{option}: the OCI runtime {runtime['name']} is set twice. Remove one entry"
         names.add(runtime["name"])
@@ -170,20 +191,41 @@ def _check_metrics(address: str) -> Iterator[str]:
         yield f"metrics must be an address with a port such as 127.0.0.1:1338, not {address!r}"
 
 
-def _check_ulimits(ulimits: dict[str, Any]) -> Iterator[str]:
-    for name, limit in ulimits.items():
+def _check_limits(option: str, limits: dict[str, Any]) -> Iterator[str]:
+    for name, limit in limits.items():
         if name not in _ULIMITS:
-            yield f"ulimits: unknown limit {name!r}. Supported limits: {', '.join(_ULIMITS)}"
+            yield f"{option}: unknown limit {name!r}. Supported limits: {', '.join(_ULIMITS)}"
             continue
         if not isinstance(limit, dict) or set(limit) != {"soft", "hard"}:
-            yield f"ulimits.{name} must have the keys soft and hard, and no others"
+            yield f"{option}.{name} must have the keys soft and hard, and no others"
             continue
         if not all(re.fullmatch("-1|[0-9]{1,18}", str(limit[side])) for side in limit):
-            yield f"ulimits.{name} must have integers, or -1 for no limit"
+            yield f"{option}.{name} must have integers, or -1 for no limit"
             continue
         soft, hard = int(limit["soft"]), int(limit["hard"])
         if hard != -1 and (soft == -1 or soft > hard):
-            yield f"ulimits.{name}: soft must not be greater than hard"
+            yield f"{option}.{name}: soft must not be greater than hard"
+
+
+def _check_service(spec: Spec) -> Iterator[str]:
+    service = spec["service"]
+    yield from _check_limits("service.limits", service["limits"])
+    name, adjust = service["slice"], service["oom_score_adjust"]
+    if name is not None and not _SLICE.fullmatch(name):
+        yield f"service.slice must be the name of a slice such as kube.slice, not {name!r}"
+    if adjust is not None and not -1000 <= adjust <= 1000:
+        yield f"service.oom_score_adjust must be from -1000 to 1000, not {adjust}"
+    for variable, value in service["environment"].items():
+        # The value can be a secret.
+        if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+            yield f"service.environment: {variable!r} must be the name of a variable"
+        elif variable.upper() in _PROXY_VARIABLES:
+            yield f"service.environment.{variable} is set by the option proxy. Set it there"
+        elif not isinstance(value, str) or not is_printable(value):
+            yield (
+                f"service.environment.{variable} must be text without control characters. Put a "
+                "number or a boolean in quotes"
+            )
 
 
 def _check_container_logs(logs: dict[str, Any]) -> Iterator[str]:
@@ -196,25 +238,55 @@ def _check_container_logs(logs: dict[str, Any]) -> Iterator[str]:
         yield "container_logs.max_files must be at least 1"
 
 
-def _check_value(value: Any, path: tuple[str, ...]) -> Iterator[str]:
+def _check_pulls(spec: Spec) -> Iterator[str]:
+    parallel, kubernetes_version = spec["image_pulls"]["parallel"], spec["kubernetes_version"]
+    if parallel is None:
+        return
+    if parallel < 1:
+        yield f"image_pulls.parallel must be at least 1, not {parallel}"
+    if parallel > _MAX_INT32:
+        yield f"image_pulls.parallel must be at most {_MAX_INT32}, not {parallel}"
+    is_known = kubernetes_version and kubernetes.parse_version(kubernetes_version)
+    if parallel > 1 and is_known and kubelet.older(kubernetes_version, PULLS_LIMITED_SINCE):
+        yield (
+            f"image_pulls.parallel must be 1 with kubernetes_version {kubernetes_version}: the "
+            "kubelet before 1.27 has no limit for parallel pulls. Update Kubernetes"
+        )
+
+
+def _check_gc(image_gc: dict[str, Any]) -> Iterator[str]:
+    limits = dict(_GC_DEFAULTS)
+    for name, value in image_gc.items():
+        if value is not None:
+            limits[name] = value
+            if not 0 <= value <= 100:
+                yield f"image_gc.{name} must be a percentage from 0 to 100, not {value}"
+    if limits["low_percent"] >= limits["high_percent"]:
+        yield (
+            f"image_gc.low_percent must be less than image_gc.high_percent, but they are "
+            f"{limits['low_percent']} and {limits['high_percent']}. Set both"
+        )
+
+
+def _check_value(option: str, value: Any, path: tuple[str, ...]) -> Iterator[str]:
     """Yield the problems of values that TOML or JSON cannot express."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str) or not key:
-                yield f"extra_config: {dotted((*path, key))}: a key must be a string"
+                yield f"{option}: {dotted((*path, key))}: a key must be a string"
                 continue
-            yield from _check_value(inner, (*path, key))
+            yield from _check_value(option, inner, (*path, key))
     elif isinstance(value, list):
         for inner in value:
-            yield from _check_value(inner, path)
+            yield from _check_value(option, inner, path)
     elif value is None:
         yield (
-            f"extra_config: {dotted(path)} must not be null. "
+            f"{option}: {dotted(path)} must not be null. "
             "Remove the key to use the default of the runtime"
         )
     elif not isinstance(value, (str, int, float)) or _is_endless(value):
         yield (
-            f"extra_config: {dotted(path)} must be a string, a finite number, a boolean, a list "
+            f"{option}: {dotted(path)} must be a string, a finite number, a boolean, a list "
             "or a dictionary"
         )
 

@@ -86,6 +86,34 @@ def test_info_returns_the_running_runtimes(node, runtime, other, run_module):
 
 
 @pytest.mark.runtime("containerd", "crio")
+def test_options_of_the_kubelet_are_returned(node, runtime, enable):
+    result = enable(
+        kubernetes_version="1.34.2",
+        container_logs={"max_size": "20m", "max_files": 4},
+        image_pulls={"parallel": 3},
+        image_gc={"high_percent": 70, "low_percent": 60},
+        check=True,
+    )
+    # The kubelet finds the processes of the runtime in this cgroup.
+    cgroup = result["kubelet_options"]["runtime-cgroups"]
+    pid = node.check_output("systemctl show --property=MainPID --value %s", runtime.service)
+    assert any(
+        line.endswith(cgroup) for line in node.file(f"/proc/{pid}/cgroup").content_string.split()
+    )
+    fields = result["kubelet_config"]
+    assert fields["containerRuntimeEndpoint"] == runtime.endpoint
+    expected = {
+        "containerLogMaxFiles": 4,
+        "containerLogMaxSize": "20Mi",
+        "imageGCHighThresholdPercent": 70,
+        "imageGCLowThresholdPercent": 60,
+        "maxParallelImagePulls": 3,
+        "serializeImagePulls": False,
+    }
+    assert {name: fields.get(name) for name in expected} == expected
+
+
+@pytest.mark.runtime("containerd", "crio")
 def test_cri_responds(crictl):
     status = json.loads(crictl("info"))["status"]
     conditions = {condition["type"]: condition["status"] for condition in status["conditions"]}

@@ -17,13 +17,19 @@ from ansible_collections.cruntime.node.plugins.module_utils.compatibility import
 from ansible_collections.cruntime.node.plugins.module_utils.errors import CruntimeError
 from ansible_collections.cruntime.node.plugins.module_utils.files import Change
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import Identity
-from ansible_collections.cruntime.node.plugins.module_utils.kubelet import has_dockershim, older
+from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
+    find_cgroup,
+    has_dockershim,
+    older,
+)
 from ansible_collections.cruntime.node.plugins.module_utils.runner import Runner
 from ansible_collections.cruntime.node.plugins.module_utils.services import (
     Unit,
     read_start,
 )
 
+#: Slice of systemd for services without another one.
+DEFAULT_SLICE = "system.slice"
 # Longest time for a request to a running runtime, in seconds.
 _REQUEST_TIMEOUT = 10
 # Programs that write the configuration file of their runtime at each start.
@@ -73,6 +79,8 @@ class Runtime:
         self.socket_path = self.identity.socket_path
         #: Configuration file that the collection writes on this node.
         self.config_path = self.identity.config_path
+        #: Slice of systemd that contains the service.
+        self.slice = DEFAULT_SLICE
         self._left_out: frozenset[str] = frozenset()
 
     @property
@@ -123,6 +131,7 @@ class Runtime:
         """
         sockets = [name for name in self.all_units if name.endswith(".socket")]
         self._left_out = frozenset(name for name in sockets if not _uses_socket(name, units))
+        self.slice = units[self.identity.service].slice or self.slice
         binary = next(iter(units[self.identity.service].command), "")
         if os.path.basename(binary) == self.binary and os.access(binary, os.X_OK):
             self._runner.search_first(os.path.dirname(binary))
@@ -199,9 +208,13 @@ class Runtime:
 
         :param kubernetes: version of the kubelet, None for any maintained version.
         """
-        if not self.has_cri or (kubernetes and not older(kubernetes, "1.27.0")):
+        if not self.has_cri:
             return {}
-        options = {"container-runtime-endpoint": self.cri_endpoint}
+        # No field of KubeletConfiguration has this setting.
+        options = {"runtime-cgroups": find_cgroup(self.slice, self.identity.service)}
+        if kubernetes and not older(kubernetes, "1.27.0"):
+            return options
+        options["container-runtime-endpoint"] = self.cri_endpoint
         if kubernetes and has_dockershim(kubernetes):
             options["container-runtime"] = "remote"
         return options

@@ -17,6 +17,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes impor
 from ansible_collections.cruntime.node.plugins.module_utils.paths import (
     CONTAINERD_DROP_INS,
 )
+from ansible_collections.cruntime.node.plugins.module_utils.rendered import OCI_SPEC_FACT
 from ansible_collections.cruntime.node.plugins.module_utils.runtimes.base import (
     OciRuntime,
     Runtime,
@@ -61,7 +62,11 @@ class Containerd(Runtime):
         return parse_version(self._runner.output("containerd", "--version"))
 
     def find_facts(self, names: Container[str]) -> dict[str, Any]:
-        return {cni.BIN_DIR_FACT: cni.find_bin_dir()}
+        found: dict[str, Any] = {cni.BIN_DIR_FACT: cni.find_bin_dir()}
+        if OCI_SPEC_FACT in names:
+            # The command does not need a running containerd.
+            found[OCI_SPEC_FACT] = self._runner.output("ctr", "oci", "spec")
+        return found
 
     def holds_container(self, argv: list[str]) -> bool:
         # Docker runs its containers through containerd, in separate namespaces.

@@ -22,6 +22,7 @@ from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes impor
 from ansible_collections.cruntime.node.plugins.module_utils.kubelet import (
     has_dockershim,
     needs_adapter,
+    older,
 )
 from ansible_collections.cruntime.node.plugins.module_utils.paths import DOCKER_SOCKET
 from ansible_collections.cruntime.node.plugins.module_utils.regular_files import read_regular
@@ -61,6 +62,8 @@ _RELOADABLE = frozenset(
     )
 )
 _ADAPTER = "cri-dockerd"
+# The first kubelet that streams exec, attach and logs through WebSockets to the runtime.
+_WEBSOCKETS_SINCE = "1.36.0-alpha.0"
 # Messages of all versions since 20.10.
 _FAILED_RELOAD = re.compile(
     "Error reconfiguring the daemon|Error reloading configuration|Error validating authorization|"
@@ -116,6 +119,15 @@ class Docker(Runtime):
         if _uses_dockershim(kubernetes, self.adapter_enabled):
             return {"container-runtime": "docker"}
         return super().kubelet_options(kubernetes)
+
+    def kubelet_config(
+        self, kubernetes: str | None, driver: str | None, cgroups: int
+    ) -> dict[str, Any]:
+        config = super().kubelet_config(kubernetes, driver, cgroups)
+        if self.has_cri and kubernetes and not older(kubernetes, _WEBSOCKETS_SINCE):
+            # cri-dockerd does not support WebSockets. Older kubelets do not know this gate.
+            config["featureGates"] = {"ExtendWebSocketsToKubelet": False}
+        return config
 
     def version(self) -> str:
         return parse_version(self._runner.output("dockerd", "--version"))

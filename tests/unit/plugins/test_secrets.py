@@ -182,7 +182,7 @@ def test_a_secret_in_an_option_is_in_no_output(path, data, runtime, mark):
 def test_secret_options_are_planted_in_valid_specs(path):
     """Otherwise only messages of refused specs would be searched."""
     kind = planting.find_option(path, options.ENABLE)["type"]
-    value = {"dict": {"X-Token": "MARK1234"}, "str": "MARK1234"}[kind]
+    value = {"dict": {"X_TOKEN": "MARK1234"}, "str": "MARK1234"}[kind]
     if path[0] == "proxy":
         value = "http://me:MARK1234@h.test"
     given = {"runtime": "containerd", **planting.plant(path, value, options.ENABLE)}

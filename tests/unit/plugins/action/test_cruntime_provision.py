@@ -102,6 +102,20 @@ def test_variables_are_templates(run):
     assert variables["version"] == "28.*"
 
 
+def test_kernel_parameters_for_the_kubelet_are_set_on_request(run):
+    def find_sysctls(**values):
+        _result, given = run(runtime_spec=SPEC, **values)
+        return given[PROVISION]["variables"]["sysctls"]
+
+    names = set(find_sysctls(runtime_kubelet_sysctls="true"))
+    assert names > set(find_sysctls())
+    assert "kernel.panic" in names
+    assert "kernel.panic" not in find_sysctls(runtime_kubelet_sysctls="false")
+    given = {"kernel.panic": 20}
+    found = find_sysctls(runtime_kubelet_sysctls=True, runtime_sysctls=given)
+    assert (found["kernel.panic"], found["kernel.panic_on_oops"]) == (20, 1)
+
+
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
@@ -111,6 +125,10 @@ def test_variables_are_templates(run):
         ),
         ({}, "runtime_spec: not set"),
         ({"runtime_spec": SPEC, "runtime_hold": "perhaps"}, "runtime_hold"),
+        (
+            {"runtime_spec": SPEC, "runtime_kubelet_sysctls": {"kernel.panic": 10}},
+            "runtime_kubelet_sysctls",
+        ),
         ({"runtime_spec": {**SPEC, "log_level": "loud"}}, "log_level"),
     ],
 )

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ansible_collections.cruntime.node.plugins.module_utils import cni, rendered
@@ -34,6 +36,53 @@ def test_a_file_without_markers_is_unchanged():
 def test_facts_that_the_files_need():
     files = [FILE, {"when": [{"a": 1, "b": True}, {"a": 2, "b": True}], "content": ""}]
     assert rendered.list_facts(files) == {"place", "a", "b"}
+
+
+# Output of `ctr oci spec`, shortened.
+SPEC = {
+    "ociVersion": "1.3.0",
+    "process": {"user": {"uid": 0}, "cwd": "/", "noNewPrivileges": True, "rlimits": [{"soft": 1}]},
+    "mounts": [],
+}
+
+
+def merge_onto(content):
+    file = {"path": "/x", "when": [{}], "onto": "oci_spec", "content": json.dumps(content)}
+    assert rendered.list_facts([file]) == {"oci_spec"}
+    (file,) = rendered.choose([file], {"oci_spec": json.dumps(SPEC)})
+    return json.loads(file["content"])
+
+
+def test_a_content_is_merged_into_a_fact():
+    added = {"process": {"rlimits": [], "user": {"umask": 18}}, "hostname": "x"}
+    process = {**SPEC["process"], "rlimits": [], "user": {"uid": 0, "umask": 18}}
+    assert merge_onto(added) == {**SPEC, "process": process, "hostname": "x"}
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        ({"process": {"cwd": 1}}, ["process.cwd", "an integer", "is text"]),
+        ({"process": {"noNewPrivileges": 1}}, ["process.noNewPrivileges", "is a boolean"]),
+        ({"process": {"user": {"uid": True}}}, ["process.user.uid", "a boolean", "an integer"]),
+        ({"mounts": {}}, ["mounts", "a dictionary", "is a list"]),
+        ({"ociVersion": 1.3}, ["ociVersion", "a fraction", "is text"]),
+    ],
+)
+def test_a_content_of_another_type_than_the_fact_is_rejected(added, words):
+    with fails("option_invalid", "/x", "Correct base_spec", *words):
+        merge_onto(added)
+
+
+def test_containerd_is_asked_for_its_spec_only_if_a_file_needs_it(monkeypatch):
+    commands = []
+    runner = Runner()
+    monkeypatch.setattr(runner, "output", lambda *argv: commands.append(argv) or "{}")
+    containerd = catalog.runtimes(runner)["containerd"]
+    assert "oci_spec" not in containerd.find_facts({"cni_bin_dir"})
+    assert commands == []
+    assert containerd.find_facts({"oci_spec"})["oci_spec"] == "{}"
+    assert commands == [("ctr", "oci", "spec")]
 
 
 def test_a_rejection_ends_the_run():

@@ -54,7 +54,10 @@ def test_each_runtime_has_its_name_and_endpoint(catalog, name, label, endpoint):
     runtime = catalog[name]
     assert (runtime.name, runtime.label) == (name, label)
     assert runtime.cri_endpoint == endpoint
-    assert runtime.kubelet_options() == {"container-runtime-endpoint": endpoint}
+    assert runtime.kubelet_options() == {
+        "container-runtime-endpoint": endpoint,
+        "runtime-cgroups": f"/system.slice/{name}.service",
+    }
 
 
 # Cases of minikube's tests, and output of real nodes; no revision if the line has none.
@@ -172,7 +175,47 @@ def test_socket_of_docker(catalog, kubernetes, socket):
     ],
 )
 def test_options_of_the_kubelet(catalog, name, kubernetes, options):
-    assert catalog[name].kubelet_options(kubernetes) == options
+    found = catalog[name].kubelet_options(kubernetes)
+    cgroups = found.pop("runtime-cgroups", None)
+    assert found == options
+    # The dockershim finds the cgroup of Docker itself.
+    has_shim = options == {"container-runtime": "docker"}
+    assert cgroups == (None if has_shim else f"/system.slice/{name}.service")
+
+
+@pytest.mark.parametrize(
+    ("slice_name", "cgroup"),
+    [
+        ("system.slice", "/system.slice/containerd.service"),
+        ("kube-runtimes.slice", "/kube.slice/kube-runtimes.slice/containerd.service"),
+        ("-.slice", "/containerd.service"),
+    ],
+)
+def test_the_kubelet_is_told_the_cgroup_of_the_runtime(catalog, slice_name, cgroup):
+    units = {name: Unit(name) for runtime in catalog.values() for name in runtime.all_units}
+    units["containerd.service"] = Unit("containerd.service", "loaded", slice=slice_name)
+    catalog["containerd"].read_units(units)
+    assert catalog["containerd"].kubelet_options("1.36.0") == {"runtime-cgroups": cgroup}
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "gates"),
+    [
+        ("1.36.0", {"ExtendWebSocketsToKubelet": False}),
+        ("v1.37.1", {"ExtendWebSocketsToKubelet": False}),
+        # These kubelets do not know the gate, and would not start with it.
+        ("1.35.4", None),
+        (None, None),
+    ],
+)
+def test_the_kubelet_does_not_use_websockets_with_cri_dockerd(catalog, kubernetes, gates):
+    def find(name):
+        spec = {"cri_service": name == "docker", "kubernetes_version": kubernetes}
+        found = catalog[name].configured(spec).kubelet_config(kubernetes, "systemd", 2)
+        return found.get("featureGates")
+
+    assert find("docker") == gates
+    assert find("containerd") is find("crio") is None
 
 
 @pytest.mark.parametrize(
@@ -184,7 +227,8 @@ def test_options_of_the_kubelet(catalog, name, kubernetes, options):
     ],
 )
 def test_the_kubelet_gets_flags_or_fields(catalog, kubernetes, flags, fields):
-    assert set(catalog["containerd"].kubelet_options(kubernetes)) == flags
+    found = set(catalog["containerd"].kubelet_options(kubernetes))
+    assert found == {"runtime-cgroups", *flags}
     assert set(catalog["containerd"].kubelet_config(kubernetes, "systemd", cgroups=1)) == fields
 
 
@@ -400,6 +444,7 @@ def test_an_old_kubelet_uses_cri_dockerd_on_request(catalog):
     assert docker.kubelet_options("1.23.0") == {
         "container-runtime": "remote",
         "container-runtime-endpoint": "unix:///run/c.sock",
+        "runtime-cgroups": "/system.slice/docker.service",
     }
 
 

@@ -46,7 +46,7 @@ def files(when=None, runtime="containerd", **values):
     """Return the files for this kind of node by path. The default is the newest kind."""
     versions = RUNTIMES[runtime].versions
     facts = {"version_range": versions[-1], "cgroup_driver": "systemd", "own_conmon": False}
-    facts = {**facts, "cni_bin_dir": None, "containerd_store": True, **(when or {})}
+    facts |= {"cni_bin_dir": None, "containerd_store": True, "oci_spec": "{}", **(when or {})}
     values["runtime"] = runtime
     chosen = [
         complete(file, facts) if "content" in file else file

@@ -129,17 +129,17 @@ def test_problems_and_refusals_are_reported_together():
         checked(
             metrics="x",
             kubernetes_version="1.34",
-            ulimits={"core": {"soft": 1, "hard": 1}},
+            live_restore=False,
             cri_service=True,
             registries=[{"registry": "a.test", "rewrite": "b.test"}],
         )
     problems = "\n".join(error.value.problems)
-    for option in ("metrics", "kubernetes_version", "ulimits", "cri_service", "registries"):
+    for option in ("metrics", "kubernetes_version", "live_restore", "cri_service", "registries"):
         assert option in problems
     assert len(error.value.problems) == 5
     assert error.value.reason == "option_invalid"
     with pytest.raises(SpecError) as error:
-        checked(ulimits={"core": {"soft": 1, "hard": 1}})
+        checked(live_restore=False)
     assert error.value.reason == "option_unsupported"
 
 

@@ -536,7 +536,99 @@ def test_ulimits():
         "core": {"Name": "core", "Soft": -1, "Hard": -1},
     }
     assert crio(ulimits=ulimits)["runtime"]["default_ulimits"] == ["nofile=1024:4096", "core=-1:-1"]
-    refused("ulimits is not supported with runtime containerd", ulimits=ulimits)
+
+
+BASE_SPECS = "/etc/containerd/cruntime-spec-{}.json"
+LIMITS = {"core": {"soft": 0, "hard": -1}}
+CORE = {"type": "RLIMIT_CORE", "soft": 0, "hard": 2**64 - 1}
+
+
+@pytest.mark.parametrize(
+    ("version", "ulimits", "rlimits"),
+    [
+        ("1.6.0", LIMITS, [CORE]),
+        # This default of containerd 2.x stays.
+        ("2.1.0", LIMITS, [{"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 1024}, CORE]),
+        (
+            "2.1.0",
+            {"nofile": {"soft": 4096, "hard": "8192"}},
+            [{"type": "RLIMIT_NOFILE", "soft": 4096, "hard": 8192}],
+        ),
+    ],
+)
+def test_ulimits_are_in_the_base_spec_of_each_handler_of_containerd(version, ulimits, rlimits):
+    found = files({"version_range": version}, oci_runtimes=[CRUN], ulimits=ulimits)
+    config = toml(int(version[0]) // 2 + 2, oci_runtimes=[CRUN], ulimits=ulimits)
+    handlers = config["plugins"][CRI_V2 if version[0] == "1" else CRI_V3]["containerd"]["runtimes"]
+    assert sorted(handlers) == ["crun", "runc"]
+    for name, handler in handlers.items():
+        assert handler["base_runtime_spec"] == BASE_SPECS.format(name)
+        file = found[BASE_SPECS.format(name)]
+        assert json.loads(file["content"]) == {"process": {"rlimits": rlimits}}
+        assert (file["restart"], file["onto"]) == (True, "oci_spec")
+
+
+def test_a_base_spec_of_one_handler():
+    base_spec = {"process": {"noNewPrivileges": True}, "hostname": "x"}
+    spec = {"oci_runtimes": [dict(CRUN, base_spec=base_spec)]}
+    found = files({"version_range": "1.7.0"}, **spec)
+    assert [path for path in found if "cruntime-spec" in path] == [BASE_SPECS.format("crun")]
+    content = json.loads(found[BASE_SPECS.format("crun")]["content"])
+    assert content == {**base_spec, "process": {"rlimits": [], "noNewPrivileges": True}}
+    handlers = toml(2, **spec)["plugins"][CRI_V2]["containerd"]["runtimes"]
+    assert [name for name in handlers if "base_runtime_spec" in handlers[name]] == ["crun"]
+    for runtime in ("crio", "docker"):
+        refused("crun: base_spec is not supported with runtime", runtime=runtime, **spec)
+
+
+def test_a_base_spec_of_extra_config_conflicts_with_ulimits():
+    handlers = {"runc": {"base_runtime_spec": "/x"}}
+    for plugin in (CRI_V2, CRI_V3):
+        extra = {"plugins": {plugin: {"containerd": {"runtimes": handlers}}}}
+        refused("conflicts with ulimits", ulimits=LIMITS, extra_config=extra)
+        assert files(extra_config=extra)
+
+
+SERVICE = {
+    "limits": {"nofile": {"soft": 1024, "hard": -1}, "core": {"soft": "-1", "hard": "-1"}},
+    "slice": "kube-runtimes.slice",
+    "oom_score_adjust": -999,
+    "environment": {"GODEBUG": 'x"=1'},
+}
+UNIT_LINES = [
+    "[Service]",
+    "LimitNOFILE=1024:infinity",
+    "LimitCORE=infinity:infinity",
+    "Slice=kube-runtimes.slice",
+    "OOMScoreAdjust=-999",
+]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_service(runtime):
+    found = files(runtime=runtime, cri_service=runtime == "docker" or None, service=SERVICE)
+    units = {"docker": ("docker", "cri-docker")}.get(runtime, (runtime,))
+    paths = [f"/etc/systemd/system/{unit}.service.d/50-cruntime-service" for unit in units]
+    assert [path for path in found if "cruntime-service" in path] == [
+        f"{path}{suffix}" for path in paths for suffix in (".conf", ".env")
+    ]
+    for path, unit in zip(paths, units):
+        drop_in, variables = found[f"{path}.conf"], found[f"{path}.env"]
+        lines = [line for line in drop_in["content"].splitlines() if line[0] != "#"]
+        assert lines == [*UNIT_LINES, f"EnvironmentFile={path}.env"]
+        assert variables["content"].splitlines()[1:] == ['GODEBUG="x\\"=1"']
+        assert variables["secret"] is True
+        reader = "cri-docker.service" if unit == "cri-docker" else None
+        assert drop_in["restart"] is variables["restart"] is True
+        assert drop_in.get("unit") == variables.get("unit") == reader
+
+
+def test_a_service_without_settings_has_no_files():
+    for service in ({}, {"limits": {}, "environment": {}}):
+        assert files(service=service) == files()
+    found = files(service={"oom_score_adjust": 0})
+    (path,) = [path for path in found if "cruntime-service" in path]
+    assert found[path]["content"].splitlines()[1:] == ["[Service]", "OOMScoreAdjust=0"]
 
 
 def test_container_logs():

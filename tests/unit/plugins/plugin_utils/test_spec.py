@@ -46,6 +46,23 @@ def test_an_invalid_sandbox_image_is_rejected(image):
             r"oci_runtimes\[0\].shim must begin",
         ),
         ({"oci_runtimes": [{"name": "a", "path": "/x"}] * 2}, "the OCI runtime a is set twice"),
+        (
+            {"oci_runtimes": [{"name": "a", "path": "/x", "base_spec": {"process": 1}}]},
+            r"oci_runtimes\[0\].base_spec: process must be a dictionary",
+        ),
+        (
+            {"oci_runtimes": [{"name": "a", "path": "/x", "base_spec": {"hostname": None}}]},
+            r"oci_runtimes\[0\].base_spec: hostname must not be null",
+        ),
+        (
+            {
+                "oci_runtimes": [
+                    {"name": "a", "path": "/x", "base_spec": {"process": {"rlimits": []}}}
+                ],
+                "ulimits": {"core": {"soft": 0, "hard": 0}},
+            },
+            "process.rlimits conflicts with ulimits",
+        ),
         ({"proxy": {"http": "proxy:3128"}}, "proxy.http must begin with"),
         ({"proxy": {"https": "http://u:p@"}}, "the host in proxy.https"),
         ({"proxy": {"https": "http://@h"}}, "proxy.https must not contain a user"),
@@ -69,6 +86,34 @@ def test_an_invalid_sandbox_image_is_rejected(image):
         ({"ulimits": {"nofile": {"soft": -1, "hard": 1}}}, "soft must not be greater than hard"),
         ({"container_logs": {"max_size": "100Mi"}}, "container_logs.max_size must be a size"),
         ({"container_logs": {"max_size": "0"}}, "container_logs.max_size must be a size"),
+        (
+            {"service": {"limits": {"files": {"soft": 1, "hard": 1}}}},
+            "service.limits: unknown limit 'files'",
+        ),
+        (
+            {"service": {"limits": {"core": {"soft": 2, "hard": 1}}}},
+            "service.limits.core: soft must not be greater than hard",
+        ),
+        ({"service": {"slice": "kube"}}, "service.slice must be the name of a slice"),
+        ({"service": {"slice": "a--b.slice"}}, "service.slice must be the name of a slice"),
+        ({"service": {"slice": "a.slice\nUser=x"}}, "service.slice must be the name of a slice"),
+        ({"service": {"oom_score_adjust": -1001}}, "must be from -1000 to 1000, not -1001"),
+        ({"service": {"environment": {"A B": "x"}}}, "'A B' must be the name of a variable"),
+        ({"service": {"environment": {"A": 1}}}, "environment.A must be text without control"),
+        ({"service": {"environment": {"A": "x\ny"}}}, "environment.A must be text without control"),
+        ({"service": {"environment": {"http_proxy": "x"}}}, "set by the option proxy"),
+        ({"service": {"environment": {None: "x"}}}, "None must be the name of a variable"),
+        ({"image_pulls": {"parallel": 0}}, "image_pulls.parallel must be at least 1, not 0"),
+        ({"image_pulls": {"parallel": 2**31}}, "image_pulls.parallel must be at most 2147483647"),
+        (
+            {"image_pulls": {"parallel": 2}, "kubernetes_version": "1.26.4"},
+            "image_pulls.parallel must be 1 with kubernetes_version 1.26.4",
+        ),
+        ({"image_gc": {"high_percent": 101}}, "image_gc.high_percent must be a percentage"),
+        ({"image_gc": {"low_percent": -1}}, "image_gc.low_percent must be a percentage"),
+        # The default of the other limit applies.
+        ({"image_gc": {"high_percent": 80}}, "must be less than .* 80 and 80. Set both"),
+        ({"image_gc": {"low_percent": 85}}, "must be less than .* 85 and 85. Set both"),
         ({"container_logs": {"max_size": "1m", "max_files": 0}}, "max_files must be at least 1"),
         ({"pinned_images": ["x", "A b"]}, "pinned_images must be image references, not 'A b'"),
         ({"socket": "run/x"}, "socket must be an absolute path"),
