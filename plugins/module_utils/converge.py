@@ -127,7 +127,7 @@ def _restore(node: Node, options: dict[str, Any]) -> dict[str, Any]:
 
     def describe() -> dict[str, Any]:
         version, warnings = _version(node, runtime, units)
-        result = describe_runtime(runtime, version, None, options.get("kubernetes_version"))
+        result = describe_runtime(runtime, version, None, options)
         result["warnings"] = warnings
         add_units(node, result, units, steps, [], predicted=bool(restraint.refusal))
         return add_restraint(result, restraint)
