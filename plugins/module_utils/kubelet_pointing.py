@@ -324,7 +324,7 @@ def _describe(files: KubeletFiles) -> dict[str, str | None]:
 
 
 def _has_unit_files(plan: Plan) -> bool:
-    return any(path in (plan.unit.path, *list_drop_ins(plan.unit)) for path in plan.changed)
+    return not plan.changed.keys().isdisjoint((plan.unit.path, *list_drop_ins(plan.unit)))
 
 
 def _is_older(unit: Unit, paths: Iterable[str]) -> bool:

@@ -309,12 +309,6 @@ def _list_names(item: dict[str, Any], key: str) -> tuple[str, ...]:
     return tuple(normalize(name) for name in names if not name.startswith("<none>"))
 
 
-def _is_for_this_node(item: dict[str, Any]) -> bool:
-    """Return whether a platform of the node is in the store. Without one, Docker reports none."""
-    ours = [each.split("/")[:2] for each in platforms_of_this_node()]
-    return [item.get("Os"), item.get("Architecture")] in ours
-
-
 @parsing("GET /images/json")
 def parse_images(items: list[dict[str, Any]], in_containerd: bool) -> list[Image]:
     """Return images from their properties.
@@ -322,6 +316,7 @@ def parse_images(items: list[dict[str, Any]], in_containerd: bool) -> list[Image
     :param in_containerd: whether the images are in containerd. The ID of an image is then the
         digest of a manifest, not of the configuration.
     """
+    ours = platforms_of_this_node()
     return [
         Image(
             id=item["Id"],
@@ -332,7 +327,8 @@ def parse_images(items: list[dict[str, Any]], in_containerd: bool) -> list[Image
             if in_containerd
             else "",
             targets=tuple(each["ID"] for each in item.get("Manifests") or () if each["Available"]),
-            is_foreign=in_containerd and not _is_for_this_node(item),
+            # If no platform of the node is in the store, Docker reports none.
+            is_foreign=in_containerd and f"{item.get('Os')}/{item.get('Architecture')}" not in ours,
         )
         for item in items
     ]
