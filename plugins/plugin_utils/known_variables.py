@@ -10,7 +10,8 @@ from typing import Iterable
 
 #: Variables of the playbooks and of the roles.
 VARIABLES = (
-    *("cruntime_batch", "cruntime_canary", "cruntime_hosts", "cruntime_max_fail_percentage"),
+    *("cruntime_batch", "cruntime_canary", "cruntime_expected_hosts", "cruntime_hosts"),
+    "cruntime_max_fail_percentage",
     "report_dir",
     *("runtime_crictl_archive", "runtime_crictl_checksum", "runtime_extra_packages"),
     *("runtime_hold", "runtime_image_dir", "runtime_image_remote_src", "runtime_images"),
