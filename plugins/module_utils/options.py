@@ -124,6 +124,8 @@ ENABLE = {
     "metrics": {"type": "str"},
     "live_restore": {"type": "bool"},
     "ulimits": {"type": "dict", "default": {}},
+    "unprivileged_ports": {"type": "bool", "default": True},
+    "unprivileged_icmp": {"type": "bool", "default": True},
     "service": {
         "type": "dict",
         "apply_defaults": True,

@@ -440,6 +440,19 @@ options:
         OCI runtimes that other tools add in drop-ins keep their limits.
     type: dict
     default: {}
+  unprivileged_ports:
+    description:
+      - Whether processes without root privileges can listen on ports below 1024 in the network of
+        their container. V(false) is not supported with O(runtime=docker).
+    type: bool
+    default: true
+  unprivileged_icmp:
+    description:
+      - Whether processes without root privileges can send ICMP echo requests (ping). V(false) is
+        not supported with O(runtime=docker).
+      - With O(runtime=crio), this applies to processes whose group ID is below 65536.
+    type: bool
+    default: true
   service:
     description:
       - Settings of the systemd unit of the runtime, and of C(cri-docker.service) with

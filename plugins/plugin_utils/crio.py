@@ -31,6 +31,11 @@ from ansible_collections.cruntime.node.plugins.plugin_utils.rendering import (
 
 # Names of shims that CRI-O accepts with the runtime_type "vm".
 _SHIM = re.compile("containerd-shim-[a-zA-Z0-9+-]+-v[0-9]+", re.ASCII)
+# Kernel parameters in the network of a pod. A pod in a user namespace has 65536 groups.
+_SYSCTLS = {
+    "unprivileged_ports": "net.ipv4.ip_unprivileged_port_start=0",
+    "unprivileged_icmp": "net.ipv4.ping_group_range=0 65535",
+}
 _AUTH_PATH = "/etc/crio/cruntime-auth.json"
 # Not all known directories are listed: CRI-O creates missing directories, and does not start if
 # this fails, for example on a read-only /usr. On a node without other plugins, the line with the
@@ -87,6 +92,7 @@ def _find_variables(spec: Spec, at_least: AtLeast) -> Spec:
     host, port = split_port(spec["metrics"] or "")
     return {
         "pinned_images": cri.find_pinned_images(spec),
+        "default_sysctls": [text for option, text in _SYSCTLS.items() if spec[option]],
         "default_ulimits": [
             f"{name}={limit['soft']}:{limit['hard']}" for name, limit in spec["ulimits"].items()
         ],

@@ -56,6 +56,13 @@ def _find_refusals(spec: Spec) -> Iterator[Refusal]:
                 "oci_runtimes",
                 f"oci_runtimes: {runtime['name']} is a built-in name of Docker. Set another name",
             )
+    for option in ("unprivileged_ports", "unprivileged_icmp"):
+        if not spec[option]:
+            yield Refusal(
+                option,
+                f"{option}=false is not supported with runtime docker, which always allows it. "
+                "Remove the option",
+            )
     if spec["gpus"] == "cdi":
         message = "gpus=cdi requires Docker 25 or newer. Update Docker"
         yield Refusal("gpus", message, before="25.0.0")

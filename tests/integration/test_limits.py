@@ -105,7 +105,8 @@ def test_settings_of_the_service(node, runtime, enable):
     assert re.search(r"^Max open files +\d+ +4444 ", read("limits"), re.MULTILINE)
     asked = node.check_output("systemctl show --property=LimitNOFILESoft %s", runtime.service)
     assert asked == "LimitNOFILESoft=3333"
-    assert read("oom_score_adj").strip() == "77"
+    # The node of CRI-O has a drop-in with a later name.
+    assert read("oom_score_adj").strip() == ("0" if runtime.name == "crio" else "77")
     assert f"CRUNTIME_TEST={SERVICE['environment']['CRUNTIME_TEST']}" in read("environ").split("\n")
     cgroup = f"/cruntime.slice/cruntime-test.slice/{runtime.service}"
     assert any(line.endswith(cgroup) for line in read("cgroup").split())

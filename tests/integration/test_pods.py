@@ -164,3 +164,26 @@ def test_pod_gets_a_network_without_cni_bin_dirs(node, crictl):
         assert address.startswith("198.18.0.")
     finally:
         crictl(f"rmp --force {pod}")
+
+
+SYSCTLS = "cd /proc/sys/net/ipv4 && cat ip_unprivileged_port_start ping_group_range"
+
+
+@pytest.mark.each_node
+@pytest.mark.runtime("containerd", "crio")
+@pytest.mark.usefixtures("network")
+def test_ports_and_icmp_without_root(node, runtime, spec, crictl, run_module):
+    groups = {"containerd": "2147483647", "crio": "65535"}[runtime.name]
+    extra = lenient(runtime.name, node)
+    # The group range 1 0 has no group.
+    for allowed, expected in ((True, ["0", "0", groups]), (False, ["1024", "1", "0"])):
+        options = {"unprivileged_ports": allowed, "unprivileged_icmp": allowed}
+        result = run_module(node, ENABLE, **{**spec, **options, "extra_config": extra})
+        assert not result.get("failed"), result
+        in_network = {**POD, "linux": {"cgroup_parent": "kubepods.slice"}}
+        pod = run_pod(node, crictl, CONTAINER, in_network)
+        try:
+            container = start_container(crictl, pod)
+            assert crictl(f"exec --sync {container} sh -c '{SYSCTLS}'").split() == expected
+        finally:
+            crictl(f"rmp --force {pod}")

@@ -179,11 +179,14 @@ TABLE: tuple[Equivalence, ...] = (
             (_CRI_2, (2, 0), None, "2.1.9"),
         )
     ),
-    Omitted(
-        Scope("crio", ("crio", "runtime", "defaultulimits")),
-        None,
-        2,
-        "GET /config has no list that is not set, seen on 1.37.0",
+    *(
+        Omitted(
+            Scope("crio", ("crio", "runtime", key)),
+            None,
+            2,
+            "GET /config has no list that is not set, seen on 1.37.0",
+        )
+        for key in ("defaultsysctls", "defaultulimits")
     ),
     SameValues(
         Scope("containerd", ("requiredplugins",)),

@@ -589,6 +589,32 @@ def test_a_base_spec_of_extra_config_conflicts_with_ulimits():
         assert files(extra_config=extra)
 
 
+@pytest.mark.parametrize("ports", [True, False])
+@pytest.mark.parametrize("icmp", [True, False])
+def test_unprivileged_ports_and_icmp(ports, icmp):
+    spec = {"unprivileged_ports": ports, "unprivileged_icmp": icmp}
+    expected = {"enable_unprivileged_ports": ports, "enable_unprivileged_icmp": icmp}
+    assert toml(2, **spec)["plugins"][CRI_V2].items() >= expected.items()
+    found = toml(3, **spec)["plugins"][CRI_V3]
+    # The default of containerd 2.x is true.
+    assert all(found.get(key, True) is value for key, value in expected.items())
+    names = [text.partition("=")[0] for text in crio(**spec)["runtime"].get("default_sysctls", ())]
+    assert ("net.ipv4.ip_unprivileged_port_start" in names) is ports
+    assert ("net.ipv4.ping_group_range" in names) is icmp
+    for option, value in spec.items():
+        if not value:
+            refused(f"{option}=false is not supported", runtime="docker", **{option: value})
+
+
+def test_extra_config_can_replace_what_no_option_sets():
+    extra = {"plugins": {CRI_V2: {"enable_unprivileged_ports": False}}}
+    assert toml(2, extra_config=extra)["plugins"][CRI_V2]["enable_unprivileged_ports"] is False
+    extra = {"crio": {"runtime": {"default_sysctls": []}}}
+    assert crio(extra_config=extra)["runtime"]["default_sysctls"] == []
+    values = {"unprivileged_icmp": False, "runtime": "crio"}
+    refused("default_sysctls conflicts with unprivileged_icmp", extra_config=extra, **values)
+
+
 SERVICE = {
     "limits": {"nofile": {"soft": 1024, "hard": -1}, "core": {"soft": "-1", "hard": "-1"}},
     "slice": "kube-runtimes.slice",
@@ -868,7 +894,9 @@ def test_a_minimal_spec_keeps_the_defaults_of_the_runtime(runtime, more):
     paths = {file["path"] for file in render.render(checked(runtime=runtime))}
     assert paths == {RUNTIMES[runtime].config_path, *more}
     assert daemon_json() == DEFAULT_DOCKER
-    assert crio() == {"runtime": {"cgroup_manager": "systemd"}, "network": {}}
+    sysctls = ["net.ipv4.ip_unprivileged_port_start=0", "net.ipv4.ping_group_range=0 65535"]
+    runtime_table = {"cgroup_manager": "systemd", "default_sysctls": sysctls}
+    assert crio() == {"runtime": runtime_table, "network": {}}
     assert json.dumps(sorted(toml(3))) == '["imports", "plugins", "required_plugins", "version"]'
 
 

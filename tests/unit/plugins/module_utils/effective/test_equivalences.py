@@ -156,13 +156,16 @@ OMITTED = {
         (*CRI_2, *HANDLER, "runtimetype"),
         False,
     ),
-    ("crio", ("crio", "runtime", "defaultulimits"), (0, 0)): (
-        "1.37.0",
-        [],
-        ("crio", "runtime", "defaultulimits"),
-        ("crio", "runtime", "loglevel"),
-        None,
-    ),
+    **{
+        ("crio", ("crio", "runtime", key), (0, 0)): (
+            "1.37.0",
+            [],
+            ("crio", "runtime", key),
+            ("crio", "runtime", "loglevel"),
+            None,
+        )
+        for key in ("defaultsysctls", "defaultulimits")
+    },
 }
 
 
