@@ -15,9 +15,7 @@ import pytest
 
 PLAYBOOK = pathlib.Path(sys.executable).with_name("ansible-playbook")
 # Nothing listens on this port: a task that runs on a node fails.
-HOSTS = {
-    name: {"ansible_host": "127.0.0.1", "ansible_port": 1} for name in ("one", "two", "three")
-}
+HOSTS = {name: {"ansible_host": "127.0.0.1", "ansible_port": 1} for name in ("one", "two", "three")}
 
 
 @pytest.fixture
