@@ -1,4 +1,4 @@
-"""Measure the controller: its time, CPU and memory, by the number of hosts, beside ping.
+"""Measure the controller: its time, CPU and memory, by the number of hosts, next to ping.
 
 The hosts are stubs: their connection is local, and their Python prints a response that a real node
 gave before. Usage: scale.py [SIZE...]. The results replace the table of docs/scale.md.
