@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook switch refuses a run that sees only a part of the fleet, before it connects."""
+"""The switch playbook refuses a run with a part of the fleet, before it reaches a node."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ import pytest
 
 PLAYBOOK = pathlib.Path(sys.executable).with_name("ansible-playbook")
 # Nothing listens on this port: a task that runs on a node fails.
-HOSTS = {name: {"ansible_host": "127.0.0.1", "ansible_port": 1} for name in ("one", "two", "three")}
+UNREACHABLE = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+HOSTS = {"one": UNREACHABLE, "two": UNREACHABLE, "three": UNREACHABLE}
 
 
 @pytest.fixture
 def switch(tmp_path):
-    """Return a function that runs the playbook on three unreachable hosts."""
+    """Return a function that runs the playbook on unreachable hosts and returns its output."""
 
     def run(*flags, **variables):
         inventory = tmp_path / "hosts.json"
