@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 
@@ -284,7 +285,8 @@ def test_an_error_of_the_operating_system_and_a_bug(make_lab):
 
 def test_enable_validates_applies_starts_and_verifies(make_lab, config):
     lab = make_lab(DOWN)
-    assert lab.enable(lab.look(config), [START, Step("enable", (UNIT,))]) == {}
+    applied = lab.enable(lab.look(config), [START, Step("enable", (UNIT,))])
+    assert applied == transaction.Applied({}, None)
     assert lab.checks.validated == [([str(config)], "1.2.3")]
     assert config.read_text() == "new\n"
     assert lab.systemd.calls == ["reset-failed", "start", "enable"]
@@ -299,6 +301,16 @@ def test_validation_changes_nothing(make_lab, config):
     assert len(lab.checks.validated) == 1
     assert lab.systemd.calls == []
     assert not config.exists()
+
+
+def test_only_a_restart_of_the_only_runtime_is_a_downtime(make_lab, tmp_path, monkeypatch):
+    config = tmp_path / "config"
+    lab = make_lab()
+    monkeypatch.setattr(transaction.time, "monotonic", itertools.count(1000.0).__next__)
+    assert lab.enable(lab.look(config), []).downtime == 0.0
+    assert lab.enable(lab.look(config), [RESTART]).downtime >= 1.0
+    lab.node.runtimes["y"] = lab.runtime
+    assert lab.enable(lab.look(config), [RESTART]).downtime == 0.0
 
 
 def test_a_start_validates_all_files_and_other_runs_the_changed_ones(make_lab, tmp_path):
