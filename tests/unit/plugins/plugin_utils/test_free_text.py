@@ -148,6 +148,8 @@ def test_containerd(spec, bin_dir, conf_dir):
         **common,
         "plugins": {
             CRI_V2: {
+                "enable_unprivileged_ports": True,
+                "enable_unprivileged_icmp": True,
                 "cni": {"bin_dir": bin_dir, "conf_dir": conf_dir},
                 "containerd": {**containerd, **driver},
                 **certs,
@@ -185,6 +187,10 @@ def test_crio(spec, bin_dirs, conf_dir):
             "cgroup_manager": "systemd",
             "default_runtime": spec["oci_runtime"],
             "log_level": spec["log_level"],
+            "default_sysctls": [
+                "net.ipv4.ip_unprivileged_port_start=0",
+                "net.ipv4.ping_group_range=0 65535",
+            ],
             **({"runtimes": runtimes} if runtimes else {}),
         },
         "network": {"plugin_dirs": bin_dirs, "network_dir": conf_dir},
