@@ -141,7 +141,7 @@ class Reader:
         while self._position < end:
             self._skip_to(8)
             key = self.read("s")
-            signature = self.read("g")
+            signature = self._read_signature()
             if key in wanted:
                 found[key] = self.read(signature)
             else:
@@ -160,10 +160,17 @@ class Reader:
             self._take(1)
             return text
         if kind == "v":
-            return self.read(self.read("g"))
+            return self.read(self._read_signature())
         if kind == "a":
             return self._read_array(signature[1:])
         return tuple(self.read(each) for each in _split(signature[1:-1]))
+
+    def _read_signature(self) -> str:
+        """Return the type of the value of a variant."""
+        signature: str = self.read("g")
+        if _find_end(signature) != len(signature):
+            raise ValueError(f"{signature!r} is not one complete type")
+        return signature
 
     def _skip(self, signature: str) -> None:
         """Skip a value. That of an array is faster than to read it."""

@@ -10,7 +10,7 @@ import pathlib
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.cruntime.node.plugins.module_utils import systemd_bus
@@ -149,6 +149,10 @@ def pack(text):
 
 
 @given(st.binary(max_size=200), st.sampled_from(["a{sv}", "a(sasbttttuii)", "v", "as", "(uo)"]))
+@example(b"\0\0", "v")
+@example(b"\x01a\0", "v")
+@example(b"\x01x\0", "v")
+@example(b"\x02yy\0\0\0", "v")
 def test_any_bytes_are_a_value_or_an_error(data, signature):
     reader = dbus.Reader(data, "<")
     with contextlib.suppress(ValueError):
