@@ -27,7 +27,7 @@ _RETRYABLE = re.compile(
     r"timeout|timed out|deadline exceeded|connection refused|connection reset"
     r"|broken pipe|unexpected EOF|: EOF|no such host|server misbehaving|temporary failure"
     r"|no route to host|network is unreachable|too ?many ?requests"
-    r"|internal server error|bad gateway|service unavailable",
+    r"|internal server error|bad gateway|service unavailable|StatusCode: (?:429|5\d\d)\b",
     re.IGNORECASE,
 )
 # Failure of a registry that states in its response when it accepts requests again.

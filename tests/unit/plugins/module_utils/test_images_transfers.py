@@ -28,6 +28,9 @@ from ansible_collections.cruntime.node.plugins.module_utils.images.transfers imp
         ("dial tcp: lookup nowhere.test on 10.255.255.53:53: no such host", True),
         ("unexpected status from HEAD request to https://r/v2/x: 503 Service Unavailable", True),
         ("toomanyrequests: You have reached your pull rate limit", True),
+        # podman, if the response to a HEAD request has no text.
+        ('checking whether a blob sha256:16 exists in r:5003/x: StatusCode: 429, ""', True),
+        ('checking whether a blob sha256:16 exists in r:5003/x: StatusCode: 403, ""', False),
         ("net/http: TLS handshake timeout", True),
         ("r:5000/x:1: not found", False),
         ("manifest for r:5000/x:1 not found: manifest unknown: manifest unknown", False),
