@@ -180,18 +180,19 @@ def _find_slice(changes: list[Change], service: Unit) -> str:
     """Return the slice of a service after this run."""
     path = find_service_drop_in(service.name)
     for change in changes:
-        texts = [
-            text.decode() if isinstance(text, bytes) else ""
-            for text in (change.before, change.after)
-        ]
-        before, after = ([*_find_slices(text), ""][0] for text in texts)
-        if change.path == path and before != after:
-            return after or DEFAULT_SLICE
+        if change.path == path:
+            before, after = map(_read_slice, (change.before, change.after))
+            if before != after:
+                return after or DEFAULT_SLICE
     return service.slice or DEFAULT_SLICE
 
 
-def _find_slices(text: str) -> list[str]:
-    return [value for key, value in parse_settings(join_lines(text)) if key == "Slice"]
+def _read_slice(content: object) -> str:
+    """Return the slice that the content of a drop-in sets, empty if it sets none."""
+    if not isinstance(content, bytes):
+        return ""
+    settings = parse_settings(join_lines(content.decode(errors="replace")))
+    return next((value for key, value in settings if key == "Slice"), "")
 
 
 def find_main(runtime: Runtime, changes: list[Change]) -> Change | None:
