@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -14,7 +13,10 @@ from ansible.errors import AnsibleActionFail
 
 from ansible_collections.cruntime.node.plugins.module_utils.known_runtimes import RUNTIMES
 from ansible_collections.cruntime.node.plugins.plugin_utils.grammar import SpecError
-from ansible_collections.cruntime.node.plugins.plugin_utils.role_variables import check_names
+from ansible_collections.cruntime.node.plugins.plugin_utils.role_variables import (
+    check_names,
+    check_spec,
+)
 from ansible_collections.cruntime.node.plugins.plugin_utils.spec_action import SpecAction, decrypt
 
 
@@ -30,7 +32,7 @@ class ActionModule(SpecAction):
         try:
             check_names(task_vars)
             spec = self._read("switch_spec", task_vars)
-            check_spec(spec)
+            check_spec("switch_spec", spec, "switches the node to this spec")
             # A missing task file would end the run on a drained node, because Ansible does not
             # rescue it.
             check_task_files(
@@ -54,26 +56,6 @@ class ActionModule(SpecAction):
 
     def _read(self, name: str, task_vars: dict[str, Any]) -> Any:
         return decrypt(self._templar.template(task_vars.get(name)))
-
-
-def check_spec(spec: Any) -> None:
-    """Check that the spec has a supported runtime.
-
-    :raises SpecError: if it does not.
-    """
-    if spec is None:
-        raise SpecError(
-            "switch_spec: not set: the role switches the node to this spec. Set it in the "
-            "inventory, for example switch_spec: {runtime: containerd}"
-        )
-    if not isinstance(spec, dict):
-        raise SpecError("switch_spec: not a dictionary. Write it as {runtime: containerd}")
-    runtime = spec.get("runtime")
-    if runtime not in RUNTIMES:
-        raise SpecError(
-            f"switch_spec.runtime: {json.dumps(runtime) if runtime else 'not set'}: unknown "
-            "runtime. Set it to containerd, crio or docker"
-        )
 
 
 def check_task_files(paths: list[str]) -> None:

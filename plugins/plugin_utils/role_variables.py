@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the cruntime.node contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check the variables of the role runtime. Pure functions, which raise SpecError."""
+"""Check the variables of the roles. Pure functions, which raise SpecError."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def validate(options: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     :param options: the argument spec.
     :param given: values of the variables that are set.
     """
-    _check_spec(given.get("runtime_spec"))
+    check_spec("runtime_spec", given.get("runtime_spec"), "applies this spec to the node")
+    _check_state(given["runtime_spec"])
     _check_collections(options, given)
     _check_version(given.get("runtime_version", ""))
     validation = ArgumentSpecValidator(options).validate(given)
@@ -69,20 +70,29 @@ def validate(options: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _check_spec(spec: Any) -> None:
+def check_spec(name: str, spec: Any, use: str) -> None:
+    """Check that a variable is a spec with a supported runtime.
+
+    :param name: name of the variable.
+    :param use: what the role does with the spec, for the error message.
+    :raises SpecError: if it is not.
+    """
     if spec is None:
         raise SpecError(
-            "runtime_spec: not set: the role applies this spec to the node. Set it in the "
-            "inventory, for example runtime_spec: {runtime: containerd}"
+            f"{name}: not set: the role {use}. Set it in the inventory, for example "
+            f"{name}: {{runtime: containerd}}"
         )
     if not isinstance(spec, dict):
-        raise SpecError("runtime_spec: not a dictionary. Write it as {runtime: containerd}")
+        raise SpecError(f"{name}: not a dictionary. Write it as {{runtime: containerd}}")
     runtime = spec.get("runtime")
     if runtime not in RUNTIMES:
         raise SpecError(
-            f"runtime_spec.runtime: {json.dumps(runtime) if runtime else 'not set'}: unknown "
-            "runtime. Set it to containerd, crio or docker"
+            f"{name}.runtime: {json.dumps(runtime) if runtime else 'not set'}: unknown runtime. "
+            "Set it to containerd, crio or docker"
         )
+
+
+def _check_state(spec: dict[str, Any]) -> None:
     if "state" in spec:
         raise SpecError(
             f"runtime_spec.state: {spec['state']} is not supported. Remove it from runtime_spec, "
